@@ -1,0 +1,175 @@
+"""Compiled locks by key, shared by every checkout of the user; and who compiles which key now.
+
+An entry is never trusted: what does not verify is dropped. Nothing here is needed for a right
+lock; without a cache folder, or with file locks that do not work, work is only done twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock._errors import ConfigError, WaitError
+from nox_lock._files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+VARIABLE = "NOX_LOCK_CACHE_DIR"
+_TIMEOUT_VARIABLE = "NOX_LOCK_TIMEOUT"
+_TIMEOUT_SECONDS = 600.0
+# Part of every path: another layout gets another folder, and old processes keep theirs.
+_LAYOUT = "v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A compiled lock: its body, and the day (ISO 8601) it was resolved."""
+
+    body: str
+    day: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The cache in one folder; a folder of None remembers nothing."""
+
+    folder: Path | None
+    timeout: float = _TIMEOUT_SECONDS
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry for `key`, or None; one that does not verify is removed."""
+        if self.folder is None:
+            return None
+        path = self._path(key)
+        try:
+            stored = json.loads(path.read_bytes())
+            entry = Entry(stored["body"], stored["day"])
+            verified = stored["check"] == _check(key, entry)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            verified = False
+        if not verified:
+            with suppress(OSError):
+                path.unlink()
+            return None
+        return entry
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Keep an entry; a cache that cannot be written keeps nothing, and that is no error."""
+        if self.folder is None:
+            return
+        text = json.dumps({**asdict(entry), "check": _check(key, entry)})
+        with suppress(OSError):
+            write_atomically(self._path(key), text)
+
+    @contextmanager
+    def hold(self, key: str, tell: Callable[[str], None]) -> Iterator[None]:
+        """Be the only process that works on `key`; `tell` hears of a wait.
+
+        Raises:
+            WaitError: when another process holds it for longer than `timeout` seconds.
+        """
+        if self.folder is None:
+            yield
+            return
+        from filelock import FileLock, Timeout  # noqa: PLC0415  (7 ms, only when compiling)
+
+        path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                tell("waiting for another process that compiles the same lock")
+                lock.acquire(timeout=self.timeout)
+        except Timeout as error:
+            raise WaitError(
+                f"another process has been compiling the same lock for {self.timeout:g} s "
+                f"(it holds {path.name} in the cache's folder `busy`)",
+                hint=f"Wait for it or end it; {_TIMEOUT_VARIABLE}=SECONDS waits longer.",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def workshop(self) -> Iterator[Path]:
+        """Give a private folder for one compile, gone afterwards."""
+        parent = None
+        if self.folder is not None:
+            parent = self.folder / _LAYOUT / "work"
+            parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix="compile-", dir=parent, ignore_cleanup_errors=True
+        ) as folder:
+            yield Path(folder).resolve()
+
+    @property
+    def downloads(self) -> Path | None:
+        """Where pip-tools keeps what it downloaded."""
+        return self.folder and self.folder / "pip-tools"
+
+    def _path(self, key: str) -> Path:
+        assert self.folder is not None  # noqa: S101  (the callers have asked)
+        return self.folder / _LAYOUT / "locks" / key[:2] / f"{key}.json"
+
+
+def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache:
+    """Open the user's cache, in `NOX_LOCK_CACHE_DIR` or the platform's folder for caches.
+
+    One that cannot be made or written is done without, with a warning.
+
+    Raises:
+        ConfigError: for a `NOX_LOCK_TIMEOUT` that is no number of seconds.
+    """
+    timeout = _timeout(environ)
+    if given := environ.get(VARIABLE):
+        folder = Path(given).expanduser().absolute()
+    else:
+        import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
+
+        folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        warn(f"the cache folder cannot be written ({VARIABLE} names another): going on without")
+        return Cache(None, timeout)
+    return Cache(folder, timeout)
+
+
+def make_key(*facts: str) -> str:
+    """Return the key for `facts`: SHA-256 over each with its length, so that none runs into the next."""
+    total = hashlib.sha256()
+    for fact in facts:
+        data = fact.encode()
+        total.update(f"{len(data)}:".encode())
+        total.update(data)
+    return total.hexdigest()
+
+
+def _check(key: str, entry: Entry) -> str:
+    return make_key(key, entry.body, entry.day)
+
+
+def _timeout(environ: Mapping[str, str]) -> float:
+    text = environ.get(_TIMEOUT_VARIABLE, "")
+    try:
+        seconds = float(text) if text else _TIMEOUT_SECONDS
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise ConfigError(f"{_TIMEOUT_VARIABLE} is {text!r}", hint="Give a number of seconds.")
+    return seconds

@@ -1,0 +1,341 @@
+"""What a project wants: `[tool.nox-lock]` and the inputs found, as a frozen `Config`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from packaging.utils import canonicalize_name
+
+from nox_lock._errors import ConfigError
+from nox_lock._target import Target, parse_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FILE = "pyproject.toml"
+ON_STALE = ("auto", "lock", "error")
+_PLACEHOLDERS = ("name", "stem", "python")
+# pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
+UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
+_FOUND_IN = ("*.in", "requirements/*.in")
+_SETTINGS = (
+    "generate-hashes",
+    "strip-extras",
+    "allow-unsafe",
+    "unsafe-package",
+    "uploaded-prior-to",
+)
+_PIP_TOOLS_READ = ("generate-hashes", "strip-extras", "allow-unsafe", "unsafe-package", "sync", "compile")
+# Values that are what nox-lock does anyway; "any" where the key changes no lock.
+_PIP_TOOLS_HARMLESS: Mapping[str, object] = {
+    "annotate": True,
+    "annotation-style": "split",
+    "cache-dir": "any",
+    "color": "any",
+    "header": True,
+    "newline": "lf",
+    "quiet": "any",
+    "resolver": "backtracking",
+    "reuse-hashes": True,
+    "verbose": "any",
+}
+_KINDS: Mapping[type, str] = {bool: "true or false", str: "a string", list: "a list", dict: "a table"}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a lock is compiled; None leaves it to the next source (see `resolve_settings`)."""
+
+    generate_hashes: bool | None = None
+    strip_extras: bool | None = None
+    allow_unsafe: bool | None = None
+    unsafe_packages: tuple[str, ...] | None = None
+    uploaded_prior_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockConfig:
+    """A lock as configured or found.
+
+    Attributes:
+        name: what `lock=` and the command line call it.
+        inputs: its input files, relative to the project root.
+        lockfile: pattern of its lock file, or None for the default beside the first input.
+        pythons: the targets asked for; empty for none said.
+        settings: how it is compiled.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    lockfile: str | None = None
+    pythons: tuple[Target, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that `[tool.nox-lock]` and the files found say.
+
+    Attributes:
+        locks: by name, `requirements` first.
+        on_stale: what a session does with a stale lock, one of `ON_STALE`.
+        notes: settings of `[tool.pip-tools]` that cannot be honoured, for a warning.
+    """
+
+    locks: Mapping[str, LockConfig]
+    on_stale: str = "auto"
+    notes: tuple[str, ...] = ()
+
+    def lock(self, name: str | None) -> LockConfig:
+        """Return a lock by name; None means the only one, or `requirements`.
+
+        Raises:
+            ConfigError: for a name that is none, with the nearest one that is.
+        """
+        if name is None:
+            name = next(iter(self.locks)) if len(self.locks) == 1 else "requirements"
+        if name in self.locks:
+            return self.locks[name]
+        known = ", ".join(self.locks)
+        raise ConfigError(f"there is no lock {name!r}{_nearest(name, self.locks)}", hint=f"Locks here: {known}")
+
+
+def load_config(root: Path) -> Config:
+    """Read a project's configuration and find its inputs.
+
+    Raises:
+        ConfigError: for a `pyproject.toml` that is no TOML or asks for what cannot be, and
+            where there is no input at all.
+    """
+    path = root / FILE
+    try:
+        table = _load_toml(path.read_bytes()) if path.exists() else {}
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=FILE) from error
+    found = [
+        path.relative_to(root).as_posix() for pattern in _FOUND_IN for path in root.glob(pattern)
+    ]
+    return parse_config(table.get("tool", {}), sorted(found))
+
+
+def parse_config(tools: Mapping[str, Any], found: Iterable[str]) -> Config:
+    """Read the parsed `[tool]` table; `found` are the paths of the ``.in`` files there are.
+
+    Raises:
+        ConfigError: for an unknown key, a wrong type or name, two locks that clash, no input.
+    """
+    pip_tools, notes = _pip_tools(_table(tools, "pip-tools", "tool"))
+    table = _table(tools, "nox-lock", "tool")
+    where = "tool.nox-lock"
+    _refuse_unknown(table, (*_SETTINGS, "python", "on-stale", "locks"), where)
+    common = _over(_settings(table, where), pip_tools)
+    pythons = _pythons(table, where)
+    on_stale = _value(table, "on-stale", str, where) or "auto"
+    check_on_stale(on_stale, f"`{where}.on-stale`")
+    locks = {
+        name: _lock(name, each, f"{where}.locks.{name}", pythons, common)
+        for name, each in _table(table, "locks", where).items()
+    }
+    taken = {file for lock in locks.values() for file in lock.inputs}
+    for name, file in _discover([file for file in found if file not in taken], locks).items():
+        locks[name] = LockConfig(name, (file,), None, pythons, common)
+    if not locks:
+        raise ConfigError(
+            "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
+            "requirements/*.in here",
+            hint="Write the projects you use, one a line, into requirements.in; "
+            f"or name your files in [{where}.locks.NAME] inputs = [...].",
+        )
+    return Config(locks, on_stale, notes)
+
+
+def check_on_stale(value: str, source: str) -> str:
+    """Return `value` if it is a way to treat a stale lock.
+
+    Raises:
+        ConfigError: naming `source` and the ways there are.
+    """
+    if value not in ON_STALE:
+        choices = ", ".join(f'"{choice}"' for choice in ON_STALE)
+        raise ConfigError(f"{source} is {value!r}{_nearest(value, ON_STALE)}", hint=f"One of: {choices}")
+    return value
+
+
+def name_of_input(file: str) -> str | None:
+    """Return the name of the lock an input makes, or None for a file that is no input by name.
+
+    ``requirements.in`` -> ``requirements``; ``requirements-dev.in``, ``dev-requirements.in`` and
+    ``requirements/dev.in`` -> ``dev``.
+    """
+    folder, _, base = file.rpartition("/")
+    stem = base.removesuffix(".in")
+    if stem == "requirements":
+        return "requirements"
+    if found := re.fullmatch(r"requirements[-_.](.+)|(.+)[-_.]requirements", stem):
+        return found[1] or found[2]
+    return stem if folder else None
+
+
+def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for file in found:
+        name = name_of_input(file)
+        if name is None:
+            continue
+        other = names.get(name) or (name in taken and f"[tool.nox-lock.locks.{name}]")
+        if other:
+            raise ConfigError(
+                f"{file} and {other} would both make the lock {name!r}",
+                hint="Name one of them: "
+                f'[tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
+            )
+        names[name] = file
+    return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
+
+
+def _lock(
+    name: str, table: object, where: str, pythons: tuple[Target, ...], common: Settings
+) -> LockConfig:
+    if not isinstance(table, dict):
+        raise ConfigError(f"`{where}` must be a table", file=FILE)
+    if not re.fullmatch(r"[\w][\w.-]*", name):
+        raise ConfigError(f"{name!r} is no name for a lock: letters, digits, - _ .", file=FILE)
+    _refuse_unknown(table, (*_SETTINGS, "inputs", "lockfile", "python"), where)
+    inputs = _strings(table, "inputs", where)
+    if not inputs:
+        raise ConfigError(f"`{where}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]')
+    lockfile = _value(table, "lockfile", str, where)
+    for path in (*inputs, *([lockfile] if lockfile else [])):
+        if path.startswith(("/", "\\")) or ":" in path or ".." in path.replace("\\", "/").split("/"):
+            raise ConfigError(f"`{where}`: {path!r} is not inside the project", file=FILE)
+    for placeholder in re.findall(r"\{(.*?)\}", lockfile or ""):
+        if placeholder not in _PLACEHOLDERS:
+            raise ConfigError(
+                f"`{where}.lockfile`: unknown {{{placeholder}}}{_nearest(placeholder, _PLACEHOLDERS)}",
+                file=FILE,
+            )
+    if lockfile in inputs:
+        raise ConfigError(f"`{where}`: {lockfile} is both input and lock file", file=FILE)
+    return LockConfig(
+        name,
+        inputs,
+        lockfile,
+        _pythons(table, where) or pythons,
+        _over(_settings(table, where), common),
+    )
+
+
+def resolve_settings(configured: Settings, command: str | None) -> Settings:
+    """Fill what the configuration leaves open from the existing lock's own command, else defaults.
+
+    `command` is the one in the lock file's header, or None when there is no lock file.
+    """
+    recorded = Settings()
+    if command is not None:
+        words = command.split()
+        unsafe = tuple(w.partition("=")[2] for w in words if w.startswith("--unsafe-package="))
+        recorded = Settings(
+            generate_hashes="--generate-hashes" in words,
+            strip_extras="--strip-extras" in words,
+            allow_unsafe="--allow-unsafe" in words,
+            unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
+        )
+    defaults = Settings(
+        generate_hashes=True, strip_extras=True, allow_unsafe=True, unsafe_packages=UNSAFE_PACKAGES
+    )
+    return _over(configured, _over(recorded, defaults))
+
+
+def _over(upper: Settings, lower: Settings) -> Settings:
+    """Take each setting from `upper`, where it says nothing from `lower`."""
+    chosen = {}
+    for each in fields(Settings):
+        value = getattr(upper, each.name)
+        chosen[each.name] = getattr(lower, each.name) if value is None else value
+    return Settings(**chosen)
+
+
+def _settings(table: Mapping[str, Any], where: str) -> Settings:
+    unsafe = _strings(table, "unsafe-package", where)
+    return Settings(
+        generate_hashes=_value(table, "generate-hashes", bool, where),
+        strip_extras=_value(table, "strip-extras", bool, where),
+        allow_unsafe=_value(table, "allow-unsafe", bool, where),
+        unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
+        uploaded_prior_to=_value(table, "uploaded-prior-to", str, where),
+    )
+
+
+def _pip_tools(table: Mapping[str, Any]) -> tuple[Settings, tuple[str, ...]]:
+    """Read `[tool.pip-tools]`: the settings taken over, and a note on each that is not.
+
+    Its keys may be written with underscores, and under `compile`:
+    https://pip-tools.readthedocs.io/en/stable/#configuration
+    """
+    where = "tool.pip-tools"
+    flat = {**table, **_table(table, "compile", where)}
+    flat = {key.replace("_", "-"): value for key, value in flat.items()}
+    notes = tuple(
+        f"[{where}] {key} cannot be honoured in locks of nox-lock: leave it out, "
+        "or say it in an input or in [tool.nox-lock]"
+        for key, value in sorted(flat.items())
+        if key not in _PIP_TOOLS_READ and _PIP_TOOLS_HARMLESS.get(key, "") not in {"any", value}
+    )
+    return _settings(flat, where), notes
+
+
+def _pythons(table: Mapping[str, Any], where: str) -> tuple[Target, ...]:
+    value = table.get("python")
+    texts = (value,) if isinstance(value, str) else _strings(table, "python", where)
+    try:
+        return tuple(dict.fromkeys(parse_target(text) for text in texts))
+    except ConfigError as error:
+        raise ConfigError(
+            f"`{where}.python`: {error.message}", file=FILE, hint=error.hint
+        ) from error
+
+
+def _load_toml(data: bytes) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is no TOML: {error}", file=FILE) from error
+
+
+def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    return _value(table, key, dict, where) or {}
+
+
+def _value(table: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T | None:
+    value = table.get(key)
+    if value is None or isinstance(value, kind):
+        return value
+    raise ConfigError(f"`{where}.{key}` must be {_KINDS[kind]}, not {value!r}", file=FILE)
+
+
+def _strings(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = _value(table, key, list, where) or []
+    if all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise ConfigError(f"`{where}.{key}` must be a list of strings, not {value!r}", file=FILE)
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    for key in sorted(set(table) - set(known)):
+        raise ConfigError(f"`{where}.{key}` is unknown{_nearest(key, known)}", file=FILE)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

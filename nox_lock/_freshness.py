@@ -1,0 +1,228 @@
+"""Judge a lock file: is it what its inputs ask for? Pure: no process, no write, no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from nox_lock import _lockfile
+from nox_lock._target import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nox_lock._lockfile import LockFile, Pin
+    from nox_lock._plan import Planned
+    from nox_lock._requirements import Entry
+
+FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
+_ORDERED = ("--index-url", "--extra-index-url", "--find-links")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a lock file is not fresh, or a note on why it is: in which file, on which line."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return self.message
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{self.message} ({place})"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a lock file is worth.
+
+    Attributes:
+        word: `fresh`, `stale`, `missing` or `invalid`.
+        reasons: why; empty for fresh.
+        notes: what a person may want to know of a fresh one.
+    """
+
+    word: str
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the lock file can be used as it is."""
+        return self.word == FRESH
+
+
+def matches_stamp(planned: Planned) -> bool:
+    """Tell whether inputs and body are, byte for byte in meaning, those the stamp names."""
+    lock = planned.existing
+    if lock is None or lock.stamp is None or lock.problems:
+        return False
+    inputs, _ = planned.digests()
+    return lock.stamp.inputs == inputs and lock.stamp.body == _lockfile.digest(lock.body)
+
+
+def judge(planned: Planned) -> Verdict:
+    """Judge one lock file by its content.
+
+    What content cannot decide (extras that were stripped, a marker inside X.Y) goes by who
+    changed what: the body as stamped and the inputs not, then it is stale; else a bot rewrote
+    the body, and it is fresh, with a note.
+    """
+    lock = planned.existing
+    if lock is None:
+        return Verdict(MISSING, (Reason("there is no lock file", planned.path),))
+    if lock.problems:
+        problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
+        return Verdict(INVALID, tuple(problems))
+    reasons = [
+        *_judge_target(planned, lock),
+        *_judge_entries(planned, lock),
+        *_judge_reach(planned, lock),
+        *_judge_options(planned, lock),
+        *_judge_hashes(planned, lock),
+    ]
+    notes: list[str] = []
+    _, hidden = planned.digests()
+    if lock.stamp is None:
+        notes.append(f"no stamp: made by {lock.maker or 'another tool'}")
+    elif lock.stamp.body != _lockfile.digest(lock.body):
+        notes.append("changed since it was stamped")
+    elif lock.stamp.hidden != hidden:
+        reasons += _judge_hidden(planned)
+    return Verdict(STALE, tuple(reasons)) if reasons else Verdict(FRESH, notes=tuple(notes))
+
+
+def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    if lock.python is not None and lock.python != planned.target.version:
+        yield Reason(
+            f"made for Python {lock.python}, wanted for Python {planned.target}", planned.path
+        )
+
+
+def _judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Check that every requirement has a pin that meets it, and every constraint holds."""
+    pins: dict[str, Pin] = {pin.name: pin for pin in lock.pins if pin.name}
+    urls = {_bare_url(pin.url) for pin in lock.pins if pin.url}
+    left_out = set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
+    for entry in planned.inputs.entries:
+        active = holds(entry.marker, planned.target, planned.platform)
+        pin = pins.get(entry.name or "")
+        if active is False or entry.name in left_out or (active is None and pin is None):
+            continue
+        where = (entry.where.file, entry.where.line)
+        if entry.constraint:
+            if pin is not None and not _meets(pin, entry):
+                yield Reason(f"{pin.shown} breaks the constraint {entry.text}", *where)
+        elif entry.name is None or (pin is None and entry.url):
+            if _bare_url(entry.url) not in urls:
+                yield Reason(f"{entry.text} is not in the lock", *where)
+        elif pin is None:
+            yield Reason(f"{entry.text} is not in the lock", *where)
+        elif not _meets(pin, entry):
+            yield Reason(f"{entry.text} is not met by {pin.shown}", *where)
+        elif not planned.settings.strip_extras and not entry.extras <= pin.extras:
+            yield Reason(f"{entry.text} asks for extras the lock does not have", *where)
+
+
+def _meets(pin: Pin, entry: Entry) -> bool:
+    if entry.url is not None:
+        return pin.url is not None and _bare_url(pin.url) == _bare_url(entry.url)
+    if pin.version is None or entry.specifier is None:
+        return True
+    try:
+        # pip-tools keeps a pre-release that is locked, so one always counts.
+        return entry.specifier.contains(Version(pin.version), prereleases=True)
+    except InvalidVersion:
+        return entry.specifier.contains(pin.version, prereleases=True)
+
+
+def _bare_url(url: str | None) -> str:
+    """Return a URL in the one form that pip-compile's spellings of it share."""
+    bare = (url or "").partition("#")[0].rstrip("/")
+    for prefix in ("file:", "./"):
+        bare = bare.removeprefix(prefix)
+    return bare.replace("git+file:///", "git+file:/")
+
+
+def _judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Check that an input asks for every pin, directly or through others, as annotated."""
+    if not lock.annotated:
+        return
+    wanted = {entry.name for entry in planned.inputs.requirements if _may_hold(entry, planned)}
+    bare = {
+        _bare_url(entry.url)
+        for entry in planned.inputs.requirements
+        if entry.url and _may_hold(entry, planned)
+    }
+    reached = {
+        _key(pin) for pin in lock.pins if pin.name in wanted or _bare_url(pin.url or "-") in bare
+    }
+    asked_by = {
+        _key(pin): {canonicalize_name(via) for via in pin.via if not via.startswith("-")}
+        for pin in lock.pins
+    }
+    if any(entry.name is None for entry in planned.inputs.requirements):
+        # A project named only by its path: its name stands in the annotations alone.
+        reached |= set().union(*asked_by.values()) - set(asked_by)
+    growing = True
+    while growing:
+        more = {key for key, by in asked_by.items() if key not in reached and by & reached}
+        reached |= more
+        growing = bool(more)
+    for pin in lock.pins:
+        if _key(pin) not in reached and not planned.inputs.remote:
+            yield Reason(f"{pin.shown} is asked for by no requirement", planned.path, pin.line)
+
+
+def _may_hold(entry: Entry, planned: Planned) -> bool:
+    return holds(entry.marker, planned.target, planned.platform) is not False
+
+
+def _key(pin: Pin) -> str:
+    return pin.name or _bare_url(pin.url)
+
+
+def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    wanted, has = planned.options, tuple(option.text for option in lock.options)
+    for line in wanted:
+        if line not in has:
+            name = line.split(" ")[0]
+            asked = next(o.where for o in planned.inputs.options if o.name == name)
+            yield Reason(f"{line} is not in the lock", asked.file, asked.line)
+    for option in lock.options:
+        if option.text not in wanted:
+            yield Reason(f"no input declares {option.text}", planned.path, option.line)
+    if set(wanted) == set(has):
+        ordered = [[x for x in lines if x.startswith(_ORDERED)] for lines in (wanted, has)]
+        if ordered[0] != ordered[1]:
+            yield Reason("the indexes are in another order", planned.path, lock.options[0].line)
+
+
+def _judge_hashes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    if not planned.settings.generate_hashes:
+        if lock.hashed:
+            yield Reason("it has hashes, and generate-hashes is false", planned.path)
+        return
+    bare = [pin for pin in lock.pins if not pin.hashes and not pin.unhashable]
+    if bare and not lock.hashed:
+        yield Reason("it has no hashes, and generate-hashes is true", planned.path)
+    elif bare:
+        for pin in bare:
+            yield Reason(f"{pin.shown} has no hash", planned.path, pin.line)
+
+
+def _judge_hidden(planned: Planned) -> list[Reason]:
+    """Name what may have changed unseen: the requirements with extras, the hidden options."""
+    suspects = [
+        Reason(f"extras or markers changed since it was locked: {entry.text}", entry.where.file, entry.where.line)
+        for entry in planned.inputs.requirements
+        if entry.extras or holds(entry.marker, planned.target, planned.platform) is None
+    ]
+    return suspects or [
+        Reason("extras, markers or options of its inputs changed since it was locked", planned.path)
+    ]

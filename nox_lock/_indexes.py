@@ -1,0 +1,192 @@
+"""Which of the user's pip settings a compile may see.
+
+A lock must not depend on who makes it: what gives access to packages, or only narrows the choice,
+is handed on; all else of pip's configuration is kept out. https://pip.pypa.io/en/stable/topics/configuration/
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock._errors import ToolchainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ACCESS = (
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "no-index",
+    "trusted-host",
+    "proxy",
+    "cert",
+    "client-cert",
+    "keyring-provider",
+    "timeout",
+    "default-timeout",
+    "retries",
+)
+NARROWING = ("only-binary", "uploaded-prior-to")
+DROPPED = ("pre", "no-binary", "prefer-binary", "all-releases", "only-final")
+# Those that shape what is found; a proxy or a certificate does not.
+_IDENTITY = (*ACCESS[:4], *NARROWING)
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_SECTIONS = ("global", "install")
+_OFF = ("", "0", "false", "no", "off", "n", "f")
+_RUN_MODULE = (
+    "import sys; sys.path[:] = [p for p in sys.path if p]; sys.argv.pop(0); "
+    "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """A user's pip settings, sorted.
+
+    Attributes:
+        allowed: option names with the values that a compile may see; may hold credentials.
+        dropped: names of settings that were left out and would have changed the lock.
+    """
+
+    allowed: Mapping[str, str]
+    dropped: tuple[str, ...]
+
+
+def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
+    """Ask `pip config list` once; only pip knows all its sources.
+
+    Raises:
+        ToolchainError: when pip cannot read its own configuration.
+    """
+    result = subprocess.run(  # noqa: S603
+        module_command(sys.executable, "pip", "config", "list"),
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if result.returncode != 0:
+        reason = result.stderr.strip().splitlines()
+        raise ToolchainError(
+            f"pip cannot read its configuration: {reason[-1] if reason else 'no reason given'}",
+            hint="See `pip config debug`.",
+        )
+    return parse_index_settings(result.stdout)
+
+
+def parse_index_settings(listing: str) -> IndexSettings:
+    """Read the output of `pip config list`: lines such as ``global.index-url='...'``."""
+    values: dict[str, str] = {}
+    for section in (*_SECTIONS, ":env:"):  # the later wins
+        for line in listing.splitlines():
+            place, found, value = line.partition("=")
+            if found and place.startswith(f"{section}."):
+                values[place[len(section) + 1 :]] = str(ast.literal_eval(value))
+    allowed = {
+        name: values[name].strip().replace("\n", " ")
+        for name in (*ACCESS, *NARROWING)
+        if name in values
+    }
+    dropped = (name for name in DROPPED if values.get(name, "").lower() not in _OFF)
+    return IndexSettings(allowed, tuple(dropped))
+
+
+def module_command(python: str, module: str, *arguments: str) -> list[str]:
+    """Return a command that runs a module, and imports nothing from the folder it runs in.
+
+    ``-m`` puts the current folder first on the path, where a project's own ``pip.py`` or
+    ``build/`` would be imported; ``-P`` is not in Python 3.10, ``-I`` loses user installs.
+    """
+    return [python, "-c", _RUN_MODULE, module, *arguments]
+
+
+def pip_environment(
+    environ: Mapping[str, str], settings: IndexSettings, **extra: str
+) -> dict[str, str]:
+    """Return an environment in which pip and pip-tools see `settings` and nothing else of the user's.
+
+    `extra` are pip options by their names with underscores, and win.
+    """
+    clean = {
+        name: value
+        for name, value in environ.items()
+        if not name.upper().startswith(("PIP_", "PIPTOOLS_")) and name != "CUSTOM_COMPILE_COMMAND"
+    }
+    options = {
+        "config_file": os.devnull,
+        "no_input": "1",
+        "disable_pip_version_check": "1",
+        **settings.allowed,
+        **extra,
+    }
+    return clean | {
+        f"PIP_{name.upper().replace('-', '_')}": value for name, value in options.items()
+    }
+
+
+def index_identity(environ: Mapping[str, str]) -> str:
+    """Return a digest of what the user's pip settings make of the indexes, without credentials.
+
+    It is part of a cache key, so it must cost no process: it reads the places pip documents.
+    """
+    facts = [
+        f"env.{name}={environ[variable]}"
+        for name in _IDENTITY
+        if (variable := f"PIP_{name.upper().replace('-', '_')}") in environ
+    ]
+    for path in _config_files(environ):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        facts += _settings_in(text)
+    shown = _CREDENTIALS.sub("//", "\n".join(facts))
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _settings_in(text: str) -> Iterator[str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        yield text  # pip will say what is wrong with it
+        return
+    for section in _SECTIONS:
+        if parser.has_section(section):
+            for name, value in sorted(parser.items(section)):
+                if name in _IDENTITY:
+                    yield f"{section}.{name}={' '.join(value.split())}"
+
+
+def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """List pip's configuration files, the later ones winning, as its documentation does."""
+    import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
+
+    given = environ.get("PIP_CONFIG_FILE")
+    if given == os.devnull:
+        return
+    name = "pip.ini" if os.name == "nt" else "pip.conf"
+    site = platformdirs.site_config_dir("pip", appauthor=False, multipath=True)
+    for folder in reversed(site.split(os.pathsep)):
+        yield Path(folder) / name
+    if os.name != "nt":
+        yield Path("/etc") / name
+    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~").expanduser()
+    yield home / ("pip" if os.name == "nt" else ".pip") / name
+    yield Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True)) / name
+    yield Path(sys.prefix) / name
+    if given:
+        yield Path(given)

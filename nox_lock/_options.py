@@ -1,0 +1,107 @@
+"""The options of `nox -s lock -- ...` and `nox -s lock-check -- ...`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from nox_lock._errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMATS = ("text", "json")
+
+
+@dataclass(frozen=True)
+class LockOptions:
+    """What was asked of `lock`; `names` empty means all locks."""
+
+    names: tuple[str, ...]
+    upgrade: bool
+    upgrade_packages: tuple[str, ...]
+    check: bool
+    use_cache: bool
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What was asked of `lock-check`; `names` empty means all locks."""
+
+    names: tuple[str, ...]
+    format: str
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that raises, since nox is to end in its own way."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message, hint=f"{self.prog} --help shows what there is.")
+
+
+def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | None:
+    """Read the options of the session that locks; None when they only asked for help.
+
+    Raises:
+        ConfigError: for an option that does not exist.
+    """
+    parser = _parser(
+        session,
+        "Compile the inputs (requirements.in, ...) into pinned lock files. "
+        "Only what is not fresh is compiled, and pins move only when asked or forced.",
+    )
+    add = parser.add_argument
+    add("-U", "--upgrade", action="store_true", help="take the newest of everything")
+    add(
+        "-P",
+        "--upgrade-package",
+        action="append",
+        default=[],
+        metavar="PKG",
+        help="take the newest of one project, or what 'PKG<3' allows; may be repeated",
+    )
+    add("--check", action="store_true", help="only judge, as lock-check does")
+    add("--no-cache", action="store_true", help="compile, though the cache has the lock")
+    add("--overwrite", action="store_true", help="write over files that are no lock files, too")
+    found = _parse(parser, arguments)
+    if found is None:
+        return None
+    return LockOptions(
+        tuple(found.names),
+        found.upgrade,
+        tuple(found.upgrade_package),
+        found.check,
+        not found.no_cache,
+        found.overwrite,
+    )
+
+
+def parse_check_options(arguments: Sequence[str], session: str) -> CheckOptions | None:
+    """Read the options of the session that checks; None when they only asked for help.
+
+    Raises:
+        ConfigError: for an option that does not exist.
+    """
+    parser = _parser(
+        session,
+        "Tell whether each lock file is what its inputs ask for, with the reasons when not. "
+        "Offline, by content; exit status 1 unless all are fresh.",
+    )
+    parser.add_argument("--format", choices=FORMATS, default="text", help="text (default) or json")
+    found = _parse(parser, arguments)
+    return found and CheckOptions(tuple(found.names), found.format)
+
+
+def _parser(session: str, description: str) -> _Parser:
+    parser = _Parser(prog=f"nox -s {session} --", description=description, allow_abbrev=False)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a lock; none means all of them")
+    return parser
+
+
+def _parse(parser: _Parser, arguments: Sequence[str]) -> argparse.Namespace | None:
+    try:
+        return parser.parse_args(arguments)
+    except SystemExit:  # argparse has printed its help
+        return None

@@ -1,0 +1,203 @@
+"""Which lock files must exist, and what shapes each."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from nox_lock import _lockfile
+from nox_lock._config import FILE, UNSAFE_PACKAGES, Settings, resolve_settings
+from nox_lock._errors import ConfigError
+from nox_lock._requirements import read_inputs
+from nox_lock._target import (
+    holds,
+    parse_platform,
+    parse_target,
+    running_platform,
+    running_target,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
+
+    from nox_lock._config import Config, LockConfig
+    from nox_lock._lockfile import LockFile
+    from nox_lock._requirements import Inputs, Option
+    from nox_lock._target import Platform, Target
+
+# The option lines pip-compile writes, in its order.
+_EMITTED = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host")
+_FORMATS = ("--no-binary", "--only-binary")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One lock file that must exist: the pinned output for one lock and one target.
+
+    Attributes:
+        name: the lock's name.
+        target: the Python it is for.
+        path: the lock file, relative to the project root.
+        inputs: what it is made from.
+        settings: how, with nothing left open.
+        existing: the lock file as it stands, or None.
+        platform: the platform it is judged for: its stamp's, else the one this runs on.
+    """
+
+    name: str
+    target: Target
+    path: str
+    inputs: Inputs
+    settings: Settings
+    existing: LockFile | None
+    platform: Platform
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The option lines its inputs declare, as pip-compile writes and orders them."""
+        lines = [
+            f"{option.name} {self._value(option)}"
+            for name in _EMITTED
+            for option in self.inputs.options
+            if option.name == name
+        ]
+        formats = [
+            f"{option.name} {value}"
+            for option in self.inputs.options
+            if option.name in _FORMATS
+            for value in option.value.split(",")
+        ]
+        lines += sorted(formats, key=lambda line: (":all:" not in line, line))
+        return tuple(dict.fromkeys(lines))
+
+    def _value(self, option: Option) -> str:
+        """pip reads a folder in a lock file relative to that file."""
+        if option.name != "--find-links" or "://" in option.value:
+            return option.value
+        return posixpath.relpath(option.value, posixpath.dirname(self.path) or ".")
+
+    @property
+    def command(self) -> str:
+        """The plain command that makes the same lock, as pip-compile spells and orders it."""
+        settings = self.settings
+        options = [f"--output-file={self.path}"]
+        options += ["--allow-unsafe"] if settings.allow_unsafe else []
+        options += ["--generate-hashes"] if settings.generate_hashes else []
+        options += ["--strip-extras"] if settings.strip_extras else []
+        if settings.unsafe_packages != UNSAFE_PACKAGES:
+            options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
+        if len(self.inputs.sources) > 1:
+            return "nox -s lock"
+        return shlex.join(["pip-compile", *sorted(options), *self.inputs.sources])
+
+    def canonical(self) -> str:
+        """Everything that shapes the lock, one fact a line: what its digest is taken of."""
+        settings = (f"{each.name}={getattr(self.settings, each.name)}" for each in fields(Settings))
+        return "\n".join([f"target={self.target}", *settings, *self.inputs.canonical()])
+
+    def hidden(self) -> str:
+        """The part of `canonical` that the body of the lock cannot show."""
+        extras = {
+            f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
+            for entry in self.inputs.requirements
+            if entry.extras and self.settings.strip_extras
+        }
+        markers = {
+            str(entry.marker)
+            for entry in self.inputs.entries
+            if holds(entry.marker, self.target, self.platform) is None
+        }
+        other = {
+            f"{option.name} {option.value}"
+            for option in self.inputs.options
+            if option.name not in (*_EMITTED, *_FORMATS)
+        }
+        remote = {f"{option.name} {option.value}" for option in self.inputs.remote}
+        return "\n".join(sorted(extras | markers | other | remote))
+
+    def digests(self) -> tuple[str, str]:
+        """The stamp's `inputs` and `hidden`."""
+        return _lockfile.digest(self.canonical()), _lockfile.digest(self.hidden())
+
+
+def plan(
+    config: Config,
+    root: Path,
+    environ: Mapping[str, str],
+    *,
+    names: Iterable[str | None] = (),
+    used: Mapping[str, Collection[Target]] | None = None,
+) -> list[Planned]:
+    """List the lock files that must exist.
+
+    `names` keeps to those locks; `used` gives, by lock, the Pythons of the sessions that use it.
+
+    Raises:
+        ConfigError: for a name that is no lock, or two lock files with one path.
+        RequirementsError: for an input that cannot be read.
+        LockFileError: for a lock file that cannot be read.
+    """
+    chosen = [config.lock(name) for name in names] or list(config.locks.values())
+    planned: dict[str, Planned] = {}
+    for lock in dict.fromkeys(chosen):
+        inputs = read_inputs(lock.inputs, root, environ)
+        targets = targets_of(lock, root, (used or {}).get(lock.name, ()))
+        for target in targets:
+            path = lockfile_path(lock, target, several=len(targets) > 1)
+            if path in planned or path in inputs.files:
+                other = f"lock {planned[path].name!r}" if path in planned else "one of its inputs"
+                raise ConfigError(
+                    f"lock {lock.name!r} would write {path}, which is {other}",
+                    file=FILE,
+                    hint=f'Give it its own: [tool.nox-lock.locks.{lock.name}] lockfile = "...".',
+                )
+            planned[path] = _planned(lock, target, path, inputs, root)
+    return list(planned.values())
+
+
+def _planned(lock: LockConfig, target: Target, path: str, inputs: Inputs, root: Path) -> Planned:
+    existing = _lockfile.read(root / path)
+    stamp = existing and existing.stamp
+    return Planned(
+        name=lock.name,
+        target=target,
+        path=path,
+        inputs=inputs,
+        settings=resolve_settings(lock.settings, existing and existing.command),
+        existing=existing,
+        platform=parse_platform(stamp.platform) if stamp else running_platform(),
+    )
+
+
+def targets_of(lock: LockConfig, root: Path, used: Collection[Target]) -> list[Target]:
+    """List a lock's targets: said and used; else the one its lock file names; else this Python."""
+    said = {*lock.pythons, *used}
+    if said:
+        return sorted(said, key=lambda target: target.sort_key)
+    if "{python}" not in (lock.lockfile or ""):
+        existing = _lockfile.read(root / lockfile_path(lock, running_target(), several=False))
+        if existing and existing.python:
+            return [parse_target(existing.python)]
+    return [running_target()]
+
+
+def lockfile_path(lock: LockConfig, target: Target, *, several: bool) -> str:
+    """Return where a lock file stands, relative to the project root.
+
+    Raises:
+        ConfigError: for several targets and a pattern that gives them one path.
+    """
+    source = lock.inputs[0]
+    stem = posixpath.splitext(source)[0]
+    pattern = lock.lockfile
+    if pattern is None:
+        return f"{stem}-py{target}.txt" if several else f"{stem}.txt"
+    if several and "{python}" not in pattern:
+        raise ConfigError(
+            f"`tool.nox-lock.locks.{lock.name}.lockfile` needs {{python}}: there are several Pythons",
+            file=FILE,
+        )
+    return pattern.format(name=lock.name, stem=posixpath.basename(stem), python=target)

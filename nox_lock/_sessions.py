@@ -1,0 +1,342 @@
+"""Where nox-lock meets nox: sessions, the decorator, options, and the one error boundary.
+
+The only module that imports nox.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import nox
+import nox.registry
+
+from nox_lock._errors import ConfigError, LocksError, NoxLockError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from nox._decorators import Func
+
+    from nox_lock._config import Config
+    from nox_lock._plan import Planned
+    from nox_lock._target import Target
+
+    Project = Literal["editable", "wheel"] | None
+    RawFunc = Callable[..., Any]
+
+_PROJECT = ("editable", "wheel")
+
+
+@dataclass(frozen=True)
+class _Locked:
+    """A session that uses locks: their names, and the Pythons as its decorator was given them.
+
+    nox changes ``made.python`` to False under ``--no-venv``, so what was given is kept as well.
+    """
+
+    locks: tuple[str | None, ...]
+    made: Func
+    python: object
+
+
+# The sessions of the noxfile that is being read; nox reads one in a process.
+_LOCKED: list[_Locked] = []
+_OURS: dict[str, Func] = {}
+
+
+@overload
+def session(func: RawFunc | Func, /) -> Func: ...
+@overload
+def session(
+    func: None = None,
+    /,
+    *,
+    lock: str | Sequence[str] | None = None,
+    project: Project = None,
+    **kwargs: Any,
+) -> Callable[[RawFunc | Func], Func]: ...
+
+
+def session(
+    func: RawFunc | Func | None = None,
+    /,
+    *,
+    lock: str | Sequence[str] | None = None,
+    project: Project = None,
+    **kwargs: Any,
+) -> Any:
+    """Make a nox session that installs its lock before its body runs.
+
+    A drop-in for `nox.session`: every other argument goes through to it untouched. The
+    environment is reused unless ``reuse_venv`` says otherwise, which is safe, because what it
+    holds is compared with the lock each time.
+
+    Args:
+        func: the session's body, when used without parentheses.
+        lock: the name of its lock, or several; left out, the only one, or `requirements`.
+        project: also install the project itself: ``"editable"``, or ``"wheel"`` for a build.
+        kwargs: arguments of `nox.session`,
+            https://nox.thea.codes/en/stable/config.html#defining-sessions
+    """
+    if func is None:
+        return functools.partial(_make, lock=lock, project=project, **kwargs)
+    return _make(func, lock=lock, project=project, **kwargs)
+
+
+def _make(
+    func: Any, /, *, lock: str | Sequence[str] | None, project: Project, **kwargs: Any
+) -> Func:
+    body = getattr(func, "func", func)  # a Func, when stacked on nox.session
+    names = _names(lock)
+
+    @functools.wraps(body)
+    def locked(session: nox.Session, *args: Any, **options: Any) -> Any:
+        install(session, *(name for name in names if name is not None), project=project)
+        return body(session, *args, **options)
+
+    kwargs.setdefault("reuse_venv", True)
+    made = nox.session(locked, **kwargs)
+    python = kwargs.get("python", kwargs.get("py"))
+    _LOCKED.append(_Locked(names, made, python))
+    return made
+
+
+def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
+    """Add the sessions that make and check the locks to the noxfile.
+
+    Args:
+        lock: name of the session that makes them.
+        check: name of the session that judges them.
+
+    Ends nox with one line when the noxfile has a session of such a name already.
+    """
+    _LOCKED.clear()
+    for name, body in ((lock, _lock), (check, _check)):
+        if name in nox.registry.get():
+            sys.exit(
+                f"nox-lock: this noxfile has a session {name!r} of its own. "
+                f"Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
+            )
+        _OURS[name] = nox.session(
+            body, name=name, python=False, venv_backend="none", default=False
+        )
+
+
+def install(session: nox.Session, *names: str, project: Project = None) -> None:
+    """Make a session's environment hold what its lock says; run nothing when it does already.
+
+    A stale or missing lock is compiled first, or is an error, as `on-stale` says.
+
+    Args:
+        session: the session, with a virtual environment.
+        names: the locks; none means the only one, or `requirements`. Several must agree.
+        project: also install the project itself: ``"editable"``, or ``"wheel"`` for a build.
+    """
+    with _reported(session):
+        if project not in (None, *_PROJECT):
+            raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
+        _install(session, names, project)
+
+
+def _lock(session: nox.Session) -> None:
+    """Compile the inputs (requirements.in, ...) into pinned lock files; -- --help tells more."""
+    with _reported(session):
+        from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
+        from nox_lock._options import parse_lock_options  # noqa: PLC0415
+        from nox_lock._report import outcome_line  # noqa: PLC0415
+
+        options = parse_lock_options(session.posargs, session.name)
+        if options is None:
+            return
+        if options.check:
+            _judge_all(session, options.names, "text")
+            return
+        wishes = Wishes(
+            options.upgrade, options.upgrade_packages, options.use_cache, options.overwrite
+        )
+        config, planned = _plan(options.names)
+        for note in config.notes:
+            session.warn(note)
+        locker = Locker(Path.cwd(), os.environ, wishes, tell=session.log, warn=session.warn)
+        for each in planned:
+            session.log(outcome_line(locker.lock(each)))
+
+
+def _check(session: nox.Session) -> None:
+    """Tell whether each lock file is what its inputs ask for; offline, writes nothing."""
+    with _reported(session):
+        from nox_lock._options import parse_check_options  # noqa: PLC0415
+
+        options = parse_check_options(session.posargs, session.name)
+        if options is not None:
+            _judge_all(session, options.names, options.format)
+
+
+def _judge_all(session: nox.Session, names: Sequence[str], form: str) -> None:
+    from nox_lock._freshness import judge  # noqa: PLC0415
+    from nox_lock._report import summary, verdict_lines, verdicts_json  # noqa: PLC0415
+
+    _, planned = _plan(names)
+    judged = [(each, judge(each)) for each in planned]
+    if form == "json":
+        sys.stdout.write(verdicts_json(judged) + "\n")
+        sys.stdout.flush()
+    else:
+        for each, verdict in judged:
+            speak = session.log if verdict.fresh else session.warn
+            for line in verdict_lines(each, verdict):
+                speak(line)
+    if not all(verdict.fresh for _, verdict in judged):
+        raise LocksError(
+            f"lock files: {summary(judged)}", hint=f"Run: nox -s {_name_of(_lock, 'lock')}"
+        )
+
+
+def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:
+    from nox_lock import _environment  # noqa: PLC0415
+    from nox_lock._config import check_on_stale  # noqa: PLC0415
+    from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
+    from nox_lock._target import site_packages, target_of_environment  # noqa: PLC0415
+
+    if session.bin_paths is None:
+        _refuse_no_environment(session)
+        return
+    root, location = Path.cwd(), Path(session.virtualenv.location).resolve()
+    target, site = target_of_environment(location), site_packages(location)
+    if target is None or site is None:
+        raise ConfigError(f"cannot tell which Python is in the environment of {session.name}")
+    config, planned = _plan(names or [None])
+    chosen = [_of_target(planned, name, target) for name in dict.fromkeys(p.name for p in planned)]
+    on_stale = os.environ.get("NOX_LOCK_ON_STALE")
+    on_stale = check_on_stale(on_stale, "NOX_LOCK_ON_STALE") if on_stale else config.on_stale
+    locker = Locker(root, os.environ, Wishes(), tell=session.log, warn=session.warn)
+    chosen = [locker.ensure(each, on_stale, lambda: _installs(session)) for each in chosen]
+    _environment.refuse_disagreement(chosen)
+    for each in chosen:
+        if not _environment.find_differences(each, site, root) or not _installs(session):
+            continue
+        for arguments in _environment.installer_arguments(each, location):
+            session.install(*arguments)
+        _environment.check_installed(each, site, root)
+    _install_project(session, project, root)
+
+
+def _install_project(session: nox.Session, project: Project, root: Path) -> None:
+    from nox_lock import _environment  # noqa: PLC0415
+    from nox_lock._target import site_packages  # noqa: PLC0415
+
+    location = Path(session.virtualenv.location).resolve()
+    site = site_packages(location)
+    if project == "wheel":
+        session.install("--no-deps", ".")
+    elif (
+        project == "editable"
+        and site is not None
+        and not _environment.project_is_installed(location, site, root)
+        and _installs(session)
+    ):
+        session.install("--no-deps", "-e", ".")
+        _environment.record_project(location, root)
+
+
+def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
+    """Plan the lock files of those locks, or of all, for the Pythons of their sessions."""
+    from nox_lock._config import load_config  # noqa: PLC0415
+    from nox_lock._plan import plan  # noqa: PLC0415
+
+    root = Path.cwd()
+    config = load_config(root)
+    used: dict[str, set[Target]] = {}
+    for each in _LOCKED:
+        for lock in each.locks:
+            used.setdefault(config.lock(lock).name, set()).update(_pythons(each))
+    return config, plan(config, root, os.environ, names=names, used=used)
+
+
+def _pythons(locked: _Locked) -> Iterator[Target]:
+    """Yield the Pythons a session runs on, as its decorator or `nox.parametrize` has them."""
+    from nox_lock._target import parse_target  # noqa: PLC0415
+
+    said = locked.python if isinstance(locked.python, (list, tuple)) else [locked.python]
+    for call in getattr(locked.made, "parametrize", ()):
+        said = [*said, getattr(call, "call_spec", {}).get("python")]
+    for python in said:
+        if isinstance(python, str):
+            with suppress(ConfigError):  # a path or a range: known when the session runs
+                yield parse_target(python)
+
+
+def _of_target(planned: Iterable[Planned], name: str, target: Target) -> Planned:
+    """Return the lock file that an environment of `target` installs."""
+    targets = []
+    for each in planned:
+        if each.name == name:
+            if each.target == target:
+                return each
+            targets.append(each.target)
+    shown = ", ".join(map(str, targets))
+    wanted = ", ".join(f'"{each}"' for each in (*targets, target))
+    raise ConfigError(
+        f"this session runs Python {target}; the lock {name!r} is for Python {shown}",
+        hint=f"Say so in pyproject.toml: [tool.nox-lock] python = [{wanted}]",
+    )
+
+
+def _installs(session: nox.Session) -> bool:
+    """Tell whether nox installs in this session: not under -R or --no-install.
+
+    nox has no other public way to ask; see `session.run_install` in its documentation.
+    """
+    return session.run_install("python", "-V", silent=True, log=False) is not None
+
+
+def _refuse_no_environment(session: nox.Session) -> None:
+    try:
+        session.install("--version")  # returns under --no-install, raises else
+    except ValueError as error:
+        raise ConfigError(
+            f"the session {session.name} has no virtual environment to install its lock into",
+            hint="Leave out --no-venv (or venv_backend='none'); "
+            "--no-install runs it with what is there.",
+        ) from error
+
+
+def _names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
+    return (lock,) if lock is None or isinstance(lock, str) else tuple(lock)
+
+
+def _name_of(body: RawFunc, default: str) -> str:
+    """Return the name under which `add_sessions` has put one of our sessions."""
+    return next((name for name, made in _OURS.items() if made.func is body), default)
+
+
+@contextmanager
+def _reported(session: nox.Session) -> Iterator[None]:
+    """The one error boundary: show an error as a block, and end the session."""
+    # filelock tells of each lock at a level that old nox versions show.
+    logging.getLogger("filelock").setLevel(logging.WARNING)
+    try:
+        _refuse_overridden()
+        yield
+    except NoxLockError as error:
+        for line in str(error).splitlines():
+            session.warn(line)
+        # nox puts a full stop behind this, so the text with commands stands above.
+        session.error(error.message.splitlines()[0].rstrip(":."))
+
+
+def _refuse_overridden() -> None:
+    """Refuse a noxfile that defines a session of a name of ours after `add_sessions`."""
+    for name, made in _OURS.items():
+        if nox.registry.get().get(name, made) is not made:
+            raise ConfigError(
+                f"this noxfile has a session {name!r} of its own, which hides the one of nox-lock",
+                hint="Rename it, or write nox_lock.add_sessions(lock=..., check=...).",
+            )

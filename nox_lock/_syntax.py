@@ -1,0 +1,179 @@
+"""pip's requirements file format, line by line: bytes -> text -> logical lines -> words.
+
+The rules are those of pip's own reader, see
+https://pip.pypa.io/en/stable/reference/requirements-file-format/ : pip offers no public way
+to call it, and importing it would cost more than the whole of a check.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from nox_lock._errors import RequirementsError
+
+if TYPE_CHECKING:
+    import optparse
+    from collections.abc import Iterator
+
+# UTF-32 LE starts with UTF-16 LE's mark, so the longer ones come first.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_DECLARED_ENCODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+
+FLAGS = (
+    "--no-index",
+    "--prefer-binary",
+    "--require-hashes",
+    "--no-require-hashes",
+    "--pre",
+)
+VALUES = (
+    ("-i", "--index-url", "--pypi-url"),
+    ("--extra-index-url",),
+    ("-f", "--find-links"),
+    ("--trusted-host",),
+    ("--no-binary",),
+    ("--only-binary",),
+    ("--all-releases",),
+    ("--only-final",),
+    ("--use-feature",),
+    ("-r", "--requirement"),
+    ("-c", "--constraint"),
+    ("-e", "--editable"),
+    ("--hash",),
+    ("-C", "--config-settings", "--config-setting"),
+)
+
+
+class Line(NamedTuple):
+    """One logical line: a requirement with its options, or options alone.
+
+    `options` holds pairs such as ``("--index-url", "https://...")``, in the order written
+    and by their long names; a flag's value is the empty string.
+    """
+
+    number: int
+    requirement: str
+    options: tuple[tuple[str, str], ...]
+
+
+def decode(data: bytes, file: str) -> str:
+    """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8.
+
+    Raises:
+        RequirementsError: for bytes that are not text in that encoding.
+    """
+    encoding = "utf-8"
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            data, encoding = data[len(mark) :], name
+            break
+    else:
+        for first in data.split(b"\n", 2)[:2]:
+            if first.startswith(b"#") and (found := _DECLARED_ENCODING.search(first)):
+                encoding = found[1].decode("ascii")
+                break
+    try:
+        text = data.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        line = None
+        if isinstance(error, UnicodeDecodeError):
+            line = data.count(b"\n", 0, error.start) + 1
+        raise RequirementsError(
+            f"is not text in {encoding}",
+            file=file,
+            line=line,
+            hint="Save the file as UTF-8, or name its encoding in the first line: "
+            "# -*- coding: latin-1 -*-",
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise RequirementsError(
+            "holds a NUL character: this is no text file", file=file, line=line
+        )
+    return text
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (number of the first physical line, line without comment) for each that is not empty."""
+    first, parts = 0, []
+    for number, physical in enumerate(text.splitlines(), start=1):
+        comment = _COMMENT.match(physical)
+        if physical.endswith("\\") and not comment:
+            first = first or number
+            parts.append(physical.strip("\\"))
+            continue
+        # The blank makes a comment after a continued line be seen as one.
+        parts.append(f" {physical}" if comment else physical)
+        if line := _COMMENT.sub("", "".join(parts)).strip():
+            yield first or number, line
+        first, parts = 0, []
+    if parts and (line := _COMMENT.sub("", "".join(parts)).strip()):
+        yield first, line
+
+
+def parse_line(number: int, line: str, file: str) -> Line:
+    """Split one logical line into the requirement and the options.
+
+    Raises:
+        RequirementsError: for an option pip does not allow in a requirements file.
+    """
+    words = line.split(" ")
+    cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    if cut == len(words):
+        return Line(number, line, ())
+    try:
+        options = _parse_options(shlex.split(" ".join(words[cut:])))
+    except ValueError as error:
+        raise RequirementsError(
+            f"Invalid line {line!r}: {error}",
+            file=file,
+            line=number,
+            hint="Options allowed in a requirements file: "
+            "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
+        ) from error
+    return Line(number, " ".join(words[:cut]).strip(), options)
+
+
+def variables(text: str) -> list[str]:
+    """Return the names of the ``${NAME}`` that pip would replace in `text`."""
+    return _VARIABLE.findall(text)
+
+
+def _parse_options(words: list[str]) -> tuple[tuple[str, str], ...]:
+    """Parse option words as pip does, which is by optparse: abbreviations, ``-rfile``, ``--x=y``."""
+    import optparse  # noqa: PLC0415  (many inputs hold no option; a check must stay instant)
+
+    class Parser(optparse.OptionParser):
+        def error(self, msg: str) -> None:  # type: ignore[override]
+            raise ValueError(msg)
+
+    found: list[tuple[str, str]] = []
+
+    def record(
+        _option: optparse.Option, _word: str, value: str | None, _parser: object, name: str
+    ) -> None:
+        found.append((name, value or ""))
+
+    parser = Parser(add_help_option=False)
+    for flag in FLAGS:
+        parser.add_option(flag, action="callback", callback=record, callback_args=(flag,))
+    for names in VALUES:
+        long = next(name for name in names if name.startswith("--"))
+        parser.add_option(
+            *names, action="callback", callback=record, callback_args=(long,), type="string"
+        )
+    _, rest = parser.parse_args(words)
+    if rest:
+        raise ValueError(f"unexpected {rest[0]!r}")
+    return tuple(found)

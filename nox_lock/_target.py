@@ -1,0 +1,162 @@
+"""What one lock file is for: a Python, and the platform it was made on.
+
+Marker variables are those of PEP 508,
+https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nox_lock._errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from packaging.markers import Marker
+
+_PYTHON = re.compile(r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d+\.\d+)(?:\.\d+)?(?P<t>t)?$")
+_CONFIG_VERSION = re.compile(r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)", re.M)
+_OS_NAMES = {"win32": "nt"}
+_SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """A Python that a lock file is made for.
+
+    Attributes:
+        version: ``X.Y``.
+        implementation: ``cpython`` or ``pypy``.
+        threaded: a free-threaded build (``3.13t``): other wheels, the same markers.
+    """
+
+    version: str
+    implementation: str = "cpython"
+    threaded: bool = False
+
+    def __str__(self) -> str:
+        prefix = "" if self.implementation == "cpython" else self.implementation
+        return f"{prefix}{self.version}{'t' if self.threaded else ''}"
+
+    @property
+    def sort_key(self) -> tuple[str, tuple[int, ...], bool]:
+        """Orders 3.9 before 3.10."""
+        return self.implementation, tuple(map(int, self.version.split("."))), self.threaded
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Where a lock file was made: `sys.platform` and `platform.machine()`, as the stamp has them."""
+
+    system: str
+    machine: str
+
+    def __str__(self) -> str:
+        return f"{self.system}-{self.machine}"
+
+
+def parse_target(text: str) -> Target:
+    """Read the ways nox and people write a Python: ``3.11``, ``python3.11``, ``pypy3.10``, ``3.13t``.
+
+    Raises:
+        ConfigError: for anything that does not name one X.Y.
+    """
+    if found := _PYTHON.match(text.strip().lower()):
+        return Target(
+            found["version"], "pypy" if found["pypy"] else "cpython", threaded=bool(found["t"])
+        )
+    raise ConfigError(f"{text!r} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".')
+
+
+def running_target() -> Target:
+    """Return the target of the interpreter that runs this code."""
+    return Target(
+        f"{sys.version_info.major}.{sys.version_info.minor}",
+        sys.implementation.name,
+        threaded="t" in getattr(sys, "abiflags", ""),
+    )
+
+
+def running_platform() -> Platform:
+    """Return the platform this code runs on."""
+    return Platform(sys.platform, platform.machine().lower())
+
+
+def parse_platform(text: str) -> Platform:
+    """Read a stamp's platform, such as ``linux-x86_64``."""
+    system, _, machine = text.partition("-")
+    return Platform(system, machine)
+
+
+def target_of_environment(location: Path) -> Target | None:
+    """Tell the target of a virtual environment by its files, without running it.
+
+    Returns None where that cannot be told.
+    """
+    try:
+        config = (location / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        # A conda environment has no pyvenv.cfg, but a record of its own python package.
+        records = (location / "conda-meta").glob("python-[0-9]*.json")
+        config = "".join(f"version = {record.name.split('-')[1]}" for record in records)
+    found = _CONFIG_VERSION.search(config)
+    if not found:
+        return None
+    library = next((entry.name for entry in _library_folders(location)), "")
+    implementation = "pypy" if library.startswith("pypy") else "cpython"
+    return Target(found[1], implementation, threaded=library.endswith("t"))
+
+
+def site_packages(location: Path) -> Path | None:
+    """Return a virtual environment's site-packages folder, or None when there is none."""
+    if os.name == "nt":
+        folder = location / "Lib" / "site-packages"
+        return folder if folder.is_dir() else None
+    return next((folder / "site-packages" for folder in _library_folders(location)), None)
+
+
+def _library_folders(location: Path) -> Iterator[Path]:
+    for pattern in ("python*", "pypy*"):
+        yield from sorted((location / "lib").glob(pattern))
+
+
+def holds(marker: Marker | None, target: Target, platform_: Platform) -> bool | None:
+    """Tell whether a marker holds for a target: yes, no, or None when X.Y alone cannot say.
+
+    A marker on ``python_full_version`` may hold for the first X.Y.0 and not for the last: it is
+    evaluated for both ends.
+    """
+    if marker is None:
+        return True
+    first, last = (
+        marker.evaluate(_marker_environment(target, platform_, micro)) for micro in ("0", "99")
+    )
+    return first if first == last else None
+
+
+def _marker_environment(target: Target, platform_: Platform, micro: str) -> dict[str, str]:
+    full = f"{target.version}.{micro}"
+    names = {"cpython": "CPython", "pypy": "PyPy"}
+    environment = {
+        "implementation_name": target.implementation,
+        "implementation_version": full,
+        "os_name": _OS_NAMES.get(platform_.system, "posix"),
+        "platform_machine": platform_.machine,
+        "platform_python_implementation": names.get(target.implementation, target.implementation),
+        "platform_system": _SYSTEMS.get(platform_.system, platform_.system),
+        "python_full_version": full,
+        "python_version": target.version,
+        "sys_platform": platform_.system,
+        "extra": "",
+    }
+    if platform_ == running_platform():
+        # Spelled as the running machine does: Windows says AMD64 where the stamp has amd64.
+        environment["platform_machine"] = platform.machine()
+    return environment

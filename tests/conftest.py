@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.index import LocalIndex
+from support.project import Project, is_ambient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-long", action="store_true", help="run the tests marked `long` too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--run-long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long: needs --run-long"))
+
+
+def pytest_report_header() -> str:
+    tools = ("nox", "pip", "pip-tools", "uv", "filelock")
+    found = {dist.name: dist.version for dist in importlib.metadata.distributions()}
+    return "tools: " + ", ".join(f"{name} {found.get(name, '-')}" for name in tools)
+
+
+@pytest.fixture(autouse=True)
+def _isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if is_ambient(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("NOX_LOCK_CACHE_DIR", str(tmp_path / "home" / "nox-lock-cache"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[LocalIndex]:
+    with LocalIndex(tmp_path / "index") as local:
+        yield local
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, home: Path, index: LocalIndex, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    # virtualenv's unpacked seeds, shared: half a second less in each test.
+    seeds = tmp_path_factory.getbasetemp() / "virtualenv"
+    local = Project(tmp_path / "project", home, index, {"VIRTUALENV_OVERRIDE_APP_DATA": str(seeds)})
+    yield local
+    local.close()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder} on this machine")
+    return folder

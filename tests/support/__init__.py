@@ -1,0 +1,1 @@
+"""What the tests stand on: handmade wheels, an index that serves them, projects to run nox in."""

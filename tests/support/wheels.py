@@ -1,0 +1,132 @@
+"""Distributions made without a build: tests need many, at once, byte for byte the same."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import re
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from typing_extensions import Unpack
+
+
+class WheelOptions(TypedDict, total=False):
+    """What a wheel may have beside name and version.
+
+    `modules` maps paths inside it (`app.py`, `app/data.txt`) to their text; without it there is one
+    module named after the project, with `__version__`.
+    """
+
+    requires: Sequence[str]
+    extras: Mapping[str, Sequence[str]]
+    modules: Mapping[str, str]
+    requires_python: str
+
+
+def stem(name: str, version: str) -> str:
+    """Return what the file names of this release begin with."""
+    return f"{_escape(name)}-{version.replace('-', '_')}"
+
+
+def build_wheel(folder: Path, name: str, version: str, **options: Unpack[WheelOptions]) -> Path:
+    """Write a pure-Python wheel; equal arguments give equal bytes."""
+    files = dict(options.get("modules", _module(name, version)))
+    info = f"{stem(name, version)}.dist-info"
+    files[f"{info}/METADATA"] = _metadata(name, version, options)
+    files[f"{info}/WHEEL"] = (
+        "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
+    record = [f"{path},{_record_hash(text)},{len(text.encode())}" for path, text in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, text in files.items():
+            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # else Windows writes other bytes
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, text.encode())
+    return _place(folder / f"{stem(name, version)}-py3-none-any.whl", buffer.getvalue())
+
+
+def build_sdist(folder: Path, name: str, version: str, *, requires: Sequence[str] = ()) -> Path:
+    """Write a source distribution that setuptools must build before its dependencies are known."""
+    pyproject = [
+        "[build-system]",
+        'requires = ["setuptools>=64"]',
+        'build-backend = "setuptools.build_meta"',
+        "[project]",
+        f"name = {json.dumps(name)}",
+        f"version = {json.dumps(version)}",
+        f"dependencies = {json.dumps(list(requires))}",
+        "[tool.setuptools]",
+        f"py-modules = [{json.dumps(_escape(name))}]",
+        "",
+    ]
+    files = {
+        "pyproject.toml": "\n".join(pyproject),
+        # Metadata 2.1 promises nothing about an sdist's dependencies: uv too has to build it.
+        "PKG-INFO": _metadata(name, version, {}),
+        **_module(name, version),
+    }
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile("", "wb", compresslevel=0, fileobj=buffer, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
+        for path, text in files.items():
+            entry = tarfile.TarInfo(f"{stem(name, version)}/{path}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return _place(folder / f"{stem(name, version)}.tar.gz", buffer.getvalue())
+
+
+def _escape(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def _module(name: str, version: str) -> dict[str, str]:
+    return {f"{_escape(name)}.py": f"__version__ = {version!r}\n"}
+
+
+def _metadata(name: str, version: str, options: WheelOptions) -> str:
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+    if "requires_python" in options:
+        lines.append(f"Requires-Python: {options['requires_python']}")
+    extras = options.get("extras", {})
+    lines += [f"Provides-Extra: {extra}" for extra in extras]
+    requires = [*options.get("requires", ()), *_conditional(extras)]
+    lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+    return "\n".join([*lines, ""])
+
+
+def _conditional(extras: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    for extra, requirements in extras.items():
+        for text in requirements:
+            requirement, _, marker = text.partition(";")
+            condition = f'extra == "{extra}"'
+            if marker:
+                condition = f"({marker.strip()}) and {condition}"
+            yield f"{requirement.strip()} ; {condition}"
+
+
+def _record_hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _place(path: Path, content: bytes) -> Path:
+    """Write whole or not at all: an index may be serving the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    return partial.replace(path)
