@@ -51,16 +51,15 @@ class Cache:
         try:
             stored = json.loads(path.read_bytes())
             entry = Entry(stored["body"], stored["day"])
-            verified = stored["check"] == _check(key, entry)
+            if stored["check"] == _check(key, entry):
+                return entry
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
-            verified = False
-        if not verified:
-            with suppress(OSError):
-                path.unlink()
-            return None
-        return entry
+            pass  # as broken as one whose check fails
+        with suppress(OSError):
+            path.unlink()
+        return None
 
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry; a cache that cannot be written keeps nothing, and that is no error."""
@@ -151,7 +150,7 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
 
 
 def make_key(*facts: str) -> str:
-    """Return the key for `facts`: SHA-256 over each with its length, so that none runs into the next."""
+    """Return SHA-256 over `facts`, each with its length, so that none runs into the next."""
     total = hashlib.sha256()
     for fact in facts:
         data = fact.encode()

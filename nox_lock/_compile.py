@@ -103,7 +103,7 @@ class PipTools:
 
     def _run(self, command: list[str], environment: dict[str, str], printed: Path) -> int:
         with printed.open("wb") as sink:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 command,
                 cwd=self.root,
                 env=environment,
@@ -130,7 +130,9 @@ class PipTools:
             return ""
         text = path.read_text(encoding="utf-8", errors="replace")
         for folder in (workshop, self.root):
-            text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "").replace(str(folder), ".")
+            text = (
+                text.replace(f"{folder}/", "").replace(f"{folder}\\", "").replace(str(folder), ".")
+            )
         return text
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +13,13 @@ from packaging.utils import canonicalize_name
 from nox_lock._errors import ConfigError
 from nox_lock._target import Target, parse_target
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 FILE = "pyproject.toml"
@@ -31,7 +35,14 @@ _SETTINGS = (
     "unsafe-package",
     "uploaded-prior-to",
 )
-_PIP_TOOLS_READ = ("generate-hashes", "strip-extras", "allow-unsafe", "unsafe-package", "sync", "compile")
+_PIP_TOOLS_READ = (
+    "generate-hashes",
+    "strip-extras",
+    "allow-unsafe",
+    "unsafe-package",
+    "sync",
+    "compile",
+)
 # Values that are what nox-lock does anyway; "any" where the key changes no lock.
 _PIP_TOOLS_HARMLESS: Mapping[str, object] = {
     "annotate": True,
@@ -45,7 +56,12 @@ _PIP_TOOLS_HARMLESS: Mapping[str, object] = {
     "reuse-hashes": True,
     "verbose": "any",
 }
-_KINDS: Mapping[type, str] = {bool: "true or false", str: "a string", list: "a list", dict: "a table"}
+_KINDS: Mapping[type, str] = {
+    bool: "true or false",
+    str: "a string",
+    list: "a list",
+    dict: "a table",
+}
 _T = TypeVar("_T")
 
 
@@ -99,12 +115,19 @@ class Config:
         Raises:
             ConfigError: for a name that is none, with the nearest one that is.
         """
+        known = ", ".join(self.locks)
+        if name is None and len(self.locks) > 1 and "requirements" not in self.locks:
+            raise ConfigError(
+                "a session leaves out lock=, and there is more than one lock",
+                hint=f"Say which in the noxfile: {known}",
+            )
         if name is None:
             name = next(iter(self.locks)) if len(self.locks) == 1 else "requirements"
         if name in self.locks:
             return self.locks[name]
-        known = ", ".join(self.locks)
-        raise ConfigError(f"there is no lock {name!r}{_nearest(name, self.locks)}", hint=f"Locks here: {known}")
+        raise ConfigError(
+            f"there is no lock {name!r}{_nearest(name, self.locks)}", hint=f"Locks here: {known}"
+        )
 
 
 def load_config(root: Path) -> Config:
@@ -164,7 +187,9 @@ def check_on_stale(value: str, source: str) -> str:
     """
     if value not in ON_STALE:
         choices = ", ".join(f'"{choice}"' for choice in ON_STALE)
-        raise ConfigError(f"{source} is {value!r}{_nearest(value, ON_STALE)}", hint=f"One of: {choices}")
+        raise ConfigError(
+            f"{source} is {value!r}{_nearest(value, ON_STALE)}", hint=f"One of: {choices}"
+        )
     return value
 
 
@@ -193,8 +218,7 @@ def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str
         if other:
             raise ConfigError(
                 f"{file} and {other} would both make the lock {name!r}",
-                hint="Name one of them: "
-                f'[tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
+                hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
             )
         names[name] = file
     return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
@@ -213,14 +237,16 @@ def _lock(
         raise ConfigError(f"`{where}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]')
     lockfile = _value(table, "lockfile", str, where)
     for path in (*inputs, *([lockfile] if lockfile else [])):
-        if path.startswith(("/", "\\")) or ":" in path or ".." in path.replace("\\", "/").split("/"):
+        if (
+            path.startswith(("/", "\\"))
+            or ":" in path
+            or ".." in path.replace("\\", "/").split("/")
+        ):
             raise ConfigError(f"`{where}`: {path!r} is not inside the project", file=FILE)
     for placeholder in re.findall(r"\{(.*?)\}", lockfile or ""):
         if placeholder not in _PLACEHOLDERS:
-            raise ConfigError(
-                f"`{where}.lockfile`: unknown {{{placeholder}}}{_nearest(placeholder, _PLACEHOLDERS)}",
-                file=FILE,
-            )
+            near = _nearest(placeholder, _PLACEHOLDERS)
+            raise ConfigError(f"`{where}.lockfile`: unknown {{{placeholder}}}{near}", file=FILE)
     if lockfile in inputs:
         raise ConfigError(f"`{where}`: {lockfile} is both input and lock file", file=FILE)
     return LockConfig(
@@ -303,14 +329,11 @@ def _pythons(table: Mapping[str, Any], where: str) -> tuple[Target, ...]:
 
 
 def _load_toml(data: bytes) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        return tomllib.loads(data.decode())
+        table: dict[str, Any] = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", file=FILE) from error
+    return table
 
 
 def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:

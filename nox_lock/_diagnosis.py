@@ -32,7 +32,9 @@ KINDS = (
 )
 
 _SKIPPED = re.compile(r"Could not fetch URL (?P<url>\S+): (?P<reason>.*) - skipping")
-_NO_INDEX = re.compile(r"Skipping page (?P<url>\S+) because the \w+ request got Content-Type: (?P<reason>\S+)\.")
+_NO_INDEX = re.compile(
+    r"Skipping page (?P<url>\S+) because the \w+ request got Content-Type: (?P<reason>\S+)\."
+)
 _FETCHED = re.compile(r"Fetched page (\S+) as ")
 _STATUS = re.compile(r"(\d{3}) (?:Client|Server) Error")
 _BROKEN = re.compile(
@@ -40,15 +42,28 @@ _BROKEN = re.compile(
     r"NetworkConnectionError|SSLError|ConnectTimeoutError|IncompleteDownloadError)\b.*"
     r"|HTTP error [45]\d\d while getting \S+|[45]\d\d (?:Client|Server) Error: .*)"
 )
-_UNMET = re.compile(r"satisfies the requirement (.+?) \(from versions: (.*)\)\s*$", re.M)
-_OTHER_PYTHON = re.compile(r"require a different python version: (.*)$", re.M)
-_CAUSES = re.compile(r"The conflict is caused by:\n(.*?)\n\s*\n", re.S)
+_UNMET = re.compile(r"satisfies the requirement (.+?) \(from versions: (.*)\)\s*$", re.MULTILINE)
+_OTHER_PYTHON = re.compile(r"require a different python version: (.*)$", re.MULTILINE)
+_CAUSES = re.compile(r"The conflict is caused by:\n(.*?)\n\s*\n", re.DOTALL)
 _ASKED = re.compile(r"Collecting (\S+?) \(from ([^\n]*?)\)")
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
-_BUILD = re.compile(r"Failed to build '?([\w.-]+)|metadata-generation-failed|subprocess-exited-with-error|BackendUnavailable|Backend '.*' is not available|BuildBackendException")
-_TOOL = re.compile(r"^(?:ModuleNotFoundError|ImportError|AttributeError|TypeError|No module named|\S+: No module named).*$", re.M)
+_BUILD = re.compile(
+    r"Failed to build '?([\w.-]+)|metadata-generation-failed|subprocess-exited-with-error"
+    r"|BackendUnavailable|Backend '.*' is not available|BuildBackendException"
+)
+_TOOL = re.compile(
+    r"^(?:ModuleNotFoundError|ImportError|AttributeError|TypeError|(?:\S+: )?No module named).*$",
+    re.MULTILINE,
+)
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]*@")
+# In this order: a TLS failure may be told as a connection that failed.
+_FAILURES = (
+    (("certificate", "ssl"), "TLS failed: its certificate is not trusted, or it speaks no TLS"),
+    (("refused",), "it cannot be reached: connection refused"),
+    (("timed out", "timeout"), "it did not answer in time"),
+    (("resolve", "name or service", "getaddrinfo"), "its name cannot be resolved"),
+)
 
 
 def mask(text: str) -> str:
@@ -100,7 +115,9 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
     if found:
         return found
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return CompileError(f"pip-tools failed: {mask(lines[-1] if lines else '(it said nothing)')}", kind="other")
+    return CompileError(
+        f"pip-tools failed: {mask(lines[-1] if lines else '(it said nothing)')}", kind="other"
+    )
 
 
 def _index_of(url: str) -> str:
@@ -109,19 +126,16 @@ def _index_of(url: str) -> str:
 
 
 def _reason(text: str, status: str | None) -> str:
+    """Say in words of our own why a page was not fetched; pip's words where we have none."""
     if status:
-        said = {"401": "401 Unauthorized: it wants a user name and password"}
-        return f"it answered {said.get(status, status)}"
-    if "refused" in text:
-        return "it cannot be reached: connection refused"
-    if "certificate" in text.lower() or "ssl" in text.lower():
-        return f"TLS failed: {mask(text)[:200]}"
-    if "timed out" in text.lower() or "timeout" in text.lower():
-        return "it did not answer in time"
-    if "resolve" in text or "Name or service" in text or "getaddrinfo" in text:
-        return "its name cannot be resolved"
+        meaning = ": it wants a user name and password" if status == "401" else ""
+        return f"it answered {status}{meaning}"
     if text.startswith(("text/", "application/")):
         return f"it answered {text}, which is no package index"
+    lowered = text.lower()
+    for signs, words in _FAILURES:
+        if any(sign in lowered for sign in signs):
+            return words
     return mask(text)[:200]
 
 
@@ -139,7 +153,9 @@ def _conflict(output: str, inputs: Inputs) -> CompileError | None:
     demands = [line.strip() for line in (causes[1].splitlines() if causes else [])]
     shown = [f"  {demand}{_place(demand, inputs, origins)}" for demand in demands]
     return CompileError(
-        "\n".join(["these cannot hold together:", *shown]) if shown else "the requirements conflict",
+        "\n".join(["these cannot hold together:", *shown])
+        if shown
+        else "the requirements conflict",
         kind="conflict",
         hint="Loosen one of the requirements named.",
     )
@@ -148,7 +164,10 @@ def _conflict(output: str, inputs: Inputs) -> CompileError | None:
 def _origins(output: str) -> Iterator[tuple[str, str]]:
     """Yield (project, chain of who asked for it) from pip's progress lines."""
     for what, chain in _ASKED.findall(output):
-        yield _project(what), " <- ".join(part for part in chain.split("->") if not part.startswith("-"))
+        yield (
+            _project(what),
+            " <- ".join(part for part in chain.split("->") if not part.startswith("-")),
+        )
 
 
 def _place(demand: str, inputs: Inputs, origins: dict[str, str]) -> str:

@@ -13,12 +13,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _lockfile
-from nox_lock._errors import EnvironmentMismatchError, LocksError
+from nox_lock._errors import EnvironmentMismatchError, LocksError, ToolchainError
 from nox_lock._files import write_atomically
-from nox_lock._target import holds, running_platform
+from nox_lock._target import holds, running_platform, site_packages, target_of_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nox_lock._lockfile import Pin
     from nox_lock._plan import Planned
@@ -29,7 +29,16 @@ _FOLDER = "nox-lock"
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment: its folder, its site-packages, its Python."""
+
+    location: Path
+    site: Path
+    target: Target
+
+
+@dataclass(frozen=True)
 class Installed:
     """A distribution in an environment: its version, and its metadata's folder."""
 
@@ -45,12 +54,27 @@ class Installed:
             return None
 
 
+def find_environment(location: Path) -> Environment:
+    """Look at a virtual environment, without running it.
+
+    Raises:
+        ToolchainError: when its files do not tell which Python it has.
+    """
+    target, site = target_of_environment(location), site_packages(location)
+    if target is None or site is None:
+        raise ToolchainError(
+            f"cannot tell which Python is in the environment {location.name}",
+            hint="Run nox once with -r off, so that the environment is made anew.",
+        )
+    return Environment(location, site, target)
+
+
 def list_installed(site: Path) -> dict[str, Installed]:
     """List the distributions in a site-packages folder, by normalized name, without running it.
 
     One whose metadata was half deleted is not installed.
     """
-    found = {}
+    found: dict[str, Installed] = {}
     for folder in site.glob("*.dist-info"):
         name, _, version = folder.name.removesuffix(".dist-info").partition("-")
         if (folder / "METADATA").is_file():
@@ -166,13 +190,17 @@ def _line(pin: Pin) -> str:
     return f"{demand} ; {pin.marker}" if pin.marker else demand
 
 
-def check_installed(planned: Planned, site: Path, root: Path) -> None:
-    """Check that an environment now holds what its lock says.
+def make_equal(
+    planned: Planned, venv: Environment, root: Path, run: Callable[[list[str]], None]
+) -> None:
+    """Make an environment hold what a lock file says, by `run`, the installer of its backend.
 
     Raises:
         EnvironmentMismatchError: naming what differs still.
     """
-    differences = find_differences(planned, site, root)
+    for arguments in installer_arguments(planned, venv.location):
+        run(arguments)
+    differences = find_differences(planned, venv.site, root)
     if differences:
         shown = "\n".join(f"  {each}" for each in differences)
         raise EnvironmentMismatchError(
@@ -181,22 +209,24 @@ def check_installed(planned: Planned, site: Path, root: Path) -> None:
         )
 
 
-def project_is_installed(location: Path, site: Path, root: Path) -> bool:
+def project_is_installed(venv: Environment, root: Path) -> bool:
     """Tell whether the project is there, editable, from the build files as they are now."""
     url = root.resolve().as_uri()
-    there = any(each.direct_url() == (url, True) for each in list_installed(site).values())
+    there = any(each.direct_url() == (url, True) for each in list_installed(venv.site).values())
     try:
-        recorded = (location / _FOLDER / "project").read_text(encoding="utf-8")
+        recorded = (venv.location / _FOLDER / "project").read_text(encoding="utf-8")
     except OSError:
         return False
     return there and recorded == _project_digest(root)
 
 
-def record_project(location: Path, root: Path) -> None:
+def record_project(venv: Environment, root: Path) -> None:
     """Keep in the environment what the editable project was built from."""
-    write_atomically(location / _FOLDER / "project", _project_digest(root))
+    write_atomically(venv.location / _FOLDER / "project", _project_digest(root))
 
 
 def _project_digest(root: Path) -> str:
     files = (root / name for name in _PROJECT_FILES)
-    return _lockfile.digest("\0".join(f"{f.name}\0{f.read_text('utf-8')}" for f in files if f.is_file()))
+    return _lockfile.digest(
+        "\0".join(f"{f.name}\0{f.read_text('utf-8')}" for f in files if f.is_file())
+    )

@@ -108,7 +108,9 @@ def _judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that every requirement has a pin that meets it, and every constraint holds."""
     pins: dict[str, Pin] = {pin.name: pin for pin in lock.pins if pin.name}
     urls = {_bare_url(pin.url) for pin in lock.pins if pin.url}
-    left_out = set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
+    left_out = (
+        set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
+    )
     for entry in planned.inputs.entries:
         active = holds(entry.marker, planned.target, planned.platform)
         pin = pins.get(entry.name or "")
@@ -219,7 +221,11 @@ def _judge_hashes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 def _judge_hidden(planned: Planned) -> list[Reason]:
     """Name what may have changed unseen: the requirements with extras, the hidden options."""
     suspects = [
-        Reason(f"extras or markers changed since it was locked: {entry.text}", entry.where.file, entry.where.line)
+        Reason(
+            f"extras or markers changed since it was locked: {entry.text}",
+            entry.where.file,
+            entry.where.line,
+        )
         for entry in planned.inputs.requirements
         if entry.extras or holds(entry.marker, planned.target, planned.platform) is None
     ]

@@ -68,7 +68,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
     Raises:
         ToolchainError: when pip cannot read its own configuration.
     """
-    result = subprocess.run(  # noqa: S603
+    result = subprocess.run(
         module_command(sys.executable, "pip", "config", "list"),
         env=dict(environ),
         stdin=subprocess.DEVNULL,
@@ -116,7 +116,7 @@ def module_command(python: str, module: str, *arguments: str) -> list[str]:
 def pip_environment(
     environ: Mapping[str, str], settings: IndexSettings, **extra: str
 ) -> dict[str, str]:
-    """Return an environment in which pip and pip-tools see `settings` and nothing else of the user's.
+    """Return an environment in which pip sees `settings` and nothing else of the user's.
 
     `extra` are pip options by their names with underscores, and win.
     """

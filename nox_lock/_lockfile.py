@@ -290,9 +290,7 @@ def _is_archive(url: str) -> bool:
     return url.partition("#")[0].endswith((".whl", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz"))
 
 
-def render(
-    body: str, *, python: str, command: str, stamp: Stamp, options: tuple[str, ...]
-) -> str:
+def render(body: str, *, python: str, command: str, stamp: Stamp, options: tuple[str, ...]) -> str:
     """Return the whole text of a lock file, with pip-compile's own header."""
     header = (
         "#\n"

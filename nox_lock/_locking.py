@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from packaging.requirements import InvalidRequirement, Requirement
 
 from nox_lock import _lockfile
 from nox_lock._cache import Cache, Entry, make_key, open_cache
 from nox_lock._compile import Order, PipTools
-from nox_lock._errors import CompileError, ConfigError, LockFileError, LocksError
+from nox_lock._errors import CompileError, LockFileError, LocksError
 from nox_lock._files import write_atomically
 from nox_lock._freshness import MISSING, STALE, judge, matches_stamp
 from nox_lock._indexes import index_identity, pip_environment, read_index_settings
@@ -23,12 +20,13 @@ from nox_lock._toolchain import find_toolchain, tool_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from nox_lock._compile import Resolver
     from nox_lock._indexes import IndexSettings
     from nox_lock._plan import Planned
 
-UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
+UP_TO_DATE, ADOPTED, RESTORED, COMPILED = "up to date", "adopted", "restored", "compiled"
 _DEADLINE_SECONDS = 600.0
 
 
@@ -53,7 +51,7 @@ class Outcome:
 
     Attributes:
         planned: the lock file.
-        action: `up to date`, `restored` or `compiled`.
+        action: `up to date`, `adopted` (stamped as it was), `restored` or `compiled`.
         pins: how many pins it holds now.
         seconds: how long a compile took.
         day: when a restored lock was resolved (ISO 8601).
@@ -96,21 +94,20 @@ class Locker:
             NoxLockError: saying why not; the lock file is then as it was.
         """
         if not self.wishes.moves and self._is_fresh(planned):
-            return Outcome(planned, UP_TO_DATE, _pins(planned))
+            return self._keep(planned)
         refuse_foreign(planned, overwrite=self.wishes.overwrite)
-        self._refuse_unknown_packages(planned)
         key = self._key(planned, _seed_pins(planned))
         with self._open().hold(key, lambda what: self.tell(f"{planned.path}: {what}")):
             # Whoever held it before us may have made this very lock.
             planned = replace(planned, existing=_lockfile.read(self.root / planned.path))
             if not self.wishes.moves and self._is_fresh(planned):
-                return Outcome(planned, UP_TO_DATE, _pins(planned))
+                return self._keep(planned)
             entry = self._cached(planned)
             if entry is not None:
                 return self._finish(planned, entry, RESTORED, 0.0)
             started = time.monotonic()
             body = self._compile(planned)
-            entry = Entry(body, datetime.datetime.now(datetime.timezone.utc).date().isoformat())
+            entry = Entry(body, dt.datetime.now(dt.timezone.utc).date().isoformat())
             outcome = self._finish(planned, entry, COMPILED, time.monotonic() - started)
             self._remember(planned, entry)
             return outcome
@@ -146,6 +143,13 @@ class Locker:
         if self.wishes.overwrite and planned.existing and not planned.existing.recognised:
             return False
         return matches_stamp(planned) or judge(planned).fresh
+
+    def _keep(self, planned: Planned) -> Outcome:
+        """Leave a fresh lock file as it is; one without a true stamp (a bot's) gets one."""
+        lock = planned.existing
+        if lock is None or (lock.stamp and lock.stamp.body == _lockfile.digest(lock.body)):
+            return Outcome(planned, UP_TO_DATE, _pins(planned))
+        return self._finish(planned, Entry(lock.body, ""), ADOPTED, 0.0)
 
     def _open(self) -> Cache:
         if self._cache is None:
@@ -204,9 +208,7 @@ class Locker:
         indexes = self._read_indexes()
         environment = pip_environment(self.environ, indexes)
         cache = self._open()
-        toolchain = find_toolchain(
-            planned.target, cache, environment, self.tell, private=private
-        )
+        toolchain = find_toolchain(planned.target, cache, environment, self.tell, private=private)
         return PipTools(
             self.root, toolchain, self.environ, indexes, cache.downloads, _DEADLINE_SECONDS
         )
@@ -220,13 +222,6 @@ class Locker:
                     "everybody: it is left out (say it in an input instead)"
                 )
         return self._indexes
-
-    def _refuse_unknown_packages(self, planned: Planned) -> None:
-        for package in self.wishes.upgrade_packages:
-            try:
-                Requirement(package)
-            except InvalidRequirement as error:
-                raise ConfigError(f"--upgrade-package {package!r} is no requirement") from error
 
     def _render(self, planned: Planned, body: str) -> str:
         inputs, hidden = planned.digests()
@@ -306,5 +301,3 @@ def _moves_pins(planned: Planned, body: str) -> bool:
         pin.name not in refused and old.get(pin.name, pin.version) != pin.version
         for pin in _lockfile.parse(body).pins
     )
-
-

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from nox_lock._errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
     found = _parse(parser, arguments)
     if found is None:
         return None
+    for package in found.upgrade_package:
+        _refuse_bad_requirement(package)
     return LockOptions(
         tuple(found.names),
         found.upgrade,
@@ -91,7 +95,16 @@ def parse_check_options(arguments: Sequence[str], session: str) -> CheckOptions 
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="text (default) or json")
     found = _parse(parser, arguments)
-    return found and CheckOptions(tuple(found.names), found.format)
+    return None if found is None else CheckOptions(tuple(found.names), found.format)
+
+
+def _refuse_bad_requirement(text: str) -> None:
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        raise ConfigError(
+            f"--upgrade-package {text!r} names no project", hint="Write NAME or 'NAME<3'."
+        ) from error
 
 
 def _parser(session: str, description: str) -> _Parser:

@@ -74,7 +74,7 @@ class Planned:
         return tuple(dict.fromkeys(lines))
 
     def _value(self, option: Option) -> str:
-        """pip reads a folder in a lock file relative to that file."""
+        """Pip reads a folder in a lock file relative to that file."""
         if option.name != "--find-links" or "://" in option.value:
             return option.value
         return posixpath.relpath(option.value, posixpath.dirname(self.path) or ".")
@@ -158,6 +158,29 @@ def plan(
     return list(planned.values())
 
 
+def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
+    """Return, of each lock, the file that an environment of `target` installs.
+
+    Raises:
+        ConfigError: for a lock that is not made for that Python.
+    """
+    by_name: dict[str, list[Planned]] = {}
+    for each in planned:
+        by_name.setdefault(each.name, []).append(each)
+    chosen = []
+    for name, files in by_name.items():
+        fitting = [each for each in files if each.target == target]
+        if not fitting:
+            has = [str(each.target) for each in files]
+            wanted = ", ".join(f'"{each}"' for each in (*has, target))
+            raise ConfigError(
+                f"this session runs Python {target}; the lock {name!r} is for {', '.join(has)}",
+                hint=f"Say so in {FILE}: [tool.nox-lock] python = [{wanted}]",
+            )
+        chosen += fitting
+    return chosen
+
+
 def _planned(lock: LockConfig, target: Target, path: str, inputs: Inputs, root: Path) -> Planned:
     existing = _lockfile.read(root / path)
     stamp = existing and existing.stamp
@@ -166,7 +189,7 @@ def _planned(lock: LockConfig, target: Target, path: str, inputs: Inputs, root: 
         target=target,
         path=path,
         inputs=inputs,
-        settings=resolve_settings(lock.settings, existing and existing.command),
+        settings=resolve_settings(lock.settings, existing.command if existing else None),
         existing=existing,
         platform=parse_platform(stamp.platform) if stamp else running_platform(),
     )
@@ -197,7 +220,7 @@ def lockfile_path(lock: LockConfig, target: Target, *, several: bool) -> str:
         return f"{stem}-py{target}.txt" if several else f"{stem}.txt"
     if several and "{python}" not in pattern:
         raise ConfigError(
-            f"`tool.nox-lock.locks.{lock.name}.lockfile` needs {{python}}: there are several Pythons",
+            f"`tool.nox-lock.locks.{lock.name}.lockfile` needs {{python}}, having several",
             file=FILE,
         )
     return pattern.format(name=lock.name, stem=posixpath.basename(stem), python=target)

@@ -244,7 +244,7 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     )
 
 
-def _direct(  # noqa: PLR0913
+def _direct(
     text: str, options: list[str], where: Where, root: Path, *, editable: bool, constraint: bool
 ) -> Entry:
     """Read a bare URL or path, with its marker and extras."""
@@ -318,6 +318,6 @@ def _refuse_secrets(line: str, where: Where) -> None:
 
 
 def _error(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
-    return RequirementsError(
-        message, file=where and where.file, line=where and where.line, hint=hint
-    )
+    if where is None:
+        return RequirementsError(message, hint=hint)
+    return RequirementsError(message, file=where.file, line=where.line, hint=hint)

@@ -124,9 +124,8 @@ def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
                 f"nox-lock: this noxfile has a session {name!r} of its own. "
                 f"Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
             )
-        _OURS[name] = nox.session(
-            body, name=name, python=False, venv_backend="none", default=False
-        )
+        register = nox.session(name=name, python=False, venv_backend="none", default=False)
+        _OURS[name] = register(body)
 
 
 def install(session: nox.Session, *names: str, project: Project = None) -> None:
@@ -203,47 +202,30 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
     from nox_lock import _environment  # noqa: PLC0415
     from nox_lock._config import check_on_stale  # noqa: PLC0415
     from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
-    from nox_lock._target import site_packages, target_of_environment  # noqa: PLC0415
+    from nox_lock._plan import of_target  # noqa: PLC0415
 
     if session.bin_paths is None:
         _refuse_no_environment(session)
         return
-    root, location = Path.cwd(), Path(session.virtualenv.location).resolve()
-    target, site = target_of_environment(location), site_packages(location)
-    if target is None or site is None:
-        raise ConfigError(f"cannot tell which Python is in the environment of {session.name}")
+    root = Path.cwd()
+    venv = _environment.find_environment(Path(session.virtualenv.location).resolve())
     config, planned = _plan(names or [None])
-    chosen = [_of_target(planned, name, target) for name in dict.fromkeys(p.name for p in planned)]
     on_stale = os.environ.get("NOX_LOCK_ON_STALE")
     on_stale = check_on_stale(on_stale, "NOX_LOCK_ON_STALE") if on_stale else config.on_stale
     locker = Locker(root, os.environ, Wishes(), tell=session.log, warn=session.warn)
-    chosen = [locker.ensure(each, on_stale, lambda: _installs(session)) for each in chosen]
+    chosen = [
+        locker.ensure(each, on_stale, lambda: _installs(session))
+        for each in of_target(planned, venv.target)
+    ]
     _environment.refuse_disagreement(chosen)
     for each in chosen:
-        if not _environment.find_differences(each, site, root) or not _installs(session):
-            continue
-        for arguments in _environment.installer_arguments(each, location):
-            session.install(*arguments)
-        _environment.check_installed(each, site, root)
-    _install_project(session, project, root)
-
-
-def _install_project(session: nox.Session, project: Project, root: Path) -> None:
-    from nox_lock import _environment  # noqa: PLC0415
-    from nox_lock._target import site_packages  # noqa: PLC0415
-
-    location = Path(session.virtualenv.location).resolve()
-    site = site_packages(location)
+        if _environment.find_differences(each, venv.site, root) and _installs(session):
+            _environment.make_equal(each, venv, root, lambda words: session.install(*words))
     if project == "wheel":
         session.install("--no-deps", ".")
-    elif (
-        project == "editable"
-        and site is not None
-        and not _environment.project_is_installed(location, site, root)
-        and _installs(session)
-    ):
+    elif project and not _environment.project_is_installed(venv, root) and _installs(session):
         session.install("--no-deps", "-e", ".")
-        _environment.record_project(location, root)
+        _environment.record_project(venv, root)
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
@@ -271,22 +253,6 @@ def _pythons(locked: _Locked) -> Iterator[Target]:
         if isinstance(python, str):
             with suppress(ConfigError):  # a path or a range: known when the session runs
                 yield parse_target(python)
-
-
-def _of_target(planned: Iterable[Planned], name: str, target: Target) -> Planned:
-    """Return the lock file that an environment of `target` installs."""
-    targets = []
-    for each in planned:
-        if each.name == name:
-            if each.target == target:
-                return each
-            targets.append(each.target)
-    shown = ", ".join(map(str, targets))
-    wanted = ", ".join(f'"{each}"' for each in (*targets, target))
-    raise ConfigError(
-        f"this session runs Python {target}; the lock {name!r} is for Python {shown}",
-        hint=f"Say so in pyproject.toml: [tool.nox-lock] python = [{wanted}]",
-    )
 
 
 def _installs(session: nox.Session) -> bool:

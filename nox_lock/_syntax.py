@@ -98,14 +98,12 @@ def decode(data: bytes, file: str) -> str:
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise RequirementsError(
-            "holds a NUL character: this is no text file", file=file, line=line
-        )
+        raise RequirementsError("holds a NUL character: this is no text file", file=file, line=line)
     return text
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (number of the first physical line, line without comment) for each that is not empty."""
+    """Yield (number of its first physical line, line without comment) for each not empty."""
     first, parts = 0, []
     for number, physical in enumerate(text.splitlines(), start=1):
         comment = _COMMENT.match(physical)
@@ -151,7 +149,7 @@ def variables(text: str) -> list[str]:
 
 
 def _parse_options(words: list[str]) -> tuple[tuple[str, str], ...]:
-    """Parse option words as pip does, which is by optparse: abbreviations, ``-rfile``, ``--x=y``."""
+    """Parse option words as pip does, by optparse: abbreviations, ``-rfile``, ``--x=y``."""
     import optparse  # noqa: PLC0415  (many inputs hold no option; a check must stay instant)
 
     class Parser(optparse.OptionParser):

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
 
-_PYTHON = re.compile(r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d+\.\d+)(?:\.\d+)?(?P<t>t)?$")
-_CONFIG_VERSION = re.compile(r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)", re.M)
+_PYTHON = re.compile(
+    r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d+\.\d+)(?:\.\d+)?(?P<t>t)?$"
+)
+_CONFIG_VERSION = re.compile(
+    r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)", re.MULTILINE
+)
 _OS_NAMES = {"win32": "nt"}
 _SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
 
@@ -53,7 +57,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Where a lock file was made: `sys.platform` and `platform.machine()`, as the stamp has them."""
+    """Where a lock file was made: `sys.platform` and `platform.machine()`."""
 
     system: str
     machine: str
@@ -63,7 +67,7 @@ class Platform:
 
 
 def parse_target(text: str) -> Target:
-    """Read the ways nox and people write a Python: ``3.11``, ``python3.11``, ``pypy3.10``, ``3.13t``.
+    """Read what people write for a Python: ``3.11``, ``python3.11``, ``pypy3.10``, ``3.13t``.
 
     Raises:
         ConfigError: for anything that does not name one X.Y.
@@ -72,7 +76,9 @@ def parse_target(text: str) -> Target:
         return Target(
             found["version"], "pypy" if found["pypy"] else "cpython", threaded=bool(found["t"])
         )
-    raise ConfigError(f"{text!r} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".')
+    raise ConfigError(
+        f"{text!r} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".'
+    )
 
 
 def running_target() -> Target:

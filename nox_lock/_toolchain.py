@@ -9,7 +9,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import metadata, util
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import InterpreterMissingError, ToolchainError
@@ -19,6 +18,7 @@ from nox_lock._target import running_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from nox_lock._cache import Cache
     from nox_lock._target import Target
@@ -94,10 +94,8 @@ def _ready(folder: Path) -> Toolchain | None:
 
 def _make(folder: Path, target: Target, version: str, environment: Mapping[str, str]) -> Toolchain:
     shutil.rmtree(folder, ignore_errors=True)
-    made = _run(
-        [sys.executable, "-m", "virtualenv", "--no-periodic-update", "-p", str(target), str(folder)],
-        environment,
-    )
+    options = ["--no-periodic-update", "-p", str(target), str(folder)]
+    made = _run([sys.executable, "-m", "virtualenv", *options], environment)
     if made.returncode != 0:
         if "failed to find interpreter" in made.stderr or "no suitable" in made.stderr.lower():
             raise InterpreterMissingError(str(target))
@@ -106,9 +104,8 @@ def _make(folder: Path, target: Target, version: str, environment: Mapping[str, 
     command = module_command(python, "pip", "install", "--upgrade", "pip", f"pip-tools=={version}")
     installed = _run(command, environment)
     if installed.returncode != 0:
-        raise ToolchainError(
-            f"pip-tools {version} cannot be installed for Python {target}: {_last(installed.stderr)}"
-        )
+        reason = _last(installed.stderr)
+        raise ToolchainError(f"pip-tools {version} does not install on Python {target}: {reason}")
     asked = "from importlib.metadata import version; print(version('pip'))"
     pip = _run([python, "-c", asked], environment).stdout.strip()
     write_atomically(folder / _READY, json.dumps({"pip_tools": version, "pip": pip}))
@@ -120,7 +117,7 @@ def _python_in(folder: Path) -> Path:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         command,
         env=dict(environment),
         stdin=subprocess.DEVNULL,

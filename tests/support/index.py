@@ -49,11 +49,17 @@ class Request:
 
 
 class LocalIndex:
-    """An index that serves `folder`; with a `password`, only to those who give it."""
+    """An index that serves `folder`; with a `password`, only to those who give it.
 
-    def __init__(self, folder: Path, *, password: str | None = None) -> None:
+    With a `max_age`, clients are told that they may keep what they got for so many seconds.
+    """
+
+    def __init__(
+        self, folder: Path, *, password: str | None = None, max_age: int | None = None
+    ) -> None:
         self.folder = folder
         self.password = password
+        self.max_age = max_age
         self._port = 0
         self._log: list[Request] = []
         self._running: tuple[_Backend, _Front] | None = None
@@ -86,6 +92,7 @@ class LocalIndex:
         backend = _Backend(self.folder)
         try:
             front = _Front(self._port, backend.port, self.password, self._log)
+            front.max_age = self.max_age
         except BaseException:
             backend.stop()
             raise
@@ -126,6 +133,11 @@ class LocalIndex:
     def clear_requests(self) -> None:
         """Forget what was asked so far."""
         self._log.clear()
+
+    def pages(self, name: str) -> int:
+        """Count the GETs of this project's page, refusals included."""
+        page = f"/simple/{canonicalize_name(name)}/"
+        return sum(each.method == "GET" and each.path == page for each in self.requests())
 
     def downloads(self, name: str) -> int:
         """Count the answered GETs of this project's files; a ranged read counts as one too."""
@@ -203,6 +215,7 @@ class _Front(ThreadingHTTPServer):
         self.log = log
         self.backend_turn = threading.Lock()  # wsgiref serves one at a time, with a short queue
         self.authorization: str | None = None
+        self.max_age: int | None = None
         if password is not None:
             token = base64.b64encode(f"{USER}:{password}".encode()).decode()
             self.authorization = f"Basic {token}"
@@ -244,6 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = _ask(front.backend_port, self.command, self.path, headers)
         except (OSError, http.client.HTTPException):
             answer = 502, [("Content-Length", "0")], b""
+        if front.max_age is not None:
+            answer[1].append(("Cache-Control", f"max-age={front.max_age}"))
         self._answer(*answer)
 
     def do_HEAD(self) -> None:

@@ -1,0 +1,69 @@
+"""nox-lock's own sessions, which run from locks that nox-lock makes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+import nox_lock
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lock-check", "lint", "typecheck", "tests"]
+
+EXAMPLE = Path("example_project")
+
+nox_lock.add_sessions()
+
+
+@nox_lock.session(lock="dev")
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox_lock.session(lock="dev", project="editable")
+def typecheck(session: nox.Session) -> None:
+    """Check types."""
+    session.run("mypy")
+
+
+@nox_lock.session(lock="dev", project="editable")
+def tests(session: nox.Session) -> None:
+    """Run the tests that every change must pass."""
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox_lock.session(name="tests-long", lock="dev", project="editable", default=False)
+def tests_long(session: nox.Session) -> None:
+    """Run the long tier, too: many rounds, and more of the real package index."""
+    session.run("python", "-m", "pytest", "--run-long", "-m", "long", *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
+def example(session: nox.Session) -> None:
+    """Check example_project's locks, make them anew in a copy, run its tests from them."""
+    run = [sys.executable, "-m", "nox", "--noxfile"]
+    session.run(*run, str(EXAMPLE / "noxfile.py"), "-s", "lock-check")
+    copy = Path(session.create_tmp()) / EXAMPLE
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns(".nox", "requirements*.txt"))
+    config = copy / "pyproject.toml"
+    here = f'python = ["{sys.version_info.major}.{sys.version_info.minor}"]'
+    config.write_text(config.read_text("utf-8").replace('python = ["3.11"]', here), "utf-8")
+    noxfile = str(copy / "noxfile.py")
+    session.run(*run, noxfile, "-s", "lock", *session.posargs)
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        # The committed pins are of Flask's day: a lock starts from the one that is there.
+        shutil.copy(EXAMPLE / name, copy / name)
+    session.run(*run, noxfile, "-s", "lock", "tests")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure nox-lock against plain nox, as ratios in one run."""
+    session.install(".")
+    session.run("python", "benchmarks/bench.py", *session.posargs)
