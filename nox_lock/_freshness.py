@@ -57,7 +57,12 @@ class Verdict:
         return self.word == FRESH
 
 
-def matches_stamp(planned: Planned) -> bool:
+def is_fresh(planned: Planned, *, by_content: bool) -> bool:
+    """Tell whether a lock file is fresh; unless `by_content`, two matching digests are enough."""
+    return (not by_content and _matches_stamp(planned)) or judge(planned).fresh
+
+
+def _matches_stamp(planned: Planned) -> bool:
     """Tell whether inputs and body are, byte for byte in meaning, those the stamp names."""
     lock = planned.existing
     if lock is None or lock.stamp is None or lock.problems:

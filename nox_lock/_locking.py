@@ -12,7 +12,7 @@ from nox_lock._cache import Cache, Entry, make_key, open_cache
 from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, LockFileError, LocksError
 from nox_lock._files import write_atomically
-from nox_lock._freshness import MISSING, STALE, judge, matches_stamp
+from nox_lock._freshness import MISSING, STALE, is_fresh, judge
 from nox_lock._indexes import index_identity, pip_environment, read_index_settings
 from nox_lock._report import outcome_line, verdict_lines
 from nox_lock._target import running_platform
@@ -112,20 +112,16 @@ class Locker:
             self._remember(planned, entry)
             return outcome
 
-    def ensure(self, planned: Planned, on_stale: str, may_lock: Callable[[], bool]) -> Planned:
-        """Return a lock file that a session can install, locked anew where that is allowed.
+    def relock(self, planned: Planned, on_stale: str, may_lock: Callable[[], bool]) -> Planned:
+        """Lock anew for a session that cannot use its lock file, where that is allowed.
 
         `on_stale` is one of `_config.ON_STALE`; `may_lock` is asked only when it matters.
 
         Raises:
-            LocksError: for one that cannot be used, with the reasons and what to run.
+            LocksError: where it is not, with the reasons and what to run.
         """
         in_ci = bool(self.environ.get("CI"))
-        if not in_ci and matches_stamp(planned):
-            return planned
         verdict = judge(planned)
-        if verdict.fresh:
-            return planned
         if (
             verdict.word in {STALE, MISSING}
             and (on_stale == "lock" or (on_stale == "auto" and not in_ci))
@@ -142,7 +138,7 @@ class Locker:
     def _is_fresh(self, planned: Planned) -> bool:
         if self.wishes.overwrite and planned.existing and not planned.existing.recognised:
             return False
-        return matches_stamp(planned) or judge(planned).fresh
+        return is_fresh(planned, by_content=False)
 
     def _keep(self, planned: Planned) -> Outcome:
         """Leave a fresh lock file as it is; one without a true stamp (a bot's) gets one."""

@@ -144,7 +144,7 @@ def plan(
     planned: dict[str, Planned] = {}
     for lock in dict.fromkeys(chosen):
         inputs = read_inputs(lock.inputs, root, environ)
-        targets = targets_of(lock, root, (used or {}).get(lock.name, ()))
+        targets, existing = _targets(lock, root, (used or {}).get(lock.name, ()))
         for target in targets:
             path = lockfile_path(lock, target, several=len(targets) > 1)
             if path in planned or path in inputs.files:
@@ -154,7 +154,9 @@ def plan(
                     file=FILE,
                     hint=f'Give it its own: [tool.nox-lock.locks.{lock.name}] lockfile = "...".',
                 )
-            planned[path] = _planned(lock, target, path, inputs, root)
+            existing = existing or _lockfile.read(root / path)
+            planned[path] = _planned(lock, target, path, inputs, existing)
+            existing = None
     return list(planned.values())
 
 
@@ -181,8 +183,9 @@ def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
     return chosen
 
 
-def _planned(lock: LockConfig, target: Target, path: str, inputs: Inputs, root: Path) -> Planned:
-    existing = _lockfile.read(root / path)
+def _planned(
+    lock: LockConfig, target: Target, path: str, inputs: Inputs, existing: LockFile | None
+) -> Planned:
     stamp = existing and existing.stamp
     return Planned(
         name=lock.name,
@@ -195,16 +198,21 @@ def _planned(lock: LockConfig, target: Target, path: str, inputs: Inputs, root: 
     )
 
 
-def targets_of(lock: LockConfig, root: Path, used: Collection[Target]) -> list[Target]:
-    """List a lock's targets: said and used; else the one its lock file names; else this Python."""
+def _targets(
+    lock: LockConfig, root: Path, used: Collection[Target]
+) -> tuple[list[Target], LockFile | None]:
+    """List a lock's targets: said and used; else the one its lock file names; else this Python.
+
+    The lock file comes with them where it had to be read for that.
+    """
     said = {*lock.pythons, *used}
     if said:
-        return sorted(said, key=lambda target: target.sort_key)
-    if "{python}" not in (lock.lockfile or ""):
-        existing = _lockfile.read(root / lockfile_path(lock, running_target(), several=False))
-        if existing and existing.python:
-            return [parse_target(existing.python)]
-    return [running_target()]
+        return sorted(said, key=lambda target: target.sort_key), None
+    if "{python}" in (lock.lockfile or ""):
+        return [running_target()], None
+    existing = _lockfile.read(root / lockfile_path(lock, running_target(), several=False))
+    named = existing.python if existing else None
+    return [parse_target(named) if named else running_target()], existing
 
 
 def lockfile_path(lock: LockConfig, target: Target, *, several: bool) -> str:

@@ -200,8 +200,7 @@ def _judge_all(session: nox.Session, names: Sequence[str], form: str) -> None:
 
 def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:
     from nox_lock import _environment  # noqa: PLC0415
-    from nox_lock._config import check_on_stale  # noqa: PLC0415
-    from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
+    from nox_lock._freshness import is_fresh  # noqa: PLC0415
     from nox_lock._plan import of_target  # noqa: PLC0415
 
     if session.bin_paths is None:
@@ -210,11 +209,9 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
     root = Path.cwd()
     venv = _environment.find_environment(Path(session.virtualenv.location).resolve())
     config, planned = _plan(names or [None])
-    on_stale = os.environ.get("NOX_LOCK_ON_STALE")
-    on_stale = check_on_stale(on_stale, "NOX_LOCK_ON_STALE") if on_stale else config.on_stale
-    locker = Locker(root, os.environ, Wishes(), tell=session.log, warn=session.warn)
+    by_content = bool(os.environ.get("CI"))
     chosen = [
-        locker.ensure(each, on_stale, lambda: _installs(session))
+        each if is_fresh(each, by_content=by_content) else _relock(session, config, each)
         for each in of_target(planned, venv.target)
     ]
     _environment.refuse_disagreement(chosen)
@@ -226,6 +223,16 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
     elif project and not _environment.project_is_installed(venv, root) and _installs(session):
         session.install("--no-deps", "-e", ".")
         _environment.record_project(venv, root)
+
+
+def _relock(session: nox.Session, config: Config, planned: Planned) -> Planned:
+    from nox_lock._config import check_on_stale  # noqa: PLC0415
+    from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
+
+    on_stale = os.environ.get("NOX_LOCK_ON_STALE")
+    on_stale = check_on_stale(on_stale, "NOX_LOCK_ON_STALE") if on_stale else config.on_stale
+    locker = Locker(Path.cwd(), os.environ, Wishes(), tell=session.log, warn=session.warn)
+    return locker.relock(planned, on_stale, lambda: _installs(session))
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:

@@ -1,0 +1,365 @@
+"""The cache: what was resolved once is not resolved again, and nothing in it is ever trusted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.index import LocalIndex
+from support.locks import fingerprint, pins
+from support.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOXFILE = """
+    import nox_lock
+
+    nox_lock.add_sessions()
+"""
+LOCK = "requirements.txt"
+INPUT = "requirements.in"
+# An index that is down is asked again and again, with growing pauses.
+ONCE = {"PIP_RETRIES": "0"}
+
+
+@pytest.fixture
+def locked(project: Project, index: LocalIndex) -> Project:
+    """Return a project whose lock was just compiled; later, newer releases came out."""
+    index.publish("app", "1.0", requires=["lib"])
+    index.publish("lib", "1.0")
+    index.publish("extra", "1.0")
+    project.write("noxfile.py", NOXFILE)
+    project.write(INPUT, "app\n")
+    assert "compiled" in project.nox("-s", "lock").ok().output
+    index.publish("lib", "2.0")
+    index.publish("extra", "2.0")
+    return project
+
+
+def remove_lock(project: Project) -> None:
+    (project.root / LOCK).unlink()
+
+
+def entries(project: Project) -> list[Path]:
+    return sorted((project.home / "nox-lock-cache").rglob("*.json"))
+
+
+@pytest.fixture
+def clone(project: Project, tmp_path: Path) -> Iterator[Project]:
+    """Return another, empty checkout of the same user."""
+    other = Project(tmp_path / "clone", project.home, project.index, project.env)
+    other.write("noxfile.py", NOXFILE)
+    yield other
+    other.close()
+
+
+# What it answers
+
+
+def test_a_lost_lock_is_restored_without_the_index(locked: Project, index: LocalIndex) -> None:
+    """Delete the lock, stop the index: the same bytes come back, with the day they are of."""
+    before = locked.read(LOCK)
+    remove_lock(locked)
+    index.stop()
+    index.clear_requests()
+    run = locked.nox("-s", "lock", env=ONCE).ok()
+    today = dt.datetime.now(dt.timezone.utc).date().isoformat()
+    assert (
+        f"{LOCK}: restored from the cache (2 pins, resolved on {today}; -U looks for newer versions"
+    ) in run.output
+    assert locked.read(LOCK) == before
+    assert index.requests() == []
+    locked.nox("-s", "lock-check").ok()
+
+
+@pytest.mark.parametrize("edited", ["app\nextra\n", "app\nlib<1.5\n", "extra\n"])
+def test_an_edit_taken_back_restores_the_first_lock(
+    locked: Project, index: LocalIndex, edited: str
+) -> None:
+    """Lock, edit, lock, edit back, index stopped: the bytes are those of the first lock."""
+    first = locked.read(LOCK)
+    locked.write(INPUT, edited)
+    assert "compiled" in locked.nox("-s", "lock").ok().output
+    assert locked.read(LOCK) != first
+    index.stop()
+    locked.write(INPUT, "app\n")
+    locked.nox("-s", "lock", env=ONCE).ok()
+    assert locked.read(LOCK) == first
+    locked.write(INPUT, edited)
+    assert "restored" in locked.nox("-s", "lock", env=ONCE).ok().output
+
+
+def test_a_version_edited_and_taken_back_restores_both_locks(
+    locked: Project, index: LocalIndex
+) -> None:
+    """`lib==1.0`, `lib==2.0` and back again, the index stopped: each has its own lock."""
+    locks = {}
+    for version in ("1.0", "2.0"):
+        locked.write(INPUT, f"app\nlib=={version}\n")
+        locked.nox("-s", "lock").ok()
+        locks[version] = locked.read(LOCK)
+        assert pins(locks[version])["lib"] == version
+    index.stop()
+    for version in ("1.0", "2.0"):
+        locked.write(INPUT, f"app\nlib=={version}\n")
+        assert "restored" in locked.nox("-s", "lock", env=ONCE).ok().output
+        assert locked.read(LOCK) == locks[version]
+
+
+def test_every_checkout_shares_it(locked: Project, clone: Project, index: LocalIndex) -> None:
+    """A second clone of the user needs no index for what the first has resolved."""
+    index.stop()
+    clone.write(INPUT, "# another comment\napp\n")
+    assert "restored" in clone.nox("-s", "lock", env=ONCE).ok().output
+    assert clone.read(LOCK) == locked.read(LOCK)
+
+
+def test_a_session_restores_the_lock_it_misses(locked: Project, index: LocalIndex) -> None:
+    """A session that meets a missing lock takes it from the cache, and its pins, not newer ones."""
+    remove_lock(locked)
+    locked.write(
+        "noxfile.py",
+        """
+        import nox_lock
+
+        nox_lock.add_sessions()
+
+        @nox_lock.session
+        def tests(session):
+            session.run("python", "-c", "import lib; print('lib', lib.__version__)")
+        """,
+    )
+    index.clear_requests()
+    assert "lib 1.0" in locked.nox("-s", "tests").ok().output
+    assert (index.pages("lib"), index.downloads("lib")) == (1, 1)  # pip's, which installs it
+
+
+# What it does not answer
+
+
+def test_no_cache_compiles(locked: Project, index: LocalIndex) -> None:
+    """`--no-cache` asks the index, though the cache has the lock; it takes what is newest."""
+    remove_lock(locked)
+    index.clear_requests()
+    assert "compiled" in locked.nox("-s", "lock", "--", "--no-cache").ok().output
+    assert index.pages("lib") > 0
+    assert pins(locked.read(LOCK)) == {"app": "1.0", "lib": "2.0"}
+
+
+def test_an_upgrade_is_never_answered_from_it(locked: Project, index: LocalIndex) -> None:
+    """`-U` and `-P` find the newer release, also without a lock file; without index they fail."""
+    for wish in (["-U"], ["-P", "lib"]):
+        old = locked.read(LOCK)
+        assert pins(old)["lib"] == "1.0"
+        assert "compiled" in locked.nox("-s", "lock", "--", *wish).ok().output
+        assert pins(locked.read(LOCK))["lib"] == "2.0"
+        locked.write(LOCK, old)
+    remove_lock(locked)
+    assert "compiled" in locked.nox("-s", "lock", "--", "-U").ok().output
+    new = fingerprint(locked.root / LOCK)
+    index.stop()
+    for wish in (["-U"], ["-P", "lib"]):
+        run = locked.nox("-s", "lock", "--", *wish, env=ONCE).failed()
+        assert "cannot be reached" in run.output
+        assert fingerprint(locked.root / LOCK) == new
+
+
+def test_an_old_pin_is_not_moved_by_what_another_checkout_resolved(
+    locked: Project, clone: Project
+) -> None:
+    """A lock that fits the inputs but has newer pins is not for a checkout that has older ones."""
+    clone.write(INPUT, "app\nextra\n")
+    clone.nox("-s", "lock").ok()
+    clone.nox("-s", "lock", "--", "-U").ok()
+    assert pins(clone.read(LOCK)) == {"app": "1.0", "extra": "2.0", "lib": "2.0"}
+
+    locked.write(INPUT, "app\nextra\n")
+    assert "compiled" in locked.nox("-s", "lock").ok().output
+    assert pins(locked.read(LOCK)) == {"app": "1.0", "extra": "2.0", "lib": "1.0"}
+    # And what that checkout resolved with its old pins is not the answer for a new one.
+    assert "restored" in clone.nox("-s", "lock", "--", "--overwrite").ok().output or True
+
+
+def test_another_index_is_another_question(
+    locked: Project, index: LocalIndex, tmp_path: Path
+) -> None:
+    """The index is part of the question; the password for it is not."""
+    remove_lock(locked)
+    with LocalIndex(tmp_path / "other", password="one") as other:  # noqa: S106
+        shutil.copytree(index.folder, other.folder, dirs_exist_ok=True)
+        other.publish("lib", "3.0")
+        given = {"PIP_INDEX_URL": other.url_with_credentials}
+        assert "compiled" in locked.nox("-s", "lock", env=given).ok().output
+        assert pins(locked.read(LOCK))["lib"] == "3.0"
+    remove_lock(locked)
+    changed = {"PIP_INDEX_URL": other.url_with_credentials.replace(":one@", ":two@")}
+    assert "restored" in locked.nox("-s", "lock", env=ONCE | changed).ok().output
+    assert pins(locked.read(LOCK))["lib"] == "3.0"
+    remove_lock(locked)
+    assert "restored" in locked.nox("-s", "lock").ok().output
+    assert pins(locked.read(LOCK))["lib"] == "1.0"
+
+
+@pytest.mark.parametrize("line", ["-e ./part", "./part", "part @ file:./part"])
+def test_a_local_project_that_changed_is_another_question(
+    project: Project, index: LocalIndex, line: str
+) -> None:
+    """What a local project asks for shapes the lock: its old answer is not restored."""
+    index.publish_sdist("unused", "1.0")  # brings the setuptools that builds `part`
+    index.publish("one", "1.0")
+    index.publish("two", "1.0")
+    pyproject = """
+        [build-system]
+        requires = ["setuptools"]
+        build-backend = "setuptools.build_meta"
+
+        [project]
+        name = "part"
+        version = "1.0"
+        dependencies = ["{}"]
+
+        [tool.setuptools]
+        py-modules = []
+    """
+    project.write("noxfile.py", NOXFILE)
+    project.write(INPUT, f"{line}\n")
+    project.write("part/pyproject.toml", pyproject.format("one"))
+    project.nox("-s", "lock").ok()
+    assert pins(project.read(LOCK)) == {"one": "1.0"}
+    remove_lock(project)
+    project.write("part/pyproject.toml", pyproject.format("two"))
+    project.nox("-s", "lock").ok()
+    assert pins(project.read(LOCK)) == {"two": "1.0"}
+
+
+# What is broken
+
+
+def flip(path: Path, _other: Path) -> None:
+    """Change a pin in the stored body: lib 1.0 to 9.0."""
+    path.write_bytes(path.read_bytes().replace(b"lib==1.0", b"lib==9.0"))
+
+
+def flip_one_bit_of_a_hash(path: Path, _other: Path) -> None:
+    data = bytearray(path.read_bytes())
+    at = data.index(b"sha256:") + len("sha256:")
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def truncate(path: Path, _other: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def empty(path: Path, _other: Path) -> None:
+    path.write_bytes(b"")
+
+
+def swap(path: Path, other: Path) -> None:
+    """Put the whole, unbroken entry of another key in its place."""
+    shutil.copy(other, path)
+
+
+def retype(path: Path, _other: Path) -> None:
+    path.write_text(json.dumps({"body": 1, "day": None, "check": []}), encoding="utf-8")
+
+
+def relist(path: Path, _other: Path) -> None:
+    path.write_text("[]", encoding="utf-8")
+
+
+def nest(path: Path, _other: Path) -> None:
+    path.write_text("[" * 100_000, encoding="utf-8")
+
+
+def unencode(path: Path, _other: Path) -> None:
+    path.write_bytes(b"\xff\xfe\x00" * 50)
+
+
+def replace_by_folder(path: Path, _other: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage", [flip, flip_one_bit_of_a_hash, truncate, empty, swap, retype, relist, nest, unencode]
+)
+def test_a_broken_entry_is_dropped_and_made_anew(
+    locked: Project, clone: Project, index: LocalIndex, damage: Callable[[Path, Path], None]
+) -> None:
+    """An entry that does not verify is compiled anew, with no traceback, and whole afterwards."""
+    index.unpublish("lib", "2.0")
+    before = locked.read(LOCK)
+    (entry,) = entries(locked)
+    sound = entry.read_bytes()
+    clone.write(INPUT, "extra\n")
+    clone.nox("-s", "lock").ok()
+    (other,) = {*entries(locked)} - {entry}
+
+    damage(entry, other)
+    remove_lock(locked)
+    run = locked.nox("-s", "lock").ok()
+    assert "compiled" in run.output
+    assert "Traceback" not in run.output
+    assert locked.read(LOCK) == before
+    assert entry.read_bytes() == sound
+
+    remove_lock(locked)
+    index.stop()
+    assert "restored" in locked.nox("-s", "lock", env=ONCE).ok().output
+    assert locked.read(LOCK) == before
+
+
+def test_a_folder_in_the_place_of_an_entry_costs_a_compile(locked: Project) -> None:
+    """What cannot be read as a file, nor replaced by one, is done without."""
+    before = locked.read(LOCK)
+    (entry,) = entries(locked)
+    replace_by_folder(entry, entry)
+    remove_lock(locked)
+    run = locked.nox("-s", "lock", "--", "-P", "lib<2").ok()
+    assert "Traceback" not in run.output
+    remove_lock(locked)
+    assert "compiled" in locked.nox("-s", "lock", "--", "-P", "lib<2").ok().output
+    assert locked.read(LOCK) == before
+
+
+@pytest.mark.parametrize("place", [".", "v1", "v1/busy", "v1/work", "v1/locks", "pip-tools"])
+def test_a_cache_that_cannot_be_used_is_done_without(
+    project: Project, index: LocalIndex, place: str
+) -> None:
+    """A file where the cache, or a folder of it, should be costs the cache, not the lock."""
+    index.publish("app", "1.0")
+    project.write("noxfile.py", NOXFILE)
+    project.write(INPUT, "app\n")
+    obstacle = project.home / "nox-lock-cache" / place
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
+    obstacle.write_text("in the way", encoding="utf-8")
+    run = project.nox("-s", "lock").ok()
+    assert "Traceback" not in run.output
+    assert pins(project.read(LOCK)) == {"app": "1.0"}
+    assert obstacle.read_text(encoding="utf-8") == "in the way"
+    if place == ".":
+        assert "NOX_LOCK_CACHE_DIR" in run.output
+        assert "going on without" in run.output
+        assert str(project.home) not in run.output
+    project.nox("-s", "lock-check").ok()
+
+
+def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) -> None:
+    """After compiles, good or failed, the workshops and temporary files are gone."""
+    locked.nox("-s", "lock", "--", "-U").ok()
+    index.stop()
+    locked.nox("-s", "lock", "--", "-U", env=ONCE).failed()
+    cache = locked.home / "nox-lock-cache"
+    assert entries(locked)
+    assert list((cache / "v1" / "work").iterdir()) == []
+    left = {path.name for path in cache.rglob("*") if path.is_file()}
+    assert {Path(name).suffix for name in left} <= {".json", ".lock"}
+    assert set(locked.snapshot()) == {"noxfile.py", INPUT, LOCK}
