@@ -35,7 +35,7 @@ CHECK = ("-s", "lock-check")
 TESTS = ("-s", "tests")
 # Else pip waits between its attempts, and asks for a password.
 IMPATIENT = {"PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "1"}
-PASSWORD = "hunter2"
+PASSWORD = "hunter2"  # noqa: S105
 LOCKS_TABLE = "[tool.nox-lock.locks.app]\ninputs = ['requirements.in']\n"
 
 
@@ -88,7 +88,8 @@ class Case:
 
 def inputs(text: str, **files: str) -> dict[str, str | None]:
     """Return a `requirements.in`, and more files with __ for a dot."""
-    return {"requirements.in": text, **{key.replace("__", "."): value for key, value in files.items()}}
+    named = {key.replace("__", "."): value for key, value in files.items()}
+    return {"requirements.in": text, **named}
 
 
 def config(text: str) -> dict[str, str | None]:
@@ -195,7 +196,7 @@ CASES = [
     ),
     Case(
         "a conflict of two requirements",
-        ("cannot hold together", "old", "new", "dep<2", "dep>=2", "requirements.in:2", "requirements.in:3"),
+        ("old 1.0", "new 1.0", "dep<2", "dep>=2", "requirements.in:2", "requirements.in:3"),
         inputs("app\nold\nnew\n"),
         never=("(constraint)",),
     ),
@@ -353,7 +354,10 @@ CASES = [
     Case(
         "an existing file with merge markers",
         ("requirements.txt:2", "merge conflict", "--overwrite"),
-        inputs("dep\n", requirements__txt="app==1.0\n<<<<<<< HEAD\ndep==1\n=======\ndep==2\n>>>>>>> x\n"),
+        inputs(
+            "dep\n",
+            requirements__txt="app==1.0\n<<<<<<< HEAD\ndep==1\n=======\ndep==2\n>>>>>>> x\n",
+        ),
     ),
     Case(
         "an existing file written by hand",
