@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import sys
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import ConfigError
+from nox_lock._tables import FILE, Table, nearest, parse_toml
 from nox_lock._target import Target, parse_target
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-FILE = "pyproject.toml"
 ON_STALE = ("auto", "lock", "error")
 _PLACEHOLDERS = ("name", "stem", "python")
 # pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
@@ -56,13 +49,6 @@ _PIP_TOOLS_HARMLESS: Mapping[str, object] = {
     "reuse-hashes": True,
     "verbose": "any",
 }
-_KINDS: Mapping[type, str] = {
-    bool: "true or false",
-    str: "a string",
-    list: "a list",
-    dict: "a table",
-}
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +104,7 @@ class Config:
         known = ", ".join(self.locks)
         if name is None and len(self.locks) > 1 and "requirements" not in self.locks:
             raise ConfigError(
-                "a session leaves out lock=, and there is more than one lock",
+                "lock= is left out, and there is more than one lock",
                 hint=f"Say which in the noxfile: {known}",
             )
         if name is None:
@@ -126,7 +112,7 @@ class Config:
         if name in self.locks:
             return self.locks[name]
         raise ConfigError(
-            f"there is no lock {name!r}{_nearest(name, self.locks)}", hint=f"Locks here: {known}"
+            f"there is no lock {name!r}{nearest(name, self.locks)}", hint=f"Locks here: {known}"
         )
 
 
@@ -139,33 +125,29 @@ def load_config(root: Path) -> Config:
     """
     path = root / FILE
     try:
-        table = _load_toml(path.read_bytes()) if path.exists() else {}
+        tools = parse_toml(path.read_bytes()) if path.exists() else Table("tool", {})
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=FILE) from error
     found = [
         path.relative_to(root).as_posix() for pattern in _FOUND_IN for path in root.glob(pattern)
     ]
-    return parse_config(table.get("tool", {}), sorted(found))
+    return parse_config(tools, sorted(found))
 
 
-def parse_config(tools: Mapping[str, Any], found: Iterable[str]) -> Config:
+def parse_config(tools: Table, found: Iterable[str]) -> Config:
     """Read the parsed `[tool]` table; `found` are the paths of the ``.in`` files there are.
 
     Raises:
         ConfigError: for an unknown key, a wrong type or name, two locks that clash, no input.
     """
-    pip_tools, notes = _pip_tools(_table(tools, "pip-tools", "tool"))
-    table = _table(tools, "nox-lock", "tool")
-    where = "tool.nox-lock"
-    _refuse_unknown(table, (*_SETTINGS, "python", "on-stale", "locks"), where)
-    common = _over(_settings(table, where), pip_tools)
-    pythons = _pythons(table, where)
-    on_stale = _value(table, "on-stale", str, where) or "auto"
-    check_on_stale(on_stale, f"`{where}.on-stale`")
-    locks = {
-        name: _lock(name, each, f"{where}.locks.{name}", pythons, common)
-        for name, each in _table(table, "locks", where).items()
-    }
+    pip_tools, notes = _pip_tools(tools.table("pip-tools"))
+    table = tools.table("nox-lock")
+    table.refuse_unknown((*_SETTINGS, "python", "on-stale", "locks"))
+    common = _over(_settings(table), pip_tools)
+    pythons = _pythons(table)
+    on_stale = check_on_stale(table.string("on-stale") or "auto", f"`{table.name}.on-stale`")
+    declared = table.table("locks")
+    locks = {name: _lock(name, declared.table(name), pythons, common) for name in declared.values}
     taken = {file for lock in locks.values() for file in lock.inputs}
     for name, file in _discover([file for file in found if file not in taken], locks).items():
         locks[name] = LockConfig(name, (file,), None, pythons, common)
@@ -174,7 +156,7 @@ def parse_config(tools: Mapping[str, Any], found: Iterable[str]) -> Config:
             "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
             "requirements/*.in here",
             hint="Write the projects you use, one a line, into requirements.in; "
-            f"or name your files in [{where}.locks.NAME] inputs = [...].",
+            "or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
         )
     return Config(locks, on_stale, notes)
 
@@ -188,7 +170,7 @@ def check_on_stale(value: str, source: str) -> str:
     if value not in ON_STALE:
         choices = ", ".join(f'"{choice}"' for choice in ON_STALE)
         raise ConfigError(
-            f"{source} is {value!r}{_nearest(value, ON_STALE)}", hint=f"One of: {choices}"
+            f"{source} is {value!r}{nearest(value, ON_STALE)}", hint=f"One of: {choices}"
         )
     return value
 
@@ -224,37 +206,33 @@ def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str
     return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
 
 
-def _lock(
-    name: str, table: object, where: str, pythons: tuple[Target, ...], common: Settings
-) -> LockConfig:
-    if not isinstance(table, dict):
-        raise ConfigError(f"`{where}` must be a table", file=FILE)
+def _lock(name: str, table: Table, pythons: tuple[Target, ...], common: Settings) -> LockConfig:
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise ConfigError(f"{name!r} is no name for a lock: letters, digits, - _ .", file=FILE)
-    _refuse_unknown(table, (*_SETTINGS, "inputs", "lockfile", "python"), where)
-    inputs = _strings(table, "inputs", where)
+    table.refuse_unknown((*_SETTINGS, "inputs", "lockfile", "python"))
+    inputs, lockfile = table.strings("inputs"), table.string("lockfile")
     if not inputs:
-        raise ConfigError(f"`{where}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]')
-    lockfile = _value(table, "lockfile", str, where)
+        raise ConfigError(
+            f"`{table.name}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]'
+        )
     for path in (*inputs, *([lockfile] if lockfile else [])):
-        if (
-            path.startswith(("/", "\\"))
-            or ":" in path
-            or ".." in path.replace("\\", "/").split("/")
-        ):
-            raise ConfigError(f"`{where}`: {path!r} is not inside the project", file=FILE)
+        parts = path.replace("\\", "/").split("/")
+        if ".." in parts or not parts[0] or ":" in path:
+            raise ConfigError(f"`{table.name}`: {path!r} is not inside the project", file=FILE)
     for placeholder in re.findall(r"\{(.*?)\}", lockfile or ""):
         if placeholder not in _PLACEHOLDERS:
-            near = _nearest(placeholder, _PLACEHOLDERS)
-            raise ConfigError(f"`{where}.lockfile`: unknown {{{placeholder}}}{near}", file=FILE)
+            near = nearest(placeholder, _PLACEHOLDERS)
+            raise ConfigError(
+                f"`{table.name}.lockfile`: unknown {{{placeholder}}}{near}", file=FILE
+            )
     if lockfile in inputs:
-        raise ConfigError(f"`{where}`: {lockfile} is both input and lock file", file=FILE)
+        raise ConfigError(f"`{table.name}`: {lockfile} is both input and lock file", file=FILE)
     return LockConfig(
         name,
         inputs,
         lockfile,
-        _pythons(table, where) or pythons,
-        _over(_settings(table, where), common),
+        _pythons(table) or pythons,
+        _over(_settings(table), common),
     )
 
 
@@ -264,8 +242,8 @@ def resolve_settings(configured: Settings, command: str | None) -> Settings:
     `command` is the one in the lock file's header, or None when there is no lock file.
     """
     recorded = Settings()
-    if command is not None:
-        words = command.split()
+    words = (command or "").split()
+    if words[:1] == ["pip-compile"] or words[:1] == ["uv"]:
         unsafe = tuple(w.partition("=")[2] for w in words if w.startswith("--unsafe-package="))
         recorded = Settings(
             generate_hashes="--generate-hashes" in words,
@@ -288,77 +266,39 @@ def _over(upper: Settings, lower: Settings) -> Settings:
     return Settings(**chosen)
 
 
-def _settings(table: Mapping[str, Any], where: str) -> Settings:
-    unsafe = _strings(table, "unsafe-package", where)
+def _settings(table: Table) -> Settings:
+    unsafe = table.strings("unsafe-package")
     return Settings(
-        generate_hashes=_value(table, "generate-hashes", bool, where),
-        strip_extras=_value(table, "strip-extras", bool, where),
-        allow_unsafe=_value(table, "allow-unsafe", bool, where),
+        generate_hashes=table.flag("generate-hashes"),
+        strip_extras=table.flag("strip-extras"),
+        allow_unsafe=table.flag("allow-unsafe"),
         unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
-        uploaded_prior_to=_value(table, "uploaded-prior-to", str, where),
+        uploaded_prior_to=table.string("uploaded-prior-to"),
     )
 
 
-def _pip_tools(table: Mapping[str, Any]) -> tuple[Settings, tuple[str, ...]]:
+def _pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
     """Read `[tool.pip-tools]`: the settings taken over, and a note on each that is not.
 
     Its keys may be written with underscores, and under `compile`:
     https://pip-tools.readthedocs.io/en/stable/#configuration
     """
-    where = "tool.pip-tools"
-    flat = {**table, **_table(table, "compile", where)}
+    flat = {**table.values, **table.table("compile").values}
     flat = {key.replace("_", "-"): value for key, value in flat.items()}
     notes = tuple(
-        f"[{where}] {key} cannot be honoured in locks of nox-lock: leave it out, "
+        f"[{table.name}] {key} cannot be honoured in locks of nox-lock: leave it out, "
         "or say it in an input or in [tool.nox-lock]"
         for key, value in sorted(flat.items())
         if key not in _PIP_TOOLS_READ and _PIP_TOOLS_HARMLESS.get(key, "") not in {"any", value}
     )
-    return _settings(flat, where), notes
+    return _settings(Table(table.name, flat)), notes
 
 
-def _pythons(table: Mapping[str, Any], where: str) -> tuple[Target, ...]:
-    value = table.get("python")
-    texts = (value,) if isinstance(value, str) else _strings(table, "python", where)
+def _pythons(table: Table) -> tuple[Target, ...]:
+    alone = isinstance(table.values.get("python"), str)
+    texts = (table.values["python"],) if alone else table.strings("python")
     try:
         return tuple(dict.fromkeys(parse_target(text) for text in texts))
     except ConfigError as error:
-        raise ConfigError(
-            f"`{where}.python`: {error.message}", file=FILE, hint=error.hint
-        ) from error
-
-
-def _load_toml(data: bytes) -> dict[str, Any]:
-    try:
-        table: dict[str, Any] = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is no TOML: {error}", file=FILE) from error
-    return table
-
-
-def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-    return _value(table, key, dict, where) or {}
-
-
-def _value(table: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T | None:
-    value = table.get(key)
-    if value is None or isinstance(value, kind):
-        return value
-    raise ConfigError(f"`{where}.{key}` must be {_KINDS[kind]}, not {value!r}", file=FILE)
-
-
-def _strings(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    value = _value(table, key, list, where) or []
-    if all(isinstance(each, str) for each in value):
-        return tuple(value)
-    raise ConfigError(f"`{where}.{key}` must be a list of strings, not {value!r}", file=FILE)
-
-
-def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    for key in sorted(set(table) - set(known)):
-        raise ConfigError(f"`{where}.{key}` is unknown{_nearest(key, known)}", file=FILE)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+        told = f"`{table.name}.python`: {error.message}"
+        raise ConfigError(told, file=FILE, hint=error.hint) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from nox_lock._errors import LockFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _PIN = re.compile(
@@ -68,7 +69,7 @@ class OptionLine(NamedTuple):
     line: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Pin:
     """One locked project: a version, or a direct URL or path.
 
@@ -82,8 +83,8 @@ class Pin:
     extras: frozenset[str] = frozenset()
     marker: str = ""
     editable: bool = False
-    hashes: list[str] = field(default_factory=list)
-    via: list[str] = field(default_factory=list)
+    hashes: Sequence[str] = ()
+    via: Sequence[str] = ()
 
     @property
     def shown(self) -> str:
@@ -212,18 +213,21 @@ class _BodyReader:
         self.unsafe: list[str] = []
         self.problems: list[Problem] = []
         self._seen: dict[str, Pin] = {}
-        self._pin: Pin | None = None
+        # The lists of the pin that is being read; empty of meaning between pins.
+        self._in_pin = False
+        self._hashes: list[str] = []
+        self._via: list[str] = []
         self._in_unsafe = False
 
     def read(self, line: str, number: int) -> bool:
         """Take one line; True when it is an option line, which is no part of the body."""
         bare = line.strip()
-        if bare.startswith("--hash") and self._pin:  # nine lines of ten: no regular expression
-            self._pin.hashes.append(bare[len("--hash=") :].rstrip(" \\"))
+        if self._in_pin and bare.startswith("--hash"):  # nine lines of ten: no regular expression
+            self._hashes.append(bare[len("--hash=") :].rstrip(" \\"))
         elif bare.startswith("#"):
             self._comment(bare, indented=line[0] in " \t")
         elif not bare:
-            self._pin = None
+            self._in_pin = False
         elif bare.startswith("-") and not bare.startswith(("-e ", "--editable")):
             self.options.append(OptionLine(bare, number))
             return True
@@ -237,22 +241,26 @@ class _BodyReader:
             name = bare[2:]
             if self._in_unsafe and re.fullmatch(r"[\w.-]+", name):
                 self.unsafe.append(canonicalize_name(name))
-        elif self._pin:
+        elif self._in_pin:
             said = bare[1:].strip()
-            if not self._pin.via and (said == "via" or said.startswith("via ")):
+            if not self._via and (said == "via" or said.startswith("via ")):
                 said = said[len("via") :].strip()
-            self._pin.via += [source for source in said.split(", ") if source]
+            self._via += [source for source in said.split(", ") if source]
 
     def _requirement(self, bare: str, number: int) -> None:
         found = _PIN.match(bare) or _DIRECT.match(bare)
         if not found:
-            self._pin = None
+            self._in_pin = False
             self.problems.append(Problem(_what_is(bare), number))
             return
         group = found.groupdict()
         url, name = group["url"], group.get("name")
         if name is None and (egg := _EGG.search(url)):
             name = egg[1]
+        extras, rest = group.get("extras") or "[]", group["rest"] or ""
+        self._in_pin = True
+        self._hashes = _HASH.findall(rest)
+        self._via = rest.partition("# via ")[2].split(", ") if "# via " in rest else []
         pin = Pin(
             name=canonicalize_name(name) if name else None,
             version=group.get("version"),
@@ -260,15 +268,13 @@ class _BodyReader:
             line=number,
             marker=group["marker"] or "",
             editable=bool(group.get("editable")),
+            extras=frozenset(
+                canonicalize_name(each.strip()) for each in extras[1:-1].split(",") if each.strip()
+            ),
+            hashes=self._hashes,
+            via=self._via,
         )
-        if extras := group.get("extras"):
-            pin.extras = frozenset(canonicalize_name(e.strip()) for e in extras[1:-1].split(","))
-        rest = group["rest"] or ""
-        pin.hashes += _HASH.findall(rest)
-        if "# via " in rest:
-            pin.via += rest.partition("# via ")[2].split(", ")
         self._refuse_second(pin)
-        self._pin = pin
         self.pins.append(pin)
 
     def _refuse_second(self, pin: Pin) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
-from nox_lock._config import FILE, UNSAFE_PACKAGES, Settings, resolve_settings
+from nox_lock._config import UNSAFE_PACKAGES, Settings, resolve_settings
 from nox_lock._errors import ConfigError
 from nox_lock._requirements import read_inputs
+from nox_lock._tables import FILE
 from nox_lock._target import (
     holds,
     parse_platform,

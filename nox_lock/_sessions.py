@@ -245,7 +245,12 @@ def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
     used: dict[str, set[Target]] = {}
     for each in _LOCKED:
         for lock in each.locks:
-            used.setdefault(config.lock(lock).name, set()).update(_pythons(each))
+            try:
+                name = config.lock(lock).name
+            except ConfigError as error:
+                told = f"session {each.made.name!r} of the noxfile: {error.message}"
+                raise ConfigError(told, hint=error.hint) from error
+            used.setdefault(name, set()).update(_pythons(each))
     return config, plan(config, root, os.environ, names=names, used=used)
 
 
