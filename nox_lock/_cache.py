@@ -21,6 +21,8 @@ from nox_lock._files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from filelock import BaseFileLock
+
 VARIABLE = "NOX_LOCK_CACHE_DIR"
 _TIMEOUT_VARIABLE = "NOX_LOCK_TIMEOUT"
 _TIMEOUT_SECONDS = 600.0
@@ -79,12 +81,23 @@ class Cache:
         if self.folder is None:
             yield
             return
-        from filelock import FileLock, Timeout  # noqa: PLC0415  (7 ms, only when compiling)
+        from filelock import FileLock  # noqa: PLC0415  (7 ms, only when compiling)
 
         path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
+        held = self._acquire(lock, path, tell)
         try:
+            yield
+        finally:
+            if held:
+                lock.release()
+
+    def _acquire(self, lock: BaseFileLock, path: Path, tell: Callable[[str], None]) -> bool:
+        """Take a file lock; False where the file system has none, and work may be done twice."""
+        from filelock import Timeout  # noqa: PLC0415
+
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -96,10 +109,9 @@ class Cache:
                 f"(it holds {path.name} in the cache's folder `busy`)",
                 hint=f"Wait for it or end it; {_TIMEOUT_VARIABLE}=SECONDS waits longer.",
             ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        except (OSError, NotImplementedError):
+            return False
+        return True
 
     @contextmanager
     def workshop(self) -> Iterator[Path]:

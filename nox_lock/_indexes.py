@@ -43,6 +43,17 @@ _IDENTITY = (*ACCESS[:4], *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _SECTIONS = ("global", "install")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
+_UV = {
+    "index-url": "UV_INDEX_URL",
+    "extra-index-url": "UV_EXTRA_INDEX_URL",
+    "no-index": "UV_NO_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "keyring-provider": "UV_KEYRING_PROVIDER",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
 _RUN_MODULE = (
     "import sys; sys.path[:] = [p for p in sys.path if p]; sys.argv.pop(0); "
     "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
@@ -135,6 +146,25 @@ def pip_environment(
     return clean | {
         f"PIP_{name.upper().replace('-', '_')}": value for name, value in options.items()
     }
+
+
+def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that show uv the same indexes, which it does not read of pip.
+
+    What the user sets for uv itself is left alone. https://docs.astral.sh/uv/reference/environment/
+    """
+    found = {
+        variable: settings.allowed[name]
+        for name, variable in _UV.items()
+        if name in settings.allowed
+    }
+    if links := settings.allowed.get("find-links"):
+        found["UV_FIND_LINKS"] = ",".join(links.split())
+    if any(name in found for name in ("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")):
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip looks at all of them
+    if "proxy" in settings.allowed:
+        found |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), settings.allowed["proxy"])
+    return {name: value for name, value in found.items() if name not in environ}
 
 
 def index_identity(environ: Mapping[str, str]) -> str:

@@ -217,12 +217,22 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
     _environment.refuse_disagreement(chosen)
     for each in chosen:
         if _environment.find_differences(each, venv.site, root) and _installs(session):
-            _environment.make_equal(each, venv, root, lambda words: session.install(*words))
+            _environment.make_equal(each, venv, root, _installer(session))
     if project == "wheel":
         session.install("--no-deps", ".")
     elif project and not _environment.project_is_installed(venv, root) and _installs(session):
         session.install("--no-deps", "-e", ".")
         _environment.record_project(venv, root)
+
+
+def _installer(session: nox.Session) -> Callable[[list[str]], None]:
+    """Return what installs in a session: pip, or uv with the indexes that pip is told of."""
+    from nox_lock._indexes import read_index_settings, uv_environment  # noqa: PLC0415
+
+    environ: dict[str, str] = {}
+    if session.venv_backend == "uv":
+        environ = uv_environment(read_index_settings(os.environ), os.environ)
+    return lambda words: session.install(*words, env=environ)
 
 
 def _relock(session: nox.Session, config: Config, planned: Planned) -> Planned:

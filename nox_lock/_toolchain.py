@@ -97,14 +97,14 @@ def _make(folder: Path, target: Target, version: str, environment: Mapping[str, 
     options = ["--no-periodic-update", "-p", str(target), str(folder)]
     made = _run([sys.executable, "-m", "virtualenv", *options], environment)
     if made.returncode != 0:
-        if "failed to find interpreter" in made.stderr or "no suitable" in made.stderr.lower():
+        if "failed to find interpreter" in made.stdout:
             raise InterpreterMissingError(str(target))
-        raise ToolchainError(f"virtualenv failed for Python {target}: {_last(made.stderr)}")
+        raise ToolchainError(f"virtualenv failed for Python {target}: {_last(made.stdout)}")
     python = str(_python_in(folder))
     command = module_command(python, "pip", "install", "--upgrade", "pip", f"pip-tools=={version}")
     installed = _run(command, environment)
     if installed.returncode != 0:
-        reason = _last(installed.stderr)
+        reason = _last(installed.stdout)
         raise ToolchainError(f"pip-tools {version} does not install on Python {target}: {reason}")
     asked = "from importlib.metadata import version; print(version('pip'))"
     pip = _run([python, "-c", asked], environment).stdout.strip()
@@ -121,7 +121,8 @@ def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.Compl
         command,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # virtualenv tells its errors on either
         text=True,
         encoding="utf-8",
         errors="replace",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ LATER = (
     "Editable requirements are not allowed as constraints",
     "is not a valid editable requirement",
     "Could not detect requirement name",
+    "InvalidEggFragment",
     # The value of an option.
     "Allowed hash algorithms",
     "Arguments to --hash must be",
@@ -149,11 +151,18 @@ def by_line(inputs: Inputs) -> list[Any]:
                 each if each == ":all:" else canonicalize_name(each)
                 for each in option.value.split(",")
             ]
+        if option.name == "--find-links":
+            values = [bare(option.value)]
         found += [[option.name, value] for value in values]
     return [
         [file, line, sorted([*each] for each in {(name, value) for name, value in found})]
         for (file, line), found in lines.items()
     ]
+
+
+def bare(url: str) -> str:
+    """Return a path in its shortest form, and a URL as it is."""
+    return url if ":" in url else posixpath.normpath(url)
 
 
 def normal(answer: dict[str, Any]) -> Read:
@@ -165,8 +174,18 @@ def normal(answer: dict[str, Any]) -> Read:
         name, extras = entry[4], entry[5]
         entry[4] = name and canonicalize_name(name)
         entry[5] = sorted({canonicalize_name(extra) for extra in extras})
+        entry[8] = entry[8] and bare(entry[8])
         entries.append(entry)
-    options = [[file, line, sorted(found)] for file, line, found in answer["options"]]
+    options = [
+        [
+            file,
+            line,
+            sorted(
+                [name, bare(value) if name == "--find-links" else value] for name, value in found
+            ),
+        ]
+        for file, line, found in answer["options"]
+    ]
     return Read(entries, options)
 
 
@@ -238,26 +257,16 @@ def direct(draw: st.DrawFn) -> str:
     return f"{start}{link}{marker}"
 
 
+FLAGS = [
+    *("-i", "--index-url", "--pypi-url", "--extra-index-url", "--extra-index", "-f"),
+    *("--find-links", "--trusted-host", "--no-binary", "--only-binary", "--bogus"),
+]
+
+
 @st.composite
 def option_lines(draw: st.DrawFn) -> str:
     value = draw(st.one_of(links, names))
-    flag = draw(
-        st.sampled_from(
-            [
-                "-i",
-                "--index-url",
-                "--pypi-url",
-                "--extra-index-url",
-                "--extra-index",
-                "-f",
-                "--find-links",
-                "--trusted-host",
-                "--no-binary",
-                "--only-binary",
-                "--bogus",
-            ]
-        )
-    )
+    flag = draw(st.sampled_from(FLAGS))
     joint = draw(st.sampled_from([" ", "=", "  ", ""])) if flag.startswith("--") else " "
     bare = draw(st.sampled_from(["--pre", "--no-index", "--prefer-binary", "--require-hashes"]))
     more = draw(st.sampled_from(["", "", f" {bare}"]))
@@ -314,7 +323,6 @@ HABITS = settings(
 @example(files("app \\\n# a comment\n>=1\n"))
 @example(files("app>=1 \\\n"))
 @example(files("app # yes\n#no\napp#no\n"))
-@example(files("-r more.in -c sub/c.txt\n-r more.in --pre\n"))
 @example(files("-e lib --pre\napp --pre -i http://127.0.0.1:9/\n"))
 def test_it_reads_what_pip_reads(oracle: Oracle, tree: dict[str, str]) -> None:
     oracle.fill(tree)
@@ -403,6 +411,9 @@ LINES = [
     "-f http://127.0.0.1:9/links",
     "-r more.in",
     "-r more.in more",
+    "-r more.in --pre",
+    "-r more.in -c sub/c.txt",
+    "-c sub/c.txt -r more.in",
     "-c more.in",
     "-r ${UNSET_NAME}.in",
     "-r ${UNSET_NAME}more.in",

@@ -1,0 +1,54 @@
+"""README says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock import _cache, _config
+
+if TYPE_CHECKING:
+    from support.index import LocalIndex
+    from support.project import Project
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+KEYS = {*_config._SETTINGS, "python", "on-stale", "inputs", "lockfile"}  # noqa: SLF001
+
+
+def test_the_noxfile_of_the_readme_works(project: Project, index: LocalIndex) -> None:
+    """The ten lines lock, install and run pytest from the lock."""
+    noxfile = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert noxfile
+    index.publish("pytest", "1.0", modules={"pytest.py": "def main():\n    print('ran it')\n"})
+    project.write("noxfile.py", noxfile[1].replace('"pytest", *', '"python", "-c", RUN, *'))
+    project.write(
+        "noxfile.py",
+        'RUN = "import pytest; pytest.main()"\n' + project.read("noxfile.py"),
+    )
+    project.write("requirements.in", "pytest\n")
+    assert "compiled" in project.nox("-s", "lock").ok().output
+    assert "ran it" in project.nox("-s", "tests").ok().output
+
+
+def test_the_table_of_keys_is_whole() -> None:
+    """Every key of the configuration stands in the table, and nothing else."""
+    told = set(re.findall(r"^\| `([\w-]+) = ", README, re.MULTILINE))
+    assert told == KEYS
+
+
+def test_the_variables_are_told() -> None:
+    """Every variable nox-lock reads stands in README."""
+    told = set(re.findall(r"`(NOX_LOCK_\w+)`", README))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "nox_lock").glob("*.py"))
+    assert told == set(re.findall(r"NOX_LOCK_[A-Z_]+", code))
+    assert _cache.VARIABLE in told
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    """`.ci/run` runs README's test command, and nothing more clever."""
+    commands = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
+    assert len(commands) == 2
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert commands[1] in script.splitlines()
