@@ -46,7 +46,7 @@ class _Locked:
     python: object
 
 
-# The sessions of the noxfile that is being read; nox reads one in a process.
+# The sessions of the noxfile, and the two of `add_sessions` by name.
 _LOCKED: list[_Locked] = []
 _OURS: dict[str, Func] = {}
 
@@ -117,7 +117,6 @@ def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
 
     Ends nox with one line when the noxfile has a session of such a name already.
     """
-    _LOCKED.clear()
     for name, body in ((lock, _lock), (check, _check)):
         if name in nox.registry.get():
             sys.exit(
@@ -164,8 +163,17 @@ def _lock(session: nox.Session) -> None:
         for note in config.notes:
             session.warn(note)
         locker = Locker(Path.cwd(), os.environ, wishes, tell=session.log, warn=session.warn)
+        failed: list[str] = []
         for each in planned:
-            session.log(outcome_line(locker.lock(each)))
+            try:
+                session.log(outcome_line(locker.lock(each)))
+            except NoxLockError as error:
+                if len(planned) == 1:
+                    raise
+                _show(session, error)
+                failed.append(each.path)
+        if failed:
+            raise LocksError(f"not locked: {', '.join(failed)}")
 
 
 def _check(session: nox.Session) -> None:
@@ -253,8 +261,10 @@ def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
     root = Path.cwd()
     config = load_config(root)
     used: dict[str, set[Target]] = {}
+    registered = {id(made) for made in nox.registry.get().values()}
     for each in _LOCKED:
-        for lock in each.locks:
+        # One that a later session of the same name has replaced does not count.
+        for lock in each.locks if id(each.made) in registered else ():
             try:
                 name = config.lock(lock).name
             except ConfigError as error:
@@ -314,10 +324,14 @@ def _reported(session: nox.Session) -> Iterator[None]:
         _refuse_overridden()
         yield
     except NoxLockError as error:
-        for line in str(error).splitlines():
-            session.warn(line)
+        _show(session, error)
         # nox puts a full stop behind this, so the text with commands stands above.
         session.error(error.message.splitlines()[0].rstrip(":."))
+
+
+def _show(session: nox.Session, error: NoxLockError) -> None:
+    for line in str(error).splitlines():
+        session.warn(line)
 
 
 def _refuse_overridden() -> None:
