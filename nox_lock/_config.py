@@ -243,7 +243,12 @@ def resolve_settings(configured: Settings, command: str | None) -> Settings:
     """
     recorded = Settings()
     words = (command or "").split()
-    if words[:1] == ["pip-compile"] or words[:1] == ["uv"]:
+    if words[:1] == ["uv"]:  # it strips extras and pins unsafe projects unless told not to
+        recorded = Settings(
+            generate_hashes="--generate-hashes" in words,
+            strip_extras="--no-strip-extras" not in words,
+        )
+    elif words[:1] == ["pip-compile"]:
         unsafe = tuple(w.partition("=")[2] for w in words if w.startswith("--unsafe-package="))
         recorded = Settings(
             generate_hashes="--generate-hashes" in words,

@@ -67,8 +67,7 @@ def _matches_stamp(planned: Planned) -> bool:
     lock = planned.existing
     if lock is None or lock.stamp is None or lock.problems:
         return False
-    inputs, _ = planned.digests()
-    return lock.stamp.inputs == inputs and lock.stamp.body == _lockfile.digest(lock.body)
+    return lock.stamp.inputs == planned.digest() and lock.stamp.body == _lockfile.digest(lock.body)
 
 
 def judge(planned: Planned) -> Verdict:
@@ -89,16 +88,15 @@ def judge(planned: Planned) -> Verdict:
         *_judge_entries(planned, lock),
         *_judge_reach(planned, lock),
         *_judge_options(planned, lock),
-        *_judge_hashes(planned, lock),
+        *_judge_settings(planned, lock),
     ]
     notes: list[str] = []
-    _, hidden = planned.digests()
     if lock.stamp is None:
         notes.append(f"no stamp: made by {lock.maker or 'another tool'}")
     elif lock.stamp.body != _lockfile.digest(lock.body):
         notes.append("changed since it was stamped")
-    elif lock.stamp.hidden != hidden:
-        reasons += _judge_hidden(planned)
+    else:
+        reasons += _judge_hidden(planned, lock.stamp.hidden)
     return Verdict(STALE, tuple(reasons)) if reasons else Verdict(FRESH, notes=tuple(notes))
 
 
@@ -158,36 +156,35 @@ def _bare_url(url: str | None) -> str:
 
 def _judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that an input asks for every pin, directly or through others, as annotated."""
-    if not lock.annotated:
+    if not lock.annotated or planned.inputs.remote:
         return
-    wanted = {entry.name for entry in planned.inputs.requirements if _may_hold(entry, planned)}
-    bare = {
-        _bare_url(entry.url)
+    asking = [
+        entry
         for entry in planned.inputs.requirements
-        if entry.url and _may_hold(entry, planned)
-    }
-    reached = {
-        _key(pin) for pin in lock.pins if pin.name in wanted or _bare_url(pin.url or "-") in bare
-    }
+        if holds(entry.marker, planned.target, planned.platform) is not False
+    ]
+    wanted = {entry.name for entry in asking if entry.name}
+    wanted |= {_bare_url(entry.url) for entry in asking if entry.url}
     asked_by = {
         _key(pin): {canonicalize_name(via) for via in pin.via if not via.startswith("-")}
         for pin in lock.pins
     }
-    if any(entry.name is None for entry in planned.inputs.requirements):
+    if any(entry.name is None for entry in asking):
         # A project named only by its path: its name stands in the annotations alone.
-        reached |= set().union(*asked_by.values()) - set(asked_by)
+        wanted |= set().union(*asked_by.values()) - set(asked_by)
+    reached: set[str] = set()
     growing = True
     while growing:
-        more = {key for key, by in asked_by.items() if key not in reached and by & reached}
+        more = {
+            key
+            for key, by in asked_by.items()
+            if key not in reached and (key in wanted or by & (wanted | reached))
+        }
         reached |= more
         growing = bool(more)
     for pin in lock.pins:
-        if _key(pin) not in reached and not planned.inputs.remote:
+        if _key(pin) not in reached and _bare_url(pin.url or "-") not in wanted:
             yield Reason(f"{pin.shown} is asked for by no requirement", planned.path, pin.line)
-
-
-def _may_hold(entry: Entry, planned: Planned) -> bool:
-    return holds(entry.marker, planned.target, planned.platform) is not False
 
 
 def _key(pin: Pin) -> str:
@@ -196,11 +193,9 @@ def _key(pin: Pin) -> str:
 
 def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     wanted, has = planned.options, tuple(option.text for option in lock.options)
-    for line in wanted:
+    for line, where in wanted.items():
         if line not in has:
-            name = line.split(" ")[0]
-            asked = next(o.where for o in planned.inputs.options if o.name == name)
-            yield Reason(f"{line} is not in the lock", asked.file, asked.line)
+            yield Reason(f"{line} is not in the lock", where.file, where.line)
     for option in lock.options:
         if option.text not in wanted:
             yield Reason(f"no input declares {option.text}", planned.path, option.line)
@@ -210,30 +205,33 @@ def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason("the indexes are in another order", planned.path, lock.options[0].line)
 
 
-def _judge_hashes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
-    if not planned.settings.generate_hashes:
-        if lock.hashed:
-            yield Reason("it has hashes, and generate-hashes is false", planned.path)
-        return
+def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    settings, path = planned.settings, planned.path
     bare = [pin for pin in lock.pins if not pin.hashes and not pin.unhashable]
-    if bare and not lock.hashed:
-        yield Reason("it has no hashes, and generate-hashes is true", planned.path)
-    elif bare:
+    if lock.hashed and not settings.generate_hashes:
+        yield Reason("it has hashes, and generate-hashes is false", path)
+    elif bare and not lock.hashed and settings.generate_hashes:
+        yield Reason("it has no hashes, and generate-hashes is true", path)
+    elif lock.hashed:
         for pin in bare:
-            yield Reason(f"{pin.shown} has no hash", planned.path, pin.line)
+            yield Reason(f"{pin.shown} has no hash", path, pin.line)
+    for pin in lock.pins:
+        if pin.extras and settings.strip_extras:
+            yield Reason(f"{pin.shown} has extras, and strip-extras is true", path, pin.line)
+        if pin.name in (settings.unsafe_packages or ()) and not settings.allow_unsafe:
+            yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", path, pin.line)
+    if settings.allow_unsafe:
+        for name in sorted(lock.unsafe):
+            yield Reason(f"{name} is not pinned, and allow-unsafe is true", path)
 
 
-def _judge_hidden(planned: Planned) -> list[Reason]:
-    """Name what may have changed unseen: the requirements with extras, the hidden options."""
-    suspects = [
-        Reason(
-            f"extras or markers changed since it was locked: {entry.text}",
-            entry.where.file,
-            entry.where.line,
-        )
-        for entry in planned.inputs.requirements
-        if entry.extras or holds(entry.marker, planned.target, planned.platform) is None
-    ]
-    return suspects or [
-        Reason("extras, markers or options of its inputs changed since it was locked", planned.path)
-    ]
+def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]:
+    """Compare what the body cannot show with what it was locked for."""
+    facts = planned.hidden()
+    for digest, fact in facts.items():
+        if digest not in stamped:
+            file, line = fact.where or (planned.path, None)
+            yield Reason(f"it was locked without {fact.text}", file, line)
+    if stamped - set(facts):
+        gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
+        yield Reason(gone, planned.path)

@@ -220,14 +220,18 @@ class Locker:
         return self._indexes
 
     def _render(self, planned: Planned, body: str) -> str:
-        inputs, hidden = planned.digests()
-        stamp = _lockfile.Stamp(inputs, hidden, _lockfile.digest(body), str(running_platform()))
+        stamp = _lockfile.Stamp(
+            inputs=planned.digest(),
+            hidden=frozenset(planned.hidden()),
+            body=_lockfile.digest(body),
+            platform=str(running_platform()),
+        )
         return _lockfile.render(
             body,
             python=planned.target.version,
             command=planned.command,
             stamp=stamp,
-            options=planned.options,
+            options=tuple(planned.options),
         )
 
     def _finish(self, planned: Planned, entry: Entry, action: str, seconds: float) -> Outcome:

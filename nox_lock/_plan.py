@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import _lockfile
 from nox_lock._config import UNSAFE_PACKAGES, Settings, resolve_settings
@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 
     from nox_lock._config import Config, LockConfig
     from nox_lock._lockfile import LockFile
-    from nox_lock._requirements import Inputs, Option
+    from nox_lock._requirements import Inputs, Option, Where
     from nox_lock._target import Platform, Target
 
 # The option lines pip-compile writes, in its order.
 _EMITTED = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host")
 _FORMATS = ("--no-binary", "--only-binary")
+
+
+class Fact(NamedTuple):
+    """Something that shapes a lock and leaves no trace in it: what, and who says so."""
+
+    text: str
+    where: Where | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +64,21 @@ class Planned:
     platform: Platform
 
     @property
-    def options(self) -> tuple[str, ...]:
+    def options(self) -> dict[str, Where]:
         """The option lines its inputs declare, as pip-compile writes and orders them."""
         lines = [
-            f"{option.name} {self._value(option)}"
+            (f"{option.name} {self._value(option)}", option.where)
             for name in _EMITTED
             for option in self.inputs.options
             if option.name == name
         ]
         formats = [
-            f"{option.name} {value}"
+            (f"{option.name} {value}", option.where)
             for option in self.inputs.options
             if option.name in _FORMATS
             for value in option.value.split(",")
         ]
-        lines += sorted(formats, key=lambda line: (":all:" not in line, line))
-        return tuple(dict.fromkeys(lines))
+        return dict(lines + sorted(formats, key=lambda each: (":all:" not in each[0], each[0])))
 
     def _value(self, option: Option) -> str:
         """Pip reads a folder in a lock file relative to that file."""
@@ -99,29 +105,27 @@ class Planned:
         settings = (f"{each.name}={getattr(self.settings, each.name)}" for each in fields(Settings))
         return "\n".join([f"target={self.target}", *settings, *self.inputs.canonical()])
 
-    def hidden(self) -> str:
-        """The part of `canonical` that the body of the lock cannot show."""
-        extras = {
-            f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
-            for entry in self.inputs.requirements
-            if entry.extras and self.settings.strip_extras
-        }
-        markers = {
-            str(entry.marker)
-            for entry in self.inputs.entries
-            if holds(entry.marker, self.target, self.platform) is None
-        }
-        other = {
-            f"{option.name} {option.value}"
-            for option in self.inputs.options
+    def hidden(self) -> dict[str, Fact]:
+        """The facts of `canonical` that the body of the lock cannot show, by their digests."""
+        facts: list[Fact] = []
+        for entry in self.inputs.entries:
+            if entry.extras and self.settings.strip_extras and not entry.constraint:
+                extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
+                facts.append(Fact(extras, entry.where))
+            if holds(entry.marker, self.target, self.platform) is None:
+                facts.append(Fact(entry.text, entry.where))
+        facts += [
+            Fact(f"{option.name} {option.value}".strip(), option.where)
+            for option in (*self.inputs.options, *self.inputs.remote)
             if option.name not in (*_EMITTED, *_FORMATS)
-        }
-        remote = {f"{option.name} {option.value}" for option in self.inputs.remote}
-        return "\n".join(sorted(extras | markers | other | remote))
+        ]
+        if self.settings.uploaded_prior_to:
+            facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
+        return {_lockfile.digest(fact.text)[:10]: fact for fact in facts}
 
-    def digests(self) -> tuple[str, str]:
-        """The stamp's `inputs` and `hidden`."""
-        return _lockfile.digest(self.canonical()), _lockfile.digest(self.hidden())
+    def digest(self) -> str:
+        """The stamp's `inputs`."""
+        return _lockfile.digest(self.canonical())
 
 
 def plan(

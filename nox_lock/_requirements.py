@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -16,7 +16,7 @@ from nox_lock import _syntax
 from nox_lock._errors import RequirementsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
@@ -26,11 +26,12 @@ _URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNOR
 _REMOTE = re.compile(r"(?:https?|file):", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _PASSWORD = re.compile(r"//[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]+@")
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@")
+_EMPTY_MARKER = re.compile(r"\s*;\s*$")
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """A place in a file a person edits: path relative to the project root, line from 1."""
 
     file: str
@@ -156,9 +157,9 @@ class _Reader:
         self.files[file] = None
         text = _syntax.decode(self._bytes(file, asked), file)
         for number, logical in _syntax.logical_lines(text):
-            line = _syntax.parse_line(number, logical, file)
             where = Where(file, number)
             _refuse_secrets(logical, where)
+            line = _syntax.parse_line(number, logical, file)
             if line.requirement or any(name == "--editable" for name, _ in line.options):
                 entry = parse_entry(line, where, self.root, constraint=constraint)
                 self.entries.append(entry)
@@ -174,18 +175,25 @@ class _Reader:
             raise _error(f"cannot read {file}: {error.strerror}", asked) from error
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
+        """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
+        for name in ("--requirement", "--constraint"):
+            value = next((value for option, value in line.options if option == name), None)
+            if value is not None:
+                self._include(name, value, where, trail)
+                return
         for name, value in line.options:
-            if name not in {"--requirement", "--constraint"}:
-                self.options.append(Option(name, self._folder(name, value, where), where))
-                continue
-            target = value
-            for variable in _syntax.variables(value):
-                target = target.replace(f"${{{variable}}}", self.environ.get(variable, ""))
-            if _REMOTE.match(target):
-                self.remote.append(Option(name, value, where))
-                continue
-            path = relative((self.root / where.file).parent / target, self.root)
-            self.read(path, where, constraint=name == "--constraint", trail=trail)
+            self.options.append(Option(name, self._folder(name, value, where), where))
+
+    def _include(self, name: str, value: str, where: Where, trail: tuple[str, ...]) -> None:
+        target = value
+        for variable in _syntax.variables(value):
+            if known := self.environ.get(variable):
+                target = target.replace(f"${{{variable}}}", known)
+        if _REMOTE.match(target):
+            self.remote.append(Option(name, value, where))
+            return
+        path = relative((self.root / where.file).parent / target, self.root)
+        self.read(path, where, constraint=name == "--constraint", trail=trail)
 
     def _folder(self, name: str, value: str, where: Where) -> str:
         """Return a find-links folder as pip finds it: beside the file, else from the root."""
@@ -209,19 +217,21 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     Raises:
         RequirementsError: when it is neither PEP 508, nor a URL, nor a path that exists.
     """
-    if _syntax.variables(line.requirement):
+    edit = next((value for name, value in line.options if name == "--editable"), None)
+    text = _EMPTY_MARKER.sub("", line.requirement or edit or "")
+    if _syntax.variables(text):
         raise _error(
-            f"{line.requirement!r} holds a variable, whose value would be written into the lock",
+            f"{text!r} holds a variable, whose value would be written into the lock",
             where,
             "Write the value itself, or put the index into an option line.",
         )
-    edit = next((value for name, value in line.options if name == "--editable"), None)
-    text = line.requirement or edit or ""
     options = [f"{name}={value}" for name, value in line.options if name != "--editable"]
     if edit is not None or _URL.match(text) or _is_path(text, root, where):
         return _direct(text, options, where, root, editable=edit is not None, constraint=constraint)
+    bare, _, when = text.partition(";")
     try:
-        requirement = Requirement(text)
+        # pip splits here, also behind a URL, where PEP 508 wants a blank.
+        requirement = Requirement(f"{bare} ; {when}" if when else bare)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise _error(f"{text!r} is no requirement: {reason}", where) from error
@@ -248,6 +258,9 @@ def _direct(
     text: str, options: list[str], where: Where, root: Path, *, editable: bool, constraint: bool
 ) -> Entry:
     """Read a bare URL or path, with its marker and extras."""
+    named = _NAMED.match(text) if editable else None
+    extras = frozenset(_extras((named["extras"] or "") if named else ""))
+    text = text[named.end() :].strip() if named else text
     bare, _, when = text.partition("; " if _URL.match(text) else ";")
     marker = None
     if when.strip():
@@ -255,12 +268,11 @@ def _direct(
             marker = Requirement(f"x; {when}").marker
         except InvalidRequirement as error:
             raise _error(f"{when.strip()!r} is no marker", where) from error
-    extras: frozenset[str] = frozenset()
     if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
         bare = bare.strip()[: found.start()]
-        extras = frozenset(canonicalize_name(e.strip()) for e in found[1].split(",") if e.strip())
+        extras = frozenset(_extras(found[1]))
     url = _local(bare.strip(), where, root)
-    name = None
+    name = canonicalize_name(named["name"]) if named else None
     if egg := _EGG.search(url):
         name = canonicalize_name(egg[1])
     elif urlsplit(url).path.endswith(".whl"):
@@ -280,15 +292,22 @@ def _direct(
     )
 
 
+def _extras(text: str) -> Iterator[str]:
+    for extra in text.strip("[]").split(","):
+        if extra.strip():
+            yield canonicalize_name(extra.strip())
+
+
 def _is_path(text: str, root: Path, where: Where) -> bool:
     """Tell, as pip does, whether a line that is no URL names a local project or archive."""
-    path = re.split(r"[;\[]", text, maxsplit=1)[0].strip()
-    if " @ " in text:
+    if _NAMED.match(text):
         return False
-    looks = path.startswith(".") or "/" in path or os.sep in path
-    if looks and not (root / path).exists():
-        raise _error(f"there is no {path}, seen from the project root", where)
-    return looks or (path.endswith(_ARCHIVES) and (root / path).is_file())
+    path = re.split(r"[;\[]", text, maxsplit=1)[0].strip()
+    if path.startswith(".") or "/" in path or os.sep in path:
+        if not (root / path).exists():
+            raise _error(f"there is no {path}, seen from the project root", where)
+        return True
+    return path.endswith(_ARCHIVES)
 
 
 def _local(url: str, where: Where, root: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.backend import project_table, publish_backend
 from support.index import LocalIndex
 from support.locks import fingerprint, pins
 from support.project import Project
@@ -245,30 +246,17 @@ def test_a_local_project_that_changed_is_another_question(
     project: Project, index: LocalIndex, line: str
 ) -> None:
     """What a local project asks for shapes the lock: its old answer is stale, and not restored."""
-    index.publish_sdist("unused", "1.0")  # brings the setuptools that builds `part`
+    publish_backend(index)
     index.publish("one", "1.0")
     index.publish("two", "1.0")
-    pyproject = """
-        [build-system]
-        requires = ["setuptools"]
-        build-backend = "setuptools.build_meta"
-
-        [project]
-        name = "part"
-        version = "1.0"
-        dependencies = ["{}"]
-
-        [tool.setuptools]
-        py-modules = []
-    """
     project.write("noxfile.py", NOXFILE)
     project.write(INPUT, f"{line}\n")
-    project.write("part/pyproject.toml", pyproject.format("one"))
+    project.write("part/pyproject.toml", project_table("part", dependencies="['one']"))
     project.nox("-s", "lock").ok()
     assert pins(project.read(LOCK)) == {"one": "1.0"}
     project.nox("-s", "lock-check").ok()
     old = project.read(LOCK)
-    project.write("part/pyproject.toml", pyproject.format("two"))
+    project.write("part/pyproject.toml", project_table("part", dependencies="['two']"))
     remove_lock(project)
     project.nox("-s", "lock").ok()
     assert pins(project.read(LOCK)) == {"two": "1.0"}

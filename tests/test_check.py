@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +22,7 @@ from support.project import NOXFILE, Project, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from nox_lock._freshness import Verdict
 
@@ -589,6 +589,10 @@ def test_local_projects_are_judged(index: LocalIndex, tmp_path: Path, home: Path
     assert "-e ./one\n" in lock
     assert str(tmp_path) not in lock
     assert judge_in(project.root).word == "fresh"
+    # pip-compile's warning stands first, and is no part of our header.
+    assert "\n# WARNING: " in lock.partition("-e ./one")[0]
+    assert "up to date (4 pins)" in project.nox("-s", "lock").ok().output
+    assert project.read(LOCK) == lock
     (project.root / "requirements.txt").write_text(without_stamp(lock), encoding="utf-8")
     assert judge_in(project.root).word == "fresh"
 

@@ -129,9 +129,7 @@ def test_two_upgrades_at_once_both_succeed(crowd: Crowd, index: LocalIndex) -> N
     project.nox("-s", "lock-check").ok()
 
 
-def test_a_failure_is_told_to_each_and_leaves_no_lock_held(
-    crowd: Crowd, index: LocalIndex
-) -> None:
+def test_a_failure_is_told_to_each_and_leaves_no_lock_held(crowd: Crowd, index: LocalIndex) -> None:
     """When the compile fails, all say why, none hangs; and the next run finds the way free."""
     project = crowd.checkout("project")
     project.write("requirements.in", "app\nnowhere\n")

@@ -284,9 +284,7 @@ def test_settings_of_pip_that_concern_no_lock_are_dropped_in_silence(
     assert not (tmp_path / "foreign-cache").exists()
 
 
-def test_a_wrong_password_is_told_without_the_password(
-    employed: Project, company: Company
-) -> None:
+def test_a_wrong_password_is_told_without_the_password(employed: Project, company: Company) -> None:
     """An index that refuses the user fails the lock; the message names it, not the secret."""
     employed.nox("-s", "lock", env=company.environment("variables")).ok()
     before = employed.read(LOCK)

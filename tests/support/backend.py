@@ -1,0 +1,69 @@
+"""A build backend that builds at once: tests have many projects to build.
+
+It is published to the local index like anything else, so that a build has to ask that index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from support.index import LocalIndex
+
+NAME = "tiny-backend"
+_SOURCE = """
+import ast, pathlib, re, zipfile
+
+
+def _read(key, default):
+    text = pathlib.Path("pyproject.toml").read_text("utf-8")
+    found = re.search(rf"(?m)^{key} = (.*)$", text)
+    return ast.literal_eval(found[1]) if found else default
+
+
+def _build(folder, files):
+    stem = re.sub(r"[-_.]+", "_", _read("name", None)) + "-" + _read("version", None)
+    metadata = ["Metadata-Version: 2.1", "Name: " + _read("name", None)]
+    metadata += ["Version: " + _read("version", None)]
+    metadata += ["Requires-Dist: " + each for each in _read("dependencies", [])]
+    info = stem + ".dist-info"
+    files = dict(files)
+    files[info + "/METADATA"] = "\\n".join([*metadata, ""])
+    files[info + "/WHEEL"] = (
+        "Wheel-Version: 1.0\\nGenerator: tiny\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    )
+    files[info + "/RECORD"] = "".join(f"{name},,\\n" for name in [*files, info + "/RECORD"])
+    name = stem + "-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return name
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    modules = pathlib.Path().glob("*.py")
+    return _build(folder, {path.name: path.read_text("utf-8") for path in modules})
+
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    return _build(folder, {"_editable_" + _read("name", None) + ".pth": str(pathlib.Path.cwd())})
+"""
+
+
+def publish_backend(index: LocalIndex) -> None:
+    """Put the backend on an index."""
+    index.publish(NAME, "1.0", modules={"tiny_backend.py": _SOURCE})
+
+
+def project_table(name: str, version: str = "1.0", *, dependencies: str = "[]") -> str:
+    """Return the `pyproject.toml` of a project of top-level modules that the backend builds."""
+    return (
+        "[build-system]\n"
+        f'requires = ["{NAME}"]\n'
+        'build-backend = "tiny_backend"\n'
+        "\n"
+        "[project]\n"
+        f'name = "{name}"\n'
+        f'version = "{version}"\n'
+        f"dependencies = {dependencies}\n"
+    )
