@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote
 
-from nox_lock import _diagnosis
+from nox_lock._diagnosis import diagnose
 from nox_lock._errors import CompileError
+from nox_lock._index_log import index_failure
 from nox_lock._indexes import module_command, pip_environment
 from nox_lock._requirements import relative
 
@@ -84,8 +85,8 @@ class PipTools:
         code = self._run(command, self._environment(order, workshop, log), printed)
         said, logged = (self._read(path, workshop) for path in (printed, log))
         if code != 0:
-            raise _diagnosis.diagnose(said, logged, order.planned.inputs)
-        if failure := _diagnosis.index_failure("", logged):
+            raise diagnose(said, logged, order.planned.inputs)
+        if failure := index_failure("", logged):
             raise failure
         return relative_paths(output.read_text(encoding="utf-8"), self.root).strip("\n")
 

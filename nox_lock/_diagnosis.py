@@ -1,6 +1,6 @@
 """Tell a compile's failures apart, by what pip and pip-tools wrote.
 
-pip prints the same text for most of them; its private log (``PIP_LOG``) tells the rest.
+With an old lock, pip-tools tries its pins first and tells of those that fell: the last word counts.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
+from nox_lock._index_log import index_failure, mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nox_lock._requirements import Entry, Inputs
 
 KINDS = (
@@ -31,21 +31,13 @@ KINDS = (
     "other",
 )
 
-_SKIPPED = re.compile(r"Could not fetch URL (?P<url>\S+): (?P<reason>.*) - skipping")
-_NO_INDEX = re.compile(
-    r"Skipping page (?P<url>\S+) because the \w+ request got Content-Type: (?P<reason>\S+)\."
-)
-_FETCHED = re.compile(r"Fetched page (\S+) as ")
-_STATUS = re.compile(r"(\d{3}) (?:Client|Server) Error")
-_BROKEN = re.compile(
-    r"((?:ChunkedEncodingError|IncompleteRead|ProtocolError|ReadTimeoutError|ConnectionResetError|"
-    r"NetworkConnectionError|SSLError|ConnectTimeoutError|IncompleteDownloadError)\b.*"
-    r"|HTTP error [45]\d\d while getting \S+|[45]\d\d (?:Client|Server) Error: .*)"
-)
 _UNMET = re.compile(r"satisfies the requirement (.+?) \(from versions: (.*)\)\s*$", re.MULTILINE)
 _OTHER_PYTHON = re.compile(r"require a different python version: (.*)$", re.MULTILINE)
+_WRONG_PYTHON = re.compile(
+    r"Package '(\S+)' requires a different Python: (\S+) not in '([^']*)'", re.MULTILINE
+)
 _CAUSES = re.compile(r"The conflict is caused by:\n(.*?)\n\s*\n", re.DOTALL)
-_ASKED = re.compile(r"Collecting (\S+?) \(from ([^\n]*?)\)")
+_ASKED = re.compile(r"Collecting (\S+) \(from ([^\n]+)\)$", re.MULTILINE)
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
 _BUILD = re.compile(
@@ -56,56 +48,14 @@ _TOOL = re.compile(
     r"^(?:ModuleNotFoundError|ImportError|AttributeError|TypeError|(?:\S+: )?No module named).*$",
     re.MULTILINE,
 )
-_CREDENTIALS = re.compile(r"(\w+://)[^/@\s]*@")
-# In this order: a TLS failure may be told as a connection that failed.
-_FAILURES = (
-    (("certificate", "ssl"), "TLS failed: its certificate is not trusted, or it speaks no TLS"),
-    (("refused",), "it cannot be reached: connection refused"),
-    (("timed out", "timeout"), "it did not answer in time"),
-    (("resolve", "name or service", "getaddrinfo"), "its name cannot be resolved"),
-)
-
-
-def mask(text: str) -> str:
-    """Return `text` without the user names and passwords of its URLs."""
-    return _CREDENTIALS.sub(r"\1****@", text)
-
-
-def index_failure(output: str, log: str) -> CompileError | None:
-    """Return what to say of an index that failed, also when the compile did not, or None.
-
-    404 and 410, and 403 for single projects, only mean that an index does not have a project.
-    """
-    answered = {_index_of(url) for url in _FETCHED.findall(log)}
-    forbidden: dict[str, str] = {}
-    failed: dict[str, str] = {}
-    for found in (*_SKIPPED.finditer(log), *_NO_INDEX.finditer(log)):
-        index, reason = _index_of(found["url"]), found["reason"]
-        status = _STATUS.search(reason)
-        if status and status[1] in {"404", "410"}:
-            answered.add(index)
-        elif status and status[1] == "403":
-            forbidden.setdefault(index, "it answered 403 Forbidden to everything")
-        else:
-            failed.setdefault(index, _reason(reason, status[1] if status else None))
-    failed |= {index: why for index, why in forbidden.items() if index not in answered}
-    if not failed and (broken := _BROKEN.search(output)):
-        failed = {"": _reason(broken[1], None)}
-    if not failed:
-        return None
-    named = "; ".join(f"{mask(index)}: {why}" if index else why for index, why in failed.items())
-    return CompileError(
-        f"a package index failed: {named}",
-        kind="index",
-        hint="Nothing was locked: what another index offers instead may be a stranger's package.",
-    )
 
 
 def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
     """Return the error for a compile that failed, from what it printed and pip's log."""
     found = (
-        index_failure(output, log)
-        or _disk(output)
+        _disk(output)
+        or index_failure(output, log)
+        or _python(output, inputs)
         or _conflict(output, inputs)
         or _unmet(output, inputs)
         or _syntax(output)
@@ -115,28 +65,8 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
     if found:
         return found
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return CompileError(
-        f"pip-tools failed: {mask(lines[-1] if lines else '(it said nothing)')}", kind="other"
-    )
-
-
-def _index_of(url: str) -> str:
-    """Return the index a project page belongs to: its URL without the project."""
-    return url.rstrip("/").rpartition("/")[0]
-
-
-def _reason(text: str, status: str | None) -> str:
-    """Say in words of our own why a page was not fetched; pip's words where we have none."""
-    if status:
-        meaning = ": it wants a user name and password" if status == "401" else ""
-        return f"it answered {status}{meaning}"
-    if text.startswith(("text/", "application/")):
-        return f"it answered {text}, which is no package index"
-    lowered = text.lower()
-    for signs, words in _FAILURES:
-        if any(sign in lowered for sign in signs):
-            return words
-    return mask(text)[:200]
+    said = mask(lines[-1]) if lines else "(it said nothing)"
+    return CompileError(f"pip-tools failed: {said}", kind="other")
 
 
 def _disk(output: str) -> CompileError | None:
@@ -145,89 +75,80 @@ def _disk(output: str) -> CompileError | None:
     return None
 
 
-def _conflict(output: str, inputs: Inputs) -> CompileError | None:
-    causes = _CAUSES.search(output)
-    if causes is None and "ResolutionImpossible" not in output.rpartition("\n\n")[2]:
+def _python(output: str, inputs: Inputs) -> CompileError | None:
+    found = _WRONG_PYTHON.search(_last_line(output))
+    if not found:
         return None
-    origins = dict(_origins(output))
-    demands = [line.strip() for line in (causes[1].splitlines() if causes else [])]
-    shown = [f"  {demand}{_place(demand, inputs, origins)}" for demand in demands]
+    name = canonicalize_name(found[1])
+    return _placed(
+        f"{name} has no version for this Python ({found[2]}): it wants {found[3]}",
+        "python",
+        _origin(name, output, inputs),
+        "Ask for an older version, or lock for another Python.",
+    )
+
+
+def _conflict(output: str, inputs: Inputs) -> CompileError | None:
+    if "ResolutionImpossible" not in _last_line(output):
+        return None
+    causes = _CAUSES.findall(output)
+    demands = [line.strip() for line in causes[-1].splitlines()] if causes else []
+    shown = [f"  {_demand(demand, output, inputs)}" for demand in demands]
     return CompileError(
-        "\n".join(["these cannot hold together:", *shown])
-        if shown
-        else "the requirements conflict",
+        "\n".join(["these cannot hold together:", *shown]) if shown else "requirements conflict",
         kind="conflict",
         hint="Loosen one of the requirements named.",
     )
 
 
-def _origins(output: str) -> Iterator[tuple[str, str]]:
-    """Yield (project, chain of who asked for it) from pip's progress lines."""
-    for what, chain in _ASKED.findall(output):
-        yield (
-            _project(what),
-            " <- ".join(part for part in chain.split("->") if not part.startswith("-")),
-        )
-
-
-def _place(demand: str, inputs: Inputs, origins: dict[str, str]) -> str:
-    """Return where a line of pip's conflict text comes from, in the inputs."""
+def _demand(demand: str, output: str, inputs: Inputs) -> str:
+    """Return a line of pip's conflict text with the file and line it comes from."""
+    constraint = "(constraint) " in demand
     bare = demand.removeprefix("The user requested ").removeprefix("(constraint) ")
-    project = _project(bare)
-    entry = _entry(project, inputs, constraint="(constraint)" in demand)
-    if entry is None:
-        chain = origins.get(project)
-        entry = _entry(_project(chain.split(" <- ")[-1]), inputs) if chain else None
-    return f" ({entry.where.file}:{entry.where.line})" if entry else ""
+    entries = [each for each in inputs.entries if each.name == _project(bare)]
+    exact = [each for each in entries if each.specifier == _specifier(bare)]
+    narrow = [each for each in exact or entries if each.constraint is constraint]
+    chosen = next(iter(narrow or exact or entries), None)
+    if chosen is None:
+        chosen = _origin(_project(bare), output, inputs)
+    return f"{bare} ({chosen.where.file}:{chosen.where.line})" if chosen else bare
 
 
-def _project(text: str) -> str:
-    found = re.match(r"[A-Za-z0-9][\w.-]*", text)
-    return canonicalize_name(found[0]) if found else text
-
-
-def _entry(name: str, inputs: Inputs, *, constraint: bool = False) -> Entry | None:
-    entries = [entry for entry in inputs.entries if entry.name == name]
-    entries.sort(key=lambda entry: entry.constraint is not constraint)
-    return entries[0] if entries else None
+def _specifier(demand: str) -> SpecifierSet | None:
+    try:
+        return SpecifierSet(re.sub(r"^[\w.-]+(?:\[[^\]]*\])?", "", demand.partition(";")[0]))
+    except InvalidSpecifier:
+        return None
 
 
 def _unmet(output: str, inputs: Inputs) -> CompileError | None:
-    found = _UNMET.search(output)
+    found = _UNMET.findall(output)
     if not found:
         return None
-    wanted, versions = found[1], found[2]
+    wanted, versions = found[-1]
     demand, _, by = wanted.partition(" (from ")
-    by = by.rstrip(")")
     name = _project(demand)
     entry = _entry(name, inputs)
-    file, line = (entry.where.file, entry.where.line) if entry else (None, None)
-    asked = "" if entry or not by else f", which {by} asks for,"
+    asked = ""
+    if entry is None and by:
+        parent = _project(by)
+        asked, entry = f", which {parent} asks for", _origin(parent, output, inputs)
     if other := _OTHER_PYTHON.search(output):
-        return CompileError(
+        return _placed(
             f"{demand}{asked} has no version for this Python: {other[1][:300]}",
-            kind="python",
-            file=file,
-            line=line,
-            hint="Ask for an older version, or lock for a newer Python.",
+            "python",
+            entry,
+            "Ask for an older version, or lock for another Python.",
         )
     if versions == "none":
-        return CompileError(
-            f"no package index has a project {name!r}{asked.rstrip(',')}",
-            kind="unknown project",
-            file=file,
-            line=line,
-            hint="Check its spelling, and that your pip configuration names the index that has it.",
+        return _placed(
+            f"no package index has a project {name!r}{asked}",
+            "unknown project",
+            entry,
+            "Check its spelling, and that your pip configuration names the index that has it.",
         )
     newest = ", ".join(versions.split(", ")[-8:])
-    return CompileError(
-        f"no version meets {demand}{asked} the newest there are: {newest}"
-        if asked
-        else f"no version meets {demand}; the newest there are: {newest}",
-        kind="no version",
-        file=file,
-        line=line,
-    )
+    return _placed(f"no version meets {demand}{asked}; there are {newest}", "no version", entry)
 
 
 def _syntax(output: str) -> CompileError | None:
@@ -243,16 +164,14 @@ def _build(output: str, inputs: Inputs) -> CompileError | None:
     found = _BUILD.search(output)
     if not found:
         return None
-    name = found[1] and _project(found[1])
-    entry = _entry(name, inputs) if name else None
+    name = canonicalize_name(found[1]) if found[1] else None
     lines = [line.strip() for line in output.splitlines() if re.search(r"[Ee]rror", line)]
-    return CompileError(
+    return _placed(
         f"{name or 'a project'} has to be built to be locked, and its build failed: "
         f"{mask(lines[-1] if lines else found[0])[:300]}",
-        kind="build",
-        file=entry.where.file if entry else None,
-        line=entry.where.line if entry else None,
-        hint="Ask for a version that has a wheel for this Python.",
+        "build",
+        _origin(name, output, inputs) if name else None,
+        "Ask for a version that has a wheel for this Python.",
     )
 
 
@@ -265,3 +184,34 @@ def _tool(output: str) -> CompileError | None:
         kind="tool",
         hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.1" pip',
     )
+
+
+def _placed(message: str, kind: str, entry: Entry | None, hint: str | None = None) -> CompileError:
+    file, line = entry.where if entry else (None, None)
+    return CompileError(message, kind=kind, file=file, line=line, hint=hint)
+
+
+def _origin(name: str, output: str, inputs: Inputs) -> Entry | None:
+    """Return the requirement of an input that brings a project, by pip's progress lines."""
+    if entry := _entry(name, inputs):
+        return entry
+    for what, chain in reversed(_ASKED.findall(output)):
+        if _project(what) == name:
+            # "a>=1 (from b==2->c->-r requirements.in (line 3))": c stands in the input.
+            parents = [part for part in chain.split("->") if not part.startswith("-")]
+            return _entry(_project(parents[-1]), inputs) if parents else None
+    return None
+
+
+def _entry(name: str, inputs: Inputs) -> Entry | None:
+    entries = [entry for entry in inputs.entries if entry.name == name]
+    return min(entries, key=lambda entry: entry.constraint, default=None)
+
+
+def _project(text: str) -> str:
+    found = re.match(r"[A-Za-z0-9][\w.-]*", text)
+    return canonicalize_name(found[0]) if found else text
+
+
+def _last_line(output: str) -> str:
+    return output.rstrip().rpartition("\n")[2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -161,15 +161,19 @@ def read(path: Path) -> LockFile | None:
     """Read a lock file; None when there is none.
 
     Raises:
-        LockFileError: when it is there and cannot be read as text.
+        LockFileError: when it is there and cannot be read.
     """
     try:
-        return parse(path.read_bytes().decode("utf-8-sig"))
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise LockFileError(f"cannot be read: {reason}", file=path.name) from error
+    except OSError as error:
+        raise LockFileError(f"cannot be read: {error.strerror}", file=path.name) from error
+    try:
+        return parse(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        problem = Problem("this is not UTF-8 text", data.count(b"\n", 0, error.start) + 1)
+        return replace(parse(""), problems=(problem,))
 
 
 def parse(text: str) -> LockFile:

@@ -261,7 +261,12 @@ def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:
         LockFileError: naming the line that shows it, and the ways out.
     """
     lock = planned.existing
-    if overwrite or lock is None or lock.recognised or not (lock.pins or lock.problems):
+    if (
+        overwrite
+        or lock is None
+        or lock.recognised
+        or not (lock.pins or lock.options or lock.problems)
+    ):
         return
     line = lock.problems[0].line if lock.problems else None
     why = lock.problems[0].message if lock.problems else "no header of pip-compile, no stamp"

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?|file):", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
-_PASSWORD = re.compile(r"//[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]+@")
+# A user name alone is no secret, but one with an empty password is a token.
+_PASSWORD = re.compile(r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@")
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@")
 _EMPTY_MARKER = re.compile(r"\s*;\s*$")
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
@@ -170,7 +171,8 @@ class _Reader:
         try:
             return (self.root / file).read_bytes()
         except FileNotFoundError as error:
-            raise _error(f"there is no file {file}", asked) from error
+            hint = None if asked else "It is named by `inputs` in pyproject.toml."
+            raise _error(f"there is no file {file}", asked, hint) from error
         except OSError as error:
             raise _error(f"cannot read {file}: {error.strerror}", asked) from error
 

@@ -214,12 +214,14 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
     if session.bin_paths is None:
         _refuse_no_environment(session)
         return
-    root = Path.cwd()
+    root, on_stale = Path.cwd(), _on_stale()
     venv = _environment.find_environment(Path(session.virtualenv.location).resolve())
     config, planned = _plan(names or [None])
     by_content = bool(os.environ.get("CI"))
     chosen = [
-        each if is_fresh(each, by_content=by_content) else _relock(session, config, each)
+        each
+        if is_fresh(each, by_content=by_content)
+        else _relock(session, on_stale or config.on_stale, each)
         for each in of_target(planned, venv.target)
     ]
     _environment.refuse_disagreement(chosen)
@@ -243,12 +245,17 @@ def _installer(session: nox.Session) -> Callable[[list[str]], None]:
     return lambda words: session.install(*words, env=environ)
 
 
-def _relock(session: nox.Session, config: Config, planned: Planned) -> Planned:
+def _on_stale() -> str:
+    """Return what `NOX_LOCK_ON_STALE` says, or nothing."""
     from nox_lock._config import check_on_stale  # noqa: PLC0415
+
+    said = os.environ.get("NOX_LOCK_ON_STALE", "")
+    return check_on_stale(said, "NOX_LOCK_ON_STALE") if said else ""
+
+
+def _relock(session: nox.Session, on_stale: str, planned: Planned) -> Planned:
     from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
 
-    on_stale = os.environ.get("NOX_LOCK_ON_STALE")
-    on_stale = check_on_stale(on_stale, "NOX_LOCK_ON_STALE") if on_stale else config.on_stale
     locker = Locker(Path.cwd(), os.environ, Wishes(), tell=session.log, warn=session.warn)
     return locker.relock(planned, on_stale, lambda: _installs(session))
 

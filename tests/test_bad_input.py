@@ -286,7 +286,8 @@ CASES = [
     Case(
         "bad NOX_LOCK_ON_STALE",
         ("NOX_LOCK_ON_STALE", "'eror'", "did you mean 'error'", '"auto"'),
-        args=TESTS,
+        inputs("new\n"),
+        TESTS,
         env={"NOX_LOCK_ON_STALE": "eror"},
     ),
     Case(
@@ -434,11 +435,8 @@ def test_the_good_project_is_good(good: Project) -> None:
 
 
 OVERWRITTEN = [
-    "an existing file of pip freeze",
     "an existing file with merge markers",
-    "an existing file written by hand",
     "an existing file that asks for another",
-    "an existing file of prose",
     "an existing file that is no text",
 ]
 
