@@ -28,6 +28,7 @@ _TIMEOUT_VARIABLE = "NOX_LOCK_TIMEOUT"
 _TIMEOUT_SECONDS = 600.0
 # Part of every path: another layout gets another folder, and old processes keep theirs.
 _LAYOUT = "v1"
+_PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,12 @@ class Cache:
         path = self._path(key)
         try:
             stored = json.loads(path.read_bytes())
-            entry = Entry(stored["body"], stored["day"])
+            entry = Entry(str(stored["body"]), str(stored["day"]))
             if stored["check"] == _check(key, entry):
                 return entry
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass  # as broken as one whose check fails
         with suppress(OSError):
             path.unlink()
@@ -116,10 +117,7 @@ class Cache:
     @contextmanager
     def workshop(self) -> Iterator[Path]:
         """Give a private folder for one compile, gone afterwards."""
-        parent = None
-        if self.folder is not None:
-            parent = self.folder / _LAYOUT / "work"
-            parent.mkdir(parents=True, exist_ok=True)
+        parent = None if self.folder is None else self.folder / _LAYOUT / "work"
         with tempfile.TemporaryDirectory(
             prefix="compile-", dir=parent, ignore_cleanup_errors=True
         ) as folder:
@@ -152,7 +150,10 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
         folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
+        places = [folder / part for part in _PARTS]
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
+        writable = all(os.access(place, os.W_OK | os.X_OK) for place in places)
     except OSError:
         writable = False
     if not writable:

@@ -58,7 +58,7 @@ class PipTools:
         toolchain: the interpreter that has pip-tools.
         environ: the environment nox has; its pip settings are replaced by `indexes`.
         indexes: the pip settings that a compile may see.
-        downloads: where pip-tools keeps what it downloads, or None for its default.
+        downloads: where pip-tools keeps what it downloads, or None to keep nothing.
         deadline: seconds a compile may take.
     """
 
@@ -80,7 +80,9 @@ class PipTools:
             output.write_text(f"{order.seed}\n", encoding="utf-8", newline="\n")
         printed, log = workshop / "printed.txt", workshop / "pip.log"
         command = module_command(
-            self.toolchain.python, "piptools", *build_arguments(order, output, self.downloads)
+            self.toolchain.python,
+            "piptools",
+            *build_arguments(order, output, self.downloads or workshop / "downloads"),
         )
         code = self._run(command, self._environment(order, workshop, log), printed)
         said, logged = (self._read(path, workshop) for path in (printed, log))
@@ -137,7 +139,7 @@ class PipTools:
         return text
 
 
-def build_arguments(order: Order, output: Path, downloads: Path | None) -> list[str]:
+def build_arguments(order: Order, output: Path, downloads: Path) -> list[str]:
     """Return pip-compile's arguments.
 
     Header and option lines are left to us, since pip-compile would write the user's own into
@@ -157,7 +159,7 @@ def build_arguments(order: Order, output: Path, downloads: Path | None) -> list[
     ]
     arguments += ["--generate-hashes"] if settings.generate_hashes else []
     arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
-    arguments += [f"--cache-dir={downloads}"] if downloads else []
+    arguments += [f"--cache-dir={downloads}"]
     arguments += ["--upgrade"] if order.upgrade else []
     arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
     return [*arguments, *order.planned.inputs.sources]

@@ -11,7 +11,7 @@ import re
 from nox_lock._errors import CompileError
 
 _ASKED = re.compile(r"Getting page (\S+)")
-_FETCHED = re.compile(r"Fetched page (\S+) as ")
+_FETCHED = re.compile(r"Fetched page (\S+) as text/html")
 _FILE = re.compile(r"(?:Found link|Skipping link: (?!not a file)).* \(from (\S+?)\)")
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
 _NO_PAGE = re.compile(r"Skipping page (\S+) because the \w+ request got Content-Type: (\S+)\.")
@@ -84,8 +84,8 @@ def _failures(log: str) -> dict[str, str]:
 
 
 def _index_of(url: str) -> str:
-    """Return the index a project page belongs to: its URL without the project."""
-    return url.rstrip("/").rpartition("/")[0]
+    """Return the index a project page belongs to: its URL without the project, and the user."""
+    return _CREDENTIALS.sub(r"\1", url).rstrip("/").rpartition("/")[0]
 
 
 def _reason(text: str) -> str:

@@ -15,7 +15,7 @@ from nox_lock._files import write_atomically
 from nox_lock._freshness import MISSING, STALE, is_fresh, judge
 from nox_lock._indexes import index_identity, pip_environment, read_index_settings
 from nox_lock._report import outcome_line, verdict_lines
-from nox_lock._target import running_platform
+from nox_lock._target import holds, running_platform
 from nox_lock._toolchain import find_toolchain, tool_versions
 
 if TYPE_CHECKING:
@@ -299,6 +299,7 @@ def _moves_pins(planned: Planned, body: str) -> bool:
         entry.name
         for entry in planned.inputs.entries
         if entry.specifier is not None
+        and holds(entry.marker, planned.target, planned.platform) is not False
         and (version := old.get(entry.name))
         and not entry.specifier.contains(version, prereleases=True)
     }

@@ -35,10 +35,11 @@ _FORMATS = ("--no-binary", "--only-binary")
 
 
 class Fact(NamedTuple):
-    """Something that shapes a lock and leaves no trace in it: what, and who says so."""
+    """Something that shapes a lock and leaves no trace in it: what, who says so, and a digest."""
 
     text: str
     where: Where | None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,9 @@ class Planned:
             if entry.extras and self.settings.strip_extras and not entry.constraint:
                 extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
                 facts.append(Fact(extras, entry.where))
+            if entry.metadata:
+                depends = f"what {entry.text} depends on now"
+                facts.append(Fact(depends, entry.where, entry.metadata))
             if holds(entry.marker, self.target, self.platform) is None:
                 facts.append(Fact(entry.text, entry.where))
         facts += [
@@ -121,7 +125,7 @@ class Planned:
         ]
         if self.settings.uploaded_prior_to:
             facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
-        return {_lockfile.digest(fact.text)[:10]: fact for fact in facts}
+        return {_lockfile.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
 
     def digest(self) -> str:
         """The stamp's `inputs`."""

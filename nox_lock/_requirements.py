@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock import _syntax
 from nox_lock._errors import RequirementsError
+from nox_lock._projects import metadata_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ class Entry:
         url: the direct URL, or the path relative to the project root, or None.
         editable: written with ``-e``.
         constraint: from a ``-c`` file: narrows a version, asks for nothing.
+        metadata: digest of what a local project says it depends on; empty for all others.
     """
 
     text: str
@@ -64,6 +66,7 @@ class Entry:
     url: str | None
     editable: bool
     constraint: bool
+    metadata: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class Inputs:
         of it, since the lock's annotations name it.
         """
         entries = {
-            f"{'-c' if entry.constraint else '-r'} {entry.where.file}: {entry.text}"
+            f"{'-c' if entry.constraint else '-r'} {entry.where.file}: {entry.text}{entry.metadata}"
             for entry in self.entries
         }
         ordered = [f"{option.name} {option.value}" for option in (*self.options, *self.remote)]
@@ -253,6 +256,7 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
         url=url,
         editable=False,
         constraint=constraint,
+        metadata=_metadata(url, root),
     )
 
 
@@ -291,7 +295,12 @@ def _direct(
         url=url,
         editable=editable,
         constraint=constraint,
+        metadata=_metadata(url, root),
     )
+
+
+def _metadata(url: str | None, root: Path) -> str:
+    return metadata_digest(root / url) if url and not _URL.match(url) else ""
 
 
 def _extras(text: str) -> Iterator[str]:

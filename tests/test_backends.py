@@ -16,12 +16,16 @@ from support.backend import project_table, publish_backend
 from support.locks import fingerprint, pins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.index import LocalIndex
+    from support.prepared import Prepared
     from support.project import Project, Run
 
 BACKENDS = ("virtualenv", "venv", "uv")
+# Where the backend is of no concern: the quick one, if it is there.
+ANY = "uv|virtualenv"
 NOXFILE = """
     import nox_lock
 
@@ -49,15 +53,23 @@ def publish(index: LocalIndex) -> None:
     index.publish("lib", "1.0")
 
 
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    publish(prepared.index)
+    prepared.project.write("noxfile.py", NOXFILE.format(backend=ANY))
+    prepared.project.write(INPUT, "app\n")
+    prepared.project.nox("-s", "lock").ok()
+    prepared.index.publish("lib", "2.0")
+    prepared.freeze()
+    return prepared
+
+
 @pytest.fixture
-def locked(project: Project, index: LocalIndex) -> Project:
+def locked(made: Prepared, tmp_path: Path) -> Iterator[Project]:
     """Return a project with a lock; lib 2.0 came out afterwards."""
-    publish(index)
-    project.write("noxfile.py", NOXFILE.format(backend="virtualenv"))
-    project.write(INPUT, "app\n")
-    project.nox("-s", "lock").ok()
-    index.publish("lib", "2.0")
-    return project
+    project = made.copy(tmp_path)
+    yield project
+    project.close()
 
 
 @pytest.fixture
@@ -193,11 +205,11 @@ def test_reuse_without_install_runs_on_a_matching_environment(installed: Project
     assert installs(run) == 0
 
 
-def test_reuse_without_install_never_locks(installed: Project, index: LocalIndex) -> None:
+def test_reuse_without_install_never_locks(installed: Project, made: Prepared) -> None:
     """`-R` with a stale or missing lock is an error that names the reason, and writes nothing."""
     before = fingerprint(installed.root / LOCK)
     installed.write(INPUT, "app\nlib>=2\n")
-    index.clear_requests()
+    made.index.clear_requests()
     run = installed.nox("-R", "-s", "tests").failed()
     assert "lib>=2 is not met by lib==1.0 (requirements.in:2)" in run.output
     assert "nox -s lock" in run.output
@@ -206,7 +218,7 @@ def test_reuse_without_install_never_locks(installed: Project, index: LocalIndex
     run = installed.nox("-R", "-s", "tests").failed()
     assert f"there is no lock file ({LOCK})" in run.output
     assert not installed.exists(LOCK)
-    assert index.requests() == []
+    assert made.index.requests() == []
 
 
 def test_install_only_installs_and_runs_no_body(locked: Project) -> None:
@@ -218,7 +230,7 @@ def test_install_only_installs_and_runs_no_body(locked: Project) -> None:
 
 def test_reuse_venv_is_the_users_to_say(locked: Project) -> None:
     """`reuse_venv=False` goes through: each run makes the environment, and installs, anew."""
-    noxfile = NOXFILE.format(backend="virtualenv")
+    noxfile = NOXFILE.format(backend=ANY)
     locked.write("noxfile.py", noxfile.replace("venv_backend=", "reuse_venv=False, venv_backend="))
     for _ in range(2):
         run = locked.nox("-s", "tests").ok()
@@ -229,8 +241,13 @@ def test_reuse_venv_is_the_users_to_say(locked: Project) -> None:
 # What the environment holds
 
 
-def test_what_was_changed_by_hand_is_repaired(installed: Project) -> None:
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_what_was_changed_by_hand_is_repaired(locked: Project, backend: str) -> None:
     """Another version, or a project taken away, by hand: the next run mends it, once."""
+    need(backend)
+    installed = locked
+    installed.write("noxfile.py", NOXFILE.format(backend=backend))
+    installed.nox("-s", "tests").ok()
     pip(installed, "install", "lib==2.0")
     assert content(installed)["lib"] == "2.0"
     run = installed.nox("-s", "tests").ok()
@@ -242,11 +259,16 @@ def test_what_was_changed_by_hand_is_repaired(installed: Project) -> None:
     assert installs(installed.nox("-s", "tests").ok()) == 0
 
 
-def test_a_half_deleted_project_is_installed_again(installed: Project) -> None:
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_a_half_deleted_project_is_installed_again(locked: Project, backend: str) -> None:
     """Metadata without METADATA, as an interrupted uninstall leaves it, is seen, and mended.
 
     pip takes it for installed. Where a run cannot mend it, the command that it tells does.
     """
+    need(backend)
+    installed = locked
+    installed.write("noxfile.py", NOXFILE.format(backend=backend))
+    installed.nox("-s", "tests").ok()
     (metadata,) = (installed.root / ".nox" / "tests").rglob("lib-1.0.dist-info/METADATA")
     metadata.unlink()
     run = installed.nox("-s", "tests")
@@ -267,11 +289,9 @@ def test_a_bumped_lock_is_installed_by_the_next_run(installed: Project) -> None:
     assert content(installed) == {"app": "1.0", "lib": "2.0"}
 
 
-def test_a_lock_bumped_by_a_bot_is_installed_as_it_is(
-    installed: Project, index: LocalIndex
-) -> None:
+def test_a_lock_bumped_by_a_bot_is_installed_as_it_is(installed: Project, made: Prepared) -> None:
     """A pin that another tool moved, within what the inputs allow, is kept and installed."""
-    bot = pip_compile(installed, index, "--upgrade-package", "lib", "--no-emit-index-url")
+    bot = pip_compile(installed, made.index, "--upgrade-package", "lib", "--no-emit-index-url")
     assert pins(bot) == {"app": "1.0", "lib": "2.0"}
     installed.write(LOCK, bot)
     assert "lib 2.0 runs" in installed.nox("-s", "tests", env={"CI": "1"}).ok().output
@@ -351,7 +371,7 @@ def test_an_editable_project_is_installed_beside_its_lock(
     assert pins(own.read(LOCK)) == WANTED  # the project is not in its own lock
 
 
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+@pytest.mark.parametrize("backend", [pytest.param("virtualenv", marks=pytest.mark.long), "uv"])
 def test_a_project_as_a_wheel_is_what_the_sources_are_now(
     own: Project, index: LocalIndex, backend: str
 ) -> None:
@@ -449,12 +469,12 @@ TWO_LOCKS = """
     USE = ("python", "-c", "import app, extra, lib; print('lib', lib.__version__, 'runs')")
 
 
-    @nox_lock.session(lock=["requirements", "dev"])
+    @nox_lock.session(lock=["requirements", "dev"], venv_backend="uv|virtualenv")
     def tests(session):
         session.run(*USE)
 
 
-    @nox.session(reuse_venv=True)
+    @nox.session(reuse_venv=True, venv_backend="uv|virtualenv")
     def byhand(session):
         nox_lock.install(session, "dev", "requirements")
         session.run(*USE)
@@ -518,29 +538,27 @@ def test_a_stale_lock_is_made_anew_on_the_desk(stale: Project) -> None:
     assert "lib 2.0 runs" in run.output
 
 
-@pytest.mark.parametrize(
-    ("said", "variables"),
-    [
-        ("", {"CI": "1"}),
-        ('on-stale = "auto"', {"CI": "true"}),
-        ('on-stale = "error"', {}),
-        ("", {"NOX_LOCK_ON_STALE": "error"}),
-        ('on-stale = "lock"', {"NOX_LOCK_ON_STALE": "error"}),
-        ('on-stale = "lock"', {"NOX_LOCK_ON_STALE": "auto", "CI": "1"}),
-    ],
+ERRORS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("", {"CI": "1"}),
+    ('on-stale = "auto"', {"CI": "true"}),
+    ('on-stale = "error"', {}),
+    ("", {"NOX_LOCK_ON_STALE": "error"}),
+    ('on-stale = "lock"', {"NOX_LOCK_ON_STALE": "error"}),
+    ('on-stale = "lock"', {"NOX_LOCK_ON_STALE": "auto", "CI": "1"}),
 )
-def test_a_stale_lock_is_an_error_where_it_is_to_be_one(
-    stale: Project, said: str, variables: dict[str, str]
-) -> None:
+
+
+def test_a_stale_lock_is_an_error_where_it_is_to_be_one(stale: Project) -> None:
     """In CI, or where on-stale says so: the reason, what to run, exit code 1, nothing written."""
-    stale.write("pyproject.toml", f"[tool.nox-lock]\n{said}\n")
-    before = stale.snapshot()
-    run = stale.nox("--no-error-on-missing-interpreters", "-s", "tests", env=variables).failed()
-    assert run.returncode == 1
-    assert REASON in run.output
-    assert "Run: nox -s lock" in run.output
-    assert installs(run) == 0
-    assert stale.snapshot() == before
+    for said, variables in ERRORS:
+        stale.write("pyproject.toml", f"[tool.nox-lock]\n{said}\n")
+        before = stale.snapshot()
+        run = stale.nox("-s", "tests", env=variables).failed()
+        assert run.returncode == 1
+        assert REASON in run.output, (said, variables)
+        assert "Run: nox -s lock" in run.output
+        assert installs(run) == 0
+        assert stale.snapshot() == before
 
 
 @pytest.mark.parametrize(
@@ -583,7 +601,7 @@ def test_a_misspelt_way_with_stale_locks_is_refused(stale: Project) -> None:
 
 def test_what_to_run_is_called_by_its_name_in_this_noxfile(stale: Project) -> None:
     """Where the locking session has another name, messages say that one."""
-    noxfile = NOXFILE.format(backend="virtualenv")
+    noxfile = NOXFILE.format(backend=ANY)
     named = noxfile.replace("add_sessions()", 'add_sessions(lock="freeze", check="thaw")')
     stale.write("noxfile.py", named)
     for session in ("tests", "thaw"):

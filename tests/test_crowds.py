@@ -33,7 +33,7 @@ PARALLEL_NOXFILE = (
 
 
     for name in ("one", "two", "three", "four"):
-        nox_lock.session(name=name, allow_parallel=True)(use)
+        nox_lock.session(name=name, allow_parallel=True, venv_backend="uv|virtualenv")(use)
 """
 )
 LOCK = "requirements.txt"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._diagnosis import KINDS, diagnose, index_failure, mask
+from nox_lock._diagnosis import KINDS, diagnose
+from nox_lock._index_log import index_failure, mask
 from nox_lock._requirements import read_inputs
 from support.record import DATA, SCENES, read
 
@@ -57,6 +58,8 @@ TOLD = {
     "syntax": Told("syntax", ("dep ==",), 2),
     "option": Told("syntax", ("--bogus x",)),
     "tool": Told("tool", ("click",)),
+    "url-refused": Told("index", ("other.example",), never=("main.example",)),
+    "url-404": Told("index", ("other.example", "404"), never=("main.example",)),
     "index-refused": Told("index", (OTHER, "connection refused")),
     "index-refused-only": Told("index", (OTHER, "connection refused")),
     "index-refused-seeded": Told("index", (OTHER, "connection refused")),
@@ -176,14 +179,16 @@ def test_answers_of_an_index(statuses: dict[str, int], *, failed: bool) -> None:
     for project, status in statuses.items():
         url = f"https://{OTHER}/{project}/"
         if status == 200:
-            lines.append(f"Fetched page {url} as text/html")
+            lines += [f"Fetched page {url} as x", f"  Found link x (from {url}), version: 1.0"]
             continue
         side = "Client" if status < 500 else "Server"
         lines.append(
             f"Could not fetch URL {url}: {status} {side} Error: X for url: {url} - skipping"
         )
     # Another that has everything does not make it good.
-    lines += [f"Fetched page https://main.example/simple/{project}/ as x" for project in statuses]
+    for project in statuses:
+        page = f"https://main.example/simple/{project}/"
+        lines += [f"Fetched page {page} as x", f"  Found link x (from {page}), version: 1.0"]
     found = index_failure("", "\n".join(lines))
     assert (found is not None) is failed
     assert found is None or OTHER in str(found)

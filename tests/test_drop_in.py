@@ -101,12 +101,15 @@ def noxfile(module: str) -> str:
     return NOXFILE.replace("%", module)
 
 
-def both(project: Project, *arguments: str) -> tuple[Run, Run]:
-    """Run the same noxfile with nox's decorator and with ours."""
-    project.write("noxfile.py", noxfile("nox"))
-    plain = project.nox(*arguments)
-    project.write("noxfile.py", noxfile("nox_lock"))
-    return plain, project.nox(*arguments)
+def both(project: Project, *arguments: str, report: bool = False) -> tuple[Run, Run]:
+    """Run the same noxfile with nox's decorator and with ours; the report must be the same."""
+    runs, reports = [], []
+    for module in ("nox", "nox_lock"):
+        project.write("noxfile.py", noxfile(module))
+        runs.append(project.nox(*(["--report", "report.json"] if report else []), *arguments))
+        reports.append(read_report(project) if report else None)
+    assert reports[0] == reports[1]
+    return runs[0], runs[1]
 
 
 def told(run: Run) -> tuple[int, str, list[str]]:
@@ -139,33 +142,23 @@ def test_nox_shows_the_same_sessions(project: Project, arguments: tuple[str, ...
 
 
 def test_nox_runs_them_in_the_same_way(project: Project) -> None:
-    """Order, parametrization, posargs, notify, skip and errors are those of `nox.session`."""
+    """Order, parametrization, posargs, notify, errors and `--report` are those of `nox.session`."""
     here = ("--no-venv", "--no-install")
     names = ("after", "inner", "outer", "notifies", "re-named", "skips", "aborts", "fails")
-    plain, ours = both(project, *here, "-s", *names, "--", "pos", "args")
+    plain, ours = both(project, *here, "-s", *names, "--", "pos", "args", report=True)
     assert told(ours) == told(plain)
     said = [line for line in ours.stdout.splitlines() if line.startswith("said")]
     assert said[:3] == ["said bare", "said after", "said 2 sweet"]
     assert said[-1] == "said empty by notify"  # it was put at the end
     assert ours.returncode == 1
+    results = [(each["signatures"][-1], each["result"]) for each in read_report(project)]
+    assert results[:2] == [("bare", "success"), ("after", "success")]
+    assert results[-4:-1] == [("skips", "skipped"), ("aborts", "aborted"), ("fails", "failed")]
 
     plain, ours = both(project, *here, "--", "pos", "args")
     assert told(ours) == told(plain)
     assert "said empty pos args" in ours.ok().stdout
     assert "re-named" not in ours.output
-
-
-def test_the_report_is_the_same(project: Project) -> None:
-    """`--report` has the same entries, with the same results."""
-    names = ("bare", "inner", "skips", "aborts", "fails")
-    both(project, "--no-venv", "--no-install", "--report", "report.json", "-s", *names)
-    ours = read_report(project)
-    project.write("noxfile.py", noxfile("nox"))
-    project.nox("--no-venv", "--no-install", "--report", "report.json", "-s", *names)
-    assert ours == read_report(project)
-    results = [(each["signatures"][-1], each["result"]) for each in ours]
-    assert results[0] == ("bare", "success")
-    assert results[-3:] == [("skips", "skipped"), ("aborts", "aborted"), ("fails", "failed")]
 
 
 def read_report(project: Project) -> list[dict[str, Any]]:
@@ -190,6 +183,7 @@ def test_they_install_their_lock_with_and_without_parentheses(
         import nox_lock
 
         nox_lock.add_sessions()
+        nox.options.default_venv_backend = "uv|virtualenv"
         USE = ("python", "-c", {use!r})
 
         @nox_lock.session

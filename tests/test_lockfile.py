@@ -209,9 +209,13 @@ def test_makers_are_known(head: str, maker: str | None, python: str | None) -> N
 def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     assert _lockfile.read(path) is None
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(LockFileError, match=r"requirements\.txt: .*UTF-8"):
-        _lockfile.read(path)
+    path.write_bytes(b"app==1.0\n\xff\xfe")
+    broken = _lockfile.read(path)
+    assert broken is not None
+    assert not broken.recognised
+    assert [(problem.message, problem.line) for problem in broken.problems] == [
+        ("this is not UTF-8 text", 2)
+    ]
     path.unlink()
     path.mkdir()
     with pytest.raises(LockFileError, match=r"requirements\.txt: cannot be read"):

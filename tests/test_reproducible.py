@@ -240,23 +240,21 @@ def test_the_way_to_the_packages_does_not_count(
     employed.nox("-s", "lock-check").ok()
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("pre", "1"), ("no-binary", "app"), ("prefer-binary", "true"), ("all-releases", ":all:")],
-)
-def test_a_setting_that_would_change_the_lock_is_dropped_aloud(
-    project: Project, index: LocalIndex, setting: str, value: str
+def test_settings_that_would_change_the_lock_are_dropped_aloud(
+    project: Project, index: LocalIndex
 ) -> None:
-    """Each setting of pip that moves pins is left out with one warning that names it."""
+    """Each setting of pip that moves pins is left out, with one warning that names it."""
     index.publish("app", "1.0")
     index.publish("app", "2.0rc1")
     project.write("noxfile.py", NOXFILE)
     project.write("requirements.in", "app\n")
-    variable = f"PIP_{setting.upper().replace('-', '_')}"
-    run = project.nox("-s", "lock", env={variable: value}).ok()
+    settings = {"pre": "1", "no-binary": "app", "prefer-binary": "true", "all-releases": ":all:"}
+    variables = {f"PIP_{key.upper().replace('-', '_')}": text for key, text in settings.items()}
+    run = project.nox("-s", "lock", env=variables).ok()
     assert pins(project.read(LOCK)) == {"app": "1.0"}
-    assert run.output.count(f"your pip configuration sets {setting},") == 1
-    assert f"--{setting}" not in project.read(LOCK)
+    for setting in settings:
+        assert run.output.count(f"your pip configuration sets {setting},") == 1
+        assert f"--{setting}" not in project.read(LOCK)
 
 
 def test_settings_of_pip_that_concern_no_lock_are_dropped_in_silence(

@@ -13,8 +13,10 @@ from support.index import LOOPBACK, LocalIndex
 from support.locks import fingerprint, pins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from support.prepared import Prepared
     from support.project import Project
 
 NOXFILE = """
@@ -40,9 +42,9 @@ BROKEN = "cannot import name 'kept_until_2'"
 LOCK = "requirements.txt"
 
 
-@pytest.fixture
-def bomb(project: Project, index: LocalIndex) -> Project:
-    """Return a project, locked while lib was at 1.0; now lib 2.0 and other 2.0 are out."""
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    index, project = prepared.index, prepared.project
     app = "import lib\nfrom lib import kept_until_2\n"
     index.publish("app", "1.0", requires=["lib>=1"], modules={"app.py": app})
     lib = "__version__ = '{}'\nkept_until_2 = True\n"
@@ -55,7 +57,16 @@ def bomb(project: Project, index: LocalIndex) -> Project:
     index.publish("lib", "1.5", modules={"lib.py": lib.format("1.5")})
     index.publish("lib", "2.0", modules={"lib.py": "__version__ = '2.0'\n"})
     index.publish("other", "2.0")
-    return project
+    prepared.freeze()
+    return prepared
+
+
+@pytest.fixture
+def bomb(made: Prepared, tmp_path: Path) -> Iterator[Project]:
+    """Return a project, locked while lib was at 1.0; now lib 2.0 and other 2.0 are out."""
+    project = made.copy(tmp_path)
+    yield project
+    project.close()
 
 
 def test_the_lock_outlives_a_release_that_breaks_a_plain_install(bomb: Project) -> None:
@@ -72,9 +83,10 @@ def test_the_lock_outlives_a_release_that_breaks_a_plain_install(bomb: Project) 
 
 
 def test_nothing_asks_the_index_what_a_fresh_lock_needs_no_answer_to(
-    bomb: Project, index: LocalIndex
+    bomb: Project, made: Prepared
 ) -> None:
     """`lock` and `lock-check` on a fresh lock, and a session that holds it, use no network."""
+    index = made.index
     bomb.nox("-s", "locked").ok()
     index.stop()
     index.clear_requests()

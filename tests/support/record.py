@@ -35,16 +35,8 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parents[1] / "data" / "diagnosis"
 TITLE = re.compile(r"^=== (.+) ===\n", re.MULTILINE)
 # Lines of pip's log that tell nothing of a failure.
-NOISE = (
-    "temporary directory",
-    "build track",
-    "Given no hashes",
-    "Found index url",
-    "Getting page",
-    "Fetching project page",
-    "to search for versions",
-    r"  \* http",
-)
+NOISE = ("temporary directory", "build track", "Given no hashes", "to search for", r"  \* http")
+DIRECT = "app\ndep @ BAD/dep-1.0-py3-none-any.whl\n"
 SEED = "app==1.1\ndep==2.0\n"
 FUTURE = (
     b"<!DOCTYPE html><html><body><a href='/future-1.0-py3-none-any.whl' "
@@ -54,7 +46,11 @@ FUTURE = (
 
 @dataclass(frozen=True)
 class Scene:
-    """A compile: its files, the old lock, and the indexes it has (`bad` is put in)."""
+    """A compile: its files, the old lock, and the indexes it has.
+
+    The index that answers `bad`, or stands at `url`, is one more, the `only` one, or none: then
+    it is what `BAD` in the files means.
+    """
 
     files: dict[str, str]
     seed: str = ""
@@ -89,6 +85,8 @@ SCENES = {
     "syntax": Scene(one("app\ndep ==\n")),
     "option": Scene(one("app\n--bogus x\n")),
     "tool": Scene(one("app\n"), env={"PYTHONPATH": "shadow"}),
+    "url-refused": Scene(one(DIRECT), url="refused"),
+    "url-404": Scene(one(DIRECT), bad=NOT_FOUND),
     "index-refused": Scene(one("app\nnew\n"), url="refused"),
     "index-refused-only": Scene(one("app\n"), url="refused", only=True),
     "index-refused-seeded": Scene(one("app\nnew\n"), SEED, url="refused", only=True),
@@ -133,6 +131,8 @@ def indexes(scene: Scene, index: LocalIndex) -> Iterator[tuple[dict[str, str], d
         names.pop("", None)
         if scene.only:
             yield {"PIP_INDEX_URL": url}, names
+        elif scene.files["requirements.in"] == DIRECT:
+            yield {"PIP_INDEX_URL": index.url, "BAD": url.rstrip("/")}, names
         else:
             more = {"PIP_EXTRA_INDEX_URL": url} if url else {}
             yield {"PIP_INDEX_URL": index.url, **more}, names
@@ -181,17 +181,19 @@ def record(name: str, scene: Scene, index: LocalIndex, folder: Path) -> str:
     for part in ("tmp", "cache", "shadow"):
         (folder / part).mkdir(parents=True)
     (folder / "shadow" / "click.py").write_text("", encoding="utf-8")
-    for file, text in scene.files.items():
-        (folder / file).write_text(text, encoding="utf-8")
     if scene.seed:
         (folder / "locked.txt").write_text(scene.seed, encoding="utf-8")
     with indexes(scene, index) as (variables, names):
+        bad = variables.pop("BAD", "")
+        files = {file: text.replace("BAD", bad) for file, text in scene.files.items()}
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
         env = clean_environment(folder, PIP_NO_INPUT="1", PIP_RETRIES="0", **variables)
         env |= {"PIP_DEFAULT_TIMEOUT": "1", **scene.env}
         for key in [key for key in env if key.upper().endswith("_PROXY")]:
             del env[key]
         status, printed, logged = compile_in(folder, env)
-    parts = {**scene.files, "status": f"{status}\n", "output": printed, "pip.log": logged}
+    parts = {**files, "status": f"{status}\n", "output": printed, "pip.log": logged}
     text = "".join(f"=== {title} ===\n{part}" for title, part in parts.items())
     for shown, word in names.items():
         text = text.replace(shown, word)
