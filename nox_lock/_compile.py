@@ -90,7 +90,7 @@ class PipTools:
             raise diagnose(said, logged, order.planned.inputs)
         if failure := index_failure("", logged):
             raise failure
-        return relative_paths(output.read_text(encoding="utf-8"), self.root).strip("\n")
+        return relative_paths(output.read_text(encoding="utf-8"), self.root).rstrip("\n")
 
     def _environment(self, order: Order, workshop: Path, log: Path) -> dict[str, str]:
         extra = {"log": str(log)}

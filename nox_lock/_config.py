@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, field, fields
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -129,7 +131,10 @@ def load_config(root: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=FILE) from error
     found = [
-        path.relative_to(root).as_posix() for pattern in _FOUND_IN for path in root.glob(pattern)
+        path.relative_to(root).as_posix()
+        for pattern in _FOUND_IN
+        for path in root.glob(pattern)
+        if path.is_file()
     ]
     return parse_config(tools, sorted(found))
 
@@ -210,23 +215,17 @@ def _lock(name: str, table: Table, pythons: tuple[Target, ...], common: Settings
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise ConfigError(f"{name!r} is no name for a lock: letters, digits, - _ .", file=FILE)
     table.refuse_unknown((*_SETTINGS, "inputs", "lockfile", "python"))
-    inputs, lockfile = table.strings("inputs"), table.string("lockfile")
+    inputs = tuple(_inside(path, table) for path in table.strings("inputs"))
     if not inputs:
         raise ConfigError(
             f"`{table.name}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]'
         )
-    for path in (*inputs, *([lockfile] if lockfile else [])):
-        parts = path.replace("\\", "/").split("/")
-        if ".." in parts or not parts[0] or ":" in path:
-            raise ConfigError(f"`{table.name}`: {path!r} is not inside the project", file=FILE)
-    for placeholder in re.findall(r"\{(.*?)\}", lockfile or ""):
-        if placeholder not in _PLACEHOLDERS:
-            near = nearest(placeholder, _PLACEHOLDERS)
-            raise ConfigError(
-                f"`{table.name}.lockfile`: unknown {{{placeholder}}}{near}", file=FILE
-            )
-    if lockfile in inputs:
-        raise ConfigError(f"`{table.name}`: {lockfile} is both input and lock file", file=FILE)
+    lockfile = table.string("lockfile")
+    if lockfile is not None:
+        lockfile = _inside(lockfile, table)
+        _check_placeholders(lockfile, table)
+        if lockfile in inputs:
+            raise ConfigError(f"`{table.name}`: {lockfile} is both input and lock file", file=FILE)
     return LockConfig(
         name,
         inputs,
@@ -234,6 +233,26 @@ def _lock(name: str, table: Table, pythons: tuple[Target, ...], common: Settings
         _pythons(table) or pythons,
         _over(_settings(table), common),
     )
+
+
+def _inside(path: str, table: Table) -> str:
+    """Return a path in its plain form, relative to the project root, which it may not leave."""
+    plain = posixpath.normpath(path.replace("\\", "/"))
+    if plain.startswith(("../", "/")) or plain in {"..", "."} or ":" in plain:
+        raise ConfigError(f"`{table.name}`: {path!r} is not inside the project", file=FILE)
+    return plain
+
+
+def _check_placeholders(lockfile: str, table: Table) -> None:
+    key = f"`{table.name}.lockfile`"
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(lockfile) if name is not None]
+    except ValueError as error:
+        raise ConfigError(f"{key}: {lockfile!r}: {error}", file=FILE) from error
+    for name in names:
+        if name not in _PLACEHOLDERS:
+            near = nearest(name, _PLACEHOLDERS)
+            raise ConfigError(f"{key}: unknown {{{name}}}{near}", file=FILE)
 
 
 def resolve_settings(configured: Settings, command: str | None) -> Settings:
@@ -294,7 +313,7 @@ def _pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
         f"[{table.name}] {key} cannot be honoured in locks of nox-lock: leave it out, "
         "or say it in an input or in [tool.nox-lock]"
         for key, value in sorted(flat.items())
-        if key not in _PIP_TOOLS_READ and _PIP_TOOLS_HARMLESS.get(key, "") not in {"any", value}
+        if key not in _PIP_TOOLS_READ and _PIP_TOOLS_HARMLESS.get(key, "") not in ("any", value)
     )
     return _settings(Table(table.name, flat)), notes
 

@@ -38,6 +38,8 @@ _WRONG_PYTHON = re.compile(
 )
 _CAUSES = re.compile(r"The conflict is caused by:\n(.*?)\n\s*\n", re.DOTALL)
 _ASKED = re.compile(r"Collecting (\S+) \(from ([^\n]+)\)$", re.MULTILINE)
+_COLLECTED = re.compile(r"(?:Collecting|Processing) (\S+)")
+_EXCEPTION = re.compile(r"^(?:\w+\.)+\w+: ")
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
 _BUILD = re.compile(
@@ -52,6 +54,7 @@ _TOOL = re.compile(
 
 def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
     """Return the error for a compile that failed, from what it printed and pip's log."""
+    output = mask(output)
     found = (
         _disk(output)
         or index_failure(output, log)
@@ -65,7 +68,7 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
     if found:
         return found
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    said = mask(lines[-1]) if lines else "(it said nothing)"
+    said = _EXCEPTION.sub("", lines[-1]) if lines else "(it said nothing)"
     return CompileError(f"pip-tools failed: {said}", kind="other")
 
 
@@ -157,18 +160,19 @@ def _syntax(output: str) -> CompileError | None:
         return None
     place = _SYNTAX_PLACE.search(output)
     file, line = (place[2], int(place[1])) if place else (None, None)
-    return CompileError(mask(found[0]), kind="syntax", file=file, line=line)
+    return CompileError(found[0], kind="syntax", file=file, line=line)
 
 
 def _build(output: str, inputs: Inputs) -> CompileError | None:
     found = _BUILD.search(output)
     if not found:
         return None
-    name = canonicalize_name(found[1]) if found[1] else None
+    collected = _COLLECTED.findall(output)
+    name = _project(found[1] or (collected[-1] if collected else "")) or None
     lines = [line.strip() for line in output.splitlines() if re.search(r"[Ee]rror", line)]
     return _placed(
         f"{name or 'a project'} has to be built to be locked, and its build failed: "
-        f"{mask(lines[-1] if lines else found[0])[:300]}",
+        f"{_EXCEPTION.sub('', lines[-1] if lines else found[0])[:300]}",
         "build",
         _origin(name, output, inputs) if name else None,
         "Ask for a version that has a wheel for this Python.",

@@ -54,8 +54,8 @@ class Installed:
             return None
 
 
-def find_environment(location: Path) -> Environment:
-    """Look at a virtual environment, without running it.
+def find_environment(location: Path, remake: str) -> Environment:
+    """Look at a virtual environment, without running it; `remake` makes it anew.
 
     Raises:
         ToolchainError: when its files do not tell which Python it has.
@@ -64,7 +64,7 @@ def find_environment(location: Path) -> Environment:
     if target is None or site is None:
         raise ToolchainError(
             f"cannot tell which Python is in the environment {location.name}",
-            hint="Run nox once with -r off, so that the environment is made anew.",
+            hint=f"Run: {remake}",
         )
     return Environment(location, site, target)
 
@@ -191,9 +191,11 @@ def _line(pin: Pin) -> str:
 
 
 def make_equal(
-    planned: Planned, venv: Environment, root: Path, run: Callable[[list[str]], None]
+    planned: Planned, venv: Environment, root: Path, run: Callable[[list[str]], None], remake: str
 ) -> None:
     """Make an environment hold what a lock file says, by `run`, the installer of its backend.
+
+    `remake` is the command that makes the environment anew.
 
     Raises:
         EnvironmentMismatchError: naming what differs still.
@@ -205,7 +207,7 @@ def make_equal(
         shown = "\n".join(f"  {each}" for each in differences)
         raise EnvironmentMismatchError(
             f"after installing, the environment is not what {planned.path} says:\n{shown}",
-            hint="Run nox once with -r off, so that the environment is made anew.",
+            hint=f"Run: {remake}",
         )
 
 

@@ -10,7 +10,7 @@ import re
 
 from nox_lock._errors import CompileError
 
-_ASKED = re.compile(r"Getting page (\S+)")
+_ASKED = re.compile(r"(?:Getting page|Downloading|Collecting \S+ @) (\w+://\S+)")
 _FETCHED = re.compile(r"Fetched page (\S+) as text/html")
 _FILE = re.compile(r"(?:Found link|Skipping link: (?!not a file)).* \(from (\S+?)\)")
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")

@@ -196,7 +196,8 @@ def _settings_in(text: str) -> Iterator[str]:
         return
     for section in _SECTIONS:
         if parser.has_section(section):
-            for name, value in sorted(parser.items(section)):
+            for key, value in sorted(parser.items(section)):
+                name = key.replace("_", "-").removeprefix("--")
                 if name in _IDENTITY:
                     yield f"{section}.{name}={' '.join(value.split())}"
 

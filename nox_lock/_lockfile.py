@@ -157,18 +157,18 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()[:32]
 
 
-def read(path: Path) -> LockFile | None:
-    """Read a lock file; None when there is none.
+def read(root: Path, file: str) -> LockFile | None:
+    """Read a lock file, by its path relative to `root`; None when there is none.
 
     Raises:
         LockFileError: when it is there and cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = (root / file).read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise LockFileError(f"cannot be read: {error.strerror}", file=path.name) from error
+        raise LockFileError(f"cannot be read: {error.strerror}", file=file) from error
     try:
         return parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -196,9 +196,15 @@ def parse(text: str) -> LockFile:
         options=tuple(reader.options),
         pins=tuple(reader.pins),
         unsafe=frozenset(reader.unsafe),
-        body="\n".join(body).strip("\n"),
+        body=_without_separator(body, after_options=bool(reader.options)),
         problems=tuple(reader.problems),
     )
+
+
+def _without_separator(lines: list[str], *, after_options: bool) -> str:
+    """Return the body: without the last newline, and the blank line that ends the options."""
+    body = "\n".join(lines).rstrip("\n")
+    return body.removeprefix("\n") if after_options else body
 
 
 def _parse_stamp(head: str) -> Stamp | None:

@@ -99,7 +99,7 @@ class Locker:
         key = self._key(planned, _seed_pins(planned))
         with self._open().hold(key, lambda what: self.tell(f"{planned.path}: {what}")):
             # Whoever held it before us may have made this very lock.
-            planned = replace(planned, existing=_lockfile.read(self.root / planned.path))
+            planned = replace(planned, existing=_lockfile.read(self.root, planned.path))
             if not self.wishes.moves and self._is_fresh(planned):
                 return self._keep(planned)
             entry = self._cached(planned)

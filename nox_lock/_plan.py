@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nox_lock import _lockfile
 from nox_lock._config import UNSAFE_PACKAGES, Settings, resolve_settings
 from nox_lock._errors import ConfigError
+from nox_lock._option_lines import WRITTEN, option_lines
 from nox_lock._requirements import read_inputs
 from nox_lock._tables import FILE
 from nox_lock._target import (
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
 
     from nox_lock._config import Config, LockConfig
     from nox_lock._lockfile import LockFile
-    from nox_lock._requirements import Inputs, Option, Where
+    from nox_lock._requirements import Inputs, Where
     from nox_lock._target import Platform, Target
-
-# The option lines pip-compile writes, in its order.
-_EMITTED = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host")
-_FORMATS = ("--no-binary", "--only-binary")
 
 
 class Fact(NamedTuple):
@@ -67,31 +64,13 @@ class Planned:
     @property
     def options(self) -> dict[str, Where]:
         """The option lines its inputs declare, as pip-compile writes and orders them."""
-        lines = [
-            (f"{option.name} {self._value(option)}", option.where)
-            for name in _EMITTED
-            for option in self.inputs.options
-            if option.name == name
-        ]
-        formats = [
-            (f"{option.name} {value}", option.where)
-            for option in self.inputs.options
-            if option.name in _FORMATS
-            for value in option.value.split(",")
-        ]
-        return dict(lines + sorted(formats, key=lambda each: (":all:" not in each[0], each[0])))
-
-    def _value(self, option: Option) -> str:
-        """Pip reads a folder in a lock file relative to that file."""
-        if option.name != "--find-links" or "://" in option.value:
-            return option.value
-        return posixpath.relpath(option.value, posixpath.dirname(self.path) or ".")
+        return option_lines(self.inputs.options, posixpath.dirname(self.path))
 
     @property
     def command(self) -> str:
         """The plain command that makes the same lock, as pip-compile spells and orders it."""
         settings = self.settings
-        options = [f"--output-file={self.path}"]
+        options = [f"--output-file={shlex.quote(self.path)}"]
         options += ["--allow-unsafe"] if settings.allow_unsafe else []
         options += ["--generate-hashes"] if settings.generate_hashes else []
         options += ["--strip-extras"] if settings.strip_extras else []
@@ -99,7 +78,7 @@ class Planned:
             options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
         if len(self.inputs.sources) > 1:
             return "nox -s lock"
-        return shlex.join(["pip-compile", *sorted(options), *self.inputs.sources])
+        return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 
     def canonical(self) -> str:
         """Everything that shapes the lock, one fact a line: what its digest is taken of."""
@@ -121,7 +100,7 @@ class Planned:
         facts += [
             Fact(f"{option.name} {option.value}".strip(), option.where)
             for option in (*self.inputs.options, *self.inputs.remote)
-            if option.name not in (*_EMITTED, *_FORMATS)
+            if option.name not in WRITTEN
         ]
         if self.settings.uploaded_prior_to:
             facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
@@ -163,7 +142,7 @@ def plan(
                     file=FILE,
                     hint=f'Give it its own: [tool.nox-lock.locks.{lock.name}] lockfile = "...".',
                 )
-            existing = existing or _lockfile.read(root / path)
+            existing = existing or _lockfile.read(root, path)
             planned[path] = _planned(lock, target, path, inputs, existing)
             existing = None
     return list(planned.values())
@@ -219,7 +198,7 @@ def _targets(
         return sorted(said, key=lambda target: target.sort_key), None
     if "{python}" in (lock.lockfile or ""):
         return [running_target()], None
-    existing = _lockfile.read(root / lockfile_path(lock, running_target(), several=False))
+    existing = _lockfile.read(root, lockfile_path(lock, running_target(), several=False))
     named = existing.python if existing else None
     return [parse_target(named) if named else running_target()], existing
 

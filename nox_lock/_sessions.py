@@ -215,7 +215,8 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
         _refuse_no_environment(session)
         return
     root, on_stale = Path.cwd(), _on_stale()
-    venv = _environment.find_environment(Path(session.virtualenv.location).resolve())
+    remake = f"nox --reuse-venv=never -s {session.name}"
+    venv = _environment.find_environment(Path(session.virtualenv.location).resolve(), remake)
     config, planned = _plan(names or [None])
     by_content = bool(os.environ.get("CI"))
     chosen = [
@@ -227,11 +228,12 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
     _environment.refuse_disagreement(chosen)
     for each in chosen:
         if _environment.find_differences(each, venv.site, root) and _installs(session):
-            _environment.make_equal(each, venv, root, _installer(session))
-    if project == "wheel":
-        session.install("--no-deps", ".")
-    elif project and not _environment.project_is_installed(venv, root) and _installs(session):
-        session.install("--no-deps", "-e", ".")
+            _environment.make_equal(each, venv, root, _installer(session), remake)
+    if project == "wheel" and _installs(session):
+        _installer(session)(["--no-deps", "."])
+    editable = project == "editable" and not _environment.project_is_installed(venv, root)
+    if editable and _installs(session):
+        _installer(session)(["--no-deps", "-e", "."])
         _environment.record_project(venv, root)
 
 

@@ -55,12 +55,15 @@ class Table:
 
     def table(self, key: str) -> Table:
         """Return a table within this one."""
-        return Table(f"{self.name}.{key}", self._get(key, dict) or {})
+        return Table(self._name(key), self._get(key, dict) or {})
 
     def refuse_unknown(self, known: Iterable[str]) -> None:
         """Raise for a key that is none of `known`, naming the nearest one."""
         for key in sorted(set(self.values) - set(known)):
-            raise ConfigError(f"`{self.name}.{key}` is unknown{nearest(key, known)}", file=FILE)
+            raise ConfigError(f"`{self._name(key)}` is unknown{nearest(key, known)}", file=FILE)
+
+    def _name(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
 
     def _get(self, key: str, kind: type[_T]) -> _T | None:
         found = self.values.get(key)
@@ -70,7 +73,7 @@ class Table:
 
     def _wrong(self, key: str, kind: type) -> ConfigError:
         found = self.values[key]
-        return ConfigError(f"`{self.name}.{key}` must be {_KINDS[kind]}, not {found!r}", file=FILE)
+        return ConfigError(f"`{self._name(key)}` must be {_KINDS[kind]}, not {found!r}", file=FILE)
 
 
 def parse_toml(data: bytes) -> Table:
@@ -83,7 +86,7 @@ def parse_toml(data: bytes) -> Table:
         values = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", file=FILE) from error
-    return Table("", {}) if "tool" not in values else Table("tool", values["tool"])
+    return Table("", values).table("tool")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -27,6 +27,9 @@ _PYTHON = re.compile(
 _CONFIG_VERSION = re.compile(
     r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)", re.MULTILINE
 )
+# The kernel's release is of a machine, not of a target.
+_UNKNOWABLE = re.compile(r"platform[._](?:release|version)")
+_MACHINES = {"amd64": "AMD64", "arm64": "ARM64"}  # as Windows spells them
 _OS_NAMES = {"win32": "nt"}
 _SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
 
@@ -141,6 +144,8 @@ def holds(marker: Marker | None, target: Target, platform_: Platform) -> bool | 
     """
     if marker is None:
         return True
+    if _UNKNOWABLE.search(str(marker)):
+        return None
     first, last = (
         marker.evaluate(_marker_environment(target, platform_, micro)) for micro in ("0", "99")
     )
@@ -150,11 +155,11 @@ def holds(marker: Marker | None, target: Target, platform_: Platform) -> bool | 
 def _marker_environment(target: Target, platform_: Platform, micro: str) -> dict[str, str]:
     full = f"{target.version}.{micro}"
     names = {"cpython": "CPython", "pypy": "PyPy"}
-    environment = {
+    return {
         "implementation_name": target.implementation,
         "implementation_version": full,
         "os_name": _OS_NAMES.get(platform_.system, "posix"),
-        "platform_machine": platform_.machine,
+        "platform_machine": _machine(platform_),
         "platform_python_implementation": names.get(target.implementation, target.implementation),
         "platform_system": _SYSTEMS.get(platform_.system, platform_.system),
         "python_full_version": full,
@@ -162,7 +167,9 @@ def _marker_environment(target: Target, platform_: Platform, micro: str) -> dict
         "sys_platform": platform_.system,
         "extra": "",
     }
-    if platform_ == running_platform():
-        # Spelled as the running machine does: Windows says AMD64 where the stamp has amd64.
-        environment["platform_machine"] = platform.machine()
-    return environment
+
+
+def _machine(platform_: Platform) -> str:
+    if platform_.system == "win32":
+        return _MACHINES.get(platform_.machine, platform_.machine)
+    return platform_.machine

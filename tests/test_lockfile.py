@@ -208,9 +208,9 @@ def test_makers_are_known(head: str, maker: str | None, python: str | None) -> N
 
 def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
-    assert _lockfile.read(path) is None
+    assert _lockfile.read(tmp_path, path.name) is None
     path.write_bytes(b"app==1.0\n\xff\xfe")
-    broken = _lockfile.read(path)
+    broken = _lockfile.read(tmp_path, path.name)
     assert broken is not None
     assert not broken.recognised
     assert [(problem.message, problem.line) for problem in broken.problems] == [
@@ -219,10 +219,10 @@ def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
     path.unlink()
     path.mkdir()
     with pytest.raises(LockFileError, match=r"requirements\.txt: cannot be read"):
-        _lockfile.read(path)
+        _lockfile.read(tmp_path, path.name)
     path.rmdir()
     path.write_bytes(rendered().encode("utf-8-sig"))
-    assert _lockfile.read(path) == parse(rendered())
+    assert _lockfile.read(tmp_path, path.name) == parse(rendered())
 
 
 # Round trips

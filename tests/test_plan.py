@@ -147,9 +147,19 @@ def test_lock_files_that_cannot_be(tmp_path: Path, files: dict[str, str], says: 
     assert says in str(caught.value)
 
 
-def test_a_lock_file_that_is_no_text_is_told_by_its_path(tmp_path: Path) -> None:
+def test_a_lock_file_that_is_no_text_holds_no_pins(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements/dev.txt").write_bytes(b"\xff")
+    (tmp_path / "requirements/dev.txt").write_bytes(b"#\n\xff")
+    [planned] = planned_in(tmp_path, {"requirements/dev.in": ""})
+    assert planned.existing
+    assert not planned.existing.recognised
+    assert [(each.line, "UTF-8" in each.message) for each in planned.existing.problems] == [
+        (2, True)
+    ]
+
+
+def test_a_lock_file_that_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "requirements/dev.txt").mkdir(parents=True)
     with pytest.raises(LockFileError) as caught:
         planned_in(tmp_path, {"requirements/dev.in": ""})
     assert caught.value.file == "requirements/dev.txt"
@@ -240,7 +250,9 @@ OPTIONS = {
         "--extra-index-url x",
         "--extra-index-url y",
     ],
-    "--trusted-host h\n--extra-index-url x\n-i y": [
+    # A later --index-url replaces the indexes before it.
+    "--trusted-host h\n--extra-index-url x\n-i y": ["--index-url y", "--trusted-host h"],
+    "-i y\n--trusted-host h\n--extra-index-url x": [
         "--index-url y",
         "--extra-index-url x",
         "--trusted-host h",

@@ -129,7 +129,7 @@ def shown(entry: Entry) -> list[Any]:
         sorted(entry.extras),
         None if entry.specifier is None else sorted(str(each) for each in entry.specifier),
         None if entry.marker is None else str(entry.marker),
-        entry.url,
+        entry.url and bare(entry.url),
         sorted(hashes),
     ]
 
@@ -161,7 +161,8 @@ def by_line(inputs: Inputs) -> list[Any]:
 
 
 def bare(url: str) -> str:
-    """Return a path in its shortest form, and a URL as it is."""
+    """Return a path in its shortest form, and a URL as it is, but for an empty fragment."""
+    url = url.removesuffix("#")
     return url if ":" in url else posixpath.normpath(url)
 
 
@@ -181,7 +182,8 @@ def normal(answer: dict[str, Any]) -> Read:
             file,
             line,
             sorted(
-                [name, bare(value) if name == "--find-links" else value] for name, value in found
+                [name, bare(value) if name == "--find-links" else value]
+                for name, value in {(name, value) for name, value in found}
             ),
         ]
         for file, line, found in answer["options"]
