@@ -14,6 +14,8 @@ nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["lock-check", "lint", "typecheck", "tests"]
 
 EXAMPLE = Path("example_project")
+# A file of tests stays in one process: what it makes once is made once.
+PARALLEL = ["--numprocesses=auto", "--dist=loadfile"]
 
 nox_lock.add_sessions()
 
@@ -34,13 +36,13 @@ def typecheck(session: nox.Session) -> None:
 @nox_lock.session(lock="dev", project="editable")
 def tests(session: nox.Session) -> None:
     """Run the tests that every change must pass."""
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *PARALLEL, *session.posargs)
 
 
 @nox_lock.session(name="tests-long", lock="dev", project="editable", default=False)
 def tests_long(session: nox.Session) -> None:
     """Run the long tier, too: many rounds, and more of the real package index."""
-    session.run("python", "-m", "pytest", "--run-long", "-m", "long", *session.posargs)
+    session.run("python", "-m", "pytest", "--run-long", "-m", "long", *PARALLEL, *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -112,10 +112,13 @@ class Locker:
             self._remember(planned, entry)
             return outcome
 
-    def relock(self, planned: Planned, on_stale: str, may_lock: Callable[[], bool]) -> Planned:
+    def relock(
+        self, planned: Planned, on_stale: str, may_lock: Callable[[], bool], command: str
+    ) -> Planned:
         """Lock anew for a session that cannot use its lock file, where that is allowed.
 
-        `on_stale` is one of `_config.ON_STALE`; `may_lock` is asked only when it matters.
+        `on_stale` is one of `_config.ON_STALE`; `may_lock` is asked only when it matters;
+        `command` is what a person runs to lock.
 
         Raises:
             LocksError: where it is not, with the reasons and what to run.
@@ -133,7 +136,7 @@ class Locker:
             outcome = self.lock(planned)
             self.tell(outcome_line(outcome))
             return outcome.planned
-        raise LocksError("\n".join(verdict_lines(planned, verdict)), hint="Run: nox -s lock")
+        raise LocksError("\n".join(verdict_lines(planned, verdict)), hint=f"Run: {command}")
 
     def _is_fresh(self, planned: Planned) -> bool:
         if self.wishes.overwrite and planned.existing and not planned.existing.recognised:

@@ -201,9 +201,7 @@ def _judge_all(session: nox.Session, names: Sequence[str], form: str) -> None:
             for line in verdict_lines(each, verdict):
                 speak(line)
     if not all(verdict.fresh for _, verdict in judged):
-        raise LocksError(
-            f"lock files: {summary(judged)}", hint=f"Run: nox -s {_name_of(_lock, 'lock')}"
-        )
+        raise LocksError(f"lock files: {summary(judged)}", hint=f"Run: {_lock_command()}")
 
 
 def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:
@@ -259,7 +257,7 @@ def _relock(session: nox.Session, on_stale: str, planned: Planned) -> Planned:
     from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
 
     locker = Locker(Path.cwd(), os.environ, Wishes(), tell=session.log, warn=session.warn)
-    return locker.relock(planned, on_stale, lambda: _installs(session))
+    return locker.relock(planned, on_stale, lambda: _installs(session), _lock_command())
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
@@ -319,9 +317,10 @@ def _names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
     return (lock,) if lock is None or isinstance(lock, str) else tuple(lock)
 
 
-def _name_of(body: RawFunc, default: str) -> str:
-    """Return the name under which `add_sessions` has put one of our sessions."""
-    return next((name for name, made in _OURS.items() if made.func is body), default)
+def _lock_command() -> str:
+    """Return what to run to lock, by the name that `add_sessions` was given."""
+    name = next((name for name, made in _OURS.items() if made.func is _lock), "lock")
+    return f"nox -s {name}"
 
 
 @contextmanager
