@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote
 
 from nox_lock._diagnosis import diagnose
+from nox_lock._entries import relative
 from nox_lock._errors import CompileError
 from nox_lock._index_log import index_failure
 from nox_lock._indexes import module_command, pip_environment
-from nox_lock._requirements import relative
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

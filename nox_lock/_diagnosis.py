@@ -15,7 +15,8 @@ from nox_lock._errors import CompileError
 from nox_lock._index_log import index_failure, mask
 
 if TYPE_CHECKING:
-    from nox_lock._requirements import Entry, Inputs
+    from nox_lock._entries import Entry
+    from nox_lock._requirements import Inputs
 
 KINDS = (
     "syntax",

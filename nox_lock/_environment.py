@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _lockfile
+from nox_lock._entries import relative
 from nox_lock._errors import EnvironmentMismatchError, LocksError, ToolchainError
 from nox_lock._files import write_atomically
 from nox_lock._target import holds, running_platform, site_packages, target_of_environment
@@ -156,7 +157,7 @@ def refuse_disagreement(planned: Sequence[Planned]) -> None:
         )
 
 
-def installer_arguments(planned: Planned, location: Path) -> list[list[str]]:
+def installer_arguments(planned: Planned, location: Path, root: Path) -> list[list[str]]:
     """Return the arguments of the installer runs that install a lock file.
 
     Mostly one. pip takes no hash for a folder or a repository and refuses the whole file for it:
@@ -181,7 +182,7 @@ def installer_arguments(planned: Planned, location: Path) -> list[list[str]]:
     for name, lines, flags in (("hashed", hashed, ["--require-hashes"]), ("rest", rest, [])):
         path = location / _FOLDER / f"{planned.name}-{name}.txt"
         write_atomically(path, "\n".join([*options, *lines, ""]))
-        runs.append(["--no-deps", *flags, "-r", str(path)])
+        runs.append(["--no-deps", *flags, "-r", relative(path, root)])
     return runs
 
 
@@ -200,15 +201,21 @@ def make_equal(
     Raises:
         EnvironmentMismatchError: naming what differs still.
     """
-    for arguments in installer_arguments(planned, venv.location):
-        run(arguments)
-    differences = find_differences(planned, venv.site, root)
-    if differences:
-        shown = "\n".join(f"  {each}" for each in differences)
-        raise EnvironmentMismatchError(
-            f"after installing, the environment is not what {planned.path} says:\n{shown}",
-            hint=f"Run: {remake}",
-        )
+    runs = installer_arguments(planned, venv.location, root)
+    # An installer that trusts half-deleted metadata is told not to.
+    differences: list[str] = []
+    force: list[str]
+    for force in ([], ["--force-reinstall"]):
+        for arguments in runs:
+            run([*force, *arguments])
+        differences = find_differences(planned, venv.site, root)
+        if not differences:
+            return
+    shown = "\n".join(f"  {each}" for each in differences)
+    raise EnvironmentMismatchError(
+        f"after installing, the environment is not what {planned.path} says:\n{shown}",
+        hint=f"Run: {remake}",
+    )
 
 
 def project_is_installed(venv: Environment, root: Path) -> bool:

@@ -14,9 +14,9 @@ from nox_lock._target import holds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nox_lock._entries import Entry
     from nox_lock._lockfile import LockFile, Pin
     from nox_lock._plan import Planned
-    from nox_lock._requirements import Entry
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")

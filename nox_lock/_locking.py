@@ -96,6 +96,7 @@ class Locker:
         if not self.wishes.moves and self._is_fresh(planned):
             return self._keep(planned)
         refuse_foreign(planned, overwrite=self.wishes.overwrite)
+        planned = replace(planned, platform=running_platform())  # what is made now is made here
         key = self._key(planned, _seed_pins(planned))
         with self._open().hold(key, lambda what: self.tell(f"{planned.path}: {what}")):
             # Whoever held it before us may have made this very lock.
@@ -227,7 +228,7 @@ class Locker:
             inputs=planned.digest(),
             hidden=frozenset(planned.hidden()),
             body=_lockfile.digest(body),
-            platform=str(running_platform()),
+            platform=str(planned.platform),
         )
         return _lockfile.render(
             body,
@@ -240,7 +241,7 @@ class Locker:
     def _finish(self, planned: Planned, entry: Entry, action: str, seconds: float) -> Outcome:
         """Validate and write a lock file."""
         text = self._render(planned, entry.body)
-        made = replace(planned, existing=_lockfile.parse(text), platform=running_platform())
+        made = replace(planned, existing=_lockfile.parse(text))
         verdict = judge(made)
         if not verdict.fresh:
             reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)

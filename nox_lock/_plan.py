@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nox_lock._config import Config, LockConfig
+    from nox_lock._entries import Where
     from nox_lock._lockfile import LockFile
-    from nox_lock._requirements import Inputs, Where
+    from nox_lock._requirements import Inputs
     from nox_lock._target import Platform, Target
 
 

@@ -2,71 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING
 
 from nox_lock import _syntax
-from nox_lock._errors import RequirementsError
-from nox_lock._projects import metadata_digest
+from nox_lock._entries import URL, Entry, Where, fault, parse_entry, relative
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from packaging.markers import Marker
-    from packaging.specifiers import SpecifierSet
-
-# pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
-_URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?|file):", re.IGNORECASE)
-_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 # A user name alone is no secret, but one with an empty password is a token.
 _PASSWORD = re.compile(r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@")
-_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@")
-_EMPTY_MARKER = re.compile(r"\s*;\s*$")
-_EGG = re.compile(r"[#&]egg=([\w.-]+)")
-
-
-class Where(NamedTuple):
-    """A place in a file a person edits: path relative to the project root, line from 1."""
-
-    file: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One requirement or constraint of an input.
-
-    Attributes:
-        text: canonical form: equal for every spelling of the same demand.
-        where: the file and line that ask for it.
-        name: normalized project name (PEP 503), or None for a bare URL or path.
-        extras: normalized names of the extras asked for.
-        specifier: the versions allowed, or None for a direct URL or path.
-        marker: when it applies (PEP 508), or None for always.
-        url: the direct URL, or the path relative to the project root, or None.
-        editable: written with ``-e``.
-        constraint: from a ``-c`` file: narrows a version, asks for nothing.
-        metadata: digest of what a local project says it depends on; empty for all others.
-    """
-
-    text: str
-    where: Where
-    name: str | None
-    extras: frozenset[str]
-    specifier: SpecifierSet | None
-    marker: Marker | None
-    url: str | None
-    editable: bool
-    constraint: bool
-    metadata: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +106,7 @@ class _Reader:
     ) -> None:
         if file in trail:
             chain = " -> ".join((*trail[trail.index(file) :], file))
-            raise _error(f"these files include each other: {chain}", asked)
+            raise fault(f"these files include each other: {chain}", asked)
         self.files[file] = None
         text = _syntax.decode(self._bytes(file, asked), file)
         for number, logical in _syntax.logical_lines(text):
@@ -175,9 +124,9 @@ class _Reader:
             return (self.root / file).read_bytes()
         except FileNotFoundError as error:
             hint = None if asked else "It is named by `inputs` in pyproject.toml."
-            raise _error(f"there is no file {file}", asked, hint) from error
+            raise fault(f"there is no file {file}", asked, hint) from error
         except OSError as error:
-            raise _error(f"cannot read {file}: {error.strerror}", asked) from error
+            raise fault(f"cannot read {file}: {error.strerror}", asked) from error
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
@@ -203,151 +152,15 @@ class _Reader:
     def _folder(self, name: str, value: str, where: Where) -> str:
         """Return a find-links folder as pip finds it: beside the file, else from the root."""
         beside = (self.root / where.file).parent / value
-        if name == "--find-links" and not _URL.match(value) and beside.exists():
+        if name == "--find-links" and not URL.match(value) and beside.exists():
             return relative(beside, self.root)
         return value
 
 
-def relative(path: Path, root: Path) -> str:
-    """Return `path` relative to `root`, with forward slashes; ``../`` where it lies outside."""
-    try:
-        return Path(os.path.relpath(path, root)).as_posix()
-    except ValueError:  # another drive, on Windows
-        return path.as_posix()
-
-
-def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: bool) -> Entry:
-    """Read one requirement line.
-
-    Raises:
-        RequirementsError: when it is neither PEP 508, nor a URL, nor a path that exists.
-    """
-    edit = next((value for name, value in line.options if name == "--editable"), None)
-    text = _EMPTY_MARKER.sub("", line.requirement or edit or "")
-    if _syntax.variables(text):
-        raise _error(
-            f"{text!r} holds a variable, whose value would be written into the lock",
-            where,
-            "Write the value itself, or put the index into an option line.",
-        )
-    options = [f"{name}={value}" for name, value in line.options if name != "--editable"]
-    if edit is not None or _URL.match(text) or _is_path(text, root, where):
-        return _direct(text, options, where, root, editable=edit is not None, constraint=constraint)
-    bare, _, when = text.partition(";")
-    try:
-        # pip splits here, also behind a URL, where PEP 508 wants a blank.
-        requirement = Requirement(f"{bare} ; {when}" if when else bare)
-    except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
-        raise _error(f"{text!r} is no requirement: {reason}", where) from error
-    name = canonicalize_name(requirement.name)
-    extras = frozenset(canonicalize_name(extra) for extra in requirement.extras)
-    marks = f"[{','.join(sorted(extras))}]" if extras else ""
-    url = requirement.url and _local(requirement.url, where, root)
-    demand = f" @ {url}" if url else str(requirement.specifier)
-    when = f"; {requirement.marker}" if requirement.marker else ""
-    return Entry(
-        text=" ".join([f"{name}{marks}{demand}{when}", *sorted(options)]),
-        where=where,
-        name=name,
-        extras=extras,
-        specifier=None if url else requirement.specifier,
-        marker=requirement.marker,
-        url=url,
-        editable=False,
-        constraint=constraint,
-        metadata=_metadata(url, root),
-    )
-
-
-def _direct(
-    text: str, options: list[str], where: Where, root: Path, *, editable: bool, constraint: bool
-) -> Entry:
-    """Read a bare URL or path, with its marker and extras."""
-    named = _NAMED.match(text) if editable else None
-    extras = frozenset(_extras((named["extras"] or "") if named else ""))
-    text = text[named.end() :].strip() if named else text
-    bare, _, when = text.partition("; " if _URL.match(text) else ";")
-    marker = None
-    if when.strip():
-        try:
-            marker = Requirement(f"x; {when}").marker
-        except InvalidRequirement as error:
-            raise _error(f"{when.strip()!r} is no marker", where) from error
-    if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
-        bare = bare.strip()[: found.start()]
-        extras = frozenset(_extras(found[1]))
-    url = _local(bare.strip(), where, root)
-    name = canonicalize_name(named["name"]) if named else None
-    if egg := _EGG.search(url):
-        name = canonicalize_name(egg[1])
-    elif urlsplit(url).path.endswith(".whl"):
-        name = canonicalize_name(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
-    marks = f"[{','.join(sorted(extras))}]" if extras else ""
-    shown = f"{'-e ' if editable else ''}{url}{marks}{f'; {marker}' if marker else ''}"
-    return Entry(
-        text=" ".join([shown, *sorted(options)]),
-        where=where,
-        name=name,
-        extras=extras,
-        specifier=None,
-        marker=marker,
-        url=url,
-        editable=editable,
-        constraint=constraint,
-        metadata=_metadata(url, root),
-    )
-
-
-def _metadata(url: str | None, root: Path) -> str:
-    return metadata_digest(root / url) if url and not _URL.match(url) else ""
-
-
-def _extras(text: str) -> Iterator[str]:
-    for extra in text.strip("[]").split(","):
-        if extra.strip():
-            yield canonicalize_name(extra.strip())
-
-
-def _is_path(text: str, root: Path, where: Where) -> bool:
-    """Tell, as pip does, whether a line that is no URL names a local project or archive."""
-    if _NAMED.match(text):
-        return False
-    path = re.split(r"[;\[]", text, maxsplit=1)[0].strip()
-    if path.startswith(".") or "/" in path or os.sep in path:
-        if not (root / path).exists():
-            raise _error(f"there is no {path}, seen from the project root", where)
-        return True
-    return path.endswith(_ARCHIVES)
-
-
-def _local(url: str, where: Where, root: Path) -> str:
-    """Return a local path or file: URL as a path relative to `root`; anything else as it is."""
-    if not _URL.match(url):
-        return relative(root / url, root)
-    if not url.lower().startswith("file:"):
-        return url
-    path = unquote(urlsplit(url).path) if url.startswith("file:/") else url[len("file:") :]
-    located = relative(root / path, root)
-    if url.startswith("file:///") and located.startswith("../"):
-        raise _error(
-            f"{path} lies outside the project: the lock would hold a path of this machine",
-            where,
-            "Write it relative to the project root, such as ../other.",
-        )
-    return located
-
-
 def _refuse_secrets(line: str, where: Where) -> None:
     if _PASSWORD.search(line):
-        raise _error(
+        raise fault(
             "a password stands here in clear, and would go into the lock file",
             where,
             "Write it as ${NAME} and set that variable, or move the index to pip's configuration.",
         )
-
-
-def _error(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
-    if where is None:
-        return RequirementsError(message, hint=hint)
-    return RequirementsError(message, file=where.file, line=where.line, hint=hint)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shlex
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -213,7 +214,7 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
         _refuse_no_environment(session)
         return
     root, on_stale = Path.cwd(), _on_stale()
-    remake = f"nox --reuse-venv=never -s {session.name}"
+    remake = f"nox --reuse-venv=never -s {shlex.quote(session.name)}"
     venv = _environment.find_environment(Path(session.virtualenv.location).resolve(), remake)
     config, planned = _plan(names or [None])
     by_content = bool(os.environ.get("CI"))

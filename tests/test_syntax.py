@@ -25,7 +25,8 @@ from nox_lock._requirements import read_inputs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nox_lock._requirements import Entry, Inputs
+    from nox_lock._entries import Entry
+    from nox_lock._requirements import Inputs
 
 SOURCE = "requirements.in"
 ORACLE = Path(__file__).with_name("support") / "pip_oracle.py"
@@ -177,6 +178,8 @@ def normal(answer: dict[str, Any]) -> Read:
         entry[5] = sorted({canonicalize_name(extra) for extra in extras})
         entry[8] = entry[8] and bare(entry[8])
         entries.append(entry)
+    # A file that is included twice is read twice.
+    lines = {(file, line): found for file, line, found in answer["options"]}
     options = [
         [
             file,
@@ -186,7 +189,7 @@ def normal(answer: dict[str, Any]) -> Read:
                 for name, value in {(name, value) for name, value in found}
             ),
         ]
-        for file, line, found in answer["options"]
+        for (file, line), found in lines.items()
     ]
     return Read(entries, options)
 
@@ -567,6 +570,16 @@ def test_an_archive_that_is_not_there_is_refused(oracle: Oracle) -> None:
     """Pip warns, and fails when it wants it."""
     oracle.fill(files("missing/app-1.0-py3-none-any.whl\n"))
     assert "there is no missing/app" in ours(oracle.root).error
+
+
+@pytest.mark.parametrize("line", ["{}/lib", "-e {}/lib", "app @ file://{}/lib", "file://{}/lib"])
+def test_a_path_of_this_machine_is_refused(line: str, oracle: Oracle, tmp_path: Path) -> None:
+    """It would stand in the lock, from wherever the project is seen."""
+    (tmp_path / "lib").mkdir()
+    oracle.fill(files(f"app\n{line.format(tmp_path)}\n"))
+    error = ours(oracle.root).error
+    assert error.startswith(f"{SOURCE}:2: ")
+    assert "outside the project" in error
 
 
 def test_a_url_is_not_followed(oracle: Oracle) -> None:

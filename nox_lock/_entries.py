@@ -1,0 +1,204 @@
+"""Read one requirement line: PEP 508, a URL, or a path, as pip takes them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from nox_lock import _syntax
+from nox_lock._errors import RequirementsError
+from nox_lock._projects import metadata_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from packaging.markers import Marker
+    from packaging.specifiers import SpecifierSet
+
+# pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
+URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
+_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@")
+_EMPTY_MARKER = re.compile(r"\s*;\s*$")
+_EGG = re.compile(r"[#&]egg=([\w.-]+)")
+
+
+class Where(NamedTuple):
+    """A place in a file a person edits: path relative to the project root, line from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One requirement or constraint of an input.
+
+    Attributes:
+        text: canonical form: equal for every spelling of the same demand.
+        where: the file and line that ask for it.
+        name: normalized project name (PEP 503), or None for a bare URL or path.
+        extras: normalized names of the extras asked for.
+        specifier: the versions allowed, or None for a direct URL or path.
+        marker: when it applies (PEP 508), or None for always.
+        url: the direct URL, or the path relative to the project root, or None.
+        editable: written with ``-e``.
+        constraint: from a ``-c`` file: narrows a version, asks for nothing.
+        metadata: digest of what a local project says it depends on; empty for all others.
+    """
+
+    text: str
+    where: Where
+    name: str | None
+    extras: frozenset[str]
+    specifier: SpecifierSet | None
+    marker: Marker | None
+    url: str | None
+    editable: bool
+    constraint: bool
+    metadata: str = ""
+
+
+def fault(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
+    """Return the error for what is wrong at `where`; nowhere, for what no file asked for."""
+    if where is None:
+        return RequirementsError(message, hint=hint)
+    return RequirementsError(message, file=where.file, line=where.line, hint=hint)
+
+
+def relative(path: Path, root: Path) -> str:
+    """Return `path` relative to `root`, with forward slashes; ``../`` where it lies outside."""
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:  # another drive, on Windows
+        return path.as_posix()
+
+
+def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: bool) -> Entry:
+    """Read one requirement line.
+
+    Raises:
+        RequirementsError: when it is neither PEP 508, nor a URL, nor a path that exists.
+    """
+    edit = next((value for name, value in line.options if name == "--editable"), None)
+    text = _EMPTY_MARKER.sub("", line.requirement or edit or "")
+    if _syntax.variables(text):
+        raise fault(
+            f"{text!r} holds a variable, whose value would be written into the lock",
+            where,
+            "Write the value itself, or put the index into an option line.",
+        )
+    options = [f"{name}={value}" for name, value in line.options if name != "--editable"]
+    if edit is not None or URL.match(text) or _is_path(text, root, where):
+        return _direct(text, options, where, root, editable=edit is not None, constraint=constraint)
+    bare, _, when = text.partition(";")
+    try:
+        # pip splits here, also behind a URL, where PEP 508 wants a blank.
+        requirement = Requirement(f"{bare} ; {when}" if when else bare)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
+        raise fault(f"{text!r} is no requirement: {reason}", where) from error
+    name = canonicalize_name(requirement.name)
+    extras = frozenset(canonicalize_name(extra) for extra in requirement.extras)
+    marks = f"[{','.join(sorted(extras))}]" if extras else ""
+    url = requirement.url and _local(requirement.url, where, root)
+    demand = f" @ {url}" if url else str(requirement.specifier)
+    when = f"; {requirement.marker}" if requirement.marker else ""
+    return Entry(
+        text=" ".join([f"{name}{marks}{demand}{when}", *sorted(options)]),
+        where=where,
+        name=name,
+        extras=extras,
+        specifier=None if url else requirement.specifier,
+        marker=requirement.marker,
+        url=url,
+        editable=False,
+        constraint=constraint,
+        metadata=_metadata(url, root),
+    )
+
+
+def _direct(
+    text: str, options: list[str], where: Where, root: Path, *, editable: bool, constraint: bool
+) -> Entry:
+    """Read a bare URL or path, with its marker and extras."""
+    named = _NAMED.match(text) if editable else None
+    extras = frozenset(_extras((named["extras"] or "") if named else ""))
+    text = text[named.end() :].strip() if named else text
+    bare, _, when = text.partition("; " if URL.match(text) else ";")
+    marker = None
+    if when.strip():
+        try:
+            marker = Requirement(f"x; {when}").marker
+        except InvalidRequirement as error:
+            raise fault(f"{when.strip()!r} is no marker", where) from error
+    if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
+        bare = bare.strip()[: found.start()]
+        extras = frozenset(_extras(found[1]))
+    url = _local(bare.strip(), where, root)
+    name = canonicalize_name(named["name"]) if named else None
+    if egg := _EGG.search(bare):
+        name = canonicalize_name(egg[1])
+    elif urlsplit(url).path.endswith(".whl"):
+        name = canonicalize_name(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
+    marks = f"[{','.join(sorted(extras))}]" if extras else ""
+    shown = f"{'-e ' if editable else ''}{url}{marks}{f'; {marker}' if marker else ''}"
+    return Entry(
+        text=" ".join([shown, *sorted(options)]),
+        where=where,
+        name=name,
+        extras=extras,
+        specifier=None,
+        marker=marker,
+        url=url,
+        editable=editable,
+        constraint=constraint,
+        metadata=_metadata(url, root),
+    )
+
+
+def _metadata(url: str | None, root: Path) -> str:
+    return metadata_digest(root / url) if url and not URL.match(url) else ""
+
+
+def _extras(text: str) -> Iterator[str]:
+    for extra in text.strip("[]").split(","):
+        if extra.strip():
+            yield canonicalize_name(extra.strip())
+
+
+def _is_path(text: str, root: Path, where: Where) -> bool:
+    """Tell, as pip does, whether a line that is no URL names a local project or archive."""
+    if _NAMED.match(text):
+        return False
+    path = re.split(r"[;\[]", text, maxsplit=1)[0].strip()
+    if path.startswith(".") or "/" in path or os.sep in path:
+        if not (root / path).exists():
+            raise fault(f"there is no {path}, seen from the project root", where)
+        return True
+    return path.endswith(_ARCHIVES)
+
+
+def _local(url: str, where: Where, root: Path) -> str:
+    """Return a local path or file: URL as a path relative to `root`; anything else as it is."""
+    path = url
+    if URL.match(url):
+        if not url.lower().startswith("file:"):
+            return url
+        bare = url.partition("#")[0]
+        path = unquote(urlsplit(bare).path) if bare.startswith("file:/") else bare[len("file:") :]
+    located = relative(root / path, root)
+    if Path(path).is_absolute() and located.startswith("../"):
+        raise fault(
+            f"{path} lies outside the project: the lock would hold a path of this machine",
+            where,
+            "Write it relative to the project root, such as ../other.",
+        )
+    return located
