@@ -214,7 +214,8 @@ def lockfile_path(lock: LockConfig, target: Target, *, several: bool) -> str:
     stem = posixpath.splitext(source)[0]
     pattern = lock.lockfile
     if pattern is None:
-        return f"{stem}-py{target}.txt" if several else f"{stem}.txt"
+        short = str(target).removeprefix("py")
+        return f"{stem}-py{short}.txt" if several else f"{stem}.txt"
     if several and "{python}" not in pattern:
         raise ConfigError(
             f"`tool.nox-lock.locks.{lock.name}.lockfile` needs {{python}}, having several",

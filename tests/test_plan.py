@@ -72,7 +72,7 @@ def lock_table(text: str, **files: str) -> dict[str, str]:
         ),
         (
             table("python = ['3.13t', 'pypy3.10']"),
-            [("requirements-py3.13t.txt", "3.13t"), ("requirements-pypypy3.10.txt", "pypy3.10")],
+            [("requirements-py3.13t.txt", "3.13t"), ("requirements-pypy3.10.txt", "pypy3.10")],
         ),
         (lock_table(""), [("a.txt", HERE)]),
         (lock_table("lockfile = 'x/{name}-{stem}-{python}.txt'"), [(f"x/dev-a-{HERE}.txt", HERE)]),

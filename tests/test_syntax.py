@@ -39,6 +39,9 @@ STRICTER = (
     "lies outside the project",
     # pip reads on, and leaves out a part of what is written.
     "unexpected '",
+    # pip warns of an archive that is not there, and fails when it wants it.
+    ".whl, seen from the project root",
+    ".gz, seen from the project root",
     # Nobody means this.
     "holds a NUL character",
 )
@@ -162,9 +165,9 @@ def by_line(inputs: Inputs) -> list[Any]:
 
 
 def bare(url: str) -> str:
-    """Return a path in its shortest form, and a URL as it is, but for an empty fragment."""
+    """Return a URL without an empty fragment, a path in its shortest form and without its name."""
     url = url.removesuffix("#")
-    return url if ":" in url else posixpath.normpath(url)
+    return url if ":" in url else posixpath.normpath(re.sub(r"#egg=[\w.-]+$", "", url))
 
 
 def normal(answer: dict[str, Any]) -> Read:
