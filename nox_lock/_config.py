@@ -220,6 +220,13 @@ def _lock(name: str, table: Table, pythons: tuple[Target, ...], common: Settings
         raise ConfigError(
             f"`{table.name}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]'
         )
+    for path in inputs:
+        if path.endswith(".toml"):
+            raise ConfigError(
+                f"`{table.name}.inputs`: {path} is no requirements file",
+                file=FILE,
+                hint="Write what it asks for into a requirements.in.",
+            )
     lockfile = table.string("lockfile")
     if lockfile is not None:
         lockfile = _inside(lockfile, table)

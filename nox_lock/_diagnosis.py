@@ -111,9 +111,9 @@ def _demand(demand: str, output: str, inputs: Inputs) -> str:
     bare = demand.removeprefix("The user requested ").removeprefix("(constraint) ")
     entries = [each for each in inputs.entries if each.name == _project(bare)]
     exact = [each for each in entries if each.specifier == _specifier(bare)]
-    narrow = [each for each in exact or entries if each.constraint is constraint]
-    chosen = next(iter(narrow or exact or entries), None)
-    if chosen is None:
+    narrow = [each for each in exact if each.constraint is constraint] or exact
+    chosen = next(iter(narrow), None)
+    if chosen is None and not demand.startswith("The user requested "):
         chosen = _origin(_project(bare), output, inputs)
     return f"{bare} ({chosen.where.file}:{chosen.where.line})" if chosen else bare
 
@@ -151,7 +151,8 @@ def _unmet(output: str, inputs: Inputs) -> CompileError | None:
             entry,
             "Check its spelling, and that your pip configuration names the index that has it.",
         )
-    newest = ", ".join(versions.split(", ")[-8:])
+    known = versions.split(", ")
+    newest = ", ".join([*(["..."] if len(known) > 8 else []), *known[-8:]])  # noqa: PLR2004
     return _placed(f"no version meets {demand}{asked}; there are {newest}", "no version", entry)
 
 

@@ -178,7 +178,7 @@ def _is_path(text: str, root: Path, where: Where) -> bool:
     """Tell, as pip does, whether a line that is no URL names a local project or archive."""
     if _NAMED.match(text):
         return False
-    path = re.split(r"[;\[]", text, maxsplit=1)[0].strip()
+    path = re.sub(r"\[[^\]]*\]\s*$", "", text.partition(";")[0]).strip()
     if path.startswith(".") or "/" in path or os.sep in path:
         if not (root / path).exists():
             raise fault(f"there is no {path}, seen from the project root", where)

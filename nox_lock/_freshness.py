@@ -67,7 +67,11 @@ def _matches_stamp(planned: Planned) -> bool:
     lock = planned.existing
     if lock is None or lock.stamp is None or lock.problems:
         return False
-    return lock.stamp.inputs == planned.digest() and lock.stamp.body == _lockfile.digest(lock.body)
+    return (
+        lock.stamp.inputs == planned.digest()
+        and lock.stamp.hidden == frozenset(planned.hidden())
+        and lock.stamp.body == _lockfile.digest(lock.body)
+    )
 
 
 def judge(planned: Planned) -> Verdict:

@@ -147,6 +147,11 @@ class LockFile:
         return any(pin.via for pin in self.pins)
 
     @property
+    def blank(self) -> bool:
+        """Whether it holds nothing but comments."""
+        return not (self.pins or self.options or self.problems)
+
+    @property
     def recognised(self) -> bool:
         """Whether this is a lock file at all, and not somebody's own requirements."""
         return (self.maker is not None or self.stamp is not None) and not self.problems

@@ -7,6 +7,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from nox_lock import _lockfile
 from nox_lock._cache import Cache, Entry, make_key, open_cache
 from nox_lock._compile import Order, PipTools
@@ -15,18 +18,19 @@ from nox_lock._files import write_atomically
 from nox_lock._freshness import MISSING, STALE, is_fresh, judge
 from nox_lock._indexes import index_identity, pip_environment, read_index_settings
 from nox_lock._report import outcome_line, verdict_lines
+from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
 from nox_lock._toolchain import find_toolchain, tool_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from nox_lock._compile import Resolver
     from nox_lock._indexes import IndexSettings
     from nox_lock._plan import Planned
 
-UP_TO_DATE, ADOPTED, RESTORED, COMPILED = "up to date", "adopted", "restored", "compiled"
+UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
 _DEADLINE_SECONDS = 600.0
 
 
@@ -39,11 +43,6 @@ class Wishes:
     use_cache: bool = True
     overwrite: bool = False
 
-    @property
-    def moves(self) -> bool:
-        """Whether pins are to move though nothing asks them to."""
-        return self.upgrade or bool(self.upgrade_packages)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -51,7 +50,7 @@ class Outcome:
 
     Attributes:
         planned: the lock file.
-        action: `up to date`, `adopted` (stamped as it was), `restored` or `compiled`.
+        action: `up to date`, `restored` or `compiled`.
         pins: how many pins it holds now.
         seconds: how long a compile took.
         day: when a restored lock was resolved (ISO 8601).
@@ -93,16 +92,16 @@ class Locker:
         Raises:
             NoxLockError: saying why not; the lock file is then as it was.
         """
-        if not self.wishes.moves and self._is_fresh(planned):
-            return self._keep(planned)
+        if self._is_done(planned):
+            return Outcome(planned, UP_TO_DATE, _pins(planned))
         refuse_foreign(planned, overwrite=self.wishes.overwrite)
         planned = replace(planned, platform=running_platform())  # what is made now is made here
         key = self._key(planned, _seed_pins(planned))
         with self._open().hold(key, lambda what: self.tell(f"{planned.path}: {what}")):
             # Whoever held it before us may have made this very lock.
             planned = replace(planned, existing=_lockfile.read(self.root, planned.path))
-            if not self.wishes.moves and self._is_fresh(planned):
-                return self._keep(planned)
+            if self._is_done(planned):
+                return Outcome(planned, UP_TO_DATE, _pins(planned))
             entry = self._cached(planned)
             if entry is not None:
                 return self._finish(planned, entry, RESTORED, 0.0)
@@ -139,17 +138,24 @@ class Locker:
             return outcome.planned
         raise LocksError("\n".join(verdict_lines(planned, verdict)), hint=f"Run: {command}")
 
-    def _is_fresh(self, planned: Planned) -> bool:
-        if self.wishes.overwrite and planned.existing and not planned.existing.recognised:
+    def _is_done(self, planned: Planned) -> bool:
+        """Tell whether there is nothing to do: a fresh lock file, as it was stamped.
+
+        One without a stamp, or changed since (a bot's, or a hand's), is compiled from its own
+        pins: pip-tools confirms them, and only what it has confirmed is stamped.
+        """
+        lock = planned.existing
+        if lock is None or lock.stamp is None or self._moves(planned):
+            return False
+        if lock.stamp.body != _lockfile.digest(lock.body) or not lock.recognised:
             return False
         return is_fresh(planned, by_content=False)
 
-    def _keep(self, planned: Planned) -> Outcome:
-        """Leave a fresh lock file as it is; one without a true stamp (a bot's) gets one."""
-        lock = planned.existing
-        if lock is None or (lock.stamp and lock.stamp.body == _lockfile.digest(lock.body)):
-            return Outcome(planned, UP_TO_DATE, _pins(planned))
-        return self._finish(planned, Entry(lock.body, ""), ADOPTED, 0.0)
+    def _moves(self, planned: Planned) -> bool:
+        """Tell whether pins of this lock are to move though nothing asks them to."""
+        names = {canonicalize_name(Requirement(each).name) for each in self.wishes.upgrade_packages}
+        pins = planned.existing.pins if planned.existing else ()
+        return self.wishes.upgrade or any(pin.name in names for pin in pins)
 
     def _open(self) -> Cache:
         if self._cache is None:
@@ -168,7 +174,7 @@ class Locker:
 
     def _cached(self, planned: Planned) -> Entry | None:
         """Return a cached lock that moves no pin of the old one unasked."""
-        if self.wishes.moves or not self.wishes.use_cache:
+        if self._moves(planned) or not self.wishes.use_cache:
             return None
         cache = self._open()
         pins = _seed_pins(planned)
@@ -185,7 +191,7 @@ class Locker:
     def _remember(self, planned: Planned, entry: Entry) -> None:
         """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
         if self.wishes.use_cache:
-            for pins in {"", "" if self.wishes.moves else _seed_pins(planned)}:
+            for pins in {"", "" if self._moves(planned) else _seed_pins(planned)}:
                 self._open().put(self._key(planned, pins), entry)
 
     def _compile(self, planned: Planned) -> str:
@@ -258,22 +264,33 @@ class Locker:
         return Outcome(made, action, _pins(made), seconds, entry.day)
 
 
+def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
+    """Return a note on each project to upgrade that no lock pins."""
+    pinned = {pin.name for each in planned if each.existing for pin in each.existing.pins}
+    names = [canonicalize_name(Requirement(each).name) for each in packages]
+    known = sorted(name for name in pinned if name)
+    return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]
+
+
 def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:
-    """Refuse to write over a file that is no lock file.
+    """Refuse to write over a file that is no lock file, or a broken one.
 
     Raises:
         LockFileError: naming the line that shows it, and the ways out.
     """
     lock = planned.existing
-    if (
-        overwrite
-        or lock is None
-        or lock.recognised
-        or not (lock.pins or lock.options or lock.problems)
-    ):
+    if overwrite or lock is None or lock.recognised or lock.blank:
         return
     line = lock.problems[0].line if lock.problems else None
     why = lock.problems[0].message if lock.problems else "no header of pip-compile, no stamp"
+    if lock.maker or lock.stamp:
+        raise LockFileError(
+            f"this lock file is broken, and is not overwritten: {why}",
+            file=planned.path,
+            line=line,
+            hint="Mend it (of a conflict, keep either side), or make it anew: "
+            "nox -s lock -- --overwrite",
+        )
     raise LockFileError(
         f"this is no lock file, and is not overwritten: {why}",
         file=planned.path,

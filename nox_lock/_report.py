@@ -57,8 +57,6 @@ def outcome_line(outcome: Outcome) -> str:
     path, pins = outcome.planned.path, _count(outcome.pins, "pin")
     if outcome.action == "up to date":
         return f"{path}: up to date ({pins})"
-    if outcome.action == "adopted":
-        return f"{path}: up to date, and adopted: stamped, no pin moved ({pins})"
     if outcome.action == "restored":
         return (
             f"{path}: restored from the cache ({pins}, resolved on {outcome.day}; "

@@ -147,7 +147,7 @@ def install(session: nox.Session, *names: str, project: Project = None) -> None:
 def _lock(session: nox.Session) -> None:
     """Compile the inputs (requirements.in, ...) into pinned lock files; -- --help tells more."""
     with _reported(session):
-        from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
+        from nox_lock._locking import Locker, Wishes, unknown_packages  # noqa: PLC0415
         from nox_lock._options import parse_lock_options  # noqa: PLC0415
         from nox_lock._report import outcome_line  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def _lock(session: nox.Session) -> None:
             options.upgrade, options.upgrade_packages, options.use_cache, options.overwrite
         )
         config, planned = _plan(options.names)
-        for note in config.notes:
+        for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
             session.warn(note)
         locker = Locker(Path.cwd(), os.environ, wishes, tell=session.log, warn=session.warn)
         failed: list[str] = []
@@ -188,7 +188,7 @@ def _check(session: nox.Session) -> None:
 
 
 def _judge_all(session: nox.Session, names: Sequence[str], form: str) -> None:
-    from nox_lock._freshness import judge  # noqa: PLC0415
+    from nox_lock._freshness import INVALID, judge  # noqa: PLC0415
     from nox_lock._report import summary, verdict_lines, verdicts_json  # noqa: PLC0415
 
     _, planned = _plan(names)
@@ -202,7 +202,10 @@ def _judge_all(session: nox.Session, names: Sequence[str], form: str) -> None:
             for line in verdict_lines(each, verdict):
                 speak(line)
     if not all(verdict.fresh for _, verdict in judged):
-        raise LocksError(f"lock files: {summary(judged)}", hint=f"Run: {_lock_command()}")
+        broken = any(verdict.word == INVALID for _, verdict in judged)
+        overwrite = " -- --overwrite  (or mend the lines named)" if broken else ""
+        hint = f"Run: {_lock_command()}{overwrite}"
+        raise LocksError(f"lock files: {summary(judged)}", hint=hint)
 
 
 def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:
@@ -335,7 +338,7 @@ def _reported(session: nox.Session) -> Iterator[None]:
     except NoxLockError as error:
         _show(session, error)
         # nox puts a full stop behind this, so the text with commands stands above.
-        session.error(error.message.splitlines()[0].rstrip(":."))
+        session.error(str(error).splitlines()[0].rstrip(":.?"))
 
 
 def _show(session: nox.Session, error: NoxLockError) -> None:

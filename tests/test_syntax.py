@@ -167,7 +167,7 @@ def by_line(inputs: Inputs) -> list[Any]:
 def bare(url: str) -> str:
     """Return a URL without an empty fragment, a path in its shortest form and without its name."""
     url = url.removesuffix("#")
-    return url if ":" in url else posixpath.normpath(re.sub(r"#egg=[\w.-]+$", "", url))
+    return url if ":" in url else posixpath.normpath(re.sub(r"#.*$", "", url))
 
 
 def normal(answer: dict[str, Any]) -> Read:
