@@ -338,7 +338,7 @@ def _reported(session: nox.Session) -> Iterator[None]:
     except NoxLockError as error:
         _show(session, error)
         # nox puts a full stop behind this, so the text with commands stands above.
-        session.error(str(error).splitlines()[0].rstrip(":.?"))
+        session.error(error.message.splitlines()[0].rstrip(":.?"))
 
 
 def _show(session: nox.Session, error: NoxLockError) -> None:
