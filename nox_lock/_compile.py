@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote
@@ -12,14 +14,16 @@ from urllib.parse import quote, unquote
 from nox_lock._diagnosis import diagnose
 from nox_lock._entries import relative
 from nox_lock._errors import CompileError
-from nox_lock._index_log import index_failure
+from nox_lock._index_log import Rejected, index_failure, rejected
 from nox_lock._indexes import module_command, pip_environment
+from nox_lock._mirror import Mirror, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
-    from nox_lock._plan import Planned
+    from nox_lock._planned import Planned
     from nox_lock._toolchain import Toolchain
 
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
@@ -32,21 +36,65 @@ class Order:
     Attributes:
         planned: the lock file to make.
         seed: body of a lock whose pins are kept where they hold; empty for none.
-        upgrade: take the newest of everything.
+        texts: lock files that are made but not written, by path, for inputs that name them.
+        held: pins of the lock files below that may not move.
+        refresh: ask the indexes anew, whatever they said may be kept.
         upgrade_packages: projects (or requirements) to take the newest of.
     """
 
     planned: Planned
     seed: str = ""
-    upgrade: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
+    held: tuple[Entry, ...] = ()
+    refresh: bool = False
     upgrade_packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a compile made: the body of the lock file, and which versions it had to pass over."""
+
+    body: str
+    rejected: tuple[Rejected, ...] = ()
 
 
 class Resolver(Protocol):
     """Anything that turns an order into the body of a lock file."""
 
-    def __call__(self, order: Order, workshop: Path) -> str:
+    def __call__(self, order: Order, workshop: Path) -> Compiled:
         """Return the body, with LF and no absolute path; `workshop` is a private folder."""
+
+
+class Processes:
+    """The processes that run now; any thread may end them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
+
+    @contextmanager
+    def watch(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Make sure that a process is gone afterwards, whatever happens."""
+        with self._lock:
+            self._running.add(process)
+            if self._ended:
+                process.kill()
+        try:
+            yield
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            with self._lock:
+                self._running.discard(process)
+
+    def end(self) -> None:
+        """End all that run, and all that start later."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                process.kill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +108,7 @@ class PipTools:
         indexes: the pip settings that a compile may see.
         downloads: where pip-tools keeps what it downloads, or None to keep nothing.
         deadline: seconds a compile may take.
+        processes: where its processes are registered.
     """
 
     root: Path
@@ -68,9 +117,10 @@ class PipTools:
     indexes: IndexSettings
     downloads: Path | None
     deadline: float
+    processes: Processes
 
-    def __call__(self, order: Order, workshop: Path) -> str:
-        """Compile in `workshop` and return the body.
+    def __call__(self, order: Order, workshop: Path) -> Compiled:
+        """Compile in `workshop`.
 
         Raises:
             CompileError: saying which kind of failure it was.
@@ -78,28 +128,34 @@ class PipTools:
         output = workshop / "requirements.txt"
         if order.seed:
             output.write_text(f"{order.seed}\n", encoding="utf-8", newline="\n")
+        held = workshop / "held.txt"
+        held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
         printed, log = workshop / "printed.txt", workshop / "pip.log"
-        command = module_command(
-            self.toolchain.python,
-            "piptools",
-            *build_arguments(order, output, self.downloads or workshop / "downloads"),
-        )
+        inputs = order.planned.inputs
+        mirror = lay_out(inputs, order.texts, self.root, workshop)
+        arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
+        arguments += [f"--constraint={held}"] if order.held else []
+        command = module_command(self.toolchain.python, "piptools", *arguments)
         code = self._run(command, self._environment(order, workshop, log), printed)
-        said, logged = (self._read(path, workshop) for path in (printed, log))
+        said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
         if code != 0:
-            raise diagnose(said, logged, order.planned.inputs)
+            known = replace(inputs, entries=(*inputs.entries, *order.held))
+            raise diagnose(said, logged, known)
         if failure := index_failure("", logged):
             raise failure
-        return relative_paths(output.read_text(encoding="utf-8"), self.root).rstrip("\n")
+        body = mirror.show(output.read_text(encoding="utf-8"), self.root)
+        return Compiled(relative_paths(body, self.root).rstrip("\n"), rejected(logged))
 
     def _environment(self, order: Order, workshop: Path, log: Path) -> dict[str, str]:
         extra = {"log": str(log)}
         if order.planned.settings.uploaded_prior_to:
             extra["uploaded_prior_to"] = order.planned.settings.uploaded_prior_to
-        if order.upgrade or order.upgrade_packages:
+        if order.refresh:
             # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
             extra["refresh_package"] = ":all:"
         environment = pip_environment(self.environ, self.indexes, **extra)
+        # pip-tools takes the pins it lets go of from a set: the same ones each time.
+        environment["PYTHONHASHSEED"] = "0"
         temporary = workshop / "tmp"
         temporary.mkdir()
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
@@ -114,6 +170,7 @@ class PipTools:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )
+        with self.processes.watch(process):
             try:
                 return process.wait(timeout=self.deadline)
             except subprocess.TimeoutExpired as error:
@@ -122,16 +179,12 @@ class PipTools:
                     kind="time-out",
                     hint="Is an index slow or a requirement very loose? Tighten it, or try again.",
                 ) from error
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
 
-    def _read(self, path: Path, workshop: Path) -> str:
+    def _read(self, path: Path, mirror: Mirror, workshop: Path) -> str:
         """Return what a run wrote, without the paths of this machine."""
         if not path.exists():
             return ""
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = mirror.show(path.read_text(encoding="utf-8", errors="replace"), self.root)
         for folder in (workshop, self.root):
             text = (
                 text.replace(f"{folder}/", "").replace(f"{folder}\\", "").replace(str(folder), ".")
@@ -139,7 +192,7 @@ class PipTools:
         return text
 
 
-def build_arguments(order: Order, output: Path, downloads: Path) -> list[str]:
+def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror) -> list[str]:
     """Return pip-compile's arguments.
 
     Header and option lines are left to us, since pip-compile would write the user's own into
@@ -160,9 +213,10 @@ def build_arguments(order: Order, output: Path, downloads: Path) -> list[str]:
     arguments += ["--generate-hashes"] if settings.generate_hashes else []
     arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
     arguments += [f"--cache-dir={downloads}"]
-    arguments += ["--upgrade"] if order.upgrade else []
     arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
-    return [*arguments, *order.planned.inputs.sources]
+    arguments += [f"--extra={extra}" for extra in order.planned.inputs.extras]
+    arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
+    return [*arguments, *mirror.arguments]
 
 
 def relative_paths(body: str, root: Path) -> str:

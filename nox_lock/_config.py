@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from nox_lock._errors import ConfigError
+from nox_lock._pyproject import is_project_file
+from nox_lock._settings import (
+    SETTINGS_KEYS,
+    Settings,
+    merge_settings,
+    read_pip_tools,
+    read_settings,
+)
 from nox_lock._tables import FILE, Table, nearest, parse_toml
 from nox_lock._target import Target, parse_target
 
@@ -19,49 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ON_STALE = ("auto", "lock", "error")
-_PLACEHOLDERS = ("name", "stem", "python")
-# pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
-UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
+_PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
+# `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
+_SYSTEMS = ("linux", "darwin", "win32", "cygwin", "aix", "android", "ios", "emscripten", "wasi")
+_OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 _FOUND_IN = ("*.in", "requirements/*.in")
-_SETTINGS = (
-    "generate-hashes",
-    "strip-extras",
-    "allow-unsafe",
-    "unsafe-package",
-    "uploaded-prior-to",
-)
-_PIP_TOOLS_READ = (
-    "generate-hashes",
-    "strip-extras",
-    "allow-unsafe",
-    "unsafe-package",
-    "sync",
-    "compile",
-)
-# Values that are what nox-lock does anyway; "any" where the key changes no lock.
-_PIP_TOOLS_HARMLESS: Mapping[str, object] = {
-    "annotate": True,
-    "annotation-style": "split",
-    "cache-dir": "any",
-    "color": "any",
-    "header": True,
-    "newline": "lf",
-    "quiet": "any",
-    "resolver": "backtracking",
-    "reuse-hashes": True,
-    "verbose": "any",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a lock is compiled; None leaves it to the next source (see `resolve_settings`)."""
-
-    generate_hashes: bool | None = None
-    strip_extras: bool | None = None
-    allow_unsafe: bool | None = None
-    unsafe_packages: tuple[str, ...] | None = None
-    uploaded_prior_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +38,13 @@ class LockConfig:
 
     Attributes:
         name: what `lock=` and the command line call it.
-        inputs: its input files, relative to the project root.
+        inputs: its input files, relative to the project root; may be none when it has groups.
         lockfile: pattern of its lock file, or None for the default beside the first input.
         pythons: the targets asked for; empty for none said.
+        platforms: values of `sys.platform` that get a lock file each; empty for one for all.
+        extras: extras of its project files to lock, too.
+        groups: dependency groups (PEP 735) of `pyproject.toml` to lock, too.
+        constraints: names of the locks it must agree with.
         settings: how it is compiled.
     """
 
@@ -80,6 +52,10 @@ class LockConfig:
     inputs: tuple[str, ...]
     lockfile: str | None = None
     pythons: tuple[Target, ...] = ()
+    platforms: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     settings: Settings = field(default_factory=Settings)
 
 
@@ -127,7 +103,7 @@ def load_config(root: Path) -> Config:
     """
     path = root / FILE
     try:
-        tools = parse_toml(path.read_bytes()) if path.exists() else Table("tool", {})
+        document = parse_toml(path.read_bytes()) if path.exists() else Table("", {})
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=FILE) from error
     found = [
@@ -136,26 +112,40 @@ def load_config(root: Path) -> Config:
         for path in root.glob(pattern)
         if path.is_file()
     ]
-    return parse_config(tools, sorted(found))
+    project = document.values.get("project")
+    static = isinstance(project, dict) and "dependencies" in project
+    return parse_config(document.table("tool"), sorted(found), static_project=static)
 
 
-def parse_config(tools: Table, found: Iterable[str]) -> Config:
+def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = False) -> Config:
     """Read the parsed `[tool]` table; `found` are the paths of the ``.in`` files there are.
+
+    With `static_project`, a `pyproject.toml` is the input where there is no other.
 
     Raises:
         ConfigError: for an unknown key, a wrong type or name, two locks that clash, no input.
     """
-    pip_tools, notes = _pip_tools(tools.table("pip-tools"))
+    pip_tools, notes = read_pip_tools(tools.table("pip-tools"))
     table = tools.table("nox-lock")
-    table.refuse_unknown((*_SETTINGS, "python", "on-stale", "locks"))
-    common = _over(_settings(table), pip_tools)
-    pythons = _pythons(table)
+    table.refuse_unknown((*SETTINGS_KEYS, "python", "platforms", "lockfile", "on-stale", "locks"))
+    common = LockConfig(
+        "",
+        (),
+        _lockfile(table),
+        _pythons(table),
+        _platforms(table),
+        settings=merge_settings(read_settings(table), pip_tools),
+    )
     on_stale = check_on_stale(table.string("on-stale") or "auto", f"`{table.name}.on-stale`")
     declared = table.table("locks")
-    locks = {name: _lock(name, declared.table(name), pythons, common) for name in declared.values}
+    locks = {name: _lock(name, declared.table(name), common) for name in declared.values}
     taken = {file for lock in locks.values() for file in lock.inputs}
     for name, file in _discover([file for file in found if file not in taken], locks).items():
-        locks[name] = LockConfig(name, (file,), None, pythons, common)
+        locks[name] = replace(common, name=name, inputs=(file,))
+    if not locks and static_project:
+        locks["requirements"] = replace(common, name="requirements", inputs=(FILE,))
+    for lock in locks.values():
+        _check_constraints(lock, locks)
     if not locks:
         raise ConfigError(
             "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
@@ -211,35 +201,79 @@ def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str
     return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
 
 
-def _lock(name: str, table: Table, pythons: tuple[Target, ...], common: Settings) -> LockConfig:
+def _lock(name: str, table: Table, common: LockConfig) -> LockConfig:
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise ConfigError(f"{name!r} is no name for a lock: letters, digits, - _ .", file=FILE)
-    table.refuse_unknown((*_SETTINGS, "inputs", "lockfile", "python"))
+    table.refuse_unknown(
+        (
+            *SETTINGS_KEYS,
+            "inputs",
+            "extras",
+            "groups",
+            "constraints",
+            "lockfile",
+            "python",
+            "platforms",
+        )
+    )
     inputs = tuple(_inside(path, table) for path in table.strings("inputs"))
-    if not inputs:
+    extras, groups = table.strings("extras"), table.strings("groups")
+    if not inputs and not groups:
         raise ConfigError(
             f"`{table.name}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]'
         )
-    for path in inputs:
-        if path.endswith(".toml"):
-            raise ConfigError(
-                f"`{table.name}.inputs`: {path} is no requirements file",
-                file=FILE,
-                hint="Write what it asks for into a requirements.in.",
-            )
-    lockfile = table.string("lockfile")
-    if lockfile is not None:
-        lockfile = _inside(lockfile, table)
-        _check_placeholders(lockfile, table)
-        if lockfile in inputs:
-            raise ConfigError(f"`{table.name}`: {lockfile} is both input and lock file", file=FILE)
+    if extras and not any(map(is_project_file, inputs)):
+        raise ConfigError(
+            f"`{table.name}.extras`: none of its inputs has extras",
+            file=FILE,
+            hint=f'Name the project file, too: inputs = ["{FILE}"]',
+        )
+    lockfile = _lockfile(table)
+    if lockfile in inputs:
+        raise ConfigError(f"`{table.name}`: {lockfile} is both input and lock file", file=FILE)
     return LockConfig(
         name,
         inputs,
-        lockfile,
-        _pythons(table) or pythons,
-        _over(_settings(table), common),
+        lockfile or common.lockfile,
+        _pythons(table) or common.pythons,
+        _platforms(table) or common.platforms,
+        extras,
+        groups,
+        table.strings("constraints"),
+        merge_settings(read_settings(table), common.settings),
     )
+
+
+def _check_constraints(lock: LockConfig, locks: Mapping[str, LockConfig]) -> None:
+    for name in lock.constraints:
+        if name not in locks or name == lock.name:
+            near = nearest(name, set(locks) - {lock.name})
+            raise ConfigError(
+                f"`tool.nox-lock.locks.{lock.name}.constraints`: {name!r} is no other lock{near}",
+                file=FILE,
+                hint=f"Locks here: {', '.join(locks)}",
+            )
+
+
+def _lockfile(table: Table) -> str | None:
+    lockfile = table.string("lockfile")
+    if lockfile is None:
+        return None
+    lockfile = _inside(lockfile, table)
+    _check_placeholders(lockfile, table)
+    return lockfile
+
+
+def _platforms(table: Table) -> tuple[str, ...]:
+    systems = table.strings("platforms")
+    for system in systems:
+        if system not in _SYSTEMS and not re.fullmatch(r"(?:free|open|net)bsd\d*|sunos\d", system):
+            known = _OTHER_NAMES.get(system.lower())
+            near = f"; did you mean {known!r}?" if known else nearest(system, _SYSTEMS)
+            raise ConfigError(
+                f"`{table.name}.platforms`: {system!r} is no sys.platform{near}", file=FILE
+            )
+    return tuple(dict.fromkeys(systems))
 
 
 def _inside(path: str, table: Table) -> str:
@@ -260,69 +294,6 @@ def _check_placeholders(lockfile: str, table: Table) -> None:
         if name not in _PLACEHOLDERS:
             near = nearest(name, _PLACEHOLDERS)
             raise ConfigError(f"{key}: unknown {{{name}}}{near}", file=FILE)
-
-
-def resolve_settings(configured: Settings, command: str | None) -> Settings:
-    """Fill what the configuration leaves open from the existing lock's own command, else defaults.
-
-    `command` is the one in the lock file's header, or None when there is no lock file.
-    """
-    recorded = Settings()
-    words = (command or "").split()
-    if words[:1] == ["uv"]:  # it strips extras and pins unsafe projects unless told not to
-        recorded = Settings(
-            generate_hashes="--generate-hashes" in words,
-            strip_extras="--no-strip-extras" not in words,
-        )
-    elif words[:1] == ["pip-compile"]:
-        unsafe = tuple(w.partition("=")[2] for w in words if w.startswith("--unsafe-package="))
-        recorded = Settings(
-            generate_hashes="--generate-hashes" in words,
-            strip_extras="--strip-extras" in words,
-            allow_unsafe="--allow-unsafe" in words,
-            unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
-        )
-    defaults = Settings(
-        generate_hashes=True, strip_extras=True, allow_unsafe=True, unsafe_packages=UNSAFE_PACKAGES
-    )
-    return _over(configured, _over(recorded, defaults))
-
-
-def _over(upper: Settings, lower: Settings) -> Settings:
-    """Take each setting from `upper`, where it says nothing from `lower`."""
-    chosen = {}
-    for each in fields(Settings):
-        value = getattr(upper, each.name)
-        chosen[each.name] = getattr(lower, each.name) if value is None else value
-    return Settings(**chosen)
-
-
-def _settings(table: Table) -> Settings:
-    unsafe = table.strings("unsafe-package")
-    return Settings(
-        generate_hashes=table.flag("generate-hashes"),
-        strip_extras=table.flag("strip-extras"),
-        allow_unsafe=table.flag("allow-unsafe"),
-        unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
-        uploaded_prior_to=table.string("uploaded-prior-to"),
-    )
-
-
-def _pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
-    """Read `[tool.pip-tools]`: the settings taken over, and a note on each that is not.
-
-    Its keys may be written with underscores, and under `compile`:
-    https://pip-tools.readthedocs.io/en/stable/#configuration
-    """
-    flat = {**table.values, **table.table("compile").values}
-    flat = {key.replace("_", "-"): value for key, value in flat.items()}
-    notes = tuple(
-        f"[{table.name}] {key} cannot be honoured in locks of nox-lock: leave it out, "
-        "or say it in an input or in [tool.nox-lock]"
-        for key, value in sorted(flat.items())
-        if key not in _PIP_TOOLS_READ and _PIP_TOOLS_HARMLESS.get(key, "") not in ("any", value)
-    )
-    return _settings(Table(table.name, flat)), notes
 
 
 def _pythons(table: Table) -> tuple[Target, ...]:

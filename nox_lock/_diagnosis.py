@@ -102,13 +102,14 @@ def _conflict(output: str, inputs: Inputs) -> CompileError | None:
         "\n".join(["these cannot hold together:", *shown]) if shown else "requirements conflict",
         kind="conflict",
         hint="Loosen one of the requirements named.",
+        projects=tuple(_project(_bare(each).rpartition(" depends on ")[2]) for each in demands),
     )
 
 
 def _demand(demand: str, output: str, inputs: Inputs) -> str:
     """Return a line of pip's conflict text with the file and line it comes from."""
     constraint = "(constraint) " in demand
-    bare = demand.removeprefix("The user requested ").removeprefix("(constraint) ")
+    bare = _bare(demand)
     entries = [each for each in inputs.entries if each.name == _project(bare)]
     exact = [each for each in entries if each.specifier == _specifier(bare)]
     narrow = [each for each in exact if each.constraint is constraint] or exact
@@ -116,6 +117,11 @@ def _demand(demand: str, output: str, inputs: Inputs) -> str:
     if chosen is None and not demand.startswith("The user requested "):
         chosen = _origin(_project(bare), output, inputs)
     return f"{bare} ({chosen.where.file}:{chosen.where.line})" if chosen else bare
+
+
+def _bare(demand: str) -> str:
+    """Return what is asked for in a line of pip's conflict text."""
+    return demand.removeprefix("The user requested ").removeprefix("(constraint) ")
 
 
 def _specifier(demand: str) -> SpecifierSet | None:

@@ -27,6 +27,8 @@ URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORE
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@")
 _EMPTY_MARKER = re.compile(r"\s*;\s*$")
+# A user name alone is no secret, but one with an empty password is a token.
+_PASSWORD = re.compile(r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@")
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 
 
@@ -202,3 +204,17 @@ def _local(url: str, where: Where, root: Path) -> str:
             "Write it relative to the project root, such as ../other.",
         )
     return located
+
+
+def refuse_secrets(line: str, where: Where) -> None:
+    """Refuse a line with a password in a URL.
+
+    Raises:
+        RequirementsError: naming the place.
+    """
+    if _PASSWORD.search(line):
+        raise fault(
+            "a password stands here in clear, and would go into the lock file",
+            where,
+            "Write it as ${NAME} and set that variable, or move the index to pip's configuration.",
+        )

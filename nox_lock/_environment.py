@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nox_lock._lockfile import Pin
-    from nox_lock._plan import Planned
+    from nox_lock._planned import Planned
     from nox_lock._target import Target
 
 # Where we keep notes inside an environment: gone with it.

@@ -54,6 +54,15 @@ class LocksError(NoxLockError):
     """Some locks could not be made or are not fresh; every one of them is named."""
 
 
+class BlockedError(LocksError):
+    """A lock file was left as it was, because another one of its stack could not be made."""
+
+    def __init__(self, failed: str, *, file: str) -> None:
+        super().__init__(
+            f"left as it was: {failed}, of the same stack, could not be made", file=file
+        )
+
+
 class ToolchainError(NoxLockError):
     """There is no interpreter with a working pip-tools for a target."""
 
@@ -78,6 +87,7 @@ class CompileError(NoxLockError):
 
     Attributes:
         kind: which failure it was, one of the names in `nox_lock._diagnosis.KINDS`.
+        projects: of a conflict, the projects in it, by normalized name.
     """
 
     def __init__(
@@ -88,9 +98,11 @@ class CompileError(NoxLockError):
         file: str | None = None,
         line: int | None = None,
         hint: str | None = None,
+        projects: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message, file=file, line=line, hint=hint)
         self.kind = kind
+        self.projects = projects
 
 
 class WaitError(NoxLockError):

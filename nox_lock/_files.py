@@ -6,6 +6,10 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -16,7 +20,39 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         OSError: when the folder cannot be written, or the disk is full.
     """
-    path = path.resolve()
+    write_all({path: text})
+
+
+def write_all(texts: Mapping[Path, str]) -> None:
+    """Replace several files as `write_atomically` does one: all of them, or none.
+
+    All are written beside their places before the first one moves there; only a kill or a power
+    cut between two of those moves can leave the one new and the other old.
+
+    Raises:
+        OSError: when a folder cannot be written, or the disk is full.
+    """
+    written: dict[Path, Path] = {}
+    old: dict[Path, bytes | None] = {}
+    try:
+        for path, text in texts.items():
+            place = path.resolve()
+            written[place] = _write_beside(place, text)
+        for place, temporary in written.items():
+            before = place.read_bytes() if len(written) > 1 and place.exists() else None
+            temporary.replace(place)
+            old[place] = before
+    except BaseException:
+        for temporary in written.values():
+            with suppress(OSError):
+                temporary.unlink()
+        _put_back(old)
+        raise
+    for folder in {place.parent for place in written}:
+        _sync_folder(folder)
+
+
+def _write_beside(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -25,12 +61,21 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(_mode(path))
-        Path(temporary).replace(path)
     except BaseException:
         with suppress(OSError):
             Path(temporary).unlink()
         raise
-    _sync_folder(path.parent)
+    return Path(temporary)
+
+
+def _put_back(old: Mapping[Path, bytes | None]) -> None:
+    """Undo the moves made before one that failed."""
+    for place, before in old.items():
+        with suppress(OSError):
+            if before is None:
+                place.unlink()
+            else:
+                _write_beside(place, before.decode()).replace(place)
 
 
 def _mode(path: Path) -> int:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from nox_lock._entries import Entry
     from nox_lock._lockfile import LockFile, Pin
-    from nox_lock._plan import Planned
+    from nox_lock._planned import Planned
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
+ORPHANED = "orphaned"
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")
 
 
@@ -42,7 +43,7 @@ class Verdict:
     """What a lock file is worth.
 
     Attributes:
-        word: `fresh`, `stale`, `missing` or `invalid`.
+        word: `fresh`, `stale`, `missing`, `invalid` or `orphaned`.
         reasons: why; empty for fresh.
         notes: what a person may want to know of a fresh one.
     """
@@ -93,6 +94,7 @@ def judge(planned: Planned) -> Verdict:
         *_judge_reach(planned, lock),
         *_judge_options(planned, lock),
         *_judge_settings(planned, lock),
+        *_judge_layers(planned, lock),
     ]
     notes: list[str] = []
     if lock.stamp is None:
@@ -104,7 +106,19 @@ def judge(planned: Planned) -> Verdict:
     return Verdict(STALE, tuple(reasons)) if reasons else Verdict(FRESH, notes=tuple(notes))
 
 
+def judge_orphan(path: str) -> Verdict:
+    """Judge a file with our stamp that is the lock file of nothing."""
+    reason = (
+        "it is the lock file of nothing any more, but whoever installs from it goes on: "
+        f"git rm {path}, or name it by `lockfile`"
+    )
+    return Verdict(ORPHANED, (Reason(reason, path),))
+
+
 def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    if planned.system and planned.platform.system != planned.system:
+        made = planned.platform.system
+        yield Reason(f"made on {made}, wanted for {planned.system}", planned.path)
     if lock.python is not None and lock.python != planned.target.version:
         yield Reason(
             f"made for Python {lock.python}, wanted for Python {planned.target}", planned.path
@@ -160,7 +174,7 @@ def _bare_url(url: str | None) -> str:
 
 def _judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that an input asks for every pin, directly or through others, as annotated."""
-    if not lock.annotated or planned.inputs.remote:
+    if not lock.annotated or not planned.inputs.judgeable:
         return
     asking = [
         entry
@@ -227,6 +241,32 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     if settings.allow_unsafe:
         for name in sorted(lock.unsafe):
             yield Reason(f"{name} is not pinned, and allow-unsafe is true", path)
+
+
+def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Check that a lock holds the versions of the locks it builds on."""
+    for file in planned.inputs.pending:
+        where = next(each.where for each in planned.inputs.includes if each.file == file)
+        yield Reason(f"it builds on {file}, which is not there", where.file, where.line)
+    for low, theirs, ours in disagreements(planned, lock):
+        yield Reason(
+            f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on",
+            planned.path,
+            ours.line,
+        )
+
+
+def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, Pin, Pin]]:
+    """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
+    ours = {pin.name: pin for pin in lock.pins if pin.name} if planned.below else {}
+    for low in planned.below:
+        for pin in low.existing.pins if low.existing else ():
+            own = ours.get(pin.name or "")
+            if own is None or own.shown == pin.shown:
+                continue
+            if pin.url and own.url and _bare_url(pin.url) == _bare_url(own.url):
+                continue
+            yield low, pin, own
 
 
 def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]:

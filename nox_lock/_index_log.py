@@ -7,6 +7,9 @@ terminal as for a project that does not exist. Only its log tells them apart.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
+
+from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
 
@@ -16,6 +19,7 @@ _FILE = re.compile(r"(?:Found link|Skipping link: (?!not a file)).* \(from (\S+?
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
 _NO_PAGE = re.compile(r"Skipping page (\S+) because the \w+ request got Content-Type: (\S+)\.")
 _UNTRUSTED = re.compile(r"The repository located at (\S+) is not a trusted or secure host")
+_DEPENDS = re.compile(r"(?:\S+ +)?(\S+) (\S+) depends on (\S.*)$")
 _STATUS = re.compile(r"(\d{3}) (?:Client|Server) Error")
 _BROKEN = re.compile(
     r"^.*\b((?:ChunkedEncodingError|IncompleteRead|ProtocolError|ReadTimeoutError|"
@@ -34,6 +38,28 @@ _FAILURES = (
     (("incomplete", "broken", "chunked", "reset"), "its answer broke off"),
     (("connectionfailed", "connection-failed"), "it cannot be reached"),
 )
+
+
+class Rejected(NamedTuple):
+    """A version that pip tried and passed over: its project, and what it wanted instead."""
+
+    name: str
+    version: str
+    wanted: str
+
+
+def rejected(log: str) -> tuple[Rejected, ...]:
+    """Return the versions that pip passed over, in the order it tried them."""
+    found: dict[Rejected, None] = {}
+    for block in log.split("Will try a different candidate, due to conflict:\n")[1:]:
+        for line in block.split("\n"):
+            demand = _DEPENDS.match(line)
+            if not demand and "The user requested " not in line:
+                break
+            if demand:
+                name, version, wanted = demand.groups()
+                found[Rejected(canonicalize_name(name), version, wanted)] = None
+    return tuple(found)
 
 
 def mask(text: str) -> str:

@@ -6,6 +6,7 @@ one comment line, the stamp. https://pip-tools.readthedocs.io/en/stable/
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass, replace
@@ -157,6 +158,7 @@ class LockFile:
         return (self.maker is not None or self.stamp is not None) and not self.problems
 
 
+@functools.lru_cache(maxsize=256)
 def digest(text: str) -> str:
     """Return 128 bits of SHA-256 over `text` with LF newlines, as 32 hexadecimal digits."""
     return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()[:32]
@@ -179,6 +181,15 @@ def read(root: Path, file: str) -> LockFile | None:
     except UnicodeDecodeError as error:
         problem = Problem("this is not UTF-8 text", data.count(b"\n", 0, error.start) + 1)
         return replace(parse(""), problems=(problem,))
+
+
+def is_stamped(path: Path) -> bool:
+    """Tell whether a file has our stamp, by its first kilobytes."""
+    try:
+        with path.open("rb") as file:
+            return bool(_STAMP.search(file.read(4096).decode("utf-8", errors="replace")))
+    except OSError:
+        return False
 
 
 def parse(text: str) -> LockFile:

@@ -1,8 +1,9 @@
-"""The work of `nox -s lock`: verdict -> cache -> compile -> validate -> write."""
+"""The work for one lock file: verdict -> cache -> compile -> validate."""
 
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,26 +12,36 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
+from nox_lock._agreement import (
+    Seed,
+    disagreement,
+    explain,
+    falls,
+    find_seed,
+    held_pins,
+    make_seed,
+)
 from nox_lock._cache import Cache, Entry, make_key, open_cache
-from nox_lock._compile import Order, PipTools
-from nox_lock._errors import CompileError, LockFileError, LocksError
-from nox_lock._files import write_atomically
-from nox_lock._freshness import MISSING, STALE, is_fresh, judge
-from nox_lock._indexes import index_identity, pip_environment, read_index_settings
-from nox_lock._report import outcome_line, verdict_lines
+from nox_lock._compile import Order, PipTools, Processes
+from nox_lock._errors import CompileError, InterpreterMissingError, LockFileError
+from nox_lock._freshness import is_fresh, judge
+from nox_lock._indexes import index_identity, read_index_settings
 from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
 from nox_lock._toolchain import find_toolchain, tool_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from nox_lock._compile import Resolver
+    from nox_lock._compile import Compiled
     from nox_lock._indexes import IndexSettings
-    from nox_lock._plan import Planned
+    from nox_lock._lockfile import Pin
+    from nox_lock._planned import Planned
+    from nox_lock._target import Target
 
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
+WAITS = "waits"
 _DEADLINE_SECONDS = 600.0
 
 
@@ -42,6 +53,7 @@ class Wishes:
     upgrade_packages: tuple[str, ...] = ()
     use_cache: bool = True
     overwrite: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +61,34 @@ class Outcome:
     """What was done for one lock file.
 
     Attributes:
-        planned: the lock file.
-        action: `up to date`, `restored` or `compiled`.
-        pins: how many pins it holds now.
+        planned: the lock file, with what it is now as its `existing`.
+        action: `up to date`, `restored`, `compiled`, or `waits` for another platform.
+        text: its new text, to be written; None where it stays.
         seconds: how long a compile took.
         day: when a restored lock was resolved (ISO 8601).
+        notes: what a person should know of it.
+        before: the lock file as it was, or None.
     """
 
     planned: Planned
     action: str
-    pins: int
+    text: str | None = None
     seconds: float = 0.0
     day: str = ""
+    notes: tuple[str, ...] = ()
+    before: _lockfile.LockFile | None = None
+
+    @property
+    def pins(self) -> int:
+        """How many pins it holds now."""
+        return len(self.planned.existing.pins) if self.planned.existing else 0
 
 
 class Locker:
     """Makes lock files for one project; what several of them need is found once, when needed.
 
-    `tell` hears of progress, `warn` of what a person should change; neither may raise.
+    `tell` hears of progress, `warn` of what a person should change; neither may raise. Several
+    threads may use one locker.
     """
 
     def __init__(
@@ -83,62 +105,13 @@ class Locker:
         self.wishes = wishes
         self.tell = tell
         self.warn = warn
+        self.processes = Processes()
+        self._once = threading.RLock()
         self._cache: Cache | None = None
         self._indexes: IndexSettings | None = None
+        self._absent: dict[Target, InterpreterMissingError] = {}
 
-    def lock(self, planned: Planned) -> Outcome:
-        """Bring one lock file up to date.
-
-        Raises:
-            NoxLockError: saying why not; the lock file is then as it was.
-        """
-        if self._is_done(planned):
-            return Outcome(planned, UP_TO_DATE, _pins(planned))
-        refuse_foreign(planned, overwrite=self.wishes.overwrite)
-        planned = replace(planned, platform=running_platform())  # what is made now is made here
-        key = self._key(planned, _seed_pins(planned))
-        with self._open().hold(key, lambda what: self.tell(f"{planned.path}: {what}")):
-            # Whoever held it before us may have made this very lock.
-            planned = replace(planned, existing=_lockfile.read(self.root, planned.path))
-            if self._is_done(planned):
-                return Outcome(planned, UP_TO_DATE, _pins(planned))
-            entry = self._cached(planned)
-            if entry is not None:
-                return self._finish(planned, entry, RESTORED, 0.0)
-            started = time.monotonic()
-            body = self._compile(planned)
-            entry = Entry(body, dt.datetime.now(dt.timezone.utc).date().isoformat())
-            outcome = self._finish(planned, entry, COMPILED, time.monotonic() - started)
-            self._remember(planned, entry)
-            return outcome
-
-    def relock(
-        self, planned: Planned, on_stale: str, may_lock: Callable[[], bool], command: str
-    ) -> Planned:
-        """Lock anew for a session that cannot use its lock file, where that is allowed.
-
-        `on_stale` is one of `_config.ON_STALE`; `may_lock` is asked only when it matters;
-        `command` is what a person runs to lock.
-
-        Raises:
-            LocksError: where it is not, with the reasons and what to run.
-        """
-        in_ci = bool(self.environ.get("CI"))
-        verdict = judge(planned)
-        if (
-            verdict.word in {STALE, MISSING}
-            and (on_stale == "lock" or (on_stale == "auto" and not in_ci))
-            and planned.platform == running_platform()
-            and may_lock()
-        ):
-            for line in verdict_lines(planned, verdict):
-                self.tell(line)
-            outcome = self.lock(planned)
-            self.tell(outcome_line(outcome))
-            return outcome.planned
-        raise LocksError("\n".join(verdict_lines(planned, verdict)), hint=f"Run: {command}")
-
-    def _is_done(self, planned: Planned) -> bool:
+    def is_done(self, planned: Planned) -> bool:
         """Tell whether there is nothing to do: a fresh lock file, as it was stamped.
 
         One without a stamp, or changed since (a bot's, or a hand's), is compiled from its own
@@ -151,83 +124,192 @@ class Locker:
             return False
         return is_fresh(planned, by_content=False)
 
+    def make(
+        self,
+        planned: Planned,
+        texts: Mapping[str, str] | None = None,
+        together: Sequence[Pin] | None = None,
+    ) -> Outcome:
+        """Make one lock file, but do not write it.
+
+        `texts` are lock files below that are made and not written yet, by path; `together` are
+        pins that its whole stack was resolved to.
+
+        Raises:
+            NoxLockError: saying why it cannot be made.
+        """
+        before = planned.existing
+        if together is None and self.is_done(planned):
+            return Outcome(planned, UP_TO_DATE)
+        refuse_foreign(planned, overwrite=self.wishes.overwrite)
+        if not planned.here:
+            fresh = before is not None and judge(planned).fresh
+            return Outcome(planned, UP_TO_DATE if fresh else WAITS)
+        planned = replace(planned, platform=running_platform())  # what is made now is made here
+        seed = self._seed(planned, together)
+        with self._open().hold(
+            self._key(planned, seed), lambda what: self.tell(f"{planned.path}: {what}")
+        ):
+            # Whoever held it before us may have made this very lock.
+            planned = replace(planned, existing=_lockfile.read(self.root, planned.path))
+            if together is None and self.is_done(planned):
+                return Outcome(planned, UP_TO_DATE)
+            seed = self._seed(planned, together)
+            entry = self._cached(planned, seed)
+            if entry is not None:
+                made, text = self._validate(planned, entry.body)
+                return Outcome(made, RESTORED, text, day=entry.day, before=before)
+            started = time.monotonic()
+            compiled = self._resolve(planned, seed, texts or {})
+            made, text = self._validate(planned, compiled.body)
+            entry = Entry(compiled.body, dt.datetime.now(dt.timezone.utc).date().isoformat())
+            if together is None:
+                self._remember(planned, seed, entry)
+            notes = tuple(falls(made, compiled.rejected))
+            seconds = time.monotonic() - started
+            return Outcome(made, COMPILED, text, seconds, notes=notes, before=before)
+
+    def resolve_once(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
+        """Run one compile; a seed that pip-tools cannot get away from is thinned out.
+
+        Raises:
+            NoxLockError: saying why not.
+        """
+        while True:
+            try:
+                return self._run(self._order(planned, seed, texts))
+            except CompileError as error:
+                kept = [pin for pin in seed.pins if pin.name not in error.projects]
+                if error.kind != "conflict" or len(kept) == len(seed.pins):
+                    raise
+                # It lets go of a seeded pin only when each project in the conflict has one.
+                seed = make_seed(pin for pin in kept if pin.version)
+
+    def _resolve(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
+        """Compile to a lock that agrees with those below.
+
+        Raises:
+            CompileError: of kind "conflict" with both chains, where none does.
+        """
+        try:
+            compiled = self.resolve_once(planned, seed, texts)
+        except CompileError as error:
+            raise explain(planned, error) from error
+        if disagreement(_with(planned, compiled)) is None:
+            return compiled
+        # Seeded pins fall in an order of pip-tools' own. With those below held, it tells whether
+        # there is a way; what it finds is the seed that makes the lock as it has to look.
+        try:
+            held = self._run(replace(self._order(planned, seed, texts), held=held_pins(planned)))
+        except CompileError as error:
+            raise explain(_with(planned, compiled), error) from error
+        pins = _lockfile.parse(held.body).pins
+        compiled = self.resolve_once(planned, make_seed(p for p in pins if p.version), texts)
+        made = _with(planned, compiled)
+        if differs := disagreement(made):
+            raise explain(made, differs)
+        return replace(compiled, rejected=(*held.rejected, *compiled.rejected))
+
+    def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
+        lower = {pin.name for low in planned.below for pin in _pins_of(low)}
+        packages = tuple(
+            package for package in self.wishes.upgrade_packages if _project(package) not in lower
+        )
+        refresh = self.wishes.upgrade or bool(packages)
+        return Order(planned, seed.text, texts, refresh=refresh, upgrade_packages=packages)
+
+    def _run(self, order: Order) -> Compiled:
+        target = order.planned.target
+        self.tell(f"{order.planned.path}: compiling for Python {target}")
+        for again in ({}, {"private": True}, {"private": True, "remake": True}):
+            with self._open().workshop() as workshop:
+                try:
+                    return self._resolver(target, again)(order, workshop)
+                except CompileError as error:
+                    # A pip that pip-tools does not work with: one of its own is made for it.
+                    if error.kind != "tool" or "remake" in again:
+                        raise
+        raise AssertionError("unreachable")  # the last round returns or raises
+
+    def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
+        if together is None:
+            return find_seed(planned, fresh_start=self.wishes.upgrade)
+        own = {pin.shown: pin for pin in find_seed(planned).pins}
+        return make_seed(own.get(pin.shown, pin) for pin in together)
+
     def _moves(self, planned: Planned) -> bool:
         """Tell whether pins of this lock are to move though nothing asks them to."""
-        names = {canonicalize_name(Requirement(each).name) for each in self.wishes.upgrade_packages}
-        pins = planned.existing.pins if planned.existing else ()
-        return self.wishes.upgrade or any(pin.name in names for pin in pins)
+        lower = {pin.name for low in planned.below for pin in _pins_of(low)}
+        names = {_project(package) for package in self.wishes.upgrade_packages} - lower
+        return self.wishes.upgrade or any(pin.name in names for pin in _pins_of(planned))
 
     def _open(self) -> Cache:
-        if self._cache is None:
-            self._cache = open_cache(self.environ, self.warn)
-        return self._cache
+        with self._once:
+            if self._cache is None:
+                self._cache = open_cache(self.environ, self.warn)
+            return self._cache
 
-    def _key(self, planned: Planned, pins: str) -> str:
+    def _key(self, planned: Planned, seed: Seed | None) -> str:
         return make_key(
             "lock",
             planned.canonical(),
             str(running_platform()),
             *tool_versions(),
             index_identity(self.environ),
-            pins,
+            seed.key if seed else "",
         )
 
-    def _cached(self, planned: Planned) -> Entry | None:
-        """Return a cached lock that moves no pin of the old one unasked."""
+    def _cached(self, planned: Planned, seed: Seed) -> Entry | None:
+        """Return a cached lock that moves no pin of the seed unasked."""
         if self._moves(planned) or not self.wishes.use_cache:
             return None
         cache = self._open()
-        pins = _seed_pins(planned)
-        entry = cache.get(self._key(planned, pins))
-        if entry is None and pins:
-            entry = cache.get(self._key(planned, ""))
-            if entry is not None and _moves_pins(planned, entry.body):
+        entry = cache.get(self._key(planned, seed))
+        if entry is None and seed.pins:
+            entry = cache.get(self._key(planned, None))
+            if entry is not None and _moves_pins(planned, seed, entry.body):
                 return None
         if entry is None:
             return None
-        made = replace(planned, existing=_lockfile.parse(self._render(planned, entry.body)))
-        return entry if judge(made).fresh else None
+        made = _with(planned, entry)
+        text = self._render(made, entry.body)
+        return entry if judge(replace(made, existing=_lockfile.parse(text))).fresh else None
 
-    def _remember(self, planned: Planned, entry: Entry) -> None:
+    def _remember(self, planned: Planned, seed: Seed, entry: Entry) -> None:
         """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
         if self.wishes.use_cache:
-            for pins in {"", "" if self._moves(planned) else _seed_pins(planned)}:
-                self._open().put(self._key(planned, pins), entry)
+            for each in (None, None if self._moves(planned) else seed):
+                self._open().put(self._key(planned, each), entry)
 
-    def _compile(self, planned: Planned) -> str:
-        seed = ""
-        if planned.existing and planned.existing.recognised:
-            seed = planned.existing.body
-        order = Order(planned, seed, self.wishes.upgrade, self.wishes.upgrade_packages)
-        self.tell(f"{planned.path}: compiling for Python {planned.target}")
-        with self._open().workshop() as workshop:
-            try:
-                return self._resolver(planned)(order, workshop)
-            except CompileError as error:
-                if error.kind != "tool":
-                    raise
-        # A pip that pip-tools does not work with: one of its own is made for it.
-        with self._open().workshop() as workshop:
-            return self._resolver(planned, private=True)(order, workshop)
-
-    def _resolver(self, planned: Planned, *, private: bool = False) -> Resolver:
-        indexes = self._read_indexes()
-        environment = pip_environment(self.environ, indexes)
-        cache = self._open()
-        toolchain = find_toolchain(planned.target, cache, environment, self.tell, private=private)
+    def _resolver(self, target: Target, options: Mapping[str, bool]) -> PipTools:
+        cache, indexes = self._open(), self._read_indexes()
+        if target in self._absent:
+            raise self._absent[target]
+        try:
+            toolchain = find_toolchain(target, cache, indexes, self.environ, self.tell, **options)
+        except InterpreterMissingError as error:
+            self._absent[target] = error
+            raise
         return PipTools(
-            self.root, toolchain, self.environ, indexes, cache.downloads, _DEADLINE_SECONDS
+            self.root,
+            toolchain,
+            self.environ,
+            indexes,
+            cache.downloads,
+            _DEADLINE_SECONDS,
+            self.processes,
         )
 
     def _read_indexes(self) -> IndexSettings:
-        if self._indexes is None:
-            self._indexes = read_index_settings(self.environ)
-            for name in self._indexes.dropped:
-                self.warn(
-                    f"your pip configuration sets {name}, which would change the locks for "
-                    "everybody: it is left out (say it in an input instead)"
-                )
-        return self._indexes
+        with self._once:
+            if self._indexes is None:
+                self._indexes = read_index_settings(self.environ)
+                for name in self._indexes.dropped:
+                    self.warn(
+                        f"your pip configuration sets {name}, which would change the locks for "
+                        "everybody: it is left out (say it in an input instead)"
+                    )
+            return self._indexes
 
     def _render(self, planned: Planned, body: str) -> str:
         stamp = _lockfile.Stamp(
@@ -244,9 +326,9 @@ class Locker:
             options=tuple(planned.options),
         )
 
-    def _finish(self, planned: Planned, entry: Entry, action: str, seconds: float) -> Outcome:
-        """Validate and write a lock file."""
-        text = self._render(planned, entry.body)
+    def _validate(self, planned: Planned, body: str) -> tuple[Planned, str]:
+        """Return the lock file as it will be, and its text."""
+        text = self._render(planned, body)
         made = replace(planned, existing=_lockfile.parse(text))
         verdict = judge(made)
         if not verdict.fresh:
@@ -255,13 +337,7 @@ class Locker:
                 f"pip-tools made a lock that is not what the inputs ask for:\n{reasons}",
                 kind="other",
             )
-        try:
-            write_atomically(self.root / planned.path, text)
-        except OSError as error:
-            raise LockFileError(
-                f"cannot be written: {error.strerror}; it is as it was", file=planned.path
-            ) from error
-        return Outcome(made, action, _pins(made), seconds, entry.day)
+        return made, text
 
 
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
@@ -301,21 +377,21 @@ def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:
     )
 
 
-def _pins(planned: Planned) -> int:
-    return len(planned.existing.pins) if planned.existing else 0
+def _with(planned: Planned, made: Compiled | Entry) -> Planned:
+    return replace(planned, existing=_lockfile.parse(made.body))
 
 
-def _seed_pins(planned: Planned) -> str:
-    """Return the old lock's pins and hashes: what a compile starts from, so a part of its key."""
-    lock = planned.existing
-    if lock is None or not lock.recognised:
-        return ""
-    return "\n".join(sorted(f"{pin.shown} {' '.join(sorted(pin.hashes))}" for pin in lock.pins))
+def _pins_of(planned: Planned) -> Sequence[Pin]:
+    return planned.existing.pins if planned.existing else ()
 
 
-def _moves_pins(planned: Planned, body: str) -> bool:
-    """Tell whether `body` has another version of a project whose old pin the inputs still allow."""
-    old = {pin.name: pin.version for pin in (planned.existing.pins if planned.existing else ())}
+def _project(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)
+
+
+def _moves_pins(planned: Planned, seed: Seed, body: str) -> bool:
+    """Tell whether `body` has another version of a seeded project that the inputs still allow."""
+    old = {pin.name: pin.version for pin in seed.pins}
     refused = {
         entry.name
         for entry in planned.inputs.entries

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, NoReturn
 from packaging.requirements import InvalidRequirement, Requirement
 
 from nox_lock._errors import ConfigError
+from nox_lock._target import parse_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nox_lock._target import Target
 
 FORMATS = ("text", "json")
 
@@ -26,6 +29,8 @@ class LockOptions:
     check: bool
     use_cache: bool
     overwrite: bool
+    together: bool
+    pythons: tuple[Target, ...]
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,18 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         metavar="PKG",
         help="take the newest of one project, or what 'PKG<3' allows; may be repeated",
     )
+    add(
+        "--python",
+        action="append",
+        default=[],
+        metavar="X.Y",
+        help="only the lock files of this Python; may be repeated",
+    )
+    add(
+        "--together",
+        action="store_true",
+        help="resolve locks that build on each other as one, where they cannot agree in turn",
+    )
     add("--check", action="store_true", help="only judge, as lock-check does")
     add("--no-cache", action="store_true", help="compile, though the cache has the lock")
     add("--overwrite", action="store_true", help="write over files that are no lock files, too")
@@ -79,6 +96,8 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         found.check,
         not found.no_cache,
         found.overwrite,
+        found.together,
+        tuple(parse_target(python) for python in found.python),
     )
 
 

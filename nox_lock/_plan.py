@@ -1,20 +1,23 @@
-"""Which lock files must exist, and what shapes each."""
+"""Which lock files must exist, each after those it builds on."""
 
 from __future__ import annotations
 
 import posixpath
-import shlex
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
-from nox_lock._config import UNSAFE_PACKAGES, Settings, resolve_settings
 from nox_lock._errors import ConfigError
-from nox_lock._option_lines import WRITTEN, option_lines
-from nox_lock._requirements import read_inputs
+from nox_lock._layers import find_lowers, in_order
+from nox_lock._places import find_earlier, find_orphans, lockfile_path, may_be_of
+from nox_lock._planned import Planned
+from nox_lock._requirements import Files, Parts, read_inputs
+from nox_lock._settings import resolve_settings
 from nox_lock._tables import FILE
 from nox_lock._target import (
-    holds,
+    Platform,
+    Target,
     parse_platform,
     parse_target,
     running_platform,
@@ -25,91 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
+    from packaging.specifiers import SpecifierSet
+
     from nox_lock._config import Config, LockConfig
-    from nox_lock._entries import Where
     from nox_lock._lockfile import LockFile
     from nox_lock._requirements import Inputs
-    from nox_lock._target import Platform, Target
-
-
-class Fact(NamedTuple):
-    """Something that shapes a lock and leaves no trace in it: what, who says so, and a digest."""
-
-    text: str
-    where: Where | None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One lock file that must exist: the pinned output for one lock and one target.
-
-    Attributes:
-        name: the lock's name.
-        target: the Python it is for.
-        path: the lock file, relative to the project root.
-        inputs: what it is made from.
-        settings: how, with nothing left open.
-        existing: the lock file as it stands, or None.
-        platform: the platform it is judged for: its stamp's, else the one this runs on.
-    """
-
-    name: str
-    target: Target
-    path: str
-    inputs: Inputs
-    settings: Settings
-    existing: LockFile | None
-    platform: Platform
-
-    @property
-    def options(self) -> dict[str, Where]:
-        """The option lines its inputs declare, as pip-compile writes and orders them."""
-        return option_lines(self.inputs.options, posixpath.dirname(self.path))
-
-    @property
-    def command(self) -> str:
-        """The plain command that makes the same lock, as pip-compile spells and orders it."""
-        settings = self.settings
-        options = [f"--output-file={shlex.quote(self.path)}"]
-        options += ["--allow-unsafe"] if settings.allow_unsafe else []
-        options += ["--generate-hashes"] if settings.generate_hashes else []
-        options += ["--strip-extras"] if settings.strip_extras else []
-        if settings.unsafe_packages != UNSAFE_PACKAGES:
-            options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
-        if len(self.inputs.sources) > 1:
-            return "nox -s lock"
-        return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
-
-    def canonical(self) -> str:
-        """Everything that shapes the lock, one fact a line: what its digest is taken of."""
-        settings = (f"{each.name}={getattr(self.settings, each.name)}" for each in fields(Settings))
-        return "\n".join([f"target={self.target}", *settings, *self.inputs.canonical()])
-
-    def hidden(self) -> dict[str, Fact]:
-        """The facts of `canonical` that the body of the lock cannot show, by their digests."""
-        facts: list[Fact] = []
-        for entry in self.inputs.entries:
-            if entry.extras and self.settings.strip_extras and not entry.constraint:
-                extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
-                facts.append(Fact(extras, entry.where))
-            if entry.metadata:
-                depends = f"what {entry.text} depends on now"
-                facts.append(Fact(depends, entry.where, entry.metadata))
-            if holds(entry.marker, self.target, self.platform) is None:
-                facts.append(Fact(entry.text, entry.where))
-        facts += [
-            Fact(f"{option.name} {option.value}".strip(), option.where)
-            for option in (*self.inputs.options, *self.inputs.remote)
-            if option.name not in WRITTEN
-        ]
-        if self.settings.uploaded_prior_to:
-            facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
-        return {_lockfile.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
-
-    def digest(self) -> str:
-        """The stamp's `inputs`."""
-        return _lockfile.digest(self.canonical())
 
 
 def plan(
@@ -118,35 +41,222 @@ def plan(
     environ: Mapping[str, str],
     *,
     names: Iterable[str | None] = (),
-    used: Mapping[str, Collection[Target]] | None = None,
+    used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
 ) -> list[Planned]:
-    """List the lock files that must exist.
+    """List the lock files that must exist, each after those it builds on.
 
-    `names` keeps to those locks; `used` gives, by lock, the Pythons of the sessions that use it.
+    `names` keeps to those locks and what they build on; `used` gives, by lock, the Pythons of
+    the sessions that use it, as targets or ranges of versions.
 
     Raises:
-        ConfigError: for a name that is no lock, or two lock files with one path.
+        ConfigError: for a name that is no lock, two lock files with one path, locks that build
+            on each other, or a lower lock that is not made for the same Python.
         RequirementsError: for an input that cannot be read.
         LockFileError: for a lock file that cannot be read.
     """
-    chosen = [config.lock(name) for name in names] or list(config.locks.values())
-    planned: dict[str, Planned] = {}
-    for lock in dict.fromkeys(chosen):
-        inputs = read_inputs(lock.inputs, root, environ)
-        targets, existing = _targets(lock, root, (used or {}).get(lock.name, ()))
-        for target in targets:
-            path = lockfile_path(lock, target, several=len(targets) > 1)
-            if path in planned or path in inputs.files:
-                other = f"lock {planned[path].name!r}" if path in planned else "one of its inputs"
+    planner = _Planner(config, root, environ, used or {})
+    return planner.plan([config.lock(name).name for name in names] or list(config.locks))
+
+
+def replan(
+    planned: Planned,
+    below: tuple[Planned, ...],
+    texts: Mapping[str, str],
+    root: Path,
+    environ: Mapping[str, str],
+) -> Planned:
+    """Plan a lock file anew on lock files that were made since; `texts` are those, by path.
+
+    Raises:
+        RequirementsError: for an input that cannot be read any more.
+    """
+    inputs = planned.inputs
+    pairs = zip(below, planned.below, strict=True)
+    changed = {now.path for now, before in pairs if now is not before}
+    if not changed:
+        return planned
+    planned = replace(planned, below=below)
+    if changed & {*inputs.files, *inputs.pending, *planned.constraints}:
+        files = Files(root, texts)
+        planned = replace(planned, inputs=_read(planned.lock, files, environ, planned.constraints))
+    return planned
+
+
+def of_targets(planned: list[Planned], targets: Collection[Target]) -> list[Planned]:
+    """Keep to the lock files of some Pythons; of all, when none are named.
+
+    Raises:
+        ConfigError: for a Python that no lock is made for.
+    """
+    has = list(dict.fromkeys(each.target for each in planned))
+    for target in targets:
+        if target not in has:
+            known = ", ".join(str(each) for each in has)
+            raise ConfigError(f"no lock is for Python {target}", hint=f"There are: {known}")
+    return [each for each in planned if not targets or each.target in targets]
+
+
+def orphans_of(config: Config, planned: Collection[Planned], root: Path) -> list[str]:
+    """List the files that have our stamp and are planned no more; `planned` are all there are."""
+    inputs = {file for each in planned for file in each.inputs.files}
+    return find_orphans(config.locks.values(), [each.path for each in planned], inputs, root)
+
+
+class _Planner:
+    """Lists lock files; reads each input once."""
+
+    def __init__(
+        self,
+        config: Config,
+        root: Path,
+        environ: Mapping[str, str],
+        used: Mapping[str, Collection[Target | SpecifierSet]],
+    ) -> None:
+        self.locks = config.locks
+        self.root = root
+        self.environ = environ
+        self.used = used
+        self.files = Files(root, expected=self._is_lock_file)
+        self.planned: dict[str, Planned] = {}
+        self._inputs: dict[str, Inputs] = {}
+        self._lowers: dict[str, dict[str, str]] = {}
+
+    def plan(self, names: Iterable[str]) -> list[Planned]:
+        for name in in_order(names, self._find_lowers):
+            lock = self.locks[name]
+            targets, existing = _targets(lock, self.root, self.used.get(name, ()))
+            for target in targets:
+                for system in lock.platforms or ("",):
+                    path = lockfile_path(
+                        lock,
+                        target,
+                        system or running_platform().system,
+                        several=len(targets) > 1,
+                        platforms=bool(lock.platforms),
+                    )
+                    self._add(lock, target, system, path, existing)
+                    existing = None
+        return list(self.planned.values())
+
+    def _add(
+        self, lock: LockConfig, target: Target, system: str, path: str, existing: LockFile | None
+    ) -> None:
+        inputs = self._read(lock)
+        if path in self.planned or path in (*inputs.files, *inputs.pending):
+            other = f"lock {self.planned[path].name!r}" if path in self.planned else "one of its inputs"
+            raise ConfigError(
+                f"lock {lock.name!r} would write {path}, which is {other}",
+                file=FILE,
+                hint=f'Give it its own: [tool.nox-lock.locks.{lock.name}] lockfile = "...".',
+            )
+        below = self._below(lock, target, system)
+        _refuse_other_targets(lock, target, inputs, below, self.locks.values())
+        existing = existing or _lockfile.read(self.root, path)
+        earlier = None
+        if existing is None:
+            others = find_earlier(lock, target, path, self.root)
+            found = (_lockfile.read(self.root, each) for each in others)
+            earlier = next((each for each in found if each and each.recognised), None)
+        planned = Planned(
+            lock=lock,
+            target=target,
+            path=path,
+            inputs=inputs,
+            settings=resolve_settings(lock.settings, existing or earlier),
+            existing=existing,
+            platform=_platform(existing, system),
+            system=system,
+            below=below,
+            earlier=earlier,
+        )
+        if lock.constraints:
+            constrained = _read(lock, self.files, self.environ, planned.constraints)
+            planned = replace(planned, inputs=constrained)
+        self.planned[path] = planned
+
+    def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[Planned, ...]:
+        """Return the lock files that one lock file builds on."""
+        system = system or running_platform().system
+        below = tuple(
+            each
+            for each in self.planned.values()
+            if each.name in self._lowers[lock.name]
+            and each.target == target
+            and each.system in {"", system}
+        )
+        for name in lock.constraints:
+            if all(each.name != name for each in below):
+                has = [str(e.target) for e in self.planned.values() if e.name == name]
+                wanted = ", ".join(f'"{each}"' for each in dict.fromkeys((*has, str(target))))
                 raise ConfigError(
-                    f"lock {lock.name!r} would write {path}, which is {other}",
+                    f"lock {lock.name!r} is for Python {target}; {name!r}, which constrains it, "
+                    f"is for {', '.join(dict.fromkeys(has))}",
                     file=FILE,
-                    hint=f'Give it its own: [tool.nox-lock.locks.{lock.name}] lockfile = "...".',
+                    hint=f"Make both for the same: [tool.nox-lock] python = [{wanted}]",
                 )
-            existing = existing or _lockfile.read(root, path)
-            planned[path] = _planned(lock, target, path, inputs, existing)
-            existing = None
-    return list(planned.values())
+        return below
+
+    def _find_lowers(self, name: str) -> dict[str, str]:
+        if name not in self._lowers:
+            lock, locks = self.locks[name], self.locks.values()
+            self._lowers[name] = find_lowers(lock, locks, self._read, self.files)
+        return self._lowers[name]
+
+    def _read(self, lock: LockConfig) -> Inputs:
+        if lock.name not in self._inputs:
+            self._inputs[lock.name] = _read(lock, self.files, self.environ)
+        return self._inputs[lock.name]
+
+    def _is_lock_file(self, path: str) -> bool:
+        return any(may_be_of(lock, path) for lock in self.locks.values())
+
+
+def _read(
+    lock: LockConfig,
+    files: Files,
+    environ: Mapping[str, str],
+    constraints: tuple[str, ...] = (),
+) -> Inputs:
+    parts = Parts(lock.extras, lock.groups, constraints)
+    return read_inputs(lock.inputs, files.root, environ, parts, files)
+
+
+def _refuse_other_targets(
+    lock: LockConfig,
+    target: Target,
+    inputs: Inputs,
+    below: Iterable[Planned],
+    locks: Iterable[LockConfig],
+) -> None:
+    """Refuse an input that names the lock file of another lock, made for another target.
+
+    Raises:
+        ConfigError: naming the line, and what to write instead of it.
+    """
+    right = {each.path for each in below}
+    for include in inputs.includes:
+        other = next((each for each in locks if may_be_of(each, include.file)), None)
+        if other is None or include.file in right or other.name == lock.name:
+            continue
+        flag = "-c" if include.constraint else "-r"
+        raise ConfigError(
+            f"`{flag} {posixpath.basename(include.file)}` names one lock file of {other.name!r}; "
+            f"for Python {target} another belongs here",
+            file=include.where.file,
+            line=include.where.line,
+            hint=f"Take the line out, and say in {FILE}: "
+            f'[tool.nox-lock.locks.{lock.name}] constraints = ["{other.name}"]'
+            if include.constraint
+            else f"Name its input instead: -r {posixpath.basename(other.inputs[0])}",
+        )
+
+
+def _platform(existing: LockFile | None, system: str) -> Platform:
+    """Return what a lock file is judged for: the platform it was made on, else this one."""
+    if existing is not None and existing.stamp is not None:
+        return parse_platform(existing.stamp.platform)
+    here = running_platform()
+    return Platform(system or here.system, here.machine)
 
 
 def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
@@ -160,9 +270,15 @@ def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
         by_name.setdefault(each.name, []).append(each)
     chosen = []
     for name, files in by_name.items():
-        fitting = [each for each in files if each.target == target]
+        fitting = [each for each in files if each.target == target and each.here]
+        if not fitting and any(each.target == target for each in files):
+            systems = ", ".join(f'"{each}"' for each in (*files[0].lock.platforms, sys.platform))
+            raise ConfigError(
+                f"this session runs on {sys.platform}; the lock {name!r} is not for it",
+                hint=f"Say so in {FILE}: [tool.nox-lock] platforms = [{systems}]",
+            )
         if not fitting:
-            has = [str(each.target) for each in files]
+            has = list(dict.fromkeys(str(each.target) for each in files))
             wanted = ", ".join(f'"{each}"' for each in (*has, target))
             raise ConfigError(
                 f"this session runs Python {target}; the lock {name!r} is for {', '.join(has)}",
@@ -172,53 +288,40 @@ def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
     return chosen
 
 
-def _planned(
-    lock: LockConfig, target: Target, path: str, inputs: Inputs, existing: LockFile | None
-) -> Planned:
-    stamp = existing and existing.stamp
-    return Planned(
-        name=lock.name,
-        target=target,
-        path=path,
-        inputs=inputs,
-        settings=resolve_settings(lock.settings, existing.command if existing else None),
-        existing=existing,
-        platform=parse_platform(stamp.platform) if stamp else running_platform(),
-    )
-
-
 def _targets(
-    lock: LockConfig, root: Path, used: Collection[Target]
+    lock: LockConfig, root: Path, used: Collection[Target | SpecifierSet]
 ) -> tuple[list[Target], LockFile | None]:
     """List a lock's targets: said and used; else the one its lock file names; else this Python.
 
     The lock file comes with them where it had to be read for that.
     """
-    said = {*lock.pythons, *used}
-    if said:
-        return sorted(said, key=lambda target: target.sort_key), None
-    if "{python}" in (lock.lockfile or ""):
-        return [running_target()], None
-    existing = _lockfile.read(root, lockfile_path(lock, running_target(), several=False))
-    named = existing.python if existing else None
-    return [parse_target(named) if named else running_target()], existing
+    targets: Collection[Target] = {
+        *lock.pythons,
+        *(each for each in used if isinstance(each, Target)),
+    }
+    existing = None
+    if not targets:
+        existing = _lock_file_of_any(lock, root)
+        named = existing.python if existing else None
+        targets = [parse_target(named) if named else running_target()]
+    for each in used:
+        if not isinstance(each, Target) and not any(_within(target, each) for target in targets):
+            has = ", ".join(str(target) for target in targets)
+            raise ConfigError(
+                f"a session wants a Python {each}, and the lock {lock.name!r} is for {has}",
+                hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
+            )
+    return sorted(targets, key=lambda target: target.sort_key), existing
 
 
-def lockfile_path(lock: LockConfig, target: Target, *, several: bool) -> str:
-    """Return where a lock file stands, relative to the project root.
+def _lock_file_of_any(lock: LockConfig, root: Path) -> LockFile | None:
+    """Read the lock file of a lock whose Python nothing says, where its name needs none."""
+    if "{python}" in (lock.lockfile or "") or lock.platforms:
+        return None
+    here, system = running_target(), running_platform().system
+    path = lockfile_path(lock, here, system, several=False, platforms=False)
+    return _lockfile.read(root, path)
 
-    Raises:
-        ConfigError: for several targets and a pattern that gives them one path.
-    """
-    source = lock.inputs[0]
-    stem = posixpath.splitext(source)[0]
-    pattern = lock.lockfile
-    if pattern is None:
-        short = str(target).removeprefix("py")
-        return f"{stem}-py{short}.txt" if several else f"{stem}.txt"
-    if several and "{python}" not in pattern:
-        raise ConfigError(
-            f"`tool.nox-lock.locks.{lock.name}.lockfile` needs {{python}}, having several",
-            file=FILE,
-        )
-    return pattern.format(name=lock.name, stem=posixpath.basename(stem), python=target)
+
+def _within(target: Target, versions: SpecifierSet) -> bool:
+    return any(versions.contains(f"{target.version}{micro}") for micro in ("", ".0", ".99"))

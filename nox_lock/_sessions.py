@@ -10,23 +10,26 @@ import logging
 import os
 import shlex
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import nox
 import nox.registry
+from nox.virtualenv import InterpreterNotFound
 
-from nox_lock._errors import ConfigError, LocksError, NoxLockError
+from nox_lock._errors import ConfigError, InterpreterMissingError, LocksError, NoxLockError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from nox._decorators import Func
+    from packaging.specifiers import SpecifierSet
 
     from nox_lock._config import Config
-    from nox_lock._plan import Planned
+    from nox_lock._locking import Locker, Wishes
+    from nox_lock._planned import Planned
     from nox_lock._target import Target
 
     Project = Literal["editable", "wheel"] | None
@@ -147,9 +150,9 @@ def install(session: nox.Session, *names: str, project: Project = None) -> None:
 def _lock(session: nox.Session) -> None:
     """Compile the inputs (requirements.in, ...) into pinned lock files; -- --help tells more."""
     with _reported(session):
-        from nox_lock._locking import Locker, Wishes, unknown_packages  # noqa: PLC0415
+        from nox_lock._locking import Wishes, unknown_packages  # noqa: PLC0415
         from nox_lock._options import parse_lock_options  # noqa: PLC0415
-        from nox_lock._report import outcome_line  # noqa: PLC0415
+        from nox_lock._plan import of_targets  # noqa: PLC0415
 
         options = parse_lock_options(session.posargs, session.name)
         if options is None:
@@ -158,23 +161,53 @@ def _lock(session: nox.Session) -> None:
             _judge_all(session, options.names, "text")
             return
         wishes = Wishes(
-            options.upgrade, options.upgrade_packages, options.use_cache, options.overwrite
+            options.upgrade,
+            options.upgrade_packages,
+            options.use_cache,
+            options.overwrite,
+            options.together,
         )
         config, planned = _plan(options.names)
+        planned = of_targets(planned, options.pythons)
         for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
             session.warn(note)
-        locker = Locker(Path.cwd(), os.environ, wishes, tell=session.log, warn=session.warn)
-        failed: list[str] = []
-        for each in planned:
-            try:
-                session.log(outcome_line(locker.lock(each)))
-            except NoxLockError as error:
-                if len(planned) == 1:
-                    raise
-                _show(session, error)
-                failed.append(each.path)
-        if failed:
-            raise LocksError(f"not locked: {', '.join(failed)}")
+        _lock_all(session, planned, wishes)
+        if not options.names and not options.pythons:
+            _warn_of_orphans(session, config, planned)
+
+
+def _lock_all(session: nox.Session, planned: Sequence[Planned], wishes: Wishes) -> None:
+    """Make lock files; tell of each, and of missing Pythons last, as nox does."""
+    from nox_lock._locking import Outcome  # noqa: PLC0415
+    from nox_lock._report import moves, outcome_line  # noqa: PLC0415
+    from nox_lock._stacks import lock_all  # noqa: PLC0415
+
+    told: list[NoxLockError] = []
+
+    def done(_: Planned, result: Outcome | NoxLockError) -> None:
+        if isinstance(result, Outcome):
+            session.log(outcome_line(result))
+            for line in moves(result) if wishes.together else ():
+                session.log(f"    {line}")
+            for note in result.notes:
+                session.warn(note)
+        elif len(planned) > 1 and all(result is not error for error in told):
+            told.append(result)
+            _show(session, result)
+
+    results = lock_all(_locker(session, wishes), planned, done)
+    errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
+    missing = {e.python for e in errors.values() if isinstance(e, InterpreterMissingError)}
+    failed = [path for path, e in errors.items() if not isinstance(e, InterpreterMissingError)]
+    if failed and len(planned) == 1:
+        raise errors[failed[0]]
+    if failed:
+        raise LocksError(f"not locked: {', '.join(failed)}")
+    if missing:
+        if len(planned) == 1:
+            _show(session, next(iter(errors.values())))
+        # nox skips the session for it, or fails it in CI and where it is told to.
+        raise InterpreterNotFound(", ".join(sorted(missing)))
 
 
 def _check(session: nox.Session) -> None:
@@ -188,24 +221,47 @@ def _check(session: nox.Session) -> None:
 
 
 def _judge_all(session: nox.Session, names: Sequence[str], form: str) -> None:
-    from nox_lock._freshness import INVALID, judge  # noqa: PLC0415
-    from nox_lock._report import summary, verdict_lines, verdicts_json  # noqa: PLC0415
+    from nox_lock._freshness import INVALID, ORPHANED, judge, judge_orphan  # noqa: PLC0415
+    from nox_lock._plan import orphans_of  # noqa: PLC0415
+    from nox_lock._report import (  # noqa: PLC0415
+        orphan_lines,
+        summary,
+        verdict_lines,
+        verdicts_json,
+    )
 
-    _, planned = _plan(names)
+    config, planned = _plan(names)
     judged = [(each, judge(each)) for each in planned]
+    left = [] if names else orphans_of(config, planned, Path.cwd())
+    orphans = [(path, judge_orphan(path)) for path in left]
+    verdicts = [verdict for _, verdict in (*judged, *orphans)]
     if form == "json":
-        sys.stdout.write(verdicts_json(judged) + "\n")
+        sys.stdout.write(verdicts_json(judged, orphans) + "\n")
         sys.stdout.flush()
     else:
         for each, verdict in judged:
             speak = session.log if verdict.fresh else session.warn
             for line in verdict_lines(each, verdict):
                 speak(line)
-    if not all(verdict.fresh for _, verdict in judged):
-        broken = any(verdict.word == INVALID for _, verdict in judged)
+        for path, verdict in orphans:
+            for line in orphan_lines(path, verdict):
+                session.warn(line)
+    if not all(verdict.fresh for verdict in verdicts):
+        broken = any(verdict.word == INVALID for verdict in verdicts)
         overwrite = " -- --overwrite  (or mend the lines named)" if broken else ""
-        hint = f"Run: {_lock_command()}{overwrite}"
-        raise LocksError(f"lock files: {summary(judged)}", hint=hint)
+        stale = any(verdict.word not in {"fresh", ORPHANED} for verdict in verdicts)
+        hint = f"Run: {_lock_command()}{overwrite}" if stale else None
+        raise LocksError(f"lock files: {summary(verdicts)}", hint=hint)
+
+
+def _warn_of_orphans(session: nox.Session, config: Config, planned: Sequence[Planned]) -> None:
+    from nox_lock._freshness import judge_orphan  # noqa: PLC0415
+    from nox_lock._plan import orphans_of  # noqa: PLC0415
+    from nox_lock._report import orphan_lines  # noqa: PLC0415
+
+    for path in orphans_of(config, planned, Path.cwd()):
+        for line in orphan_lines(path, judge_orphan(path)):
+            session.warn(line)
 
 
 def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:
@@ -219,14 +275,14 @@ def _install(session: nox.Session, names: Sequence[str], project: Project) -> No
     root, on_stale = Path.cwd(), _on_stale()
     remake = f"nox --reuse-venv=never -s {shlex.quote(session.name)}"
     venv = _environment.find_environment(Path(session.virtualenv.location).resolve(), remake)
-    config, planned = _plan(names or [None])
+    wanted: Sequence[str | None] = names or [None]
+    config, planned = _plan(wanted)
+    asked = {config.lock(name).name for name in wanted}
+    chosen = of_target([each for each in planned if each.name in asked], venv.target)
     by_content = bool(os.environ.get("CI"))
-    chosen = [
-        each
-        if is_fresh(each, by_content=by_content)
-        else _relock(session, on_stale or config.on_stale, each)
-        for each in of_target(planned, venv.target)
-    ]
+    stale = [each for each in chosen if not is_fresh(each, by_content=by_content)]
+    made = _relock(session, on_stale or config.on_stale, stale) if stale else {}
+    chosen = [made.get(each.path, each) for each in chosen]
     _environment.refuse_disagreement(chosen)
     for each in chosen:
         if _environment.find_differences(each, venv.site, root) and _installs(session):
@@ -257,21 +313,29 @@ def _on_stale() -> str:
     return check_on_stale(said, "NOX_LOCK_ON_STALE") if said else ""
 
 
-def _relock(session: nox.Session, on_stale: str, planned: Planned) -> Planned:
-    from nox_lock._locking import Locker, Wishes  # noqa: PLC0415
+def _relock(session: nox.Session, on_stale: str, stale: Sequence[Planned]) -> Mapping[str, Planned]:
+    from nox_lock._locking import Wishes  # noqa: PLC0415
+    from nox_lock._stacks import relock  # noqa: PLC0415
 
-    locker = Locker(Path.cwd(), os.environ, Wishes(), tell=session.log, warn=session.warn)
-    return locker.relock(planned, on_stale, lambda: _installs(session), _lock_command())
+    locker = _locker(session, Wishes())
+    return relock(locker, stale, on_stale, lambda: _installs(session), _lock_command())
+
+
+def _locker(session: nox.Session, wishes: Wishes) -> Locker:
+    from nox_lock._locking import Locker  # noqa: PLC0415
+
+    return Locker(Path.cwd(), os.environ, wishes, tell=session.log, warn=session.warn)
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
     """Plan the lock files of those locks, or of all, for the Pythons of their sessions."""
     from nox_lock._config import load_config  # noqa: PLC0415
     from nox_lock._plan import plan  # noqa: PLC0415
+    from nox_lock._pythons import pythons_of  # noqa: PLC0415
 
     root = Path.cwd()
     config = load_config(root)
-    used: dict[str, set[Target]] = {}
+    used: dict[str, set[Target | SpecifierSet]] = {}
     registered = {id(made) for made in nox.registry.get().values()}
     for each in _LOCKED:
         # One that a later session of the same name has replaced does not count.
@@ -281,21 +345,19 @@ def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
             except ConfigError as error:
                 told = f"session {each.made.name!r} of the noxfile: {error.message}"
                 raise ConfigError(told, hint=error.hint) from error
-            used.setdefault(name, set()).update(_pythons(each))
+            used.setdefault(name, set()).update(pythons_of(_said(each)))
     return config, plan(config, root, os.environ, names=names, used=used)
 
 
-def _pythons(locked: _Locked) -> Iterator[Target]:
-    """Yield the Pythons a session runs on, as its decorator or `nox.parametrize` has them."""
-    from nox_lock._target import parse_target  # noqa: PLC0415
+def _said(locked: _Locked) -> Iterator[object]:
+    """Yield what says on which Pythons a session runs.
 
-    said = locked.python if isinstance(locked.python, (list, tuple)) else [locked.python]
+    nox adds those of ``-P`` and ``--extra-python`` to what the decorator was given.
+    """
+    yield locked.python
+    yield locked.made.python
     for call in getattr(locked.made, "parametrize", ()):
-        said = [*said, getattr(call, "call_spec", {}).get("python")]
-    for python in said:
-        if isinstance(python, str):
-            with suppress(ConfigError):  # a path or a range: known when the session runs
-                yield parse_target(python)
+        yield getattr(call, "call_spec", {}).get("python")
 
 
 def _installs(session: nox.Session) -> bool:

@@ -77,7 +77,7 @@ class Table:
 
 
 def parse_toml(data: bytes) -> Table:
-    """Parse the bytes of `pyproject.toml` and return its `[tool]` table.
+    """Parse the bytes of `pyproject.toml` and return the table of all it holds.
 
     Raises:
         ConfigError: for what is no TOML.
@@ -86,7 +86,7 @@ def parse_toml(data: bytes) -> Table:
         values = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", file=FILE) from error
-    return Table("", values).table("tool")
+    return Table("", values)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nox_lock._errors import InterpreterMissingError, ToolchainError
 from nox_lock._files import write_atomically
-from nox_lock._indexes import module_command
+from nox_lock._indexes import IndexSettings, module_command, pip_environment
 from nox_lock._target import running_target
 
 if TYPE_CHECKING:
@@ -50,10 +50,12 @@ def tool_versions() -> tuple[str, str]:
 def find_toolchain(
     target: Target,
     cache: Cache,
-    environment: Mapping[str, str],
+    indexes: IndexSettings,
+    environ: Mapping[str, str],
     tell: Callable[[str], None],
     *,
     private: bool = False,
+    remake: bool = False,
 ) -> Toolchain:
     """Return a toolchain for `target`; `private` passes over the one that runs nox.
 
@@ -64,6 +66,7 @@ def find_toolchain(
         InterpreterMissingError: when the machine has no such Python.
         ToolchainError: when pip-tools cannot be installed for it, or there is no place for it.
     """
+    environment = pip_environment(environ, indexes)
     if target == running_target() and not private and (beside := running_toolchain()):
         return beside
     if cache.folder is None:

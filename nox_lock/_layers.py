@@ -1,0 +1,87 @@
+"""Which lock builds on which, found in the inputs or declared; and an order that respects it.
+
+A lock is a layer above another when its inputs comprise all that the other is made from, name a
+lock file of it, or when its `constraints` name it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from nox_lock._errors import ConfigError
+from nox_lock._places import may_be_of
+from nox_lock._pyproject import is_project_file
+from nox_lock._tables import FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from nox_lock._config import LockConfig
+    from nox_lock._requirements import Files, Inputs
+
+    Read = Callable[[LockConfig], Inputs]
+
+
+def find_lowers(
+    lock: LockConfig, locks: Iterable[LockConfig], read: Read, files: Files
+) -> dict[str, str]:
+    """Return the locks that `lock` builds on, each with what says so.
+
+    `read` gives a lock's inputs.
+
+    Raises:
+        RequirementsError: for an input that cannot be read.
+    """
+    inputs = read(lock)
+    own = _roots(lock, files)
+    found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
+    for other in locks:
+        if other.name == lock.name or other.name in found:
+            continue
+        named = next((each for each in inputs.includes if may_be_of(other, each.file)), None)
+        if named is not None:
+            found[other.name] = f"{named.where.file}:{named.where.line}"
+        elif _roots(other, files) <= inputs.reached and not own <= read(other).reached:
+            found[other.name] = ", ".join(lock.inputs) or FILE
+    return found
+
+
+def in_order(names: Iterable[str], lowers: Callable[[str], Mapping[str, str]]) -> list[str]:
+    """List `names` and all they build on, each after those it builds on.
+
+    Raises:
+        ConfigError: for locks that build on each other, showing the loop.
+    """
+    done: dict[str, None] = {}
+
+    def visit(name: str, trail: tuple[str, ...], told: tuple[str, ...]) -> None:
+        if name in done:
+            return
+        if name in trail:
+            start = trail.index(name)
+            steps = zip(trail[start:], told[start:], strict=True)
+            loop = " -> ".join([*(f"{lock} ({why})" for lock, why in steps), name])
+            raise ConfigError(
+                f"these locks build on each other: {loop}", hint="Take one of these lines out."
+            )
+        for lower, why in lowers(name).items():
+            visit(lower, (*trail, name), (*told, why))
+        done[name] = None
+
+    for name in names:
+        visit(name, (), ())
+    return list(done)
+
+
+def _roots(lock: LockConfig, files: Files) -> set[str]:
+    """Return what a lock is made from, in the words of `Inputs.reached`."""
+    roots: set[str] = set()
+    for source in lock.inputs:
+        if is_project_file(source):
+            roots.add(f"{source}#")
+            roots |= {f"{source}#extra={canonicalize_name(extra)}" for extra in lock.extras}
+        else:
+            roots.add(files.real(source))
+    return roots | {f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups}

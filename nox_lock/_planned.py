@@ -1,0 +1,131 @@
+"""One lock file that must exist, and everything that shapes it."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+from nox_lock import _lockfile
+from nox_lock._option_lines import WRITTEN, option_lines
+from nox_lock._settings import UNSAFE_PACKAGES, Settings
+from nox_lock._target import Platform, holds, running_platform
+
+if TYPE_CHECKING:
+    from nox_lock._config import LockConfig
+    from nox_lock._entries import Where
+    from nox_lock._lockfile import LockFile
+    from nox_lock._requirements import Inputs
+    from nox_lock._target import Target
+
+
+class Fact(NamedTuple):
+    """Something that shapes a lock and leaves no trace in it: what, who says so, and a digest."""
+
+    text: str
+    where: Where | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One lock file that must exist: the pinned output for one lock and one target.
+
+    Attributes:
+        lock: the lock, as configured.
+        target: the Python it is for.
+        path: the lock file, relative to the project root.
+        inputs: what it is made from.
+        settings: how, with nothing left open.
+        existing: the lock file as it stands, or None.
+        platform: the platform it is judged for: its stamp's, else the one this runs on.
+        system: the `sys.platform` it is for, or empty for the one it was made on.
+        below: the lock files it builds on, for the same target.
+        earlier: where it does not stand yet, the one of this lock that comes nearest, or None.
+    """
+
+    lock: LockConfig
+    target: Target
+    path: str
+    inputs: Inputs
+    settings: Settings
+    existing: LockFile | None
+    platform: Platform
+    system: str = ""
+    below: tuple[Planned, ...] = ()
+    earlier: LockFile | None = None
+
+    @property
+    def name(self) -> str:
+        """The lock's name."""
+        return self.lock.name
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be made on this platform."""
+        return self.system in {"", running_platform().system}
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """The lock files that are handed to pip-compile as constraints."""
+        return tuple(low.path for low in self.below if low.name in self.lock.constraints)
+
+    @property
+    def options(self) -> dict[str, Where]:
+        """The option lines its inputs declare, as pip-compile writes and orders them."""
+        return option_lines(self.inputs.options, posixpath.dirname(self.path))
+
+    @property
+    def command(self) -> str:
+        """The plain command that makes the same lock, as pip-compile spells and orders it."""
+        settings = self.settings
+        options = [f"--output-file={shlex.quote(self.path)}"]
+        options += ["--allow-unsafe"] if settings.allow_unsafe else []
+        options += ["--generate-hashes"] if settings.generate_hashes else []
+        options += ["--strip-extras"] if settings.strip_extras else []
+        if settings.unsafe_packages != UNSAFE_PACKAGES:
+            options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
+        options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
+        if len(self.inputs.sources) != 1 or self.inputs.extras or self.inputs.groups:
+            return "nox -s lock"
+        return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
+
+    def canonical(self) -> str:
+        """Everything that shapes the lock, one fact a line: what its digest is taken of."""
+        settings = (f"{each.name}={getattr(self.settings, each.name)}" for each in fields(Settings))
+        below = (
+            f"below {low.path} {_lockfile.digest(low.existing.body) if low.existing else '-'}"
+            for low in self.below
+        )
+        target = f"target={self.target}{f' {self.system}' if self.system else ''}"
+        return "\n".join([target, *settings, *self.inputs.canonical(), *below])
+
+    def hidden(self) -> dict[str, Fact]:
+        """The facts of `canonical` that the body of the lock cannot show, by their digests."""
+        facts: list[Fact] = []
+        for entry in self.inputs.entries:
+            if entry.extras and self.settings.strip_extras and not entry.constraint:
+                extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
+                facts.append(Fact(extras, entry.where))
+            if entry.metadata:
+                depends = f"what {entry.text} depends on now"
+                facts.append(Fact(depends, entry.where, entry.metadata))
+            if holds(entry.marker, self.target, self.platform) is None:
+                facts.append(Fact(entry.text, entry.where))
+        facts += [
+            Fact(f"{option.name} {option.value}".strip(), option.where)
+            for option in (*self.inputs.options, *self.inputs.remote)
+            if option.name not in WRITTEN
+        ]
+        facts += [
+            Fact(f"what {each.where.file} depends on now", each.where, each.digest)
+            for each in self.inputs.dynamic
+        ]
+        if self.settings.uploaded_prior_to:
+            facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
+        return {_lockfile.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
+
+    def digest(self) -> str:
+        """The stamp's `inputs`."""
+        return _lockfile.digest(self.canonical())

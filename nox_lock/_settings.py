@@ -1,0 +1,135 @@
+"""How a lock is compiled: as configured, for us or for pip-tools, else as it was made before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from nox_lock._tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nox_lock._lockfile import LockFile
+
+# pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
+UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
+_PIP_TOOLS_READ = (
+    "generate-hashes",
+    "strip-extras",
+    "allow-unsafe",
+    "unsafe-package",
+    "sync",
+    "compile",
+)
+# Values that are what nox-lock does anyway; "any" where the key changes no lock.
+_PIP_TOOLS_HARMLESS: Mapping[str, object] = {
+    "annotate": True,
+    "annotation-style": "split",
+    "cache-dir": "any",
+    "color": "any",
+    "header": True,
+    "newline": "lf",
+    "quiet": "any",
+    "resolver": "backtracking",
+    "reuse-hashes": True,
+    "verbose": "any",
+}
+SETTINGS_KEYS = (
+    "generate-hashes",
+    "strip-extras",
+    "allow-unsafe",
+    "unsafe-package",
+    "uploaded-prior-to",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a lock is compiled; None leaves it to the next source (see `resolve_settings`)."""
+
+    generate_hashes: bool | None = None
+    strip_extras: bool | None = None
+    allow_unsafe: bool | None = None
+    unsafe_packages: tuple[str, ...] | None = None
+    uploaded_prior_to: str | None = None
+
+
+def resolve_settings(configured: Settings, lock: LockFile | None) -> Settings:
+    """Fill what the configuration leaves open from the lock file there is, else by defaults."""
+    defaults = Settings(
+        generate_hashes=True, strip_extras=True, allow_unsafe=True, unsafe_packages=UNSAFE_PACKAGES
+    )
+    recorded = _recorded(lock) if lock is not None else Settings()
+    return merge_settings(configured, merge_settings(recorded, defaults))
+
+
+def _recorded(lock: LockFile) -> Settings:
+    """Tell how a lock file was made: by the command in its header, else by what it holds."""
+    words = (lock.command or "").split()
+    if words[:1] == ["uv"]:  # it strips extras and pins unsafe projects unless told not to
+        return Settings(
+            generate_hashes="--generate-hashes" in words,
+            strip_extras="--no-strip-extras" not in words,
+        )
+    if words[:1] == ["pip-compile"]:
+        unsafe = tuple(w.partition("=")[2] for w in words if w.startswith("--unsafe-package="))
+        return Settings(
+            generate_hashes="--generate-hashes" in words,
+            strip_extras="--strip-extras" in words,
+            allow_unsafe="--allow-unsafe" in words,
+            unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
+        )
+    # "make upgrade", "nox -s lock": a name for a command that nobody can look into.
+    return Settings(
+        generate_hashes=lock.hashed if lock.pins else None,
+        strip_extras=False if any(pin.extras for pin in lock.pins) else None,
+        allow_unsafe=False if lock.unsafe else None,
+    )
+
+
+def merge_settings(upper: Settings, lower: Settings) -> Settings:
+    """Take each setting from `upper`, where it says nothing from `lower`."""
+    chosen = {}
+    for each in fields(Settings):
+        value = getattr(upper, each.name)
+        chosen[each.name] = getattr(lower, each.name) if value is None else value
+    return Settings(**chosen)
+
+
+def read_settings(table: Table) -> Settings:
+    """Read the settings in a table of `pyproject.toml`.
+
+    Raises:
+        ConfigError: for a value of the wrong type.
+    """
+    unsafe = table.strings("unsafe-package")
+    return Settings(
+        generate_hashes=table.flag("generate-hashes"),
+        strip_extras=table.flag("strip-extras"),
+        allow_unsafe=table.flag("allow-unsafe"),
+        unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
+        uploaded_prior_to=table.string("uploaded-prior-to"),
+    )
+
+
+def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
+    """Read `[tool.pip-tools]`: the settings taken over, and a note on each that is not.
+
+    Its keys may be written with underscores, and under `compile`:
+    https://pip-tools.readthedocs.io/en/stable/#configuration
+
+    Raises:
+        ConfigError: for a value of the wrong type.
+    """
+    flat = {**table.values, **table.table("compile").values}
+    flat = {key.replace("_", "-"): value for key, value in flat.items()}
+    notes = tuple(
+        f"[{table.name}] {key} cannot be honoured in locks of nox-lock: leave it out, "
+        "or say it in an input or in [tool.nox-lock]"
+        for key, value in sorted(flat.items())
+        if key not in _PIP_TOOLS_READ and _PIP_TOOLS_HARMLESS.get(key, "") not in ("any", value)
+    )
+    return read_settings(Table(table.name, flat)), notes

@@ -1,0 +1,232 @@
+"""The work of `nox -s lock`: the lock files of a stack in their order, written all or none.
+
+A stack is the lock files of one target that build on each other. What does not depend on each
+other is made side by side.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nox_lock._errors import (
+    BlockedError,
+    InterpreterMissingError,
+    LockFileError,
+    LocksError,
+    NoxLockError,
+)
+from nox_lock._files import write_all
+from nox_lock._freshness import MISSING, STALE, judge
+from nox_lock._locking import UP_TO_DATE, Locker, Outcome
+from nox_lock._plan import replan
+from nox_lock._report import outcome_line, verdict_lines
+from nox_lock._target import running_platform
+from nox_lock._together import resolve_together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from nox_lock._lockfile import Pin
+    from nox_lock._planned import Planned
+
+    Result = Outcome | NoxLockError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """Lock files that change together or not at all, each after those it builds on."""
+
+    files: tuple[Planned, ...]
+
+
+def find_stacks(planned: Iterable[Planned]) -> list[Stack]:
+    """Group lock files by what they build on, in the order they are given."""
+    groups: list[list[Planned]] = []
+    for each in planned:
+        below = {low.path for low in each.below}
+        touching = [group for group in groups if below & {other.path for other in group}]
+        merged = [other for group in touching for other in group]
+        groups = [group for group in groups if group not in touching]
+        groups.append([*merged, each])
+    return [Stack(tuple(group)) for group in groups]
+
+
+def with_lower(planned: Planned) -> list[Planned]:
+    """Return a lock file behind all those it builds on."""
+    found: dict[str, Planned] = {}
+    for low in planned.below:
+        found.update((each.path, each) for each in with_lower(low))
+    return [*found.values(), planned]
+
+
+def lock_all(
+    locker: Locker, planned: Sequence[Planned], done: Callable[[Planned, Result], None]
+) -> dict[str, Result]:
+    """Bring lock files up to date; `done` hears of each when its stack is through.
+
+    Returns what was made of each, by path: an outcome, or the error that says why not. A lock
+    file of a stack that failed is as it was.
+    """
+    results: dict[str, Result] = {}
+    open_stacks = []
+    for stack in find_stacks(planned):
+        if all(locker.is_done(each) for each in stack.files):
+            results.update((each.path, Outcome(each, UP_TO_DATE)) for each in stack.files)
+        else:
+            open_stacks.append(stack)
+    order = {each.path: number for number, each in enumerate(planned)}
+
+    def tell(stack: Stack, made: Mapping[str, Result]) -> None:
+        results.update(made)
+        for each in sorted(stack.files, key=lambda file: order[file.path]):
+            done(each, made[each.path])
+
+    for each in planned:
+        if each.path in results:
+            done(each, results[each.path])
+    if open_stacks:
+        _make_all(locker, open_stacks, tell)
+    return results
+
+
+def relock(
+    locker: Locker,
+    stale: Sequence[Planned],
+    on_stale: str,
+    may_lock: Callable[[], bool],
+    command: str,
+) -> dict[str, Planned]:
+    """Lock anew for a session that cannot use its lock files, where that is allowed.
+
+    `on_stale` is one of `_config.ON_STALE`; `may_lock` is asked only when it matters;
+    `command` is what a person runs to lock. Returns what they are now, by path.
+
+    Raises:
+        LocksError: where it is not allowed, with the reasons and what to run.
+        NoxLockError: where they cannot be made.
+    """
+    in_ci = bool(locker.environ.get("CI"))
+    verdicts = [(each, judge(each)) for each in stale]
+    reasons = [line for each, verdict in verdicts for line in verdict_lines(each, verdict)]
+    if not (
+        all(verdict.word in {STALE, MISSING} for _, verdict in verdicts)
+        and (on_stale == "lock" or (on_stale == "auto" and not in_ci))
+        and all(each.platform == running_platform() and each.here for each in stale)
+        and may_lock()
+    ):
+        raise LocksError("\n".join(reasons), hint=f"Run: {command}")
+    for line in reasons:
+        locker.tell(line)
+    wanted = {each.path: each for top in stale for each in with_lower(top)}
+
+    def done(_: Planned, result: Result) -> None:
+        if isinstance(result, Outcome):
+            locker.tell(outcome_line(result))
+
+    results = lock_all(locker, list(wanted.values()), done)
+    made: dict[str, Planned] = {}
+    # The error of a lock below says more than that of the one it blocks.
+    for path, result in sorted(results.items(), key=lambda item: isinstance(item[1], BlockedError)):
+        if isinstance(result, NoxLockError):
+            raise result
+        made[path] = result.planned
+    return made
+
+
+def _make_all(
+    locker: Locker,
+    stacks: Sequence[Stack],
+    tell: Callable[[Stack, Mapping[str, Result]], None],
+) -> None:
+    """Make stacks side by side, as many lock files at a time as there are processors."""
+    import graphlib  # noqa: PLC0415  (only when something is not fresh)
+    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait  # noqa: PLC0415
+
+    by_path = {each.path: each for stack in stacks for each in stack.files}
+    stack_of = {each.path: stack for stack in stacks for each in stack.files}
+    results: dict[str, Result] = {}
+    running: dict[Future[Result], str] = {}
+    sorter = graphlib.TopologicalSorter(
+        {path: {low.path for low in each.below} & set(by_path) for path, each in by_path.items()}
+    )
+    sorter.prepare()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            pins = _resolve_together(locker, stacks, pool) if locker.wishes.together else {}
+            while sorter.is_active():
+                for path in sorter.get_ready():
+                    made = pins.get(stack_of[path])
+                    running[pool.submit(_make, locker, by_path[path], results, made)] = path
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    path = running.pop(future)
+                    results[path] = future.result()
+                    sorter.done(path)
+                    stack = stack_of[path]
+                    if all(each.path in results for each in stack.files):
+                        tell(stack, _write(locker, {e.path: results[e.path] for e in stack.files}))
+        except BaseException:
+            locker.processes.end()
+            raise
+
+
+def _resolve_together(
+    locker: Locker, stacks: Iterable[Stack], pool: Executor
+) -> dict[Stack, Sequence[Pin] | NoxLockError]:
+    layered = [stack for stack in stacks if len(stack.files) > 1]
+
+    def resolve(stack: Stack) -> Sequence[Pin] | NoxLockError:
+        try:
+            return resolve_together(locker, stack.files)
+        except NoxLockError as error:
+            return error
+
+    return dict(zip(layered, pool.map(resolve, layered), strict=True))
+
+
+def _make(
+    locker: Locker,
+    planned: Planned,
+    results: Mapping[str, Result],
+    together: Sequence[Pin] | NoxLockError | None,
+) -> Result:
+    """Make one lock file on top of those made before it."""
+    if isinstance(together, NoxLockError):
+        return together
+    made = {low.path: results[low.path] for low in planned.below if low.path in results}
+    for path, result in made.items():
+        if isinstance(result, InterpreterMissingError):
+            return result
+        if isinstance(result, NoxLockError):
+            return BlockedError(path, file=planned.path)
+    outcomes = {path: each for path, each in made.items() if isinstance(each, Outcome)}
+    below = tuple(
+        outcomes[low.path].planned if low.path in outcomes else low for low in planned.below
+    )
+    texts = {path: each.text for path, each in outcomes.items() if each.text is not None}
+    try:
+        planned = replan(planned, below, texts, locker.root, locker.environ)
+        return locker.make(planned, texts, together)
+    except NoxLockError as error:
+        return error
+
+
+def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
+    """Write the lock files of a stack, unless one of them failed."""
+    failed = [path for path, result in made.items() if isinstance(result, NoxLockError)]
+    texts = {
+        path: result.text
+        for path, result in made.items()
+        if isinstance(result, Outcome) and result.text is not None
+    }
+    if failed:
+        left = {path: BlockedError(failed[0], file=path) for path in texts}
+        return {**made, **left}
+    try:
+        write_all({locker.root / path: text for path, text in texts.items()})
+    except OSError as error:
+        said = f"cannot be written: {error.strerror}; it is as it was"
+        return {**made, **{path: LockFileError(said, file=path) for path in texts}}
+    return dict(made)
