@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-KEYS = {*_config._SETTINGS, "python", "on-stale", "inputs", "lockfile"}  # noqa: SLF001
+KEYS = {
+    *SETTINGS_KEYS,
+    "python",
+    "platforms",
+    "on-stale",
+    "inputs",
+    "extras",
+    "groups",
+    "constraints",
+    "lockfile",
+}
 
 
 def test_the_noxfile_of_the_readme_works(project: Project, index: LocalIndex) -> None:
