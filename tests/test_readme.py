@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock import _cache, _config
+from nox_lock import _cache
+from nox_lock._settings import SETTINGS_KEYS
 
 if TYPE_CHECKING:
     from support.index import LocalIndex
