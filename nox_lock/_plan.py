@@ -143,7 +143,9 @@ class _Planner:
     ) -> None:
         inputs = self._read(lock)
         if path in self.planned or path in (*inputs.files, *inputs.pending):
-            other = f"lock {self.planned[path].name!r}" if path in self.planned else "one of its inputs"
+            other = (
+                f"lock {self.planned[path].name!r}" if path in self.planned else "one of its inputs"
+            )
             raise ConfigError(
                 f"lock {lock.name!r} would write {path}, which is {other}",
                 file=FILE,

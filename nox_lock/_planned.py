@@ -87,7 +87,7 @@ class Planned:
         if settings.unsafe_packages != UNSAFE_PACKAGES:
             options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
         options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
-        if len(self.inputs.sources) != 1 or self.inputs.extras or self.inputs.groups:
+        if len(self.inputs.sources) != 1 or self.inputs.extras or self.inputs.written:
             return "nox -s lock"
         return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 

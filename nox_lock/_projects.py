@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,17 +26,49 @@ def metadata_digest(folder: Path) -> str:
     Static ones (PEP 621) are taken by their table, so that no other edit of the file counts;
     dynamic ones may come from anything, so all build files count. Empty for no project.
     """
-    data = {name: _read(folder / name) for name in _FILES}
-    facts = json.dumps({name: content.hex() for name, content in data.items()})
-    try:
-        project = tomllib.loads(data["pyproject.toml"].decode()).get("project", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        project = {}  # pip will say so
+    if not any((folder / name).is_file() for name in _FILES):
+        return ""
+    project = _document(folder).get("project", {})
     if isinstance(project, dict) and "name" in project:
         dynamic = project.get("dynamic", [])
         if not {"dependencies", "optional-dependencies"} & set(dynamic):
-            facts = json.dumps({key: project.get(key) for key in _KEYS}, sort_keys=True)
-    return hashlib.sha256(facts.encode()).hexdigest()[:32] if any(data.values()) else ""
+            return _digest({key: project.get(key) for key in _KEYS})
+    return dynamic_digest(folder)
+
+
+def dynamic_digest(folder: Path) -> str:
+    """Return a digest of all files that may decide what the build of a project depends on.
+
+    Of the build backends, setuptools is told the names of such files:
+    https://setuptools.pypa.io/en/latest/userguide/pyproject_config.html#dynamic-metadata
+    """
+    named = re.findall(r"file:\s*([^\n]+)", _read(folder / "setup.cfg").decode(errors="replace"))
+    files = [name.strip() for names in named for name in names.split(",")]
+    tool = _document(folder).get("tool", {})
+    setuptools = tool.get("setuptools", {}) if isinstance(tool, dict) else {}
+    files += _files_of(setuptools.get("dynamic", {}) if isinstance(setuptools, dict) else {})
+    return _digest({name: _read(folder / name).hex() for name in (*_FILES, *sorted(files))})
+
+
+def _files_of(value: object, key: str = "") -> list[str]:
+    """List the files named under the keys `file` of a table, at any depth."""
+    if isinstance(value, dict):
+        return [file for name, each in value.items() for file in _files_of(each, name)]
+    if key != "file":
+        return []
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = tomllib.loads(_read(folder / "pyproject.toml").decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return {}  # pip will say so
+    return found
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _read(path: Path) -> bytes:

@@ -78,8 +78,9 @@ class Inputs:
         includes: ``-r`` and ``-c`` lines that name a local file.
         dynamic: project files that only a build can read to the end.
         extras: the extras of project files, as given.
-        groups: the requirement lines of each dependency group, by pip's name for it
-            (``pyproject.toml:dev``).
+        native: those of the sources that pip-compile reads itself.
+        written: requirement lines that are written out for it, because it knows nothing of
+            where they stand, by how its annotations are to name that place.
         reached: all it comprises: real paths of files, and parts of project files as
             `_pyproject.ProjectInput.reached` has them.
         pending: lock files it names that are not made yet.
@@ -93,7 +94,8 @@ class Inputs:
     includes: tuple[Include, ...] = ()
     dynamic: tuple[Dynamic, ...] = ()
     extras: tuple[str, ...] = ()
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    native: tuple[str, ...] = ()
+    written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reached: frozenset[str] = frozenset()
     pending: tuple[str, ...] = ()
 
@@ -124,7 +126,8 @@ class Inputs:
         }
         ordered = [f"{option.name} {option.value}" for option in (*self.options, *self.remote)]
         built = [f"dynamic {each.where.file} {each.digest}" for each in self.dynamic]
-        parts = [*self.sources, *(f"group {name}" for name in self.groups)]
+        extras = (f"extra {extra}" for extra in self.extras)
+        parts = [*self.sources, *extras, *self.written]
         return [f"source {part}" for part in parts] + sorted(entries) + ordered + built
 
 
@@ -221,8 +224,9 @@ def read_inputs(
             reader.read_project(Ask(source, project=True, extras=parts.extras))
         else:
             reader.read(source, None, constraint=False, trail=())
+            reader.native.append(source)
     for group in parts.groups:
-        reader.read_group(group)
+        reader.read_project(Ask(FILE, project=False, groups=(group,)))
     for path in parts.constraints:
         reader.read(path, None, constraint=True, trail=())
     return Inputs(
@@ -234,7 +238,8 @@ def read_inputs(
         includes=tuple(reader.includes),
         dynamic=tuple(reader.dynamic),
         extras=parts.extras,
-        groups=reader.groups,
+        native=tuple(reader.native),
+        written=reader.written,
         reached=frozenset(reader.reached),
         pending=tuple(reader.pending),
     )
@@ -253,7 +258,8 @@ class _Reader:
         self.remote: list[Option] = []
         self.includes: list[Include] = []
         self.dynamic: list[Dynamic] = []
-        self.groups: dict[str, tuple[str, ...]] = {}
+        self.native: list[str] = []
+        self.written: dict[str, tuple[str, ...]] = {}
         self.reached: set[str] = set()
         self.pending: dict[str, None] = {}
 
@@ -281,13 +287,13 @@ class _Reader:
         self.reached |= found.reached
         if found.dynamic:
             self.dynamic.append(Dynamic(Where(ask.file, 1), found.dynamic))
-
-    def read_group(self, group: str) -> None:
-        found = read_project(Ask(FILE, project=False, groups=(group,)), self.root)
-        self.read_files[FILE] = None
-        self.entries += found.entries
-        self.reached |= found.reached
-        self.groups[f"{FILE}:{group}"] = tuple(line for _, line in found.group_lines)
+        for group in ask.groups:
+            self.written[f"--group {ask.file}:{group}"] = found.lines
+        if found.itself and not found.dynamic:
+            # pip-compile would pin the project itself, by its path on this machine.
+            self.written[f"{found.name} ({ask.file})"] = found.lines
+        elif ask.project:
+            self.native.append(ask.file)
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
