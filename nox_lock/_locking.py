@@ -16,7 +16,7 @@ from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, LockFileError, LocksError
 from nox_lock._files import write_atomically
 from nox_lock._freshness import MISSING, STALE, is_fresh, judge
-from nox_lock._indexes import index_identity, pip_environment, read_index_settings
+from nox_lock._indexes import index_identity, read_index_settings
 from nox_lock._report import outcome_line, verdict_lines
 from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
@@ -212,9 +212,10 @@ class Locker:
 
     def _resolver(self, planned: Planned, *, private: bool = False) -> Resolver:
         indexes = self._read_indexes()
-        environment = pip_environment(self.environ, indexes)
         cache = self._open()
-        toolchain = find_toolchain(planned.target, cache, environment, self.tell, private=private)
+        toolchain = find_toolchain(
+            planned.target, cache, indexes, self.environ, self.tell, private=private
+        )
         return PipTools(
             self.root, toolchain, self.environ, indexes, cache.downloads, _DEADLINE_SECONDS
         )
