@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -217,6 +218,63 @@ def test_a_uv_that_fails_is_passed_over(tmp_path: Path, by_virtualenv: Maker) ->
     assert "virtualenv =" in config(by_virtualenv.find(), by_virtualenv)
     assert uv.with_name("uv.log").read_text() == "venv\n"
     assert len(by_virtualenv.told) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a uv of our own is a shell script")
+def test_another_python_than_asked_for_is_not_taken(
+    tmp_path: Path, by_uv: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was made is asked who it is: here uv, through a wrapper, makes one of this Python."""
+    uv = find_uv(by_uv.environ)
+    monkeypatch.setitem(sys.modules, "uv", None)
+    wrapper = tmp_path / "bin" / "uv"
+    wrapper.parent.mkdir()
+    made = f'"{uv}" venv -p "{sys.executable}" "$last" && echo made >> "$0.log"'
+    wrapper.write_text(f"#!/bin/sh\nfor last; do :; done\n{made}\n")
+    wrapper.chmod(0o755)
+    by_uv.environ["PATH"] = f"{wrapper.parent}{os.pathsep}{by_uv.environ['PATH']}"
+    with pytest.raises(InterpreterMissingError, match=r"3\.99"):
+        by_uv.find(Target("3.99"))
+    assert wrapper.with_name("uv.log").read_text() == "made\n"
+
+
+def hidden_python(by: Maker) -> tuple[str, Path]:
+    """Return a Python that is not on the path, or skip."""
+    version, python = plain_python()
+    folders = by.environ["PATH"].split(os.pathsep)
+    # pyenv's shims lead nowhere, but uv and virtualenv stumble over them.
+    kept = [each for each in folders if not shutil.which(f"python{version}", path=each)]
+    by.environ["PATH"] = os.pathsep.join(kept)
+    return version, python
+
+
+def test_a_python_that_only_virtualenv_knows(by_uv: Maker) -> None:
+    """That uv finds none is not the last word."""
+    version, python = hidden_python(by_uv)
+    by_uv.environ["VIRTUALENV_TRY_FIRST_WITH"] = str(python)
+    assert "virtualenv =" in config(by_uv.find(Target(version)), by_uv)
+    assert by_uv.made() == 1
+
+
+def test_a_python_that_only_uv_knows(tmp_path: Path, by_uv: Maker) -> None:
+    """Where uv finds the Python but cannot install, virtualenv is told where it is."""
+    version, python = hidden_python(by_uv)
+    full = ask(str(python), "-c", "import platform; print(platform.python_version())")
+    system = f"{sys.platform}-{platform.machine()}"
+    managed = tmp_path / "managed" / f"cpython-{full}-{system}-gnu"
+    managed.mkdir(parents=True)
+    for each in python.parent.parent.iterdir():
+        (managed / each.name).symlink_to(each)
+    by_uv.environ.update(
+        UV_PYTHON_INSTALL_DIR=str(managed.parent),
+        UV_OFFLINE="1",
+        UV_CACHE_DIR=str(tmp_path / "uv-cache"),
+    )
+    command = [str(find_uv(by_uv.environ)), "python", "find", "--no-project", version]
+    if subprocess.run(command, env=by_uv.environ, check=False, capture_output=True).returncode:
+        pytest.skip("uv takes no Python of this machine for one of its own")
+    assert "virtualenv =" in config(by_uv.find(Target(version)), by_uv)
+    assert by_uv.made() == 1
 
 
 def test_what_narrows_the_choice_is_not_widened_by_uv(by_uv: Maker) -> None:
@@ -493,7 +551,7 @@ def test_a_pip_that_is_too_new(tmp_path: Path, seeds: dict[str, str]) -> None:
         repack(index.folder, "pip", version="99.0", changes=moved)
         by = maker(tmp_path, index, seeds)
         toolchain = by.find()
-        assert index.downloads("pip") == 2
+        assert any("/pip-99.0-" in request.path for request in index.requests())
     assert "uv =" in config(toolchain, by)
     assert toolchain.pip == metadata.version("pip")
     assert by.find() == toolchain
