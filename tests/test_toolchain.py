@@ -206,17 +206,26 @@ def test_the_pip_tools_beside_nox_lock_needs_nothing(by_uv: Maker) -> None:
     assert by_uv.told == []
 
 
+def wrap_uv(tmp_path: Path, by: Maker, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a uv of our own on the path; in its script, $UV is the real one, if there is any."""
+    wrapper = tmp_path / "bin" / "uv"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nUV="{find_uv(by.environ)}"\n{script}\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setitem(sys.modules, "uv", None)
+    by.environ["PATH"] = f"{wrapper.parent}{os.pathsep}{by.environ['PATH']}"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a uv of our own is a shell script")
-def test_a_uv_that_fails_is_passed_over(tmp_path: Path, by_virtualenv: Maker) -> None:
+def test_a_uv_that_fails_is_passed_over(
+    tmp_path: Path, by_virtualenv: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An old or broken uv costs time, and no word."""
-    uv = tmp_path / "bin" / "uv"
-    uv.parent.mkdir()
-    uv.write_text('#!/bin/sh\necho "$1" >> "$0.log"\necho \'error: too old\'\nexit 2\n')
-    uv.chmod(0o755)
-    path = f"{uv.parent}{os.pathsep}{by_virtualenv.environ['PATH']}"
-    by_virtualenv.environ["PATH"] = path
+    log = tmp_path / "log"
+    script = f'echo "$1" >> "{log}"; echo "error: too old"; exit 2'
+    wrap_uv(tmp_path, by_virtualenv, monkeypatch, script)
     assert "virtualenv =" in config(by_virtualenv.find(), by_virtualenv)
-    assert uv.with_name("uv.log").read_text() == "venv\n"
+    assert log.read_text() == "venv\n"
     assert len(by_virtualenv.told) == 1
 
 
@@ -225,17 +234,12 @@ def test_another_python_than_asked_for_is_not_taken(
     tmp_path: Path, by_uv: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was made is asked who it is: here uv, through a wrapper, makes one of this Python."""
-    uv = find_uv(by_uv.environ)
-    monkeypatch.setitem(sys.modules, "uv", None)
-    wrapper = tmp_path / "bin" / "uv"
-    wrapper.parent.mkdir()
-    made = f'"{uv}" venv -p "{sys.executable}" "$last" && echo made >> "$0.log"'
-    wrapper.write_text(f"#!/bin/sh\nfor last; do :; done\n{made}\n")
-    wrapper.chmod(0o755)
-    by_uv.environ["PATH"] = f"{wrapper.parent}{os.pathsep}{by_uv.environ['PATH']}"
+    log = tmp_path / "log"
+    script = f'for last; do :; done; "$UV" venv -p "{sys.executable}" "$last" && echo > "{log}"'
+    wrap_uv(tmp_path, by_uv, monkeypatch, script)
     with pytest.raises(InterpreterMissingError, match=r"3\.99"):
         by_uv.find(Target("3.99"))
-    assert wrapper.with_name("uv.log").read_text() == "made\n"
+    assert log.exists()
 
 
 def hidden_python(by: Maker) -> tuple[str, Path]:
@@ -256,19 +260,24 @@ def test_a_python_that_only_virtualenv_knows(by_uv: Maker) -> None:
     assert by_uv.made() == 1
 
 
-def test_a_python_that_only_uv_knows(tmp_path: Path, by_uv: Maker) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="a uv of our own is a shell script")
+def test_a_python_that_only_uv_knows(
+    tmp_path: Path, by_uv: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where uv finds the Python but cannot install, virtualenv is told where it is."""
     version, python = hidden_python(by_uv)
     full = ask(str(python), "-c", "import platform; print(platform.python_version())")
-    system = f"{sys.platform}-{platform.machine()}"
-    managed = tmp_path / "managed" / f"cpython-{full}-{system}-gnu"
+    managed = tmp_path / "managed" / f"cpython-{full}-{sys.platform}-{platform.machine()}-gnu"
     managed.mkdir(parents=True)
     for each in python.parent.parent.iterdir():
         (managed / each.name).symlink_to(each)
-    by_uv.environ.update(
-        UV_PYTHON_INSTALL_DIR=str(managed.parent),
-        UV_OFFLINE="1",
-        UV_CACHE_DIR=str(tmp_path / "uv-cache"),
+    # virtualenv would look into uv's folder, too: only the wrapper knows where that is.
+    wrap_uv(
+        tmp_path,
+        by_uv,
+        monkeypatch,
+        f'export UV_OFFLINE=1 UV_CACHE_DIR="{tmp_path}/uv" UV_PYTHON_INSTALL_DIR="{managed.parent}"'
+        '; exec "$UV" "$@"',
     )
     command = [str(find_uv(by_uv.environ)), "python", "find", "--no-project", version]
     if subprocess.run(command, env=by_uv.environ, check=False, capture_output=True).returncode:
@@ -294,6 +303,7 @@ def test_settings_of_virtualenv_and_uv_do_not_shape_it(either: Maker) -> None:
     )
     made = config(either.find(), either)
     assert "include-system-site-packages = false" in made
+    assert ("uv =" in made) is (find_uv(either.environ) is not None), "another had to help out"
 
 
 @pytest.fixture(scope="module")
