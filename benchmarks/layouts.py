@@ -49,7 +49,10 @@ def main() -> int:
 def try_one(name: str, shared: Path, folder: Path) -> Trial:
     """Try a layout, and tell its problems at once: a whole run takes long."""
     print(f"{name} ...", file=sys.stderr, flush=True)
-    trial = try_layout(name, LAYOUTS[name], shared, folder / name, folder / "cache")
+    try:
+        trial = try_layout(name, LAYOUTS[name], shared, folder / name, folder / "cache")
+    except AssertionError as error:  # what was to be held against failed by itself
+        trial = Trial(name, problems=[str(error)])
     for problem in trial.problems:
         print(f"{name}: {problem}", file=sys.stderr, flush=True)
     return trial
@@ -68,8 +71,10 @@ def print_table(trials: list[Trial]) -> None:
             print(f"{trial.name}: without {what} ({why})")
         for file, lines in layout.added.items():
             print(f"{trial.name}: {file} gets {', '.join(lines)}")
-        for path, found in trial.apart.items():
-            print(f"{trial.name}: by hand alone, {path} disagrees: {', '.join(found)}")
+        what = sorted({text for found in trial.apart.values() for text in found})
+        if what:
+            files = f"{len(trial.apart)} of {trial.files} lock files made alone"
+            print(f"{trial.name}: {files} disagree with one beneath: {', '.join(what)}")
 
 
 def cells(trial: Trial) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def disagreements(upper: str, lower: str) -> list[str]:
     """Return the projects that two locks pin to different versions, with both."""
     above, below = pins(upper), pins(lower)
     return [
-        f"{name} {above[name]} and {below[name]}"
+        f"{name} {above[name]} over {below[name]}"
         for name in sorted(above.keys() & below.keys())
         if above[name] != below[name]
     ]

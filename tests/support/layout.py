@@ -41,6 +41,11 @@ class Lock:
         """Its options without the constraints: what it is compiled with on its own."""
         return [option for option in self.options if not option.startswith(CONSTRAINT)]
 
+    @property
+    def constrained(self) -> bool:
+        """Whether it is told of another lock on the command line."""
+        return len(self.settings) < len(self.options)
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -100,7 +100,7 @@ def _apart(made: Mapping[str, ByHand]) -> dict[str, list[str]]:
         for path, each in made.items()
         if (
             found := [
-                f"{what} ({lower})"
+                what
                 for lower in each.beneath
                 for what in disagreements(each.alone, made[lower].alone)
             ]
@@ -117,7 +117,12 @@ def _compare(
     trial.problems += [f"{path} is one too many" for path in sorted(extra)]
     ordered = [path for path in ours if ours[path] == made[path].ordered]
     trial.ordered = len(ordered), len(made)
-    comparable = [path for path in made if path not in trial.apart]
+    comparable = [
+        path
+        for path, each in made.items()
+        # Who is constrained says so beside each pin.
+        if path not in trial.apart and not each.lock.constrained
+    ]
     alone = [path for path in comparable if ours.get(path) == made[path].alone]
     trial.alone = len(alone), len(comparable)
     trial.problems += [
