@@ -71,10 +71,10 @@ def print_table(trials: list[Trial]) -> None:
             print(f"{trial.name}: without {what} ({why})")
         for file, lines in layout.added.items():
             print(f"{trial.name}: {file} gets {', '.join(lines)}")
-        what = sorted({text for found in trial.apart.values() for text in found})
-        if what:
+        pins = sorted({text for found in trial.apart.values() for text in found})
+        if pins:
             files = f"{len(trial.apart)} of {trial.files} lock files made alone"
-            print(f"{trial.name}: {files} disagree with one beneath: {', '.join(what)}")
+            print(f"{trial.name}: {files} disagree with one beneath: {', '.join(pins)}")
 
 
 def cells(trial: Trial) -> tuple[str, ...]:
