@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.layout import PYTHONS
 from support.layouts import LAYOUTS
-from support.trial import Trial, missing_pythons, try_layout
+from support.trial import Trial, obstacle, try_layout
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 HEAD = (
@@ -35,8 +35,8 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, default=SHARED, help="the folder with corpus/")
     parser.add_argument("--keep", type=Path, help="work in this empty folder and leave it there")
     options = parser.parse_args()
-    if missing := missing_pythons():
-        parser.error(f"this machine has no Python {' and '.join(missing)}")
+    if why := obstacle():
+        parser.error(why)
     if not (options.shared / "corpus").is_dir():
         parser.error(f"no corpus in {options.shared}")
     with tempfile.TemporaryDirectory(prefix="layouts-") as temporary:

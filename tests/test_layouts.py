@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.layouts import LAYOUTS
-from support.trial import missing_pythons, try_layout
+from support.trial import obstacle, try_layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layout(name: str, shared: Path, cache: Path, tmp_path: Path) -> None:
     """One run locks all as pip-compile does by hand, in layers that agree; a second nothing."""
-    if missing := missing_pythons():
-        pytest.skip(f"this machine has no Python {' and '.join(missing)}")
+    if why := obstacle():
+        pytest.skip(why)
     trial = try_layout(name, LAYOUTS[name], shared, tmp_path, cache)
     assert not trial.problems, "\n".join(trial.problems)

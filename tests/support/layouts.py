@@ -32,9 +32,8 @@ generate-hashes = false
 locks.constraints = { inputs = ["requirements/constraints.in"], unsafe-package = ["aiohttp"] }
 locks.lint = { inputs = ["requirements/lint.in"], constraints = ["runtime-deps"] }
 locks.multidict = { inputs = ["requirements/multidict.in"], constraints = ["runtime-deps"] }
-[tool.nox-lock.locks.test-common-base]
-inputs = ["requirements/test-common-base.in"]
-constraints = ["runtime-deps"]
+locks.test-common-base.inputs = ["requirements/test-common-base.in"]
+locks.test-common-base.constraints = ["runtime-deps"]
 """,
     (
         *_beside("requirements", "base", "base-ft", "cython", "dev", "doc", "doc-spelling"),
@@ -92,10 +91,9 @@ _MANYLINUX = Layout(
 [tool.nox-lock]
 python = ["3.11", "3.12"]
 lockfile = "docker/build_scripts/{stem}{python}.txt"
-[tool.nox-lock.locks.base-tools]
-inputs = ["requirements-base-tools.in"]
-python = "3.12"
-lockfile = "docker/build_scripts/{stem}.txt"
+locks.base-tools.inputs = ["requirements-base-tools.in"]
+locks.base-tools.python = "3.12"
+locks.base-tools.lockfile = "docker/build_scripts/{stem}.txt"
 """,
     (
         Lock("docker/build_scripts/requirements{python}.txt", ("requirements.in",)),
@@ -142,6 +140,10 @@ locks.translation.inputs = ["{_PYTHON3}/translation-requirements.in"]
 )
 _UV_LOCK = "tests/uv/lock/testdata"
 _MULTIPLE = "tests/multiple_inputs"
+_TWO = f'"{_MULTIPLE}/requirements_1.in", "{_MULTIPLE}/requirements_2.in"'
+_PROJECTS = f'"{_MULTIPLE}/a/pyproject.toml", "{_MULTIPLE}/b/pyproject.toml"'
+_NAMED = f'lockfile = "{_MULTIPLE}/{{name}}_{{python}}.txt"'
+_PUBLISH = 'lockfile = "tools/publish/requirements_{platform}_{python}.txt"'
 _RULES_PYTHON = Layout(
     "bazelbuild__rules_python",
     f"""\
@@ -158,25 +160,12 @@ locks.annotations.inputs = ["examples/pip_repository_annotations/requirements.in
 locks.wheel.inputs = ["examples/wheel/requirements_server.in"]
 locks.deprecated.inputs = ["tests/deprecated/requirements.in"]
 locks.uv.inputs = ["{_UV_LOCK}/requirements.in"]
-[tool.nox-lock.locks.bzlmod]
-inputs = ["examples/bzlmod/requirements.in"]
-lockfile = "examples/bzlmod/requirements_lock_{{python}}.txt"
-[tool.nox-lock.locks.publish]
-inputs = ["tools/publish/requirements.in"]
-platforms = ["linux"]
-lockfile = "tools/publish/requirements_{{platform}}_{{python}}.txt"
-[tool.nox-lock.locks.multiple_requirements_in]
-inputs = ["{_MULTIPLE}/requirements_1.in", "{_MULTIPLE}/requirements_2.in"]
-lockfile = "{_MULTIPLE}/{{name}}_{{python}}.txt"
-[tool.nox-lock.locks.multiple_pyproject_toml]
-inputs = ["{_MULTIPLE}/a/pyproject.toml", "{_MULTIPLE}/b/pyproject.toml"]
-lockfile = "{_MULTIPLE}/{{name}}_{{python}}.txt"
-[tool.nox-lock.locks.multiple_inputs]
-inputs = [
-    "{_MULTIPLE}/requirements_1.in", "{_MULTIPLE}/requirements_2.in",
-    "{_MULTIPLE}/a/pyproject.toml", "{_MULTIPLE}/b/pyproject.toml",
-]
-lockfile = "{_MULTIPLE}/{{name}}_{{python}}.txt"
+locks.bzlmod.inputs = ["examples/bzlmod/requirements.in"]
+locks.bzlmod.lockfile = "examples/bzlmod/requirements_lock_{{python}}.txt"
+locks.publish = {{ inputs = ["tools/publish/requirements.in"], platforms = ["linux"], {_PUBLISH} }}
+locks.multiple_requirements_in = {{ inputs = [{_TWO}], {_NAMED} }}
+locks.multiple_pyproject_toml = {{ inputs = [{_PROJECTS}], {_NAMED} }}
+locks.multiple_inputs = {{ inputs = [{_TWO}, {_PROJECTS}], {_NAMED} }}
 """,
     (
         Lock("docs/requirements-py{python}.txt", ("docs/pyproject.toml",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -57,9 +58,12 @@ class Trial:
     problems: list[str] = field(default_factory=list)
 
 
-def missing_pythons() -> list[str]:
-    """Return the Pythons that a trial needs and this machine has not."""
-    return [python for python in PYTHONS if python not in interpreters()]
+def obstacle() -> str:
+    """Return why this machine cannot try a layout, or nothing."""
+    missing = [python for python in PYTHONS if python not in interpreters()]
+    if missing:
+        return f"there is no Python {' and '.join(missing)}"
+    return "" if sys.platform == "linux" else "the layouts are those of Linux"
 
 
 def try_layout(name: str, layout: Layout, shared: Path, folder: Path, cache: Path) -> Trial:
