@@ -117,7 +117,6 @@ locks.admin-dev.inputs = ["admin/requirements-dev.in"]
 locks.admin-testinfra.inputs = ["admin/requirements-testinfra.in"]
 locks.journalist_gui.inputs = ["journalist_gui/dev-requirements.in"]
 locks.bootstrap.inputs = ["{_PYTHON3}/bootstrap-requirements.in"]
-locks.develop.inputs = ["{_PYTHON3}/develop-requirements.in"]
 locks.requirements.inputs = ["{_PYTHON3}/requirements.in"]
 locks.test.inputs = ["{_PYTHON3}/test-requirements.in"]
 locks.translation.inputs = ["{_PYTHON3}/translation-requirements.in"]
@@ -129,13 +128,26 @@ locks.translation.inputs = ["{_PYTHON3}/translation-requirements.in"]
         ),
         *_beside("admin", "requirements-dev", "requirements-testinfra"),
         *_beside("journalist_gui", "dev-requirements"),
-        *_beside(_PYTHON3, "bootstrap-requirements", "develop-requirements"),
-        *_beside(_PYTHON3, "requirements", "test-requirements", "translation-requirements"),
+        *_beside(_PYTHON3, "bootstrap-requirements", "requirements"),
+        *_beside(_PYTHON3, "test-requirements", "translation-requirements"),
     ),
     _HASHED,
     left_out={
         f"{_PYTHON3}/requirements.in: mod_wsgi>=4.9.3": "does not build without Apache",
+        f"{_PYTHON3}/develop-requirements.in": "its own row, without hashes",
     },
+)
+# pip walks back through hundreds of semgrep's releases of 50 MB: minutes, and gigabytes.
+_DEVELOP = Layout(
+    "freedomofpress__securedrop",
+    f"""\
+[tool.nox-lock]
+python = ["3.11", "3.12"]
+generate-hashes = false
+locks.develop.inputs = ["{_PYTHON3}/develop-requirements.in"]
+""",
+    _beside(_PYTHON3, "develop-requirements"),
+    left_out={"all but develop-requirements.in": "in the row of securedrop"},
     added={f"{_PYTHON3}/develop-requirements.in": ("-c develop-constraints.txt",)},
 )
 _UV_LOCK = "tests/uv/lock/testdata"
@@ -208,5 +220,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "flask": _FLASK,
     "manylinux": _MANYLINUX,
     "securedrop": _SECUREDROP,
+    "securedrop-develop": _DEVELOP,
     "rules_python": _RULES_PYTHON,
 }
