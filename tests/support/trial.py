@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -87,13 +88,14 @@ def try_layout(name: str, layout: Layout, shared: Path, folder: Path, cache: Pat
     trial = Trial(name, len(made), layout.lines, by_hand=time.monotonic() - started)
     trial.apart = _apart(made)
 
-    started = time.monotonic()
-    run = project.nox("-s", "lock", timeout=_DEADLINE)
-    trial.seconds = time.monotonic() - started
-    if run.returncode != 0:
-        trial.problems.append(f"nox -s lock failed:\n{run.output}")
-    _compare(trial, project, inputs, made)
-    _again(trial, project, made)
+    with closing(project):
+        started = time.monotonic()
+        run = project.nox("-s", "lock", timeout=_DEADLINE)
+        trial.seconds = time.monotonic() - started
+        if run.returncode != 0:
+            trial.problems.append(f"nox -s lock failed:\n{run.output}")
+        _compare(trial, project, inputs, made)
+        _again(trial, project, made)
     return trial
 
 
