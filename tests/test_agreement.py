@@ -284,7 +284,15 @@ BASES = {
 }
 
 
-@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "everything at once",
+        "a wheel, unhashed",
+        pytest.param("extras kept, line ends", marks=pytest.mark.long),
+        pytest.param("unsafe left out", marks=pytest.mark.long),
+    ],
+)
 def test_every_form_over_such_a_base(name: str, project: Project, index: LocalIndex) -> None:
     """Five locks over one base are what pip-compile makes by hand, fresh, and stay so."""
     base, common = BASES[name]

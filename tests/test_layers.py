@@ -201,7 +201,7 @@ def lib_of(project: Project) -> set[str]:
     return {pins(text)["lib"] for text in found.values()}
 
 
-@pytest.mark.parametrize("hashes", ["true", "false"])
+@pytest.mark.parametrize("hashes", ["true", pytest.param("false", marks=pytest.mark.long)])
 def test_five_forms_of_a_layer(hashes: str, project: Project, index: LocalIndex) -> None:
     """One run makes each as pip-compile does by hand; the next none; a moved base moves all."""
     write_all(project, all_forms(ASKED, f"generate-hashes = {hashes}"))
