@@ -107,7 +107,7 @@ class Compiler:
         try:
             compiled = self.resolve_once(planned, seed, texts)
         except CompileError as error:
-            raise explain(planned, error) from error
+            raise explain(replace(planned, existing=None), error) from error
         if disagreement(with_body(planned, compiled.body)) is None:
             return compiled
         # Seeded pins fall in an order of pip-tools' own. With those below held, it tells whether
