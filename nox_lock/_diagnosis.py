@@ -102,7 +102,9 @@ def _conflict(output: str, inputs: Inputs) -> CompileError | None:
         "\n".join(["these cannot hold together:", *shown]) if shown else "requirements conflict",
         kind="conflict",
         hint="Loosen one of the requirements named.",
-        projects=tuple(_project(_bare(each).rpartition(" depends on ")[2]) for each in demands),
+        projects=tuple(
+            _project(part) for each in demands for part in _bare(each).split(" depends on ")
+        ),
     )
 
 
