@@ -518,6 +518,7 @@ def test_bytes_are_decoded_as_pip_does(name: str, oracle: Oracle) -> None:
         ("app\n./missing\n", 2),
         ("app\n-r more.in\n", 2),
         ("app\ndep ; bad\n", 2),
+        ("app\ndep===1,~=1\n", 2),
         ("app\n-i 'x\n", 2),
         ("app\n-i http://user:secret@127.0.0.1:9/\n", 2),
         ("app\ndep @ http://127.0.0.1:9/${TOKEN}/dep.whl\n", 2),
