@@ -196,7 +196,7 @@ def _tool(output: str) -> CompileError | None:
     return CompileError(
         f"pip-tools does not work here: {found[-1]}",
         kind="tool",
-        hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.1" pip',
+        hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.2" pip',
     )
 
 
