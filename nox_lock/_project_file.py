@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ class ProjectFile:
             return "", {}
         try:
             text = data.decode()
-            return text, tomllib.loads(text)
+            return text, _parse(text)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise fault("is no TOML: it is not UTF-8", Where(self.file, line)) from error
@@ -87,6 +88,12 @@ class ProjectFile:
             found = re.search(r"at line (\d+)", str(error))
             place = Where(self.file, int(found[1]) if found else data.rstrip().count(b"\n") + 1)
             raise fault(f"is no TOML: {error}", place) from error
+
+
+@functools.lru_cache(maxsize=4)  # several locks read one file
+def _parse(text: str) -> Mapping[str, Any]:
+    document: Mapping[str, Any] = tomllib.loads(text)
+    return document
 
 
 def shown(path: tuple[str | int, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import json
 import re
@@ -87,9 +86,14 @@ def _named_by_pyproject(tool: Mapping[str, Any]) -> Iterator[str]:
 
 def _named_by_setup_cfg(folder: Path) -> Iterator[str]:
     """List the files behind ``file:`` in the options that hold dependencies."""
+    text = _text(folder / "setup.cfg")
+    if "file:" not in text:
+        return
+    import configparser  # noqa: PLC0415  (few need it; a check must stay instant)
+
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
-        parser.read_string(_text(folder / "setup.cfg"))
+        parser.read_string(text)
     except configparser.Error:
         return  # setuptools will say so
     for section in ("options", "options.extras_require"):

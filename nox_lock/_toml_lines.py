@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ _DOT = re.compile(r"[ \t]*\.[ \t]*")
 _HEADER_END = re.compile(r"[ \t]*\]+")
 
 
+@functools.lru_cache(maxsize=4)  # several locks read one file
 def value_lines(text: str) -> Mapping[Path, int]:
     """Return the line, from 1, of each value of a valid TOML text, by its keys and indexes.
 
