@@ -185,8 +185,7 @@ class _Reader:
             self.dynamic.append(Dynamic(Where(ask.file, 1), found.dynamic))
         for group in ask.groups:
             self.written[f"--group {ask.file}:{group}"] = found.lines
-        if found.itself and not found.dynamic:
-            # pip-compile would pin the project itself, by its path on this machine.
+        if found.misread and not found.dynamic:
             self.written[f"{found.name} ({ask.file})"] = found.lines
         elif ask.project:
             self.native.append(ask.file)
