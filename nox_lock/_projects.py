@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,11 @@ _NO_BUILD = (
     "ruff",
     "tox",
 )
+
+
+def is_project_file(file: str) -> bool:
+    """Tell whether an input is a project file, and no requirements file."""
+    return posixpath.basename(file) in _FILES
 
 
 def metadata_digest(folder: Path) -> str:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from nox_lock._errors import RequirementsError
 
-_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _ALWAYS: frozenset[str] = frozenset()
 
 
@@ -70,11 +69,6 @@ class ProjectInput:
     dynamic: str
     name: str
     misread: bool
-
-
-def is_project_file(file: str) -> bool:
-    """Tell whether an input is a project file, and no requirements file."""
-    return posixpath.basename(file) in _FILES
 
 
 def read_project(ask: Ask, root: Path) -> ProjectInput:

@@ -189,8 +189,8 @@ def test_refused(tmp_path: Path, text: str, extras: tuple[str, ...], expected: s
         ),
         (
             (
-                "[dependency-groups]\ndev = [{include-group = 'a'}]\na = [{include-group = 'B_b'}]\n"
-                "b-b = [\n{include-group = 'a'}]\n"
+                "[dependency-groups]\ndev = [{include-group = 'a'}]\n"
+                "a = [{include-group = 'B_b'}]\nb-b = [\n{include-group = 'a'}]\n"
             ),
             f"{FILE}:5: these dependency groups include each other: a -> b-b -> a",
         ),
