@@ -253,10 +253,27 @@ def test_a_dynamic_project(project: Project, index: LocalIndex) -> None:
     project.write(FILE, f"{DYNAMIC}\n[tool.ruff]\nline-length = 9\n")
     project.nox("-s", "lock-check").ok()
     project.write("needs.in", "app\ndep\n")
-    [reason] = verdicts(project)["requirements.txt"]["reasons"]
+    reason = verdicts(project)["requirements.txt"]["reasons"][0]
     assert (reason["file"], reason["line"]) == (FILE, 1)
+    assert "what pyproject.toml depends on now" in reason["message"]
     project.nox("-s", "lock").ok()
     assert pins(project.read("requirements.txt")) == {"app": "1.0", "dep": "1.0"}
+
+
+@pytest.mark.xfail(reason="each project file must have each extra")
+def test_an_extra_of_one_project_file_of_several(copy: Project) -> None:
+    table = f'[tool.nox-lock.locks.x]\ninputs = ["{FILE}", "docs/{FILE}"]\nextras = ["fast-x"]\n'
+    copy.write(FILE, PROJECT + table)
+    assert "there is no extra" not in copy.nox("-s", "lock-check", "--", "x").failed().output
+
+
+@pytest.mark.xfail(reason="each group is read on its own")
+def test_a_reason_is_told_once(copy: Project) -> None:
+    table = '[tool.nox-lock.locks.x]\ngroups = ["dev", "test"]\n'
+    copy.write(FILE, PROJECT + table)
+    copy.write("requirements-x.txt", copy.read("requirements-lint.txt"))
+    reasons = [each["message"] for each in verdicts(copy, "x")["requirements-x.txt"]["reasons"]]
+    assert len(reasons) == len(set(reasons))
 
 
 FLASK = "corpus/pallets__flask/main"
