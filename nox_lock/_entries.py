@@ -217,5 +217,7 @@ def refuse_secrets(line: str, where: Where) -> None:
         raise fault(
             "a password stands here in clear, and would go into the lock file",
             where,
-            "Write it as ${NAME} and set that variable, or move the index to pip's configuration.",
+            "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
+            if line.startswith("-")
+            else "Take it out, and give it to pip by a netrc file or a keyring.",
         )

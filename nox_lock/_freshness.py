@@ -104,7 +104,11 @@ def judge(planned: Planned) -> Verdict:
         notes.append("changed since it was stamped")
     else:
         reasons += _judge_hidden(planned, lock.stamp.hidden)
-    return Verdict(STALE, tuple(reasons)) if reasons else Verdict(FRESH, notes=tuple(notes))
+    return (
+        Verdict(STALE, tuple(dict.fromkeys(reasons)))
+        if reasons
+        else Verdict(FRESH, notes=tuple(notes))
+    )
 
 
 def judge_orphan(path: str) -> Verdict:
@@ -277,6 +281,7 @@ def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]
         if digest not in stamped:
             file, line = fact.where or (planned.path, None)
             yield Reason(f"it was locked without {fact.text}", file, line)
-    if stamped - set(facts):
+    changed = set(facts) - stamped
+    if len(stamped - set(facts)) > len(changed):
         gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
         yield Reason(gone, planned.path)

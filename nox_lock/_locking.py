@@ -16,6 +16,7 @@ from nox_lock._cache import Entry, make_key
 from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import is_fresh, judge
 from nox_lock._indexes import index_identity
+from nox_lock._projects import is_project_file
 from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
@@ -23,6 +24,7 @@ from nox_lock._toolchain import tool_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
@@ -186,6 +188,14 @@ class Locker:
         """Return the lock file as it will be, and its text."""
         text = self._render(planned, body)
         made = replace(planned, existing=_lockfile.parse(text))
+        for pin in made.existing.pins if made.existing else ():
+            if any(_is_project_of(pin, file, self.root) for file in planned.inputs.sources):
+                raise CompileError(
+                    f"an extra asks for the project itself, which would be pinned as {pin.shown}",
+                    kind="other",
+                    file=next(each.where.file for each in planned.inputs.dynamic),
+                    hint="Name the extras that it means: extras = [...].",
+                )
         verdict = judge(made)
         if not verdict.fresh:
             reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
@@ -231,6 +241,13 @@ def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
         "Else: nox -s lock -- --overwrite",
     )
+
+
+def _is_project_of(pin: Pin, file: str, root: Path) -> bool:
+    """Tell whether a pin is the very project whose file is an input."""
+    if not is_project_file(file) or pin.url is None or "file:" not in pin.url:
+        return False
+    return (root / pin.url.partition("file:")[2]).resolve() == (root / file).parent.resolve()
 
 
 def _moves_pins(planned: Planned, seed: Seed, body: str) -> bool:

@@ -135,6 +135,7 @@ def read_inputs(
         dynamic=tuple(reader.dynamic),
         extras=parts.extras,
         native=tuple(reader.native),
+        native_extras=tuple(reader.native_extras),
         written=reader.written,
         reached=frozenset(reader.reached),
         pending=tuple(reader.pending),
@@ -155,6 +156,7 @@ class _Reader:
         self.includes: list[Include] = []
         self.dynamic: list[Dynamic] = []
         self.native: list[str] = []
+        self.native_extras: dict[str, None] = {}
         self.written: dict[str, tuple[str, ...]] = {}
         self.reached: set[str] = set()
         self.pending: dict[str, None] = {}
@@ -195,10 +197,12 @@ class _Reader:
             self.dynamic.append(Dynamic(Where(ask.file, 1), found.dynamic))
         for group in ask.groups:
             self.written[f"--group {ask.file}:{group}"] = found.lines
-        if found.misread and not found.dynamic:
+        if found.misread:
             self.written[f"{found.name} ({ask.file})"] = found.lines
-        elif ask.project:
+        if ask.project and (found.dynamic or not found.misread):
             self.native.append(ask.file)
+        if not found.misread:
+            self.native_extras |= dict.fromkeys(ask.extras)
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
