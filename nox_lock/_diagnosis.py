@@ -16,7 +16,7 @@ from nox_lock._index_log import index_failure, mask
 
 if TYPE_CHECKING:
     from nox_lock._entries import Entry
-    from nox_lock._requirements import Inputs
+    from nox_lock._inputs import Inputs
 
 KINDS = (
     "syntax",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nox_lock._config import LockConfig
-    from nox_lock._requirements import Files, Inputs
+    from nox_lock._inputs import Inputs
+    from nox_lock._requirements import Files
 
     Read = Callable[[LockConfig], Inputs]
 

@@ -17,7 +17,7 @@ from nox_lock._pyproject import is_project_file
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nox_lock._requirements import Inputs
+    from nox_lock._inputs import Inputs
 
 # Names of the files that hold what is written out for pip-compile.
 _WRITTEN = "written-"

@@ -15,8 +15,8 @@ from nox_lock._target import Platform, holds, running_platform
 if TYPE_CHECKING:
     from nox_lock._config import LockConfig
     from nox_lock._entries import Where
+    from nox_lock._inputs import Inputs
     from nox_lock._lockfile import LockFile
-    from nox_lock._requirements import Inputs
     from nox_lock._target import Target
 
 

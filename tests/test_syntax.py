@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nox_lock._entries import Entry
-    from nox_lock._requirements import Inputs
+    from nox_lock._inputs import Inputs
 
 SOURCE = "requirements.in"
 ORACLE = Path(__file__).with_name("support") / "pip_oracle.py"
