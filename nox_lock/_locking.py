@@ -118,6 +118,7 @@ class Locker:
             if entry is not None:
                 made, text = self._validate(planned, entry.body)
                 return Outcome(made, RESTORED, text, day=entry.day, before=before)
+            self.tell(f"{planned.path}: compiling for Python {planned.target}")
             started = time.monotonic()
             compiled = self.compiler.resolve(planned, seed, texts or {})
             made, text = self._validate(planned, compiled.body)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nox_lock import _lockfile
 from nox_lock._errors import ConfigError
 from nox_lock._inputs import Parts
-from nox_lock._layers import find_lowers, in_order
+from nox_lock._layers import find_lowers, in_order, roots_of
 from nox_lock._places import find_earlier, find_orphans, lockfile_path, may_be_of
 from nox_lock._planned import Planned
 from nox_lock._requirements import Files, read_inputs
@@ -84,7 +84,7 @@ def replan(
 def orphans_of(config: Config, planned: Collection[Planned], root: Path) -> list[str]:
     """List the files that have our stamp and are planned no more; `planned` are all there are."""
     inputs = {file for each in planned for file in each.inputs.files}
-    return find_orphans(config.locks.values(), [each.path for each in planned], inputs, root)
+    return find_orphans(config.locks.values(), {each.path for each in planned}, inputs, root)
 
 
 class _Planner:
@@ -105,6 +105,7 @@ class _Planner:
         self.planned: dict[str, Planned] = {}
         self._inputs: dict[str, Inputs] = {}
         self._lowers: dict[str, dict[str, str]] = {}
+        self._roots = {name: roots_of(lock, self.files) for name, lock in self.locks.items()}
 
     def plan(self, names: Iterable[str]) -> list[Planned]:
         for name in in_order(names, self._find_lowers):
@@ -163,6 +164,8 @@ class _Planner:
 
     def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[Planned, ...]:
         """Return the lock files that one lock file builds on."""
+        if not self._lowers[lock.name]:
+            return ()
         system = system or running_platform().system
         below = tuple(
             each
@@ -186,7 +189,7 @@ class _Planner:
     def _find_lowers(self, name: str) -> dict[str, str]:
         if name not in self._lowers:
             lock, locks = self.locks[name], self.locks.values()
-            self._lowers[name] = find_lowers(lock, locks, self._read, self.files)
+            self._lowers[name] = find_lowers(lock, locks, self._roots, self._read)
         return self._lowers[name]
 
     def _read(self, lock: LockConfig) -> Inputs:
