@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from nox_lock._index_log import Rejected
-    from nox_lock._lockfile import LockFile, Pin
+    from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
 

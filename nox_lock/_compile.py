@@ -17,7 +17,7 @@ from nox_lock._errors import CompileError
 from nox_lock._index_log import Rejected, index_failure, rejected
 from nox_lock._indexes import module_command, pip_environment
 from nox_lock._mirror import Mirror, lay_out
-from nox_lock._pyproject import is_project_file
+from nox_lock._projects import is_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

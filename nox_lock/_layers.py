@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock._errors import ConfigError
 from nox_lock._places import may_be_of
-from nox_lock._pyproject import is_project_file
+from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 
 if TYPE_CHECKING:

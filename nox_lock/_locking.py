@@ -24,7 +24,7 @@ from nox_lock._toolchain import tool_versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
 

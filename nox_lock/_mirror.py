@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock._entries import URL, relative
-from nox_lock._pyproject import is_project_file
+from nox_lock._projects import is_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nox_lock._compile import Compiled
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._target import Target
 
