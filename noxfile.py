@@ -14,8 +14,25 @@ nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["lock-check", "lint", "typecheck", "tests"]
 
 EXAMPLE = Path("example_project")
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = PYPROJECT["tool"]["nox-lock"]["python"]
 # A file of tests stays in one process: what it makes once is made once.
 PARALLEL = ["--numprocesses=auto", "--dist=loadfile"]
+# Real nox from end to end, and the readers: what other versions of our dependencies may break.
+TELLING = (
+    "backends",
+    "check",
+    "config",
+    "drop_in",
+    "lockfile",
+    "plan",
+    "public",
+    "syntax",
+    "target",
+    "toolchain",
+)
+VERSIONS = ("oldest-nox", "lowest", "newest")
+TOOLS = ("hypothesis", "pypiserver", "pytest", "pytest-xdist", "uv")
 
 nox_lock.add_sessions()
 
@@ -43,6 +60,24 @@ def tests(session: nox.Session) -> None:
 def tests_long(session: nox.Session) -> None:
     """Run the long tier, too: many rounds, and more of the real package index."""
     session.run("python", "-m", "pytest", "--run-long", "-m", "long", *PARALLEL, *session.posargs)
+
+
+@nox.session(python=[PYTHONS[0], PYTHONS[-1]], default=False)
+@nox.parametrize("versions", VERSIONS, ids=VERSIONS)
+def compat(session: nox.Session, versions: str) -> None:
+    """Run telling tests on the oldest and newest Python with what pyproject.toml lets in.
+
+    That is the oldest nox beside the newest of the rest, all lower bounds, the newest of all.
+    A bound is installed as it stands (``pip>=24.1`` as ``pip==24.1``), so that one which another
+    dependency contradicts is an error. The tools of the tests give way to it.
+    """
+    bounds = [bound.replace(">=", "==") for bound in PYPROJECT["project"]["dependencies"]]
+    oldest = [bound for bound in bounds if bound.startswith("nox==")]
+    pins = {"oldest-nox": oldest, "lowest": bounds, "newest": []}[versions]
+    newest = ("--upgrade", "--upgrade-strategy=eager")
+    session.install(*newest, "-e", ".", *TOOLS, *pins)
+    files = [f"tests/test_{name}.py" for name in TELLING]
+    session.run("python", "-m", "pytest", *PARALLEL, *files, *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from nox_lock._index_log import Rejected
-    from nox_lock._lockfile import LockFile, Pin
+    from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
 
@@ -173,7 +174,8 @@ def falls(planned: Planned, passed_over: Iterable[Rejected]) -> Iterator[str]:
         if name in lower or canonicalize_name(demand.name) not in lower:
             continue
         low, held = lower[canonicalize_name(demand.name)]
-        if not demand.specifier.contains(held.version or "", prereleases=True) and _behind(pin, version):
+        fits = demand.specifier.contains(held.version or "", prereleases=True)
+        if not fits and _behind(pin, version):
             told.add(name)
             yield (
                 f"{planned.path}: {name} falls to {pin.version}: {name} {version} wants {demand}, "

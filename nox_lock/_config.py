@@ -9,7 +9,7 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import ConfigError
-from nox_lock._pyproject import is_project_file
+from nox_lock._projects import is_project_file
 from nox_lock._settings import (
     SETTINGS_KEYS,
     Settings,

@@ -16,7 +16,7 @@ from nox_lock._index_log import index_failure, mask
 
 if TYPE_CHECKING:
     from nox_lock._entries import Entry
-    from nox_lock._requirements import Inputs
+    from nox_lock._inputs import Inputs
 
 KINDS = (
     "syntax",
@@ -102,7 +102,9 @@ def _conflict(output: str, inputs: Inputs) -> CompileError | None:
         "\n".join(["these cannot hold together:", *shown]) if shown else "requirements conflict",
         kind="conflict",
         hint="Loosen one of the requirements named.",
-        projects=tuple(_project(_bare(each).rpartition(" depends on ")[2]) for each in demands),
+        projects=tuple(
+            _project(part) for each in demands for part in _bare(each).split(" depends on ")
+        ),
     )
 
 
@@ -194,7 +196,7 @@ def _tool(output: str) -> CompileError | None:
     return CompileError(
         f"pip-tools does not work here: {found[-1]}",
         kind="tool",
-        hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.1" pip',
+        hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.2" pip',
     )
 
 

@@ -21,7 +21,7 @@ from nox_lock._target import holds, running_platform, site_packages, target_of_e
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._target import Target
 

@@ -82,6 +82,18 @@ class InterpreterMissingError(ToolchainError):
         self.python = python
 
 
+class InterpretersMissingError(ToolchainError):
+    """All lock files were made but those of Pythons that are not on this machine.
+
+    Attributes:
+        pythons: their targets, such as ``3.12, 3.13``.
+    """
+
+    def __init__(self, pythons: list[str]) -> None:
+        self.pythons = ", ".join(pythons)
+        super().__init__(f"not on this machine: Python {self.pythons}")
+
+
 class CompileError(NoxLockError):
     """pip-tools did not make a lock.
 

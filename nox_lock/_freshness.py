@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nox_lock._entries import Entry
-    from nox_lock._lockfile import LockFile, Pin
+    from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,48 +11,25 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
-from nox_lock._agreement import (
-    Seed,
-    disagreement,
-    explain,
-    falls,
-    find_seed,
-    held_pins,
-    make_seed,
-)
-from nox_lock._cache import Cache, Entry, make_key, open_cache
-from nox_lock._compile import Order, PipTools, Processes
-from nox_lock._errors import CompileError, InterpreterMissingError, LockFileError
+from nox_lock._agreement import Seed, falls, find_seed, make_seed
+from nox_lock._cache import Entry, make_key
+from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import is_fresh, judge
-from nox_lock._indexes import index_identity, read_index_settings
+from nox_lock._indexes import index_identity
+from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
-from nox_lock._toolchain import find_toolchain, tool_versions
+from nox_lock._toolchain import tool_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from nox_lock._compile import Compiled
-    from nox_lock._indexes import IndexSettings
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
-    from nox_lock._target import Target
+    from nox_lock._resolution import Compiler
 
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
 WAITS = "waits"
-_DEADLINE_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What was asked for on the command line of `lock`."""
-
-    upgrade: bool = False
-    upgrade_packages: tuple[str, ...] = ()
-    use_cache: bool = True
-    overwrite: bool = False
-    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +61,14 @@ class Outcome:
 
 
 class Locker:
-    """Makes lock files for one project; what several of them need is found once, when needed.
+    """Makes lock files for one project; several threads may use one locker."""
 
-    `tell` hears of progress, `warn` of what a person should change; neither may raise. Several
-    threads may use one locker.
-    """
-
-    def __init__(
-        self,
-        root: Path,
-        environ: Mapping[str, str],
-        wishes: Wishes,
-        *,
-        tell: Callable[[str], None],
-        warn: Callable[[str], None],
-    ) -> None:
-        self.root = root
-        self.environ = environ
-        self.wishes = wishes
-        self.tell = tell
-        self.warn = warn
-        self.processes = Processes()
-        self._once = threading.RLock()
-        self._cache: Cache | None = None
-        self._indexes: IndexSettings | None = None
-        self._absent: dict[Target, InterpreterMissingError] = {}
+    def __init__(self, compiler: Compiler) -> None:
+        self.compiler = compiler
+        self.root = compiler.root
+        self.environ = compiler.environ
+        self.wishes = compiler.wishes
+        self.tell = compiler.tell
 
     def is_done(self, planned: Planned) -> bool:
         """Tell whether there is nothing to do: a fresh lock file, as it was stamped.
@@ -118,7 +77,7 @@ class Locker:
         pins: pip-tools confirms them, and only what it has confirmed is stamped.
         """
         lock = planned.existing
-        if lock is None or lock.stamp is None or self._moves(planned):
+        if lock is None or lock.stamp is None or self.compiler.moves(planned):
             return False
         if lock.stamp.body != _lockfile.digest(lock.body) or not lock.recognised:
             return False
@@ -147,7 +106,7 @@ class Locker:
             return Outcome(planned, UP_TO_DATE if fresh else WAITS)
         planned = replace(planned, platform=running_platform())  # what is made now is made here
         seed = self._seed(planned, together)
-        with self._open().hold(
+        with self.compiler.cache.hold(
             self._key(planned, seed), lambda what: self.tell(f"{planned.path}: {what}")
         ):
             # Whoever held it before us may have made this very lock.
@@ -159,8 +118,9 @@ class Locker:
             if entry is not None:
                 made, text = self._validate(planned, entry.body)
                 return Outcome(made, RESTORED, text, day=entry.day, before=before)
+            self.tell(f"{planned.path}: compiling for Python {planned.target}")
             started = time.monotonic()
-            compiled = self._resolve(planned, seed, texts or {})
+            compiled = self.compiler.resolve(planned, seed, texts or {})
             made, text = self._validate(planned, compiled.body)
             entry = Entry(compiled.body, dt.datetime.now(dt.timezone.utc).date().isoformat())
             if together is None:
@@ -169,85 +129,11 @@ class Locker:
             seconds = time.monotonic() - started
             return Outcome(made, COMPILED, text, seconds, notes=notes, before=before)
 
-    def resolve_once(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
-        """Run one compile; a seed that pip-tools cannot get away from is thinned out.
-
-        Raises:
-            NoxLockError: saying why not.
-        """
-        while True:
-            try:
-                return self._run(self._order(planned, seed, texts))
-            except CompileError as error:
-                kept = [pin for pin in seed.pins if pin.name not in error.projects]
-                if error.kind != "conflict" or len(kept) == len(seed.pins):
-                    raise
-                # It lets go of a seeded pin only when each project in the conflict has one.
-                seed = make_seed(pin for pin in kept if pin.version)
-
-    def _resolve(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
-        """Compile to a lock that agrees with those below.
-
-        Raises:
-            CompileError: of kind "conflict" with both chains, where none does.
-        """
-        try:
-            compiled = self.resolve_once(planned, seed, texts)
-        except CompileError as error:
-            raise explain(planned, error) from error
-        if disagreement(_with(planned, compiled)) is None:
-            return compiled
-        # Seeded pins fall in an order of pip-tools' own. With those below held, it tells whether
-        # there is a way; what it finds is the seed that makes the lock as it has to look.
-        try:
-            held = self._run(replace(self._order(planned, seed, texts), held=held_pins(planned)))
-        except CompileError as error:
-            raise explain(_with(planned, compiled), error) from error
-        pins = _lockfile.parse(held.body).pins
-        compiled = self.resolve_once(planned, make_seed(p for p in pins if p.version), texts)
-        made = _with(planned, compiled)
-        if differs := disagreement(made):
-            raise explain(made, differs)
-        return replace(compiled, rejected=(*held.rejected, *compiled.rejected))
-
-    def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
-        lower = {pin.name for low in planned.below for pin in _pins_of(low)}
-        packages = tuple(
-            package for package in self.wishes.upgrade_packages if _project(package) not in lower
-        )
-        refresh = self.wishes.upgrade or bool(packages)
-        return Order(planned, seed.text, texts, refresh=refresh, upgrade_packages=packages)
-
-    def _run(self, order: Order) -> Compiled:
-        target = order.planned.target
-        self.tell(f"{order.planned.path}: compiling for Python {target}")
-        for again in ({}, {"private": True}, {"private": True, "remake": True}):
-            with self._open().workshop() as workshop:
-                try:
-                    return self._resolver(target, again)(order, workshop)
-                except CompileError as error:
-                    # A pip that pip-tools does not work with: one of its own is made for it.
-                    if error.kind != "tool" or "remake" in again:
-                        raise
-        raise AssertionError("unreachable")  # the last round returns or raises
-
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
         if together is None:
             return find_seed(planned, fresh_start=self.wishes.upgrade)
         own = {pin.shown: pin for pin in find_seed(planned).pins}
         return make_seed(own.get(pin.shown, pin) for pin in together)
-
-    def _moves(self, planned: Planned) -> bool:
-        """Tell whether pins of this lock are to move though nothing asks them to."""
-        lower = {pin.name for low in planned.below for pin in _pins_of(low)}
-        names = {_project(package) for package in self.wishes.upgrade_packages} - lower
-        return self.wishes.upgrade or any(pin.name in names for pin in _pins_of(planned))
-
-    def _open(self) -> Cache:
-        with self._once:
-            if self._cache is None:
-                self._cache = open_cache(self.environ, self.warn)
-            return self._cache
 
     def _key(self, planned: Planned, seed: Seed | None) -> str:
         return make_key(
@@ -261,9 +147,9 @@ class Locker:
 
     def _cached(self, planned: Planned, seed: Seed) -> Entry | None:
         """Return a cached lock that moves no pin of the seed unasked."""
-        if self._moves(planned) or not self.wishes.use_cache:
+        if self.compiler.moves(planned) or not self.wishes.use_cache:
             return None
-        cache = self._open()
+        cache = self.compiler.cache
         entry = cache.get(self._key(planned, seed))
         if entry is None and seed.pins:
             entry = cache.get(self._key(planned, None))
@@ -271,45 +157,15 @@ class Locker:
                 return None
         if entry is None:
             return None
-        made = _with(planned, entry)
+        made = with_body(planned, entry.body)
         text = self._render(made, entry.body)
         return entry if judge(replace(made, existing=_lockfile.parse(text))).fresh else None
 
     def _remember(self, planned: Planned, seed: Seed, entry: Entry) -> None:
         """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
         if self.wishes.use_cache:
-            for each in (None, None if self._moves(planned) else seed):
-                self._open().put(self._key(planned, each), entry)
-
-    def _resolver(self, target: Target, options: Mapping[str, bool]) -> PipTools:
-        cache, indexes = self._open(), self._read_indexes()
-        if target in self._absent:
-            raise self._absent[target]
-        try:
-            toolchain = find_toolchain(target, cache, indexes, self.environ, self.tell, **options)
-        except InterpreterMissingError as error:
-            self._absent[target] = error
-            raise
-        return PipTools(
-            self.root,
-            toolchain,
-            self.environ,
-            indexes,
-            cache.downloads,
-            _DEADLINE_SECONDS,
-            self.processes,
-        )
-
-    def _read_indexes(self) -> IndexSettings:
-        with self._once:
-            if self._indexes is None:
-                self._indexes = read_index_settings(self.environ)
-                for name in self._indexes.dropped:
-                    self.warn(
-                        f"your pip configuration sets {name}, which would change the locks for "
-                        "everybody: it is left out (say it in an input instead)"
-                    )
-            return self._indexes
+            for each in (None, None if self.compiler.moves(planned) else seed):
+                self.compiler.cache.put(self._key(planned, each), entry)
 
     def _render(self, planned: Planned, body: str) -> str:
         stamp = _lockfile.Stamp(
@@ -375,18 +231,6 @@ def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
         "Else: nox -s lock -- --overwrite",
     )
-
-
-def _with(planned: Planned, made: Compiled | Entry) -> Planned:
-    return replace(planned, existing=_lockfile.parse(made.body))
-
-
-def _pins_of(planned: Planned) -> Sequence[Pin]:
-    return planned.existing.pins if planned.existing else ()
-
-
-def _project(requirement: str) -> str:
-    return canonicalize_name(Requirement(requirement).name)
 
 
 def _moves_pins(planned: Planned, seed: Seed, body: str) -> bool:

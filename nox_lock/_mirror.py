@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock._entries import URL
-from nox_lock._pyproject import is_project_file
+from nox_lock._entries import URL, relative
+from nox_lock._projects import is_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nox_lock._requirements import Inputs
+    from nox_lock._inputs import Inputs
+
+# Names of the files that hold what is written out for pip-compile.
+_WRITTEN = "written-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,10 @@ class Mirror:
 
     def show(self, text: str, root: Path) -> str:
         """Return a text of pip-compile's with the inputs named as from the project root."""
-        for shown in sorted(self.paths, key=len, reverse=True):
-            path = self.paths[shown]
-            named = f"--group {shown}" if "#" in path.name else None
-            for spelled in (str(path), os.path.relpath(path, root)):
-                if named:
-                    text = text.replace(f"-r {spelled}", named)
+        for shown, path in sorted(self.paths.items(), key=lambda each: -len(each[0])):
+            for spelled in (str(path), relative(path, root)):
+                if path.name.startswith(_WRITTEN):
+                    text = text.replace(f"-r {spelled}", shown)
                 text = text.replace(spelled, shown)
         return text
 
@@ -50,8 +51,8 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
     Raises:
         OSError: when `folder` cannot be written.
     """
-    if not inputs.groups and not set(texts) & set(inputs.files):
-        return Mirror(inputs.sources, {})
+    if not inputs.written and not set(texts) & set(inputs.files):
+        return Mirror(inputs.native, {})
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
     tree = folder.joinpath("inputs", *["up"] * up, "project")
@@ -65,16 +66,15 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
             texts[file].encode() if file in texts else (root / file).read_bytes(),
         )
         paths[file] = path
-    for number, (name, lines) in enumerate(inputs.groups.items()):
-        path = folder / f"group#{number}.in"
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        paths[name] = path
+    for number, (name, lines) in enumerate(inputs.written.items()):
+        paths[name] = folder / f"{_WRITTEN}{number}.in"
+        paths[name].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     links = (option.value for option in inputs.options if option.name == "--find-links")
     return Mirror(
         (
             *(f"--find-links={root / link}" for link in links if not URL.match(link)),
-            *(str(paths.get(source, source)) for source in inputs.sources),
-            *(str(paths[name]) for name in inputs.groups),
+            *(str(paths.get(source, source)) for source in inputs.native),
+            *(str(paths[name]) for name in inputs.written),
         ),
         paths,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nox_lock._entries import Where
-    from nox_lock._requirements import Option
+    from nox_lock._inputs import Option
 
 # Every other option leaves no line in a lock file.
 WRITTEN = (

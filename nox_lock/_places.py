@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nox_lock._errors import ConfigError
 from nox_lock._lockfile import is_stamped
-from nox_lock._pyproject import is_project_file
+from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 from nox_lock._target import running_platform
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import posixpath
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
 from nox_lock._errors import ConfigError
-from nox_lock._layers import find_lowers, in_order
+from nox_lock._inputs import Parts
+from nox_lock._layers import find_lowers, in_order, roots_of
 from nox_lock._places import find_earlier, find_orphans, lockfile_path, may_be_of
 from nox_lock._planned import Planned
-from nox_lock._requirements import Files, Parts, read_inputs
+from nox_lock._requirements import Files, read_inputs
 from nox_lock._settings import resolve_settings
 from nox_lock._tables import FILE
 from nox_lock._target import (
     Platform,
     Target,
     parse_platform,
-    parse_target,
     running_platform,
-    running_target,
 )
+from nox_lock._targets import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from nox_lock._config import Config, LockConfig
+    from nox_lock._inputs import Inputs
     from nox_lock._lockfile import LockFile
-    from nox_lock._requirements import Inputs
 
 
 def plan(
@@ -82,24 +81,10 @@ def replan(
     return planned
 
 
-def of_targets(planned: list[Planned], targets: Collection[Target]) -> list[Planned]:
-    """Keep to the lock files of some Pythons; of all, when none are named.
-
-    Raises:
-        ConfigError: for a Python that no lock is made for.
-    """
-    has = list(dict.fromkeys(each.target for each in planned))
-    for target in targets:
-        if target not in has:
-            known = ", ".join(str(each) for each in has)
-            raise ConfigError(f"no lock is for Python {target}", hint=f"There are: {known}")
-    return [each for each in planned if not targets or each.target in targets]
-
-
 def orphans_of(config: Config, planned: Collection[Planned], root: Path) -> list[str]:
     """List the files that have our stamp and are planned no more; `planned` are all there are."""
     inputs = {file for each in planned for file in each.inputs.files}
-    return find_orphans(config.locks.values(), [each.path for each in planned], inputs, root)
+    return find_orphans(config.locks.values(), {each.path for each in planned}, inputs, root)
 
 
 class _Planner:
@@ -120,11 +105,12 @@ class _Planner:
         self.planned: dict[str, Planned] = {}
         self._inputs: dict[str, Inputs] = {}
         self._lowers: dict[str, dict[str, str]] = {}
+        self._roots = {name: roots_of(lock, self.files) for name, lock in self.locks.items()}
 
     def plan(self, names: Iterable[str]) -> list[Planned]:
         for name in in_order(names, self._find_lowers):
             lock = self.locks[name]
-            targets, existing = _targets(lock, self.root, self.used.get(name, ()))
+            targets, existing = targets_of(lock, self.root, self.used.get(name, ()))
             for target in targets:
                 for system in lock.platforms or ("",):
                     path = lockfile_path(
@@ -143,7 +129,9 @@ class _Planner:
     ) -> None:
         inputs = self._read(lock)
         if path in self.planned or path in (*inputs.files, *inputs.pending):
-            other = f"lock {self.planned[path].name!r}" if path in self.planned else "one of its inputs"
+            other = (
+                f"lock {self.planned[path].name!r}" if path in self.planned else "one of its inputs"
+            )
             raise ConfigError(
                 f"lock {lock.name!r} would write {path}, which is {other}",
                 file=FILE,
@@ -176,6 +164,8 @@ class _Planner:
 
     def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[Planned, ...]:
         """Return the lock files that one lock file builds on."""
+        if not self._lowers[lock.name]:
+            return ()
         system = system or running_platform().system
         below = tuple(
             each
@@ -199,7 +189,7 @@ class _Planner:
     def _find_lowers(self, name: str) -> dict[str, str]:
         if name not in self._lowers:
             lock, locks = self.locks[name], self.locks.values()
-            self._lowers[name] = find_lowers(lock, locks, self._read, self.files)
+            self._lowers[name] = find_lowers(lock, locks, self._roots, self._read)
         return self._lowers[name]
 
     def _read(self, lock: LockConfig) -> Inputs:
@@ -257,71 +247,3 @@ def _platform(existing: LockFile | None, system: str) -> Platform:
         return parse_platform(existing.stamp.platform)
     here = running_platform()
     return Platform(system or here.system, here.machine)
-
-
-def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
-    """Return, of each lock, the file that an environment of `target` installs.
-
-    Raises:
-        ConfigError: for a lock that is not made for that Python.
-    """
-    by_name: dict[str, list[Planned]] = {}
-    for each in planned:
-        by_name.setdefault(each.name, []).append(each)
-    chosen = []
-    for name, files in by_name.items():
-        fitting = [each for each in files if each.target == target and each.here]
-        if not fitting and any(each.target == target for each in files):
-            systems = ", ".join(f'"{each}"' for each in (*files[0].lock.platforms, sys.platform))
-            raise ConfigError(
-                f"this session runs on {sys.platform}; the lock {name!r} is not for it",
-                hint=f"Say so in {FILE}: [tool.nox-lock] platforms = [{systems}]",
-            )
-        if not fitting:
-            has = list(dict.fromkeys(str(each.target) for each in files))
-            wanted = ", ".join(f'"{each}"' for each in (*has, target))
-            raise ConfigError(
-                f"this session runs Python {target}; the lock {name!r} is for {', '.join(has)}",
-                hint=f"Say so in {FILE}: [tool.nox-lock] python = [{wanted}]",
-            )
-        chosen += fitting
-    return chosen
-
-
-def _targets(
-    lock: LockConfig, root: Path, used: Collection[Target | SpecifierSet]
-) -> tuple[list[Target], LockFile | None]:
-    """List a lock's targets: said and used; else the one its lock file names; else this Python.
-
-    The lock file comes with them where it had to be read for that.
-    """
-    targets: Collection[Target] = {
-        *lock.pythons,
-        *(each for each in used if isinstance(each, Target)),
-    }
-    existing = None
-    if not targets:
-        existing = _lock_file_of_any(lock, root)
-        named = existing.python if existing else None
-        targets = [parse_target(named) if named else running_target()]
-    for each in used:
-        if not isinstance(each, Target) and not any(_within(target, each) for target in targets):
-            has = ", ".join(str(target) for target in targets)
-            raise ConfigError(
-                f"a session wants a Python {each}, and the lock {lock.name!r} is for {has}",
-                hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
-            )
-    return sorted(targets, key=lambda target: target.sort_key), existing
-
-
-def _lock_file_of_any(lock: LockConfig, root: Path) -> LockFile | None:
-    """Read the lock file of a lock whose Python nothing says, where its name needs none."""
-    if "{python}" in (lock.lockfile or "") or lock.platforms:
-        return None
-    here, system = running_target(), running_platform().system
-    path = lockfile_path(lock, here, system, several=False, platforms=False)
-    return _lockfile.read(root, path)
-
-
-def _within(target: Target, versions: SpecifierSet) -> bool:
-    return any(versions.contains(f"{target.version}{micro}") for micro in ("", ".0", ".99"))

@@ -15,8 +15,8 @@ from nox_lock._target import Platform, holds, running_platform
 if TYPE_CHECKING:
     from nox_lock._config import LockConfig
     from nox_lock._entries import Where
+    from nox_lock._inputs import Inputs
     from nox_lock._lockfile import LockFile
-    from nox_lock._requirements import Inputs
     from nox_lock._target import Target
 
 
@@ -87,7 +87,7 @@ class Planned:
         if settings.unsafe_packages != UNSAFE_PACKAGES:
             options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
         options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
-        if len(self.inputs.sources) != 1 or self.inputs.extras or self.inputs.groups:
+        if len(self.inputs.sources) != 1 or self.inputs.extras or self.inputs.written:
             return "nox -s lock"
         return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 

@@ -33,11 +33,11 @@ def orphan_lines(path: str, verdict: Verdict) -> Iterator[str]:
         yield f"    {reason.message}"
 
 
-def summary(verdicts: Iterable[Verdict]) -> str:
-    """Count the lock files by verdict: ``1 stale, 2 fresh``."""
+def summary(verdicts: Iterable[str]) -> str:
+    """Count the lock files by the words of their verdicts: ``1 stale, 2 fresh``."""
     counts: dict[str, int] = {}
-    for verdict in verdicts:
-        counts[verdict.word] = counts.get(verdict.word, 0) + 1
+    for word in verdicts:
+        counts[word] = counts.get(word, 0) + 1
     words = sorted(counts, key=lambda word: (word == FRESH, word))
     return ", ".join(f"{counts[word]} {word}" for word in words)
 

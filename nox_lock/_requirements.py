@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nox_lock import _syntax
 from nox_lock._entries import (
@@ -18,114 +17,14 @@ from nox_lock._entries import (
     refuse_secrets,
     relative,
 )
-from nox_lock._pyproject import Ask, is_project_file, read_project
+from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
+from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _REMOTE = re.compile(r"(?:https?|file):", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option line such as ``--extra-index-url URL``; a flag's value is empty."""
-
-    name: str
-    value: str
-    where: Where
-
-
-class Include(NamedTuple):
-    """A ``-r`` or ``-c`` line that names a local file: the file, as from the project root."""
-
-    file: str
-    where: Where
-    constraint: bool
-
-
-class Parts(NamedTuple):
-    """What counts beside the sources of a lock.
-
-    Attributes:
-        extras: of the project files among the sources.
-        groups: dependency groups of `pyproject.toml`.
-        constraints: files to read as if a ``-c`` named them.
-    """
-
-    extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
-
-
-class Dynamic(NamedTuple):
-    """A project file whose dependencies only its build tells: a digest of what may decide them."""
-
-    where: Where
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a lock's inputs ask for.
-
-    Attributes:
-        sources: the input files given, relative to the project root, in their order.
-        files: every file read, sources first.
-        entries: requirements and constraints in the order pip meets them.
-        options: option lines in the order pip meets them.
-        remote: ``-r`` and ``-c`` lines that name a URL: nobody can judge those offline.
-        includes: ``-r`` and ``-c`` lines that name a local file.
-        dynamic: project files that only a build can read to the end.
-        extras: the extras of project files, as given.
-        groups: the requirement lines of each dependency group, by pip's name for it
-            (``pyproject.toml:dev``).
-        reached: all it comprises: real paths of files, and parts of project files as
-            `_pyproject.ProjectInput.reached` has them.
-        pending: lock files it names that are not made yet.
-    """
-
-    sources: tuple[str, ...]
-    files: tuple[str, ...]
-    entries: tuple[Entry, ...]
-    options: tuple[Option, ...]
-    remote: tuple[Option, ...]
-    includes: tuple[Include, ...] = ()
-    dynamic: tuple[Dynamic, ...] = ()
-    extras: tuple[str, ...] = ()
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    reached: frozenset[str] = frozenset()
-    pending: tuple[str, ...] = ()
-
-    @property
-    def requirements(self) -> tuple[Entry, ...]:
-        """The entries that ask for something."""
-        return tuple(entry for entry in self.entries if not entry.constraint)
-
-    @property
-    def constraints(self) -> tuple[Entry, ...]:
-        """The entries that only narrow."""
-        return tuple(entry for entry in self.entries if entry.constraint)
-
-    @property
-    def judgeable(self) -> bool:
-        """Whether the files here tell all that is asked for."""
-        return not (self.remote or self.dynamic)
-
-    def canonical(self) -> list[str]:
-        """One line for each thing that shapes the lock: order, comments and spelling left out.
-
-        Options keep their order, because that of indexes counts. The file of an entry is part
-        of it, since the lock's annotations name it.
-        """
-        entries = {
-            f"{'-c' if entry.constraint else '-r'} {entry.where.file}: {entry.text}{entry.metadata}"
-            for entry in self.entries
-        }
-        ordered = [f"{option.name} {option.value}" for option in (*self.options, *self.remote)]
-        built = [f"dynamic {each.where.file} {each.digest}" for each in self.dynamic]
-        parts = [*self.sources, *(f"group {name}" for name in self.groups)]
-        return [f"source {part}" for part in parts] + sorted(entries) + ordered + built
 
 
 class Files:
@@ -218,11 +117,12 @@ def read_inputs(
     reader = _Reader(files or Files(root), environ)
     for source in sources:
         if is_project_file(source):
-            reader.read_project(Ask(source, project=True, extras=parts.extras))
+            reader.read_project(source, extras=parts.extras)
         else:
             reader.read(source, None, constraint=False, trail=())
+            reader.native.append(source)
     for group in parts.groups:
-        reader.read_group(group)
+        reader.read_project(FILE, project=False, groups=(group,))
     for path in parts.constraints:
         reader.read(path, None, constraint=True, trail=())
     return Inputs(
@@ -234,7 +134,8 @@ def read_inputs(
         includes=tuple(reader.includes),
         dynamic=tuple(reader.dynamic),
         extras=parts.extras,
-        groups=reader.groups,
+        native=tuple(reader.native),
+        written=reader.written,
         reached=frozenset(reader.reached),
         pending=tuple(reader.pending),
     )
@@ -253,7 +154,8 @@ class _Reader:
         self.remote: list[Option] = []
         self.includes: list[Include] = []
         self.dynamic: list[Dynamic] = []
-        self.groups: dict[str, tuple[str, ...]] = {}
+        self.native: list[str] = []
+        self.written: dict[str, tuple[str, ...]] = {}
         self.reached: set[str] = set()
         self.pending: dict[str, None] = {}
 
@@ -274,20 +176,29 @@ class _Reader:
             else:
                 self._follow(line, where, (*trail, file))
 
-    def read_project(self, ask: Ask) -> None:
+    def read_project(
+        self,
+        file: str,
+        *,
+        project: bool = True,
+        extras: tuple[str, ...] = (),
+        groups: tuple[str, ...] = (),
+    ) -> None:
+        from nox_lock._pyproject import Ask, read_project  # noqa: PLC0415  (few have one)
+
+        ask = Ask(file, project, extras, groups)
         found = read_project(ask, self.root)
         self.read_files[ask.file] = None
         self.entries += found.entries
         self.reached |= found.reached
         if found.dynamic:
             self.dynamic.append(Dynamic(Where(ask.file, 1), found.dynamic))
-
-    def read_group(self, group: str) -> None:
-        found = read_project(Ask(FILE, project=False, groups=(group,)), self.root)
-        self.read_files[FILE] = None
-        self.entries += found.entries
-        self.reached |= found.reached
-        self.groups[f"{FILE}:{group}"] = tuple(line for _, line in found.group_lines)
+        for group in ask.groups:
+            self.written[f"--group {ask.file}:{group}"] = found.lines
+        if found.misread and not found.dynamic:
+            self.written[f"{found.name} ({ask.file})"] = found.lines
+        elif ask.project:
+            self.native.append(ask.file)
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""

@@ -19,7 +19,7 @@ import nox
 import nox.registry
 from nox.virtualenv import InterpreterNotFound
 
-from nox_lock._errors import ConfigError, InterpreterMissingError, LocksError, NoxLockError
+from nox_lock._errors import ConfigError, InterpretersMissingError, NoxLockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from nox._decorators import Func
     from packaging.specifiers import SpecifierSet
 
+    from nox_lock._commands import Voice
     from nox_lock._config import Config
-    from nox_lock._locking import Locker, Wishes
     from nox_lock._planned import Planned
     from nox_lock._target import Target
 
@@ -150,124 +150,29 @@ def install(session: nox.Session, *names: str, project: Project = None) -> None:
 def _lock(session: nox.Session) -> None:
     """Compile the inputs (requirements.in, ...) into pinned lock files; -- --help tells more."""
     with _reported(session):
-        from nox_lock._locking import Wishes, unknown_packages  # noqa: PLC0415
-        from nox_lock._options import parse_lock_options  # noqa: PLC0415
-        from nox_lock._plan import of_targets  # noqa: PLC0415
+        from nox_lock._commands import run_lock  # noqa: PLC0415
 
-        options = parse_lock_options(session.posargs, session.name)
-        if options is None:
-            return
-        if options.check:
-            _judge_all(session, options.names, "text")
-            return
-        wishes = Wishes(
-            options.upgrade,
-            options.upgrade_packages,
-            options.use_cache,
-            options.overwrite,
-            options.together,
-        )
-        config, planned = _plan(options.names)
-        planned = of_targets(planned, options.pythons)
-        for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
-            session.warn(note)
-        _lock_all(session, planned, wishes)
-        if not options.names and not options.pythons:
-            _warn_of_orphans(session, config, planned)
-
-
-def _lock_all(session: nox.Session, planned: Sequence[Planned], wishes: Wishes) -> None:
-    """Make lock files; tell of each, and of missing Pythons last, as nox does."""
-    from nox_lock._locking import Outcome  # noqa: PLC0415
-    from nox_lock._report import moves, outcome_line  # noqa: PLC0415
-    from nox_lock._stacks import lock_all  # noqa: PLC0415
-
-    told: list[NoxLockError] = []
-
-    def done(_: Planned, result: Outcome | NoxLockError) -> None:
-        if isinstance(result, Outcome):
-            session.log(outcome_line(result))
-            for line in moves(result) if wishes.together else ():
-                session.log(f"    {line}")
-            for note in result.notes:
-                session.warn(note)
-        elif len(planned) > 1 and all(result is not error for error in told):
-            told.append(result)
-            _show(session, result)
-
-    results = lock_all(_locker(session, wishes), planned, done)
-    errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
-    missing = {e.python for e in errors.values() if isinstance(e, InterpreterMissingError)}
-    failed = [path for path, e in errors.items() if not isinstance(e, InterpreterMissingError)]
-    if failed and len(planned) == 1:
-        raise errors[failed[0]]
-    if failed:
-        raise LocksError(f"not locked: {', '.join(failed)}")
-    if missing:
-        if len(planned) == 1:
-            _show(session, next(iter(errors.values())))
-        # nox skips the session for it, or fails it in CI and where it is told to.
-        raise InterpreterNotFound(", ".join(sorted(missing)))
+        run_lock(session.posargs, session.name, _plan, _voice(session))
 
 
 def _check(session: nox.Session) -> None:
     """Tell whether each lock file is what its inputs ask for; offline, writes nothing."""
     with _reported(session):
-        from nox_lock._options import parse_check_options  # noqa: PLC0415
+        from nox_lock._commands import run_check  # noqa: PLC0415
 
-        options = parse_check_options(session.posargs, session.name)
-        if options is not None:
-            _judge_all(session, options.names, options.format)
+        run_check(session.posargs, session.name, _plan, _voice(session))
 
 
-def _judge_all(session: nox.Session, names: Sequence[str], form: str) -> None:
-    from nox_lock._freshness import INVALID, ORPHANED, judge, judge_orphan  # noqa: PLC0415
-    from nox_lock._plan import orphans_of  # noqa: PLC0415
-    from nox_lock._report import (  # noqa: PLC0415
-        orphan_lines,
-        summary,
-        verdict_lines,
-        verdicts_json,
-    )
+def _voice(session: nox.Session) -> Voice:
+    from nox_lock._commands import Voice  # noqa: PLC0415
 
-    config, planned = _plan(names)
-    judged = [(each, judge(each)) for each in planned]
-    left = [] if names else orphans_of(config, planned, Path.cwd())
-    orphans = [(path, judge_orphan(path)) for path in left]
-    verdicts = [verdict for _, verdict in (*judged, *orphans)]
-    if form == "json":
-        sys.stdout.write(verdicts_json(judged, orphans) + "\n")
-        sys.stdout.flush()
-    else:
-        for each, verdict in judged:
-            speak = session.log if verdict.fresh else session.warn
-            for line in verdict_lines(each, verdict):
-                speak(line)
-        for path, verdict in orphans:
-            for line in orphan_lines(path, verdict):
-                session.warn(line)
-    if not all(verdict.fresh for verdict in verdicts):
-        broken = any(verdict.word == INVALID for verdict in verdicts)
-        overwrite = " -- --overwrite  (or mend the lines named)" if broken else ""
-        stale = any(verdict.word not in {"fresh", ORPHANED} for verdict in verdicts)
-        hint = f"Run: {_lock_command()}{overwrite}" if stale else None
-        raise LocksError(f"lock files: {summary(verdicts)}", hint=hint)
-
-
-def _warn_of_orphans(session: nox.Session, config: Config, planned: Sequence[Planned]) -> None:
-    from nox_lock._freshness import judge_orphan  # noqa: PLC0415
-    from nox_lock._plan import orphans_of  # noqa: PLC0415
-    from nox_lock._report import orphan_lines  # noqa: PLC0415
-
-    for path in orphans_of(config, planned, Path.cwd()):
-        for line in orphan_lines(path, judge_orphan(path)):
-            session.warn(line)
+    return Voice(session.log, session.warn, _lock_command())
 
 
 def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:
     from nox_lock import _environment  # noqa: PLC0415
     from nox_lock._freshness import is_fresh  # noqa: PLC0415
-    from nox_lock._plan import of_target  # noqa: PLC0415
+    from nox_lock._targets import of_target  # noqa: PLC0415
 
     if session.bin_paths is None:
         _refuse_no_environment(session)
@@ -314,24 +219,19 @@ def _on_stale() -> str:
 
 
 def _relock(session: nox.Session, on_stale: str, stale: Sequence[Planned]) -> Mapping[str, Planned]:
-    from nox_lock._locking import Wishes  # noqa: PLC0415
+    from nox_lock._commands import make_locker  # noqa: PLC0415
+    from nox_lock._resolution import Wishes  # noqa: PLC0415
     from nox_lock._stacks import relock  # noqa: PLC0415
 
-    locker = _locker(session, Wishes())
+    locker = make_locker(Wishes(), _voice(session))
     return relock(locker, stale, on_stale, lambda: _installs(session), _lock_command())
-
-
-def _locker(session: nox.Session, wishes: Wishes) -> Locker:
-    from nox_lock._locking import Locker  # noqa: PLC0415
-
-    return Locker(Path.cwd(), os.environ, wishes, tell=session.log, warn=session.warn)
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
     """Plan the lock files of those locks, or of all, for the Pythons of their sessions."""
     from nox_lock._config import load_config  # noqa: PLC0415
     from nox_lock._plan import plan  # noqa: PLC0415
-    from nox_lock._pythons import pythons_of  # noqa: PLC0415
+    from nox_lock._targets import pythons_of  # noqa: PLC0415
 
     root = Path.cwd()
     config = load_config(root)
@@ -397,15 +297,14 @@ def _reported(session: nox.Session) -> Iterator[None]:
     try:
         _refuse_overridden()
         yield
+    except InterpretersMissingError as error:
+        # nox skips the session for it, or fails it in CI and where it is told to.
+        raise InterpreterNotFound(error.pythons) from error
     except NoxLockError as error:
-        _show(session, error)
+        for line in str(error).splitlines():
+            session.warn(line)
         # nox puts a full stop behind this, so the text with commands stands above.
         session.error(error.message.splitlines()[0].rstrip(":.?"))
-
-
-def _show(session: nox.Session, error: NoxLockError) -> None:
-    for line in str(error).splitlines():
-        session.warn(line)
 
 
 def _refuse_overridden() -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
     Result = Outcome | NoxLockError
@@ -168,7 +168,7 @@ def _make_all(
                     if all(each.path in results for each in stack.files):
                         tell(stack, _write(locker, {e.path: results[e.path] for e in stack.files}))
         except BaseException:
-            locker.processes.end()
+            locker.compiler.processes.end()
             raise
 
 
@@ -179,7 +179,7 @@ def _resolve_together(
 
     def resolve(stack: Stack) -> Sequence[Pin] | NoxLockError:
         try:
-            return resolve_together(locker, stack.files)
+            return resolve_together(locker.compiler, stack.files)
         except NoxLockError as error:
             return error
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
 from nox_lock._agreement import find_seed, make_seed
-from nox_lock._requirements import Files, Parts, read_inputs
+from nox_lock._inputs import Parts
+from nox_lock._requirements import Files, read_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nox_lock._lockfile import Pin
-    from nox_lock._locking import Locker
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock._resolution import Compiler
 
 
-def resolve_together(locker: Locker, stack: Sequence[Planned]) -> Sequence[Pin]:
+def resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[Pin]:
     """Return pins that meet all inputs of a stack at once; each of its locks takes its part.
 
     Raises:
@@ -28,21 +29,21 @@ def resolve_together(locker: Locker, stack: Sequence[Planned]) -> Sequence[Pin]:
     top = stack[-1]
     inputs = read_inputs(
         list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),
-        locker.root,
-        locker.environ,
+        compiler.root,
+        compiler.environ,
         Parts(
             tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
             tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
         ),
-        Files(locker.root, texts),
+        Files(compiler.root, texts),
     )
     settings = replace(top.settings, generate_hashes=False, strip_extras=True, allow_unsafe=True)
     lock = replace(top.lock, constraints=())
     whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
     pins: dict[str | None, Pin] = {}
-    for each in reversed(stack) if not locker.wishes.upgrade else ():
+    for each in reversed(stack) if not compiler.wishes.upgrade else ():
         pins.update((pin.name, pin) for pin in find_seed(replace(each, below=())).pins)
     seed = make_seed(pin for pin in pins.values() if pin.version)
-    locker.tell(f"{', '.join(texts)}: resolving together")
-    compiled = locker.resolve_once(whole, seed, texts)
+    compiler.tell(f"{', '.join(texts)}: resolving together")
+    compiled = compiler.resolve_once(whole, seed, texts)
     return [pin for pin in _lockfile.parse(compiled.body).pins if pin.version]

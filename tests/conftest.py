@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_header() -> str:
-    tools = ("nox", "pip", "pip-tools", "uv", "filelock")
+    tools = ("nox", "pip", "pip-tools", "uv", "filelock", "packaging", "platformdirs", "virtualenv")
     found = {dist.name: dist.version for dist in importlib.metadata.distributions()}
     return "tools: " + ", ".join(f"{name} {found.get(name, '-')}" for name in tools)
 

@@ -509,7 +509,7 @@ AUDITED = """
     config = load_config(root)
     judged = [(each, judge(each)) for each in plan(config, root, os.environ)]
     lines = [line for each in judged for line in verdict_lines(*each)]
-    report = verdicts_json(judged) + summary(verdict for _, verdict in judged)
+    report = verdicts_json(judged) + summary(verdict.word for _, verdict in judged)
     watching = False
     print(json.dumps([[verdict.word for _, verdict in judged], seen]))
 """

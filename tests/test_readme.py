@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock import _cache, _config
+from nox_lock import _cache
+from nox_lock._settings import SETTINGS_KEYS
 
 if TYPE_CHECKING:
     from support.index import LocalIndex
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-KEYS = {*_config._SETTINGS, "python", "on-stale", "inputs", "lockfile"}  # noqa: SLF001
+KEYS = {
+    *SETTINGS_KEYS,
+    "python",
+    "platforms",
+    "on-stale",
+    "inputs",
+    "extras",
+    "groups",
+    "constraints",
+    "lockfile",
+}
 
 
 def test_the_noxfile_of_the_readme_works(project: Project, index: LocalIndex) -> None:

@@ -1,0 +1,198 @@
+"""From a seed to a body that holds: the compiles of one lock, until it agrees with those below."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from nox_lock import _lockfile
+from nox_lock._agreement import disagreement, explain, held_pins, make_seed
+from nox_lock._cache import Cache, open_cache
+from nox_lock._compile import Order, PipTools, Processes
+from nox_lock._errors import CompileError, InterpreterMissingError
+from nox_lock._indexes import read_index_settings
+from nox_lock._toolchain import find_toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from nox_lock._agreement import Seed
+    from nox_lock._compile import Compiled
+    from nox_lock._entries import Entry
+    from nox_lock._indexes import IndexSettings
+    from nox_lock._pins import Pin
+    from nox_lock._planned import Planned
+    from nox_lock._target import Target
+
+_DEADLINE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for on the command line of `lock`."""
+
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    use_cache: bool = True
+    overwrite: bool = False
+    together: bool = False
+
+
+class Compiler:
+    """Compiles locks of one project; what several of them need is found once, when needed.
+
+    `tell` hears of progress, `warn` of what a person should change; neither may raise. Several
+    threads may use one compiler.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        wishes: Wishes,
+        *,
+        tell: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.root = root
+        self.environ = environ
+        self.wishes = wishes
+        self.tell = tell
+        self.warn = warn
+        self.processes = Processes()
+        self._once = threading.RLock()
+        self._cache: Cache | None = None
+        self._indexes: IndexSettings | None = None
+        self._absent: dict[Target, InterpreterMissingError] = {}
+
+    @property
+    def cache(self) -> Cache:
+        """The user's cache, opened when it is first needed."""
+        with self._once:
+            if self._cache is None:
+                self._cache = open_cache(self.environ, self.warn)
+            return self._cache
+
+    def moves(self, planned: Planned) -> bool:
+        """Tell whether pins of a lock are to move though nothing asks them to."""
+        names = set(map(_project, self._packages(planned)))
+        return self.wishes.upgrade or any(pin.name in names for pin in _pins_of(planned))
+
+    def resolve_once(
+        self,
+        planned: Planned,
+        seed: Seed,
+        texts: Mapping[str, str],
+        held: tuple[Entry, ...] = (),
+    ) -> Compiled:
+        """Compile, with `held` fixed; a seed that pip-tools cannot get away from is thinned out.
+
+        Raises:
+            NoxLockError: saying why not.
+        """
+        while True:
+            try:
+                return self._run(replace(self._order(planned, seed, texts), held=held))
+            except CompileError as error:
+                kept = [pin for pin in seed.pins if pin.name not in error.projects]
+                if error.kind != "conflict" or len(kept) == len(seed.pins):
+                    raise
+                # It lets go of a seeded pin only where each demand in the conflict is on one.
+                seed = make_seed(pin for pin in kept if pin.version)
+
+    def resolve(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
+        """Compile to a lock that agrees with those below.
+
+        Raises:
+            CompileError: of kind "conflict" with both chains, where none does.
+        """
+        try:
+            compiled = self.resolve_once(planned, seed, texts)
+        except CompileError as error:
+            raise explain(replace(planned, existing=None), error) from error
+        if disagreement(with_body(planned, compiled.body)) is None:
+            return compiled
+        # Seeded pins fall in an order of pip-tools' own. With those below held, it tells whether
+        # there is a way; what it finds is the seed that makes the lock as it has to look.
+        try:
+            held = self.resolve_once(planned, seed, texts, held_pins(planned))
+        except CompileError as error:
+            raise explain(with_body(planned, compiled.body), error) from error
+        pins = _lockfile.parse(held.body).pins
+        compiled = self.resolve_once(planned, make_seed(p for p in pins if p.version), texts)
+        made = with_body(planned, compiled.body)
+        if differs := disagreement(made):
+            raise explain(made, differs)
+        return replace(compiled, rejected=(*held.rejected, *compiled.rejected))
+
+    def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
+        packages = self._packages(planned)
+        refresh = self.wishes.upgrade or bool(packages)
+        return Order(planned, seed.text, texts, refresh=refresh, upgrade_packages=packages)
+
+    def _run(self, order: Order) -> Compiled:
+        target = order.planned.target
+        for again in ({}, {"private": True}, {"private": True, "remake": True}):
+            with self.cache.workshop() as workshop:
+                try:
+                    return self._resolver(target, again)(order, workshop)
+                except CompileError as error:
+                    # A pip that pip-tools does not work with: one of its own is made for it.
+                    if error.kind != "tool" or "remake" in again:
+                        raise
+        raise AssertionError("unreachable")  # the last round returns or raises
+
+    def _packages(self, planned: Planned) -> tuple[str, ...]:
+        """Return those to upgrade; what a lock below pins moves there, and here after it."""
+        lower = {pin.name for low in planned.below for pin in _pins_of(low)}
+        return tuple(
+            package for package in self.wishes.upgrade_packages if _project(package) not in lower
+        )
+
+    def _resolver(self, target: Target, options: Mapping[str, bool]) -> PipTools:
+        cache, indexes = self.cache, self._read_indexes()
+        if target in self._absent:
+            raise self._absent[target]
+        try:
+            toolchain = find_toolchain(target, cache, indexes, self.environ, self.tell, **options)
+        except InterpreterMissingError as error:
+            self._absent[target] = error
+            raise
+        return PipTools(
+            self.root,
+            toolchain,
+            self.environ,
+            indexes,
+            cache.downloads,
+            _DEADLINE_SECONDS,
+            self.processes,
+        )
+
+    def _read_indexes(self) -> IndexSettings:
+        with self._once:
+            if self._indexes is None:
+                self._indexes = read_index_settings(self.environ)
+                for name in self._indexes.dropped:
+                    self.warn(
+                        f"your pip configuration sets {name}, which would change the locks for "
+                        "everybody: it is left out (say it in an input instead)"
+                    )
+            return self._indexes
+
+
+def with_body(planned: Planned, body: str) -> Planned:
+    """Return a lock file as it would be with this body."""
+    return replace(planned, existing=_lockfile.parse(body))
+
+
+def _pins_of(planned: Planned) -> Sequence[Pin]:
+    return planned.existing.pins if planned.existing else ()
+
+
+def _project(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)

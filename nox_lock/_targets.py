@@ -1,0 +1,133 @@
+"""Which Pythons a lock is made for, and which of its files are for one of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from nox_lock import _lockfile
+from nox_lock._errors import ConfigError
+from nox_lock._places import lockfile_path
+from nox_lock._tables import FILE
+from nox_lock._target import Target, parse_target, running_platform, running_target
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from nox_lock._config import LockConfig
+    from nox_lock._lockfile import LockFile
+    from nox_lock._planned import Planned
+
+
+def pythons_of(said: Iterable[object]) -> Iterator[Target | SpecifierSet]:
+    """Yield the targets and the ranges of versions that values of `python=` name.
+
+    A value may be a list of others, None or False for no say, a target (``3.11``,
+    ``python3.11``), a range (``>=3.12``, ``3``), or a path, which is known when the session runs.
+    https://nox.thea.codes/en/stable/config.html#configuring-a-session-s-virtualenv
+    """
+    for value in said:
+        if isinstance(value, (list, tuple)):
+            yield from pythons_of(value)
+        elif isinstance(value, str) and (found := _python(value)) is not None:
+            yield found
+
+
+def _python(text: str) -> Target | SpecifierSet | None:
+    try:
+        return parse_target(text)
+    except ConfigError:
+        pass
+    try:
+        return SpecifierSet(f"=={text}.*" if text.isdecimal() else text)
+    except InvalidSpecifier:
+        return None
+
+
+def targets_of(
+    lock: LockConfig, root: Path, used: Collection[Target | SpecifierSet]
+) -> tuple[list[Target], LockFile | None]:
+    """List a lock's targets: said and used; else the one its lock file names; else this Python.
+
+    The lock file comes with them where it had to be read for that.
+
+    Raises:
+        ConfigError: for a range of versions that none of them is in.
+        LockFileError: for a lock file that cannot be read.
+    """
+    targets: Collection[Target] = {
+        *lock.pythons,
+        *(each for each in used if isinstance(each, Target)),
+    }
+    existing = None
+    if not targets:
+        existing = _lock_file_of_any(lock, root)
+        named = existing.python if existing else None
+        targets = [parse_target(named) if named else running_target()]
+    for each in used:
+        if not isinstance(each, Target) and not any(_within(target, each) for target in targets):
+            has = ", ".join(str(target) for target in targets)
+            raise ConfigError(
+                f"a session wants a Python {each}, and the lock {lock.name!r} is for {has}",
+                hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
+            )
+    return sorted(targets, key=lambda target: target.sort_key), existing
+
+
+def _lock_file_of_any(lock: LockConfig, root: Path) -> LockFile | None:
+    """Read the lock file of a lock whose Python nothing says, where its name needs none."""
+    if "{python}" in (lock.lockfile or "") or lock.platforms:
+        return None
+    here, system = running_target(), running_platform().system
+    path = lockfile_path(lock, here, system, several=False, platforms=False)
+    return _lockfile.read(root, path)
+
+
+def _within(target: Target, versions: SpecifierSet) -> bool:
+    return any(versions.contains(f"{target.version}{micro}") for micro in ("", ".0", ".99"))
+
+
+def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
+    """Return, of each lock, the file that an environment of `target` installs.
+
+    Raises:
+        ConfigError: for a lock that is not made for that Python.
+    """
+    by_name: dict[str, list[Planned]] = {}
+    for each in planned:
+        by_name.setdefault(each.name, []).append(each)
+    chosen = []
+    for name, files in by_name.items():
+        fitting = [each for each in files if each.target == target and each.here]
+        if not fitting and any(each.target == target for each in files):
+            systems = ", ".join(f'"{each}"' for each in (*files[0].lock.platforms, sys.platform))
+            raise ConfigError(
+                f"this session runs on {sys.platform}; the lock {name!r} is not for it",
+                hint=f"Say so in {FILE}: [tool.nox-lock] platforms = [{systems}]",
+            )
+        if not fitting:
+            has = list(dict.fromkeys(str(each.target) for each in files))
+            wanted = ", ".join(f'"{each}"' for each in (*has, target))
+            raise ConfigError(
+                f"this session runs Python {target}; the lock {name!r} is for {', '.join(has)}",
+                hint=f"Say so in {FILE}: [tool.nox-lock] python = [{wanted}]",
+            )
+        chosen += fitting
+    return chosen
+
+
+def of_targets(planned: list[Planned], targets: Collection[Target]) -> list[Planned]:
+    """Keep to the lock files of some Pythons; of all, when none are named.
+
+    Raises:
+        ConfigError: for a Python that no lock is made for.
+    """
+    has = list(dict.fromkeys(each.target for each in planned))
+    for target in targets:
+        if target not in has:
+            known = ", ".join(str(each) for each in has)
+            raise ConfigError(f"no lock is for Python {target}", hint=f"There are: {known}")
+    return [each for each in planned if not targets or each.target in targets]
