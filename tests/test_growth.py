@@ -12,6 +12,7 @@ import pytest
 
 from nox_lock import _lockfile
 from nox_lock._config import load_config
+from nox_lock._errors import ConfigError
 from nox_lock._plan import orphans_of, plan
 from support.locks import fingerprint, pins, stamp_all
 from support.pythons import HERE, MISSING, three_pythons
@@ -224,7 +225,9 @@ def test_growth_of_a_plain_lock(aged: Project) -> None:
     )
     plain = aged.read(LOCK)
     if _lockfile.parse(plain).stamp is not None:  # pip-compile keeps no comments of others
-        aged.write(LOCK, "".join(x for x in plain.splitlines(True) if "nox-lock:" not in x))
+        aged.write(
+            LOCK, "".join(x for x in plain.splitlines(keepends=True) if "nox-lock:" not in x)
+        )
     assert pins(aged.read(LOCK)) == OLD
     before = fingerprint(aged.root / LOCK)
     aged.write("pyproject.toml", table(f"python = ['{HERE}', '{MISSING}']"))
@@ -290,7 +293,10 @@ def test_layers_grow(aged: Project, index: LocalIndex) -> None:
         ("lock-{python}.txt", f"lock-{HERE}.txt"),
         ("locks/{name}.txt", "locks/requirements.txt"),
         ("{stem}.lock", "requirements.lock"),
-        ("locks/{platform}/py{python}/{name}.pip", f"locks/{sys.platform}/py{HERE}/requirements.pip"),
+        (
+            "locks/{platform}/py{python}/{name}.pip",
+            f"locks/{sys.platform}/py{HERE}/requirements.pip",
+        ),
     ],
 )
 def test_a_new_pattern(pattern: str, path: str, aged: Project) -> None:
@@ -326,7 +332,7 @@ def test_a_lock_gets_another_name(aged: Project) -> None:
 
 
 def test_the_lock_of_another_name_is_no_earlier_one(tmp_path: Path) -> None:
-    """`requirements-pytest.txt` belongs to `pytest`, and not to `requirements` for Python "test"."""
+    """`requirements-pytest.txt` belongs to `pytest`, not to `requirements` for a "pytest"."""
     write(
         tmp_path,
         {
@@ -352,7 +358,11 @@ def test_growth_beside_the_lock_of_another_name(tmp_path: Path) -> None:
     own = "[tool.nox-lock.locks.pytest]\ninputs = ['requirements-pytest.in']\npython = '3.12'\n"
     own += "generate-hashes = false\n"
     config = table("python = ['3.11', '3.12']") + own
-    files = {"requirements.in": "app\n", "requirements-pytest.in": "app\n", "pyproject.toml": config}
+    files = {
+        "requirements.in": "app\n",
+        "requirements-pytest.in": "app\n",
+        "pyproject.toml": config,
+    }
     write(tmp_path, files)
     stamp_all(tmp_path, {"requirements": HASHED, "pytest": "app==2.0"})
     write(tmp_path, {"pyproject.toml": config.replace("'3.12']", "'3.12', '3.13']")})
@@ -375,8 +385,6 @@ def test_growth_of_a_lock_named_like_a_python(tmp_path: Path) -> None:
     assert base.earlier is None
     assert other.existing
     # With several Pythons the two would be one file: an error, told by name.
-    from nox_lock._errors import ConfigError  # noqa: PLC0415
-
     write(tmp_path, {"pyproject.toml": table("python = ['3.11', '3.12']")})
     stamp_all(tmp_path, {"requirements": "app==1.0", "py3.12": "app==2.0"})
     own = "[tool.nox-lock.locks.'py3.12']\ninputs = ['requirements-py3.12.in']\npython = '3.12'\n"
