@@ -18,7 +18,7 @@ from nox_lock._settings import (
     read_settings,
 )
 from nox_lock._tables import FILE, Table, nearest, parse_toml
-from nox_lock._target import Target, parse_target
+from nox_lock._target import SYSTEM, Target, parse_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 ON_STALE = ("auto", "lock", "error")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
-# `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
-_SYSTEMS = ("linux", "darwin", "win32", "cygwin", "aix", "android", "ios", "emscripten", "wasi")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 _FOUND_IN = ("*.in", "requirements/*.in")
 
@@ -259,17 +257,16 @@ def _lockfile(table: Table) -> str | None:
     lockfile = table.string("lockfile")
     if lockfile is None:
         return None
-    lockfile = _inside(lockfile, table)
     _check_placeholders(lockfile, table)
-    return lockfile
+    return _inside(lockfile, table)
 
 
 def _platforms(table: Table) -> tuple[str, ...]:
     systems = table.strings("platforms")
     for system in systems:
-        if system not in _SYSTEMS and not re.fullmatch(r"(?:free|open|net)bsd\d*|sunos\d", system):
+        if not re.fullmatch(SYSTEM, system):
             known = _OTHER_NAMES.get(system.lower())
-            near = f"; did you mean {known!r}?" if known else nearest(system, _SYSTEMS)
+            near = f"; did you mean {known!r}?" if known else nearest(system, SYSTEM.split("|"))
             raise ConfigError(
                 f"`{table.name}.platforms`: {system!r} is no sys.platform{near}", file=FILE
             )
@@ -287,11 +284,13 @@ def _inside(path: str, table: Table) -> str:
 def _check_placeholders(lockfile: str, table: Table) -> None:
     key = f"`{table.name}.lockfile`"
     try:
-        names = [name for _, name, _, _ in Formatter().parse(lockfile) if name is not None]
+        fields = [field for field in Formatter().parse(lockfile) if field[1] is not None]
     except ValueError as error:
         raise ConfigError(f"{key}: {lockfile!r}: {error}", file=FILE) from error
-    for name in names:
-        if name not in _PLACEHOLDERS:
+    for _, name, form, conversion in fields:
+        if form or conversion:
+            raise ConfigError(f"{key}: {lockfile!r}: a placeholder is a name alone", file=FILE)
+        if name is not None and name not in _PLACEHOLDERS:
             near = nearest(name, _PLACEHOLDERS)
             raise ConfigError(f"{key}: unknown {{{name}}}{near}", file=FILE)
 

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _lockfile
-from nox_lock._target import holds
+from nox_lock._target import counts, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,8 @@ def _matches_stamp(planned: Planned) -> bool:
     if lock is None or lock.stamp is None or lock.problems:
         return False
     return (
-        lock.stamp.inputs == planned.digest()
+        planned.system in {"", planned.platform.system}
+        and lock.stamp.inputs == planned.digest()
         and lock.stamp.hidden == frozenset(planned.hidden())
         and lock.stamp.body == _lockfile.digest(lock.body)
     )
@@ -263,11 +264,12 @@ def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 
 def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
+    target, platform = planned.target, planned.platform
     ours = {pin.name: pin for pin in lock.pins if pin.name} if planned.below else {}
     for low in planned.below:
         for pin in low.existing.pins if low.existing else ():
             own = ours.get(pin.name or "")
-            if own is None or own.shown == pin.shown:
+            if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
                 continue
             if pin.url and own.url and _bare_url(pin.url) == _bare_url(own.url):
                 continue

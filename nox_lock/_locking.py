@@ -208,7 +208,7 @@ class Locker:
 
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
     """Return a note on each project to upgrade that no lock pins."""
-    pinned = {pin.name for each in planned if each.existing for pin in each.existing.pins}
+    pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
     names = [canonicalize_name(Requirement(each).name) for each in packages]
     known = sorted(name for name in pinned if name)
     return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]

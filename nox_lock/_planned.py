@@ -62,6 +62,11 @@ class Planned:
         return self.lock.name
 
     @property
+    def origin(self) -> LockFile | None:
+        """The lock file it starts from: as it stands, else the one it takes the place of."""
+        return self.existing if self.existing is not None else self.earlier
+
+    @property
     def here(self) -> bool:
         """Whether it can be made on this platform."""
         return self.system in {"", running_platform().system}

@@ -13,7 +13,7 @@ from nox_lock import _lockfile
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache
 from nox_lock._compile import Order, PipTools, Processes
-from nox_lock._errors import CompileError, InterpreterMissingError
+from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._indexes import read_index_settings
 from nox_lock._toolchain import find_toolchain
 
@@ -68,7 +68,8 @@ class Compiler:
         self._once = threading.RLock()
         self._cache: Cache | None = None
         self._indexes: IndexSettings | None = None
-        self._absent: dict[Target, InterpreterMissingError] = {}
+        self._turns: dict[Target, threading.Lock] = {}
+        self._refused: dict[Target, ToolchainError] = {}
 
     @property
     def cache(self) -> Cache:
@@ -81,7 +82,9 @@ class Compiler:
     def moves(self, planned: Planned) -> bool:
         """Tell whether pins of a lock are to move though nothing asks them to."""
         names = set(map(_project, self._packages(planned)))
-        return self.wishes.upgrade or any(pin.name in names for pin in _pins_of(planned))
+        return self.wishes.upgrade or any(
+            pin.name in names for pin in (planned.origin.pins if planned.origin else ())
+        )
 
     def resolve_once(
         self,
@@ -100,9 +103,9 @@ class Compiler:
                 return self._run(replace(self._order(planned, seed, texts), held=held))
             except CompileError as error:
                 kept = [pin for pin in seed.pins if pin.name not in error.projects]
-                if error.kind != "conflict" or len(kept) == len(seed.pins):
+                if len(kept) == len(seed.pins):
                     raise
-                # It lets go of a seeded pin only where each demand in the conflict is on one.
+                # It lets go of a seeded pin only where each demand in a conflict is on one.
                 seed = make_seed(pin for pin in kept if pin.version)
 
     def resolve(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
@@ -156,13 +159,18 @@ class Compiler:
 
     def _resolver(self, target: Target, options: Mapping[str, bool]) -> PipTools:
         cache, indexes = self.cache, self._read_indexes()
-        if target in self._absent:
-            raise self._absent[target]
-        try:
-            toolchain = find_toolchain(target, cache, indexes, self.environ, self.tell, **options)
-        except InterpreterMissingError as error:
-            self._absent[target] = error
-            raise
+        with self._once:
+            turn = self._turns.setdefault(target, threading.Lock())
+        with turn:
+            if target in self._refused:
+                raise self._refused[target]
+            try:
+                toolchain = find_toolchain(
+                    target, cache, indexes, self.environ, self.tell, **options
+                )
+            except ToolchainError as error:
+                self._refused[target] = error
+                raise
         return PipTools(
             self.root,
             toolchain,
