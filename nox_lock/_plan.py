@@ -24,7 +24,7 @@ from nox_lock._target import (
 from nox_lock._targets import targets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from packaging.specifiers import SpecifierSet
