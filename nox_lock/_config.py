@@ -38,6 +38,7 @@ class LockConfig:
         name: what `lock=` and the command line call it.
         inputs: its input files, relative to the project root; may be none when it has groups.
         lockfile: pattern of its lock file, or None for the default beside the first input.
+        lockfile_key: the key that says the pattern.
         pythons: the targets asked for; empty for none said.
         platforms: values of `sys.platform` that get a lock file each; empty for one for all.
         extras: extras of its project files to lock, too.
@@ -49,6 +50,7 @@ class LockConfig:
     name: str
     inputs: tuple[str, ...]
     lockfile: str | None = None
+    lockfile_key: str = ""
     pythons: tuple[Target, ...] = ()
     platforms: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
@@ -130,6 +132,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
         "",
         (),
         _lockfile(table),
+        f"{table.name}.lockfile",
         _pythons(table),
         _platforms(table),
         settings=merge_settings(read_settings(table), pip_tools),
@@ -233,6 +236,7 @@ def _lock(name: str, table: Table, common: LockConfig) -> LockConfig:
         name,
         inputs,
         lockfile or common.lockfile,
+        f"{table.name}.lockfile" if lockfile else common.lockfile_key,
         _pythons(table) or common.pythons,
         _platforms(table) or common.platforms,
         extras,

@@ -16,6 +16,7 @@ from nox_lock._cache import Entry, make_key
 from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import is_fresh, judge
 from nox_lock._indexes import index_identity
+from nox_lock._planned import made_on
 from nox_lock._projects import is_project_file
 from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
@@ -112,9 +113,11 @@ class Locker:
             self._key(planned, seed), lambda what: self.tell(f"{planned.path}: {what}")
         ):
             # Whoever held it before us may have made this very lock.
-            planned = replace(planned, existing=_lockfile.read(self.root, planned.path))
-            if together is None and self.is_done(planned):
-                return Outcome(planned, UP_TO_DATE)
+            now = _lockfile.read(self.root, planned.path)
+            there = replace(planned, existing=now, platform=made_on(now, planned.system))
+            if together is None and self.is_done(there):
+                return Outcome(there, UP_TO_DATE)
+            planned = replace(planned, existing=now)
             seed = self._seed(planned, together)
             entry = self._cached(planned, seed)
             if entry is not None:

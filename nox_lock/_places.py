@@ -8,6 +8,8 @@ import os
 import posixpath
 import re
 from dataclasses import replace
+from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._errors import ConfigError
@@ -17,15 +19,17 @@ from nox_lock._tables import FILE
 from nox_lock._target import SYSTEM, parse_target, running_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from nox_lock._config import LockConfig
     from nox_lock._target import Target
 
 _SUFFIX = ".txt"
 _TARGET = r"(?:pypy)?\d+\.\d+t?"
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_DEPTH = 3
+_NAME = r"[\w.-]+"
+# Folders that hold no lock files, and may be large.
+_ELSEWHERE = ("node_modules", "site-packages", "__pycache__", "build", "dist")
 
 
 class Place(NamedTuple):
@@ -54,8 +58,8 @@ def lockfile_path(
     for name, needed in (("{python}", several), ("{platform}", platforms)):
         if needed and name not in pattern:
             raise ConfigError(
-                f"`lockfile` of the lock {lock.name!r} is {pattern!r}; it needs {name}, "
-                "having several",
+                f"`{lock.lockfile_key}` is {pattern!r}; the lock {lock.name!r} has several, "
+                f"so it needs {name}",
                 file=FILE,
                 hint=f"Such as: {posixpath.splitext(pattern)[0]}-{name}"
                 f"{posixpath.splitext(pattern)[1]}",
@@ -145,10 +149,11 @@ def find_orphans(
     folders = {posixpath.dirname(path) for path in planned} | {"", "requirements"}
     folders |= {posixpath.dirname(_stem(lock)) for lock in locks}
     found = {file for folder in folders for file in _files_in(root, folder)}
-    for lock in locks:
-        if lock.lockfile and "{" in posixpath.dirname(lock.lockfile):
-            paths = (each.relative_to(root).as_posix() for each in root.glob(_wild(lock.lockfile)))
-            found |= {path for path in paths if read_place(lock, path, any_system=True)}
+    for pattern in {lock.lockfile for lock in locks if lock.lockfile}:
+        if "{" in posixpath.dirname(pattern):
+            expression = _filled(pattern, {"name": _NAME, "stem": _NAME}, SYSTEM)
+            paths = (each.relative_to(root).as_posix() for each in root.glob(_wild(pattern)))
+            found |= {path for path in paths if re.fullmatch(expression, path)}
     return sorted(
         path
         for path in found
@@ -160,8 +165,26 @@ def find_orphans(
 
 
 def _wild(pattern: str) -> str:
-    parts = enumerate(_PLACEHOLDER.split(pattern))
-    return "".join("*" if number % 2 else glob.escape(part) for number, part in parts)
+    parts = Formatter().parse(pattern)
+    return "".join(glob.escape(text) + ("*" if name else "") for text, name, _, _ in parts)
+
+
+def find_stamped(root: Path) -> Iterator[str]:
+    """Yield all files with our stamp that are not too deep in a project."""
+    for folder, below, names in os.walk(root):
+        place = Path(folder)
+        depth = len(place.relative_to(root).parts)
+        below[:] = [
+            name
+            for name in sorted(below)
+            if depth < _DEPTH and not name.startswith(".") and name not in _ELSEWHERE
+        ]
+        if "pyvenv.cfg" in names:
+            below.clear()
+            continue
+        for name in sorted(names):
+            if is_stamped(place / name):
+                yield (place / name).relative_to(root).as_posix()
 
 
 def _files_in(root: Path, folder: str) -> list[str]:
@@ -191,17 +214,16 @@ def _expression(lock: LockConfig, systems: str) -> str:
         between += rf"(?:-(?P<platform>{systems}))?" if systems else ""
         return f"{re.escape(stem)}{between}{re.escape(_SUFFIX)}"
     known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
-    open_ = {
-        "python": _TARGET,
-        "platform": systems or re.escape(running_platform().system),
-        "machine": r"\w+",
-    }
-    parts = []
-    for number, part in enumerate(_PLACEHOLDER.split(lock.lockfile)):
-        if number % 2 == 0:
-            parts.append(re.escape(part))
-        elif part in known:
-            parts.append(known[part])
-        else:
-            parts.append(f"(?P<{part}>{open_.pop(part)})" if part in open_ else f"(?P={part})")
-    return "".join(parts)
+    return _filled(lock.lockfile, known, systems or re.escape(running_platform().system))
+
+
+def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:
+    """Return a pattern of paths as a regular expression with a group for each placeholder."""
+    each = {"python": _TARGET, "platform": systems, "machine": r"\w+", **known}
+    expression, seen = "", set()
+    for text, name, _, _ in Formatter().parse(pattern):
+        expression += re.escape(text)
+        if name:
+            expression += f"(?P={name})" if name in seen else f"(?P<{name}>{each[name]})"
+            seen.add(name)
+    return expression

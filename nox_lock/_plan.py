@@ -10,15 +10,20 @@ from nox_lock import _lockfile
 from nox_lock._errors import ConfigError
 from nox_lock._inputs import Parts
 from nox_lock._layers import find_lowers, in_order, roots_of
-from nox_lock._places import find_earlier, find_orphans, lockfile_path, owner_of, read_place
-from nox_lock._planned import Planned
+from nox_lock._places import (
+    find_earlier,
+    find_orphans,
+    find_stamped,
+    lockfile_path,
+    owner_of,
+    read_place,
+)
+from nox_lock._planned import Planned, made_on
 from nox_lock._requirements import Files, read_inputs
 from nox_lock._settings import resolve_settings
 from nox_lock._tables import FILE
 from nox_lock._target import (
-    Platform,
     Target,
-    parse_platform,
     running_platform,
 )
 from nox_lock._targets import targets_of
@@ -172,7 +177,7 @@ class _Planner:
             inputs=inputs,
             settings=resolve_settings(lock.settings, existing if existing is not None else earlier),
             existing=existing,
-            platform=_platform(existing, system),
+            platform=made_on(existing, system),
             system=system,
             below=below,
             earlier=earlier,
@@ -190,7 +195,7 @@ class _Planner:
             if found is not None and found.recognised:
                 return found
         # Under a pattern that is gone: its header names the input.
-        for each in find_orphans(locks, [path], (), self.root):
+        for each in find_stamped(self.root):
             found = _lockfile.read(self.root, each)
             command = (found and found.command) or ""
             if owner_of(locks, each) is None and command.split()[-1:] == [*lock.inputs[:1]]:
@@ -274,11 +279,3 @@ def _refuse_other_targets(
             if include.constraint
             else f"Name its input instead: -r {posixpath.basename(other.inputs[0])}",
         )
-
-
-def _platform(existing: LockFile | None, system: str) -> Platform:
-    """Return what a lock file is judged for: the platform it was made on, else this one."""
-    if existing is not None and existing.stamp is not None:
-        return parse_platform(existing.stamp.platform)
-    here = running_platform()
-    return Platform(system or here.system, here.machine)
