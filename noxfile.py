@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,8 +17,26 @@ nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["lock-check", "lint", "typecheck", "tests"]
 
 EXAMPLE = Path("example_project")
+EXAMPLE_RUNS = ["tests", "prod", "staging"]
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = PYPROJECT["tool"]["nox-lock"]["python"]
 # A file of tests stays in one process: what it makes once is made once.
 PARALLEL = ["--numprocesses=auto", "--dist=loadfile"]
+# Real nox from end to end, and the readers: what other versions of our dependencies may break.
+TELLING = (
+    "backends",
+    "check",
+    "config",
+    "drop_in",
+    "lockfile",
+    "plan",
+    "public",
+    "syntax",
+    "target",
+    "toolchain",
+)
+VERSIONS = ("oldest-nox", "lowest", "newest")
+TOOLS = ("hypothesis", "pypiserver", "pytest", "pytest-xdist", "uv")
 
 nox_lock.add_sessions()
 
@@ -45,23 +66,58 @@ def tests_long(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "--run-long", "-m", "long", *PARALLEL, *session.posargs)
 
 
+@nox.session(python=[PYTHONS[0], PYTHONS[-1]], default=False)
+@nox.parametrize("versions", VERSIONS, ids=VERSIONS)
+def compat(session: nox.Session, versions: str) -> None:
+    """Run telling tests on the oldest and newest Python with what pyproject.toml lets in.
+
+    That is the oldest nox beside the newest of the rest, all lower bounds, the newest of all.
+    A bound is installed as it stands (``pip>=24.1`` as ``pip==24.1``), so that one which another
+    dependency contradicts is an error. The tools of the tests give way to it.
+    """
+    bounds = [bound.replace(">=", "==") for bound in PYPROJECT["project"]["dependencies"]]
+    oldest = [bound for bound in bounds if bound.startswith("nox==")]
+    pins = {"oldest-nox": oldest, "lowest": bounds, "newest": []}[versions]
+    newest = ("--upgrade", "--upgrade-strategy=eager")
+    session.install(*newest, "-e", ".", *TOOLS, *pins)
+    files = [f"tests/test_{name}.py" for name in TELLING]
+    session.run("python", "-m", "pytest", *PARALLEL, *files, *session.posargs)
+
+
 @nox.session(venv_backend="none", default=False)
 def example(session: nox.Session) -> None:
-    """Check example_project's locks, make them anew in a copy, run its tests from them."""
+    """Check example_project's locks, make them anew in a copy, run its sessions from them."""
     run = [sys.executable, "-m", "nox", "--noxfile"]
     session.run(*run, str(EXAMPLE / "noxfile.py"), "-s", "lock-check")
     copy = Path(session.create_tmp()) / EXAMPLE
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns(".nox", "requirements*.txt"))
-    config = copy / "pyproject.toml"
-    here = f'python = ["{sys.version_info.major}.{sys.version_info.minor}"]'
-    config.write_text(config.read_text("utf-8").replace('python = ["3.11"]', here), "utf-8")
-    noxfile = str(copy / "noxfile.py")
-    session.run(*run, noxfile, "-s", "lock", *session.posargs)
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns(".nox", "*-py3.*.txt"))
+    noxfile = copy / "noxfile.py"
+    text = noxfile.read_text("utf-8")
+    listed = text[text.index("[") : text.index("]") + 1]  # PYTHONS = ["3.11", "3.12"]
+    pythons = json.loads(listed)
+    here = ".".join(map(str, sys.version_info[:2]))
+    several = all(python == here or _starts(python) for python in pythons)
+    if not several:
+        session.log(f"not all of Python {', '.join(pythons)} are here: with {here} alone")
+        noxfile.write_text(text.replace(listed, f'["{here}"]'), "utf-8")
+    # nox looks for Pythons on PATH, where the one that runs need not stand.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    session.run(*run, str(noxfile), "-s", "lock", *session.posargs, env={"PATH": path})
+    like = here if here in pythons else pythons[-1]
+    for lock in (EXAMPLE / "requirements").glob("*.txt" if several else f"*-py{like}.txt"):
         # The committed pins are of Flask's day: a lock starts from the one that is there.
-        shutil.copy(EXAMPLE / name, copy / name)
-    session.run(*run, noxfile, "-s", "lock", "tests")
+        name = lock.name if several else lock.name.replace(f"-py{like}", "")
+        shutil.copy(lock, copy / "requirements" / name)
+    session.run(*run, str(noxfile), "-s", "lock", *EXAMPLE_RUNS, env={"PATH": path})
+
+
+def _starts(python: str) -> bool:
+    """Tell whether a Python is here; a shim of pyenv on PATH may stand for none."""
+    command = shutil.which(f"python{python}")
+    if command is None:
+        return False
+    return subprocess.run([command, "--version"], capture_output=True, check=False).returncode == 0
 
 
 @nox.session(default=False)

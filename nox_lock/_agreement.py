@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -14,13 +13,14 @@ from packaging.version import InvalidVersion, Version
 from nox_lock._entries import Entry, Where
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
-from nox_lock._target import holds
+from nox_lock._target import counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from nox_lock._index_log import Rejected
-    from nox_lock._lockfile import LockFile, Pin
+    from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
 
@@ -43,7 +43,7 @@ def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
     A lock file that does not stand yet starts from the one of another target that it replaces.
     With `fresh_start` its own pins are left out.
     """
-    lock = planned.existing if planned.existing is not None else planned.earlier
+    lock = planned.origin
     if fresh_start or lock is None or not lock.recognised:
         lock = None
     if not planned.below and lock is planned.existing:
@@ -187,11 +187,7 @@ def _versions(lock: LockFile | None, planned: Planned) -> Iterator[Pin]:
     for pin in lock.pins if lock else ():
         if pin.version is None or pin.name is None:
             continue
-        try:
-            marker = Marker(pin.marker) if pin.marker else None
-        except InvalidMarker:
-            marker = None
-        if holds(marker, planned.target, planned.platform) is not False:
+        if counts(pin.marker, planned.target, planned.platform):
             yield pin
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
     Plan = Callable[[Iterable[str]], tuple[Config, list[Planned]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Voice:
-    """How a command speaks to people.
+    """How a command speaks to people; threads that speak at once do so one after the other.
 
     Attributes:
         tell: says what is done.
@@ -52,6 +53,13 @@ class Voice:
     tell: Callable[[str], None]
     warn: Callable[[str], None]
     lock_command: str
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+
+    def say(self, speak: Callable[[str], None], lines: Iterable[str]) -> None:
+        """Say some lines by `tell` or `warn`, with nothing between them."""
+        with self._turn:
+            for line in lines:
+                speak(line)
 
 
 def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
@@ -81,10 +89,12 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
     )
     for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
         voice.warn(note)
-    _lock_all(planned, wishes, voice)
+    missing = _lock_all(planned, wishes, voice)
     if not (options.names or options.pythons):
         for path in orphans_of(config, planned, Path.cwd()):
-            _say(voice.warn, orphan_lines(path, judge_orphan(path)))
+            voice.say(voice.warn, orphan_lines(path, judge_orphan(path)))
+    if missing:
+        raise InterpretersMissingError(missing)
 
 
 def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
@@ -105,36 +115,45 @@ def make_locker(wishes: Wishes, voice: Voice) -> Locker:
     from nox_lock._locking import Locker  # noqa: PLC0415  (only when something is not fresh)
     from nox_lock._resolution import Compiler  # noqa: PLC0415
 
-    return Locker(Compiler(Path.cwd(), os.environ, wishes, tell=voice.tell, warn=voice.warn))
+    def tell(line: str) -> None:
+        voice.say(voice.tell, [line])
+
+    def warn(line: str) -> None:
+        voice.say(voice.warn, [line])
+
+    return Locker(Compiler(Path.cwd(), os.environ, wishes, tell=tell, warn=warn))
 
 
-def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice) -> None:
-    """Make lock files; tell of each as its stack is through, and of missing Pythons last."""
+def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice) -> list[str]:
+    """Make lock files and tell of each as its stack is through; return the Pythons not here.
+
+    Raises:
+        NoxLockError: when one could not be made for another reason.
+    """
     from nox_lock._stacks import lock_all  # noqa: PLC0415  (a check must stay instant)
 
     told: list[NoxLockError] = []
 
     def done(_: Planned, result: Outcome | NoxLockError) -> None:
         if not isinstance(result, NoxLockError):
-            voice.tell(outcome_line(result))
-            _say(voice.tell, (f"    {line}" for line in moves(result) if wishes.together))
-            _say(voice.warn, result.notes)
+            moved = moves(result) if wishes.together else ()
+            voice.say(voice.tell, [outcome_line(result), *(f"    {line}" for line in moved)])
+            voice.say(voice.warn, result.notes)
         elif len(planned) > 1 and all(result is not error for error in told):
             told.append(result)
-            _say(voice.warn, str(result).splitlines())
+            voice.say(voice.warn, str(result).splitlines())
 
     results = lock_all(make_locker(wishes, voice), planned, done)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     missing = [each for each in errors.values() if isinstance(each, InterpreterMissingError)]
-    failed = [path for path, each in errors.items() if each not in missing]
+    failed = [each.path for each in planned if errors.get(each.path) not in (None, *missing)]
     if failed and len(planned) == 1:
         raise errors[failed[0]]
     if failed:
         raise LocksError(f"not locked: {', '.join(failed)}")
-    if missing:
-        if len(planned) == 1:
-            _say(voice.warn, str(missing[0]).splitlines())
-        raise InterpretersMissingError(sorted({each.python for each in missing}))
+    if missing and len(planned) == 1:
+        voice.say(voice.warn, str(missing[0]).splitlines())
+    return sorted({each.python for each in missing})
 
 
 def _judge_all(
@@ -155,9 +174,9 @@ def _judge_all(
         sys.stdout.flush()
     else:
         for each, verdict in judged:
-            _say(voice.tell if verdict.fresh else voice.warn, verdict_lines(each, verdict))
+            voice.say(voice.tell if verdict.fresh else voice.warn, verdict_lines(each, verdict))
         for path, verdict in orphans:
-            _say(voice.warn, orphan_lines(path, verdict))
+            voice.say(voice.warn, orphan_lines(path, verdict))
     wrong = {word for word in words if word != FRESH}
     if not wrong:
         return
@@ -165,8 +184,3 @@ def _judge_all(
     if INVALID in wrong:
         hint = f"{hint} -- --overwrite  (or mend the lines named)"
     raise LocksError(f"lock files: {summary(words)}", hint=hint)
-
-
-def _say(speak: Callable[[str], None], lines: Iterable[str]) -> None:
-    for line in lines:
-        speak(line)

@@ -17,7 +17,6 @@ from nox_lock._errors import CompileError
 from nox_lock._index_log import Rejected, index_failure, rejected
 from nox_lock._indexes import module_command, pip_environment
 from nox_lock._mirror import Mirror, lay_out
-from nox_lock._pyproject import is_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -215,9 +214,7 @@ def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror)
     arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
     arguments += [f"--cache-dir={downloads}"]
     arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
-    inputs = order.planned.inputs
-    if any(map(is_project_file, inputs.native)):
-        arguments += [f"--extra={extra}" for extra in inputs.extras]
+    arguments += [f"--extra={extra}" for extra in order.planned.inputs.native_extras]
     arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
     return [*arguments, *mirror.arguments]
 

@@ -9,7 +9,7 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import ConfigError
-from nox_lock._pyproject import is_project_file
+from nox_lock._projects import is_project_file
 from nox_lock._settings import (
     SETTINGS_KEYS,
     Settings,
@@ -18,7 +18,7 @@ from nox_lock._settings import (
     read_settings,
 )
 from nox_lock._tables import FILE, Table, nearest, parse_toml
-from nox_lock._target import Target, parse_target
+from nox_lock._target import SYSTEM, Target, parse_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 ON_STALE = ("auto", "lock", "error")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
-# `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
-_SYSTEMS = ("linux", "darwin", "win32", "cygwin", "aix", "android", "ios", "emscripten", "wasi")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 _FOUND_IN = ("*.in", "requirements/*.in")
 
@@ -40,6 +38,7 @@ class LockConfig:
         name: what `lock=` and the command line call it.
         inputs: its input files, relative to the project root; may be none when it has groups.
         lockfile: pattern of its lock file, or None for the default beside the first input.
+        lockfile_key: the key that says the pattern.
         pythons: the targets asked for; empty for none said.
         platforms: values of `sys.platform` that get a lock file each; empty for one for all.
         extras: extras of its project files to lock, too.
@@ -51,6 +50,7 @@ class LockConfig:
     name: str
     inputs: tuple[str, ...]
     lockfile: str | None = None
+    lockfile_key: str = ""
     pythons: tuple[Target, ...] = ()
     platforms: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
@@ -132,6 +132,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
         "",
         (),
         _lockfile(table),
+        f"{table.name}.lockfile",
         _pythons(table),
         _platforms(table),
         settings=merge_settings(read_settings(table), pip_tools),
@@ -235,6 +236,7 @@ def _lock(name: str, table: Table, common: LockConfig) -> LockConfig:
         name,
         inputs,
         lockfile or common.lockfile,
+        f"{table.name}.lockfile" if lockfile else common.lockfile_key,
         _pythons(table) or common.pythons,
         _platforms(table) or common.platforms,
         extras,
@@ -259,17 +261,16 @@ def _lockfile(table: Table) -> str | None:
     lockfile = table.string("lockfile")
     if lockfile is None:
         return None
-    lockfile = _inside(lockfile, table)
     _check_placeholders(lockfile, table)
-    return lockfile
+    return _inside(lockfile, table)
 
 
 def _platforms(table: Table) -> tuple[str, ...]:
     systems = table.strings("platforms")
     for system in systems:
-        if system not in _SYSTEMS and not re.fullmatch(r"(?:free|open|net)bsd\d*|sunos\d", system):
+        if not re.fullmatch(SYSTEM, system):
             known = _OTHER_NAMES.get(system.lower())
-            near = f"; did you mean {known!r}?" if known else nearest(system, _SYSTEMS)
+            near = f"; did you mean {known!r}?" if known else nearest(system, SYSTEM.split("|"))
             raise ConfigError(
                 f"`{table.name}.platforms`: {system!r} is no sys.platform{near}", file=FILE
             )
@@ -287,11 +288,13 @@ def _inside(path: str, table: Table) -> str:
 def _check_placeholders(lockfile: str, table: Table) -> None:
     key = f"`{table.name}.lockfile`"
     try:
-        names = [name for _, name, _, _ in Formatter().parse(lockfile) if name is not None]
+        fields = [field for field in Formatter().parse(lockfile) if field[1] is not None]
     except ValueError as error:
         raise ConfigError(f"{key}: {lockfile!r}: {error}", file=FILE) from error
-    for name in names:
-        if name not in _PLACEHOLDERS:
+    for _, name, form, conversion in fields:
+        if form or conversion:
+            raise ConfigError(f"{key}: {lockfile!r}: a placeholder is a name alone", file=FILE)
+        if name is not None and name not in _PLACEHOLDERS:
             near = nearest(name, _PLACEHOLDERS)
             raise ConfigError(f"{key}: unknown {{{name}}}{near}", file=FILE)
 

@@ -87,6 +87,7 @@ def _python(output: str, inputs: Inputs) -> CompileError | None:
     return _placed(
         f"{name} has no version for this Python ({found[2]}): it wants {found[3]}",
         "python",
+        name,
         _origin(name, output, inputs),
         "Ask for an older version, or lock for another Python.",
     )
@@ -102,7 +103,9 @@ def _conflict(output: str, inputs: Inputs) -> CompileError | None:
         "\n".join(["these cannot hold together:", *shown]) if shown else "requirements conflict",
         kind="conflict",
         hint="Loosen one of the requirements named.",
-        projects=tuple(_project(_bare(each).rpartition(" depends on ")[2]) for each in demands),
+        projects=tuple(
+            _project(part) for each in demands for part in _bare(each).split(" depends on ")
+        ),
     )
 
 
@@ -147,6 +150,7 @@ def _unmet(output: str, inputs: Inputs) -> CompileError | None:
         return _placed(
             f"{demand}{asked} has no version for this Python: {other[1][:300]}",
             "python",
+            name,
             entry,
             "Ask for an older version, or lock for another Python.",
         )
@@ -154,12 +158,14 @@ def _unmet(output: str, inputs: Inputs) -> CompileError | None:
         return _placed(
             f"no package index has a project {name!r}{asked}",
             "unknown project",
+            name,
             entry,
             "Check its spelling, and that your pip configuration names the index that has it.",
         )
     known = versions.split(", ")
     newest = ", ".join([*(["..."] if len(known) > 8 else []), *known[-8:]])  # noqa: PLR2004
-    return _placed(f"no version meets {demand}{asked}; there are {newest}", "no version", entry)
+    said = f"no version meets {demand}{asked}; there are {newest}"
+    return _placed(said, "no version", name, entry)
 
 
 def _syntax(output: str) -> CompileError | None:
@@ -182,6 +188,7 @@ def _build(output: str, inputs: Inputs) -> CompileError | None:
         f"{name or 'a project'} has to be built to be locked, and its build failed: "
         f"{_EXCEPTION.sub('', lines[-1] if lines else found[0])[:300]}",
         "build",
+        name,
         _origin(name, output, inputs) if name else None,
         "Ask for a version that has a wheel for this Python.",
     )
@@ -194,13 +201,17 @@ def _tool(output: str) -> CompileError | None:
     return CompileError(
         f"pip-tools does not work here: {found[-1]}",
         kind="tool",
-        hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.1" pip',
+        hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.2" pip',
     )
 
 
-def _placed(message: str, kind: str, entry: Entry | None, hint: str | None = None) -> CompileError:
+def _placed(
+    message: str, kind: str, name: str | None, entry: Entry | None, hint: str | None = None
+) -> CompileError:
     file, line = entry.where if entry else (None, None)
-    return CompileError(message, kind=kind, file=file, line=line, hint=hint)
+    return CompileError(
+        message, kind=kind, file=file, line=line, hint=hint, projects=(name,) if name else ()
+    )
 
 
 def _origin(name: str, output: str, inputs: Inputs) -> Entry | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from nox_lock import _syntax
@@ -104,7 +105,7 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     try:
         # pip splits here, also behind a URL, where PEP 508 wants a blank.
         requirement = Requirement(f"{bare} ; {when}" if when else bare)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
         reason = str(error).splitlines()[0]
         raise fault(f"{text!r} is no requirement: {reason}", where) from error
     name = canonicalize_name(requirement.name)
@@ -216,5 +217,7 @@ def refuse_secrets(line: str, where: Where) -> None:
         raise fault(
             "a password stands here in clear, and would go into the lock file",
             where,
-            "Write it as ${NAME} and set that variable, or move the index to pip's configuration.",
+            "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
+            if line.startswith("-")
+            else "Take it out, and give it to pip by a netrc file or a keyring.",
         )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -16,12 +15,12 @@ from nox_lock import _lockfile
 from nox_lock._entries import relative
 from nox_lock._errors import EnvironmentMismatchError, LocksError, ToolchainError
 from nox_lock._files import write_atomically
-from nox_lock._target import holds, running_platform, site_packages, target_of_environment
+from nox_lock._target import counts, running_platform, site_packages, target_of_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._target import Target
 
@@ -104,11 +103,7 @@ def find_differences(planned: Planned, site: Path, root: Path) -> list[str]:
 
 def _active(pins: Iterable[Pin], target: Target) -> Iterable[Pin]:
     for pin in pins:
-        try:
-            marker = Marker(pin.marker) if pin.marker else None
-        except InvalidMarker:
-            marker = None
-        if holds(marker, target, running_platform()) is not False:
+        if counts(pin.marker, target, running_platform()):
             yield pin
 
 

@@ -99,7 +99,7 @@ class CompileError(NoxLockError):
 
     Attributes:
         kind: which failure it was, one of the names in `nox_lock._diagnosis.KINDS`.
-        projects: of a conflict, the projects in it, by normalized name.
+        projects: those it is about, by normalized name.
     """
 
     def __init__(

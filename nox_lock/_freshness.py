@@ -9,13 +9,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _lockfile
-from nox_lock._target import holds
+from nox_lock._target import counts, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nox_lock._entries import Entry
-    from nox_lock._lockfile import LockFile, Pin
+    from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
@@ -69,7 +70,8 @@ def _matches_stamp(planned: Planned) -> bool:
     if lock is None or lock.stamp is None or lock.problems:
         return False
     return (
-        lock.stamp.inputs == planned.digest()
+        planned.system in {"", planned.platform.system}
+        and lock.stamp.inputs == planned.digest()
         and lock.stamp.hidden == frozenset(planned.hidden())
         and lock.stamp.body == _lockfile.digest(lock.body)
     )
@@ -103,7 +105,11 @@ def judge(planned: Planned) -> Verdict:
         notes.append("changed since it was stamped")
     else:
         reasons += _judge_hidden(planned, lock.stamp.hidden)
-    return Verdict(STALE, tuple(reasons)) if reasons else Verdict(FRESH, notes=tuple(notes))
+    return (
+        Verdict(STALE, tuple(dict.fromkeys(reasons)))
+        if reasons
+        else Verdict(FRESH, notes=tuple(notes))
+    )
 
 
 def judge_orphan(path: str) -> Verdict:
@@ -258,11 +264,12 @@ def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 
 def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
+    target, platform = planned.target, planned.platform
     ours = {pin.name: pin for pin in lock.pins if pin.name} if planned.below else {}
     for low in planned.below:
         for pin in low.existing.pins if low.existing else ():
             own = ours.get(pin.name or "")
-            if own is None or own.shown == pin.shown:
+            if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
                 continue
             if pin.url and own.url and _bare_url(pin.url) == _bare_url(own.url):
                 continue
@@ -276,6 +283,7 @@ def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]
         if digest not in stamped:
             file, line = fact.where or (planned.path, None)
             yield Reason(f"it was locked without {fact.text}", file, line)
-    if stamped - set(facts):
+    changed = set(facts) - stamped
+    if len(stamped - set(facts)) > len(changed):
         gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
         yield Reason(gone, planned.path)

@@ -63,6 +63,7 @@ class Inputs:
         dynamic: project files that only a build can read to the end.
         extras: the extras of project files, as given.
         native: those of the sources that pip-compile reads itself.
+        native_extras: the extras that it is told of.
         written: requirement lines that are written out for it, because it knows nothing of
             where they stand, by how its annotations are to name that place.
         reached: all it comprises: real paths of files, and parts of project files as
@@ -79,6 +80,7 @@ class Inputs:
     dynamic: tuple[Dynamic, ...] = ()
     extras: tuple[str, ...] = ()
     native: tuple[str, ...] = ()
+    native_extras: tuple[str, ...] = ()
     written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reached: frozenset[str] = frozenset()
     pending: tuple[str, ...] = ()

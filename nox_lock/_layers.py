@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import ConfigError
-from nox_lock._places import may_be_of
-from nox_lock._pyproject import is_project_file
+from nox_lock._places import owner_of
+from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from nox_lock._config import LockConfig
     from nox_lock._inputs import Inputs
@@ -26,25 +26,30 @@ if TYPE_CHECKING:
 
 
 def find_lowers(
-    lock: LockConfig, locks: Iterable[LockConfig], read: Read, files: Files
+    lock: LockConfig, locks: Collection[LockConfig], roots: Mapping[str, frozenset[str]], read: Read
 ) -> dict[str, str]:
     """Return the locks that `lock` builds on, each with what says so.
 
-    `read` gives a lock's inputs.
+    `roots` are what each lock is made from, by name (see `roots_of`); `read` gives its inputs.
 
     Raises:
         RequirementsError: for an input that cannot be read.
     """
     inputs = read(lock)
-    own = _roots(lock, files)
+    own = roots[lock.name]
+    named = {
+        owner.name: each.where
+        for each in reversed(inputs.includes)
+        if (owner := owner_of(locks, each.file)) is not None
+    }
     found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
     for other in locks:
         if other.name == lock.name or other.name in found:
             continue
-        named = next((each for each in inputs.includes if may_be_of(other, each.file)), None)
-        if named is not None:
-            found[other.name] = f"{named.where.file}:{named.where.line}"
-        elif _roots(other, files) <= inputs.reached and not own <= read(other).reached:
+        if other.name in named:
+            where = named[other.name]
+            found[other.name] = f"{where.file}:{where.line}"
+        elif roots[other.name] <= inputs.reached and not own <= read(other).reached:
             found[other.name] = ", ".join(lock.inputs) or FILE
     return found
 
@@ -76,7 +81,7 @@ def in_order(names: Iterable[str], lowers: Callable[[str], Mapping[str, str]]) -
     return list(done)
 
 
-def _roots(lock: LockConfig, files: Files) -> set[str]:
+def roots_of(lock: LockConfig, files: Files) -> frozenset[str]:
     """Return what a lock is made from, in the words of `Inputs.reached`."""
     roots: set[str] = set()
     for source in lock.inputs:
@@ -85,4 +90,5 @@ def _roots(lock: LockConfig, files: Files) -> set[str]:
             roots |= {f"{source}#extra={canonicalize_name(extra)}" for extra in lock.extras}
         else:
             roots.add(files.real(source))
-    return roots | {f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups}
+    roots |= {f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups}
+    return frozenset(roots)

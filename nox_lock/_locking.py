@@ -16,6 +16,8 @@ from nox_lock._cache import Entry, make_key
 from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import is_fresh, judge
 from nox_lock._indexes import index_identity
+from nox_lock._planned import made_on
+from nox_lock._projects import is_project_file
 from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
@@ -23,8 +25,9 @@ from nox_lock._toolchain import tool_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
 
@@ -110,14 +113,17 @@ class Locker:
             self._key(planned, seed), lambda what: self.tell(f"{planned.path}: {what}")
         ):
             # Whoever held it before us may have made this very lock.
-            planned = replace(planned, existing=_lockfile.read(self.root, planned.path))
-            if together is None and self.is_done(planned):
-                return Outcome(planned, UP_TO_DATE)
+            now = _lockfile.read(self.root, planned.path)
+            there = replace(planned, existing=now, platform=made_on(now, planned.system))
+            if together is None and self.is_done(there):
+                return Outcome(there, UP_TO_DATE)
+            planned = replace(planned, existing=now)
             seed = self._seed(planned, together)
             entry = self._cached(planned, seed)
             if entry is not None:
                 made, text = self._validate(planned, entry.body)
                 return Outcome(made, RESTORED, text, day=entry.day, before=before)
+            self.tell(f"{planned.path}: compiling for Python {planned.target}")
             started = time.monotonic()
             compiled = self.compiler.resolve(planned, seed, texts or {})
             made, text = self._validate(planned, compiled.body)
@@ -185,6 +191,14 @@ class Locker:
         """Return the lock file as it will be, and its text."""
         text = self._render(planned, body)
         made = replace(planned, existing=_lockfile.parse(text))
+        for pin in made.existing.pins if made.existing else ():
+            if any(_is_project_of(pin, file, self.root) for file in planned.inputs.sources):
+                raise CompileError(
+                    f"an extra asks for the project itself, which would be pinned as {pin.shown}",
+                    kind="other",
+                    file=next(each.where.file for each in planned.inputs.dynamic),
+                    hint="Name the extras that it means: extras = [...].",
+                )
         verdict = judge(made)
         if not verdict.fresh:
             reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
@@ -197,7 +211,7 @@ class Locker:
 
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
     """Return a note on each project to upgrade that no lock pins."""
-    pinned = {pin.name for each in planned if each.existing for pin in each.existing.pins}
+    pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
     names = [canonicalize_name(Requirement(each).name) for each in packages]
     known = sorted(name for name in pinned if name)
     return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]
@@ -230,6 +244,13 @@ def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
         "Else: nox -s lock -- --overwrite",
     )
+
+
+def _is_project_of(pin: Pin, file: str, root: Path) -> bool:
+    """Tell whether a pin is the very project whose file is an input."""
+    if not is_project_file(file) or pin.url is None or "file:" not in pin.url:
+        return False
+    return (root / pin.url.partition("file:")[2]).resolve() == (root / file).parent.resolve()
 
 
 def _moves_pins(planned: Planned, seed: Seed, body: str) -> bool:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock._entries import URL
-from nox_lock._pyproject import is_project_file
+from nox_lock._entries import URL, relative
+from nox_lock._projects import is_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Mirror:
     def show(self, text: str, root: Path) -> str:
         """Return a text of pip-compile's with the inputs named as from the project root."""
         for shown, path in sorted(self.paths.items(), key=lambda each: -len(each[0])):
-            for spelled in (str(path), os.path.relpath(path, root)):
+            for spelled in (str(path), relative(path, root)):
                 if path.name.startswith(_WRITTEN):
                     text = text.replace(f"-r {spelled}", shown)
                 text = text.replace(spelled, shown)

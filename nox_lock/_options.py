@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier
 
 from nox_lock._errors import ConfigError
 from nox_lock._target import parse_target
@@ -120,7 +121,7 @@ def parse_check_options(arguments: Sequence[str], session: str) -> CheckOptions 
 def _refuse_bad_requirement(text: str) -> None:
     try:
         Requirement(text)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
         raise ConfigError(
             f"--upgrade-package {text!r} names no project", hint="Write NAME or 'NAME<3'."
         ) from error

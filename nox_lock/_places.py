@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
+import glob
 import os
 import posixpath
 import re
-from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._errors import ConfigError
 from nox_lock._lockfile import is_stamped
-from nox_lock._pyproject import is_project_file
+from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
-from nox_lock._target import running_platform
+from nox_lock._target import SYSTEM, parse_target, running_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from nox_lock._config import LockConfig
     from nox_lock._target import Target
 
 _SUFFIX = ".txt"
 _TARGET = r"(?:pypy)?\d+\.\d+t?"
-_BETWEEN = re.compile(rf"(?:-py{_TARGET})?(?:-[a-z]+\d*)?")
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_DEPTH = 3
+_NAME = r"[\w.-]+"
+# Folders that hold no lock files, and may be large.
+_ELSEWHERE = ("node_modules", "site-packages", "__pycache__", "build", "dist")
+
+
+class Place(NamedTuple):
+    """What the name of a lock file tells of what it is for; empty where it tells nothing."""
+
+    python: str
+    system: str
 
 
 def lockfile_path(
@@ -48,8 +58,11 @@ def lockfile_path(
     for name, needed in (("{python}", several), ("{platform}", platforms)):
         if needed and name not in pattern:
             raise ConfigError(
-                f"`tool.nox-lock.locks.{lock.name}.lockfile` needs {name}, having several",
+                f"`{lock.lockfile_key}` is {pattern!r}; the lock {lock.name!r} has several, "
+                f"so it needs {name}",
                 file=FILE,
+                hint=f"Such as: {posixpath.splitext(pattern)[0]}-{name}"
+                f"{posixpath.splitext(pattern)[1]}",
             )
     return pattern.format(
         name=lock.name,
@@ -60,53 +73,87 @@ def lockfile_path(
     )
 
 
-def may_be_of(lock: LockConfig, path: str) -> bool:
-    """Tell whether a path is one that a lock file of this lock has, for some target."""
-    if lock.lockfile is None:
-        stem = _stem(lock)
-        between = path.removeprefix(stem).removesuffix(_SUFFIX)
-        ends = path.startswith(stem) and path.endswith(_SUFFIX)
-        return ends and bool(_BETWEEN.fullmatch(between))
-    pattern = "".join(
-        _expression(lock, part) if number % 2 else re.escape(part)
-        for number, part in enumerate(_PLACEHOLDER.split(lock.lockfile))
+def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Place | None:
+    """Read a path as one of a lock file of this lock, for some target; None where it is none.
+
+    `any_system` takes the names of platforms that it has no files for, too.
+    """
+    systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
+    found = re.fullmatch(_expression(lock, systems), path)
+    if not found:
+        return None
+    groups = found.groupdict()
+    python = groups.get("python") or ""
+    return Place(
+        f"py{python}" if python.startswith("py3") else python, groups.get("platform") or ""
     )
-    return bool(re.fullmatch(pattern, path))
 
 
-def find_earlier(lock: LockConfig, target: Target, path: str, root: Path) -> Iterator[str]:
+def find_files(lock: LockConfig, root: Path) -> list[str]:
+    """List the lock files of a lock that there are, for any target, under its names of now."""
+    if lock.lockfile is None:
+        candidates = _files_in(root, posixpath.dirname(_stem(lock)))
+    else:
+        candidates = [each.relative_to(root).as_posix() for each in root.glob(_wild(lock.lockfile))]
+    return sorted(path for path in candidates if read_place(lock, path) is not None)
+
+
+def owner_of(locks: Iterable[LockConfig], path: str) -> LockConfig | None:
+    """Return the lock that has a lock file of this path, for some target, or None.
+
+    Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
+    """
+    owners = [lock for lock in locks if read_place(lock, path) is not None]
+    return max(owners, key=lambda lock: len(_stem(lock)), default=None)
+
+
+def find_earlier(
+    lock: LockConfig, target: Target, path: str, root: Path, locks: Iterable[LockConfig]
+) -> Iterator[str]:
     """Yield the other lock files of this lock that there are, the one most like `path` first.
 
-    They are of a time when it had other targets, or no pattern.
+    They are of a time when it had other targets, or no pattern. `locks` are all there are: what
+    is another's is not this one's.
     """
-    likely = []
-    for shape in (lock, replace(lock, lockfile=None)):
-        for several, platforms in itertools.product((False, True), repeat=2):
-            with suppress(ConfigError):
-                system = running_platform().system
-                likely.append(
-                    lockfile_path(shape, target, system, several=several, platforms=platforms)
-                )
-    folder = posixpath.dirname(path)
-    siblings = [each for each in _files_in(root, folder) if may_be_of(lock, each)]
-    likely += sorted(siblings, key=lambda each: (len(each), each), reverse=True)
-    for each in dict.fromkeys(likely):
-        if each != path and (root / each).is_file():
-            yield each
+    others = [each for each in locks if each.name != lock.name]
+    found: list[tuple[tuple[bool, bool, int, int], str]] = []
+    for shape in dict.fromkeys((lock, replace(lock, lockfile=None))):
+        folders = {posixpath.dirname(path), posixpath.dirname(_stem(lock))}
+        for each in sorted(file for folder in folders for file in _files_in(root, folder)):
+            place = read_place(shape, each, any_system=True)
+            if place is None or each == path or owner_of(others, each) is not None:
+                continue
+            found.append((_unlikeness(place, target), each))
+    for _, each in sorted(found):
+        yield each
+
+
+def _unlikeness(place: Place, target: Target) -> tuple[bool, bool, int, int]:
+    """Order lock files by how far the target they are for is from another one."""
+    here = running_platform().system
+    other = parse_target(place.python) if place.python else target
+    minors = int(other.version.partition(".")[2]), int(target.version.partition(".")[2])
+    return (
+        place.system not in {"", here},
+        other.implementation != target.implementation,
+        abs(minors[0] - minors[1]),
+        -minors[0],
+    )
 
 
 def find_orphans(
-    locks: Iterable[LockConfig], planned: Collection[str], inputs: Collection[str], root: Path
+    locks: Collection[LockConfig], planned: Collection[str], inputs: Collection[str], root: Path
 ) -> list[str]:
-    """List files that have our stamp and are the lock file of nothing, in the folders of locks."""
-    suffixes = tuple({posixpath.splitext(path)[1] for path in planned})
-    found: set[str] = set()
-    for folder in {posixpath.dirname(path) for path in planned}:
-        found.update(_files_in(root, folder))
-    for lock in locks:
-        if lock.lockfile and "{" in posixpath.dirname(lock.lockfile):
-            wild = _PLACEHOLDER.sub("*", lock.lockfile)
-            found |= {each.relative_to(root).as_posix() for each in root.glob(wild)}
+    """List files that have our stamp and are the lock file of nothing, where lock files stand."""
+    suffixes = tuple({_SUFFIX, *(posixpath.splitext(path)[1] for path in planned)})
+    folders = {posixpath.dirname(path) for path in planned} | {"", "requirements"}
+    folders |= {posixpath.dirname(_stem(lock)) for lock in locks}
+    found = {file for folder in folders for file in _files_in(root, folder)}
+    for pattern in {lock.lockfile for lock in locks if lock.lockfile}:
+        if "{" in posixpath.dirname(pattern):
+            expression = _filled(pattern, {"name": _NAME, "stem": _NAME}, SYSTEM)
+            paths = (each.relative_to(root).as_posix() for each in root.glob(_wild(pattern)))
+            found |= {path for path in paths if re.fullmatch(expression, path)}
     return sorted(
         path
         for path in found
@@ -115,6 +162,29 @@ def find_orphans(
         and path not in inputs
         and is_stamped(root / path)
     )
+
+
+def _wild(pattern: str) -> str:
+    parts = Formatter().parse(pattern)
+    return "".join(glob.escape(text) + ("*" if name else "") for text, name, _, _ in parts)
+
+
+def find_stamped(root: Path) -> Iterator[str]:
+    """Yield all files with our stamp that are not too deep in a project."""
+    for folder, below, names in os.walk(root):
+        place = Path(folder)
+        depth = len(place.relative_to(root).parts)
+        below[:] = [
+            name
+            for name in sorted(below)
+            if depth < _DEPTH and not name.startswith(".") and name not in _ELSEWHERE
+        ]
+        if "pyvenv.cfg" in names:
+            below.clear()
+            continue
+        for name in sorted(names):
+            if is_stamped(place / name):
+                yield (place / name).relative_to(root).as_posix()
 
 
 def _files_in(root: Path, folder: str) -> list[str]:
@@ -135,8 +205,25 @@ def _stem(lock: LockConfig) -> str:
     return posixpath.join(posixpath.dirname(first), name)
 
 
-def _expression(lock: LockConfig, placeholder: str) -> str:
-    known = {"name": lock.name, "stem": posixpath.basename(_stem(lock))}
-    if placeholder in known:
-        return re.escape(known[placeholder])
-    return _TARGET if placeholder == "python" else r"\w+"
+@functools.lru_cache(maxsize=1024)
+def _expression(lock: LockConfig, systems: str) -> str:
+    """Return the regular expression of the paths that lock files of a lock have."""
+    stem = _stem(lock)
+    if lock.lockfile is None:
+        between = r"(?:-py(?P<python>(?:py)?\d+\.\d+t?))?"
+        between += rf"(?:-(?P<platform>{systems}))?" if systems else ""
+        return f"{re.escape(stem)}{between}{re.escape(_SUFFIX)}"
+    known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
+    return _filled(lock.lockfile, known, systems or re.escape(running_platform().system))
+
+
+def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:
+    """Return a pattern of paths as a regular expression with a group for each placeholder."""
+    each = {"python": _TARGET, "platform": systems, "machine": r"\w+", **known}
+    expression, seen = "", set()
+    for text, name, _, _ in Formatter().parse(pattern):
+        expression += re.escape(text)
+        if name:
+            expression += f"(?P={name})" if name in seen else f"(?P<{name}>{each[name]})"
+            seen.add(name)
+    return expression

@@ -9,22 +9,27 @@ from typing import TYPE_CHECKING
 from nox_lock import _lockfile
 from nox_lock._errors import ConfigError
 from nox_lock._inputs import Parts
-from nox_lock._layers import find_lowers, in_order
-from nox_lock._places import find_earlier, find_orphans, lockfile_path, may_be_of
-from nox_lock._planned import Planned
+from nox_lock._layers import find_lowers, in_order, roots_of
+from nox_lock._places import (
+    find_earlier,
+    find_orphans,
+    find_stamped,
+    lockfile_path,
+    owner_of,
+    read_place,
+)
+from nox_lock._planned import Planned, made_on
 from nox_lock._requirements import Files, read_inputs
 from nox_lock._settings import resolve_settings
 from nox_lock._tables import FILE
 from nox_lock._target import (
-    Platform,
     Target,
-    parse_platform,
     running_platform,
 )
 from nox_lock._targets import targets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from packaging.specifiers import SpecifierSet
@@ -84,7 +89,7 @@ def replan(
 def orphans_of(config: Config, planned: Collection[Planned], root: Path) -> list[str]:
     """List the files that have our stamp and are planned no more; `planned` are all there are."""
     inputs = {file for each in planned for file in each.inputs.files}
-    return find_orphans(config.locks.values(), [each.path for each in planned], inputs, root)
+    return find_orphans(config.locks.values(), {each.path for each in planned}, inputs, root)
 
 
 class _Planner:
@@ -105,53 +110,74 @@ class _Planner:
         self.planned: dict[str, Planned] = {}
         self._inputs: dict[str, Inputs] = {}
         self._lowers: dict[str, dict[str, str]] = {}
+        self._roots = {name: roots_of(lock, self.files) for name, lock in self.locks.items()}
 
     def plan(self, names: Iterable[str]) -> list[Planned]:
-        for name in in_order(names, self._find_lowers):
+        order = in_order(names, self._find_lowers)
+        for name in order:
             lock = self.locks[name]
             targets, existing = targets_of(lock, self.root, self.used.get(name, ()))
-            for target in targets:
-                for system in lock.platforms or ("",):
-                    path = lockfile_path(
-                        lock,
-                        target,
-                        system or running_platform().system,
-                        several=len(targets) > 1,
-                        platforms=bool(lock.platforms),
-                    )
-                    self._add(lock, target, system, path, existing)
-                    existing = None
+            for target, system, path in self._paths(lock, targets):
+                self._add(lock, target, system, path, existing)
+                existing = None
+        self._refuse_shared(set(self.locks) - set(order))
         return list(self.planned.values())
+
+    def _refuse_shared(self, others: Iterable[str]) -> None:
+        """Refuse a path that a lock which is not asked for has, too."""
+        for name in sorted(others):
+            lock = self.locks[name]
+            if any(read_place(lock, path) is not None for path in self.planned):
+                targets, _ = targets_of(lock, self.root, self.used.get(name, ()))
+                for _, _, path in self._paths(lock, targets):
+                    if path in self.planned:
+                        raise self._shared(self.planned[path].name, path, f"lock {name!r}")
+
+    def _paths(
+        self, lock: LockConfig, targets: Sequence[Target]
+    ) -> Iterator[tuple[Target, str, str]]:
+        """Yield the target, the platform and the path of each lock file of a lock."""
+        for target in targets:
+            for system in lock.platforms or ("",):
+                path = lockfile_path(
+                    lock,
+                    target,
+                    system or running_platform().system,
+                    several=len(targets) > 1,
+                    platforms=bool(lock.platforms),
+                )
+                yield target, system, path
+
+    def _shared(self, name: str, path: str, other: str) -> ConfigError:
+        return ConfigError(
+            f"lock {name!r} would write {path}, which is {other}",
+            file=FILE,
+            hint=f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
+        )
 
     def _add(
         self, lock: LockConfig, target: Target, system: str, path: str, existing: LockFile | None
     ) -> None:
         inputs = self._read(lock)
         if path in self.planned or path in (*inputs.files, *inputs.pending):
-            other = (
-                f"lock {self.planned[path].name!r}" if path in self.planned else "one of its inputs"
-            )
-            raise ConfigError(
-                f"lock {lock.name!r} would write {path}, which is {other}",
-                file=FILE,
-                hint=f'Give it its own: [tool.nox-lock.locks.{lock.name}] lockfile = "...".',
-            )
+            other = "one of its inputs"
+            if path in self.planned:
+                other = f"lock {self.planned[path].name!r}"
+            raise self._shared(lock.name, path, other)
         below = self._below(lock, target, system)
         _refuse_other_targets(lock, target, inputs, below, self.locks.values())
         existing = existing or _lockfile.read(self.root, path)
         earlier = None
         if existing is None:
-            others = find_earlier(lock, target, path, self.root)
-            found = (_lockfile.read(self.root, each) for each in others)
-            earlier = next((each for each in found if each and each.recognised), None)
+            earlier = self._earlier(lock, target, path)
         planned = Planned(
             lock=lock,
             target=target,
             path=path,
             inputs=inputs,
-            settings=resolve_settings(lock.settings, existing or earlier),
+            settings=resolve_settings(lock.settings, existing if existing is not None else earlier),
             existing=existing,
-            platform=_platform(existing, system),
+            platform=made_on(existing, system),
             system=system,
             below=below,
             earlier=earlier,
@@ -161,8 +187,25 @@ class _Planner:
             planned = replace(planned, inputs=constrained)
         self.planned[path] = planned
 
+    def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
+        """Return the lock file that one which does not stand yet takes the place of."""
+        locks = self.locks.values()
+        for each in find_earlier(lock, target, path, self.root, locks):
+            found = _lockfile.read(self.root, each)
+            if found is not None and found.recognised:
+                return found
+        # Under a pattern that is gone: its header names the input.
+        for each in find_stamped(self.root):
+            found = _lockfile.read(self.root, each)
+            command = (found and found.command) or ""
+            if owner_of(locks, each) is None and command.split()[-1:] == [*lock.inputs[:1]]:
+                return found
+        return None
+
     def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[Planned, ...]:
         """Return the lock files that one lock file builds on."""
+        if not self._lowers[lock.name]:
+            return ()
         system = system or running_platform().system
         below = tuple(
             each
@@ -186,7 +229,7 @@ class _Planner:
     def _find_lowers(self, name: str) -> dict[str, str]:
         if name not in self._lowers:
             lock, locks = self.locks[name], self.locks.values()
-            self._lowers[name] = find_lowers(lock, locks, self._read, self.files)
+            self._lowers[name] = find_lowers(lock, locks, self._roots, self._read)
         return self._lowers[name]
 
     def _read(self, lock: LockConfig) -> Inputs:
@@ -195,7 +238,7 @@ class _Planner:
         return self._inputs[lock.name]
 
     def _is_lock_file(self, path: str) -> bool:
-        return any(may_be_of(lock, path) for lock in self.locks.values())
+        return owner_of(self.locks.values(), path) is not None
 
 
 def _read(
@@ -213,7 +256,7 @@ def _refuse_other_targets(
     target: Target,
     inputs: Inputs,
     below: Iterable[Planned],
-    locks: Iterable[LockConfig],
+    locks: Collection[LockConfig],
 ) -> None:
     """Refuse an input that names the lock file of another lock, made for another target.
 
@@ -222,7 +265,7 @@ def _refuse_other_targets(
     """
     right = {each.path for each in below}
     for include in inputs.includes:
-        other = next((each for each in locks if may_be_of(each, include.file)), None)
+        other = owner_of(locks, include.file)
         if other is None or include.file in right or other.name == lock.name:
             continue
         flag = "-c" if include.constraint else "-r"
@@ -236,11 +279,3 @@ def _refuse_other_targets(
             if include.constraint
             else f"Name its input instead: -r {posixpath.basename(other.inputs[0])}",
         )
-
-
-def _platform(existing: LockFile | None, system: str) -> Platform:
-    """Return what a lock file is judged for: the platform it was made on, else this one."""
-    if existing is not None and existing.stamp is not None:
-        return parse_platform(existing.stamp.platform)
-    here = running_platform()
-    return Platform(system or here.system, here.machine)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nox_lock import _lockfile
 from nox_lock._option_lines import WRITTEN, option_lines
 from nox_lock._settings import UNSAFE_PACKAGES, Settings
-from nox_lock._target import Platform, holds, running_platform
+from nox_lock._target import Platform, holds, parse_platform, running_platform
 
 if TYPE_CHECKING:
     from nox_lock._config import LockConfig
@@ -60,6 +60,11 @@ class Planned:
     def name(self) -> str:
         """The lock's name."""
         return self.lock.name
+
+    @property
+    def origin(self) -> LockFile | None:
+        """The lock file it starts from: as it stands, else the one it takes the place of."""
+        return self.existing if self.existing is not None else self.earlier
 
     @property
     def here(self) -> bool:
@@ -129,3 +134,11 @@ class Planned:
     def digest(self) -> str:
         """The stamp's `inputs`."""
         return _lockfile.digest(self.canonical())
+
+
+def made_on(existing: LockFile | None, system: str) -> Platform:
+    """Return what a lock file is judged for: the platform it was made on, else this one."""
+    if existing is not None and existing.stamp is not None:
+        return parse_platform(existing.stamp.platform)
+    here = running_platform()
+    return Platform(system or here.system, here.machine)

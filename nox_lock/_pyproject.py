@@ -6,33 +6,29 @@ https://packaging.python.org/en/latest/specifications/dependency-groups/
 
 from __future__ import annotations
 
-import json
 import posixpath
-import re
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from nox_lock import _syntax
 from nox_lock._entries import Entry, Where, fault, parse_entry, refuse_secrets
+from nox_lock._project_file import ProjectFile, shown
 from nox_lock._projects import dynamic_digest
 from nox_lock._tables import nearest
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
-_HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
-_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w.\s-])+?)\s*=""")
+    from nox_lock._errors import RequirementsError
+
+_ALWAYS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,8 @@ class ProjectInput:
             dependencies, ``FILE#extra=NAME``, ``FILE#group=NAME``.
         dynamic: a digest of all that may decide what only a build tells; empty where nothing is.
         name: the project's name as written, or empty.
-        itself: whether an extra asks for the project itself, for other extras of it.
+        misread: whether pip-compile would read it otherwise: it pins a project that asks for
+            itself, for other extras of it, by its path; and drops the markers within extras.
     """
 
     entries: tuple[Entry, ...]
@@ -71,12 +68,7 @@ class ProjectInput:
     reached: frozenset[str]
     dynamic: str
     name: str
-    itself: bool
-
-
-def is_project_file(file: str) -> bool:
-    """Tell whether an input is a project file, and no requirements file."""
-    return posixpath.basename(file) in _FILES
+    misread: bool
 
 
 def read_project(ask: Ask, root: Path) -> ProjectInput:
@@ -86,11 +78,11 @@ def read_project(ask: Ask, root: Path) -> ProjectInput:
         RequirementsError: for a file that is missing or no TOML, an extra or group that is not
             there, groups that include each other, or what is no requirement.
     """
-    reader = _Reader(ask.file, root)
+    reader = _Reader(ask, root)
     if ask.project:
-        reader.read_dependencies()
+        reader.read_dependencies(_ALWAYS)
         for extra in ask.extras:
-            reader.read_extra(extra)
+            reader.read_extra(extra, None, _ALWAYS)
     for group in ask.groups:
         reader.read_group(group, None, ())
     return ProjectInput(
@@ -99,31 +91,39 @@ def read_project(ask: Ask, root: Path) -> ProjectInput:
         frozenset(reader.reached),
         dynamic_digest(root / posixpath.dirname(ask.file)) if reader.dynamic else "",
         reader.name,
-        reader.itself,
+        reader.misread,
     )
 
 
 class _Reader:
-    """Collects what the parts of one project file hold."""
+    """Collects what the parts of one project file hold.
 
-    def __init__(self, file: str, root: Path) -> None:
-        self.file = file
+    What an extra brings may depend on the markers under which it is asked for: `when`.
+    """
+
+    def __init__(self, ask: Ask, root: Path) -> None:
+        self.ask = ask
+        self.file = ask.file
         self.root = root
         self.entries: list[Entry] = []
         self.lines: list[str] = []
         self.reached: set[str] = set()
-        self.itself = False
-        self.text, self.document = self._load()
-        self.project = self._table(self.document.get("project", {}), "project")
-        self.name = str(self.project.get("name", ""))
-        self.dynamic = False
+        self.dynamic = self.misread = False
+        self.source = ProjectFile(ask.file, root)
+        self.document = self.source.document
+        self._seen: dict[str, list[frozenset[str]]] = {}
+        self.project = self.source.table(self.document.get("project", {}), "project")
+        self.name = self._string("name")
 
-    def read_dependencies(self) -> None:
-        self.reached.add(f"{self.file}#")
-        if self.project:
-            self.dynamic |= "dependencies" in self.project.get("dynamic", ())
-            self._add("project", "dependencies", self.project.get("dependencies", []))
-        elif any((self.root / self._beside(name)).is_file() for name in ("setup.py", "setup.cfg")):
+    def read_dependencies(self, when: frozenset[str]) -> None:
+        if not self._is_new("", when):
+            return
+        if "project" in self.document:
+            if not self.name:
+                raise fault("`project.name` is missing", self.source.where("project"))
+            self.dynamic |= self._is_dynamic("dependencies")
+            self._add(("project", "dependencies"), self.project.get("dependencies", []), when)
+        elif self._may_be_built():
             self.dynamic = True
         else:
             raise fault(
@@ -132,163 +132,151 @@ class _Reader:
                 "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
             )
 
-    def read_extra(self, extra: str) -> None:
-        if not self.project or "optional-dependencies" in self.project.get("dynamic", ()):
-            self.dynamic = True
-            self.reached.add(f"{self.file}#extra={canonicalize_name(extra)}")
-            return
-        table = "project.optional-dependencies"
-        there = self._by_name(self.project.get("optional-dependencies", {}), table)
+    def read_extra(self, extra: str, asked: Where | None, when: frozenset[str]) -> None:
         name = canonicalize_name(extra)
-        part = f"{self.file}#extra={name}"
-        if part in self.reached:
+        if not self._is_new(f"extra={name}", when):
             return
+        if "project" not in self.document or self._is_dynamic("optional-dependencies"):
+            self.dynamic = True
+            return
+        path = ("project", "optional-dependencies")
+        there = self.source.by_name(self.project.get(path[1], {}), path)
         if name not in there:
-            self._unknown("extra", extra, there, table)
-        self.reached.add(part)
-        self._add(table, there[name][0], there[name][1])
+            raise self._unknown("extra", extra, there, path, asked)
+        key, values = there[name]
+        self._add((*path, key), values, when, of_extra=True)
 
     def read_group(self, group: str, asked: Where | None, trail: tuple[str, ...]) -> None:
-        table = "dependency-groups"
-        there = self._by_name(self.document.get(table, {}), table)
+        path = ("dependency-groups",)
+        there = self.source.by_name(self.document.get(*path, {}), path)
         name = canonicalize_name(group)
         if name not in there:
-            self._unknown("group", group, there, table, asked)
+            raise self._unknown("group", group, there, path, asked)
         if name in trail:
             loop = " -> ".join((*trail[trail.index(name) :], name))
             raise fault(f"these dependency groups include each other: {loop}", asked)
-        self.reached.add(f"{self.file}#group={name}")
+        if not self._is_new(f"group={name}", _ALWAYS):
+            return
         key, values = there[name]
-        for value in self._list(values, table, key):
-            if isinstance(value, dict):
-                where = self._where(table, key, str(value.get("include-group", "")))
-                if set(value) != {"include-group"} or not isinstance(value["include-group"], str):
-                    raise fault(
-                        f'a dependency group holds strings and {{include-group = "..."}}, '
-                        f"not {value!r}",
-                        where,
-                    )
-                self.read_group(value["include-group"], where, (*trail, name))
-            else:
-                self._add(table, key, [value])
-
-    def _add(self, table: str, key: str, values: object) -> None:
-        for value in self._list(values, table, key):
-            where = self._where(table, key, str(value))
-            if not isinstance(value, str):
-                raise fault(f"`{table}.{key}` must be a list of strings, not {value!r}", where)
-            refuse_secrets(value, where)
-            if self._is_itself(value, where):
+        for number, value in enumerate(self.source.list_of(values, (*path, key))):
+            place = (*path, key, number)
+            if not isinstance(value, dict):
+                self._add_one(place, value, _ALWAYS)
                 continue
-            line = _syntax.Line(where.line, value, ())
-            self.entries.append(parse_entry(line, where, self.root, constraint=False))
-            self.lines.append(value)
+            included = value.get("include-group")
+            if len(value) != 1 or not isinstance(included, str):
+                raise fault(
+                    'a dependency group holds strings and {include-group = "..."}, '
+                    f"not {value!r}",
+                    self.source.where(*place),
+                )
+            self.read_group(included, self.source.where(*place), (*trail, name))
 
-    def _is_itself(self, value: str, where: Where) -> bool:
-        """Follow a requirement on the project itself, which names other extras of it."""
+    def _is_new(self, part: str, when: frozenset[str]) -> bool:
+        """Tell whether a part was not read yet under these markers, or fewer; note that it is."""
+        seen = self._seen.setdefault(part, [])
+        if any(each <= when for each in seen):
+            return False
+        seen.append(when)
+        if not when:
+            self.reached.add(f"{self.file}#{part}")
+        return True
+
+    def _add(
+        self, path: tuple[str, ...], values: object, when: frozenset[str], *, of_extra: bool = False
+    ) -> None:
+        for number, value in enumerate(self.source.list_of(values, path)):
+            self._add_one((*path, number), value, when, of_extra=of_extra)
+
+    def _add_one(
+        self,
+        path: tuple[str | int, ...],
+        value: object,
+        when: frozenset[str],
+        *,
+        of_extra: bool = False,
+    ) -> None:
+        where = self.source.where(*path)
+        if not isinstance(value, str):
+            key = shown(path[:-1])
+            raise fault(f"`{key}` must be a list of strings, not {value!r}", where)
+        refuse_secrets(value, where)
         try:
             requirement = Requirement(value)
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
             raise fault(f"{value!r} is no requirement: {reason}", where) from error
-        if not self.name or canonicalize_name(requirement.name) != canonicalize_name(self.name):
-            return False
-        self.itself = True
-        for extra in sorted(requirement.extras):
-            self.read_extra(extra)
-        return True
+        if requirement.marker:
+            self.misread |= of_extra
+            when |= {str(requirement.marker)}
+        if self.name and canonicalize_name(requirement.name) == canonicalize_name(self.name):
+            self._follow_itself(requirement, where, when)
+            return
+        if when - {str(requirement.marker)}:
+            requirement.marker = Marker(" and ".join(f"({each})" for each in sorted(when)))
+            value = str(requirement)
+        line = _syntax.Line(where.line, value, ())
+        self.entries.append(parse_entry(line, where, self.root, constraint=False))
+        self.lines.append(value)
 
-    def _load(self) -> tuple[str, Mapping[str, Any]]:
-        place = Where(self.file, 1)
-        try:
-            data = (self.root / self.file).read_bytes()
-        except FileNotFoundError as error:
-            hint = "It is named by `inputs` or `groups` in pyproject.toml."
-            raise fault(f"there is no file {self.file}", None, hint) from error
-        except OSError as error:
-            raise fault(f"cannot read {self.file}: {error.strerror}", None) from error
-        if not self.file.endswith(".toml"):
-            return "", {}
-        try:
-            text = data.decode()
-            return text, tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            found = re.search(r"at line (\d+)", str(error))
-            raise fault(
-                f"is no TOML: {error}", Where(self.file, int(found[1])) if found else place
-            ) from error
-
-    def _beside(self, name: str) -> str:
-        return posixpath.join(posixpath.dirname(self.file), name)
-
-    def _table(self, value: object, name: str) -> Mapping[str, Any]:
-        if not isinstance(value, dict):
-            raise fault(f"`{name}` must be a table", self._where(name, "", ""))
-        return value
-
-    def _list(self, value: object, table: str, key: str) -> list[Any]:
-        if not isinstance(value, list):
-            raise fault(f"`{table}.{key}` must be a list", self._where(table, key, ""))
-        return value
-
-    def _by_name(self, value: object, table: str) -> dict[str, tuple[str, object]]:
-        """Return the lists of a table by their normalized names, each with its name as written."""
-        found: dict[str, tuple[str, object]] = {}
-        for key, each in self._table(value, table).items():
-            name = canonicalize_name(key)
-            if name in found:
+    def _follow_itself(self, requirement: Requirement, where: Where, when: frozenset[str]) -> None:
+        """Read what a requirement on the project itself asks for: other extras of it."""
+        version = self.project.get("version")
+        with suppress(InvalidVersion):
+            if isinstance(version, str) and not requirement.specifier.contains(
+                Version(version), prereleases=True
+            ):
                 raise fault(
-                    f"`{table}` has {found[name][0]!r} and {key!r}, which are one name",
-                    self._where(table, key, ""),
+                    f"{str(requirement)!r} cannot be: it is this project, of version {version}",
+                    where,
                 )
-            found[name] = key, each
-        return found
+        if not self.ask.project and (
+            self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
+        ):
+            raise fault(
+                f"{str(requirement)!r} is this project, whose dependencies only a build tells",
+                where,
+                f'Take it out, and lock the project with the group: inputs = ["{self.file}"], '
+                "extras = [...]",
+            )
+        self.misread |= self.ask.project
+        self.read_dependencies(when)
+        for extra in sorted(requirement.extras):
+            self.read_extra(extra, where, when)
+
+    def _may_be_built(self) -> bool:
+        """Tell whether a build may know dependencies of a project without [project]."""
+        beside = self.root / posixpath.dirname(self.file)
+        if any((beside / name).is_file() for name in ("setup.py", "setup.cfg")):
+            return True
+        system = self.source.table(self.document.get("build-system", {}), "build-system")
+        backend = str(system.get("build-backend", "setuptools"))
+        return not backend.startswith("setuptools")
+
+    def _is_dynamic(self, key: str) -> bool:
+        return key in self.source.list_of(self.project.get("dynamic", []), ("project", "dynamic"))
+
+    def _string(self, key: str) -> str:
+        value = self.project.get(key, "")
+        if not isinstance(value, str):
+            raise fault(
+                f"`project.{key}` must be a string, not {value!r}",
+                self.source.where("project", key),
+            )
+        return value
 
     def _unknown(
         self,
         kind: str,
         name: str,
         there: Mapping[str, object],
-        table: str,
-        asked: Where | None = None,
-    ) -> NoReturn:
+        path: tuple[str, ...],
+        asked: Where | None,
+    ) -> RequirementsError:
         known = ", ".join(there)
-        raise fault(
-            f"there is no {kind} {name!r} in [{table}]{nearest(canonicalize_name(name), there)}",
-            asked or self._where(table, "", ""),
+        near = nearest(canonicalize_name(name), there)
+        return fault(
+            f"there is no {kind} {name!r} in [{shown(path)}]{near}",
+            asked or self.source.where(*path),
             f"There are: {known}" if known else f"It has no {kind}s at all.",
         )
-
-    def _where(self, table: str, key: str, value: str) -> Where:
-        return Where(self.file, _line_of(self.text, table, key, value))
-
-
-def _line_of(text: str, table: str, key: str, value: str) -> int:
-    """Return the line where a string stands under a key of a table, or the nearest to that.
-
-    A TOML parser gives no lines; what is written in an unusual way is found anywhere, or its
-    key, or its table.
-    """
-    quoted = {f"'{value}'", json.dumps(value), json.dumps(value, ensure_ascii=False)}
-    path = f"{table}.{key}".rstrip(".")
-    ranked: list[tuple[int, int]] = [(4, 1)]
-    for number, (line, place) in enumerate(_walk(text), start=1):
-        here = place == path or place.startswith(f"{path}.")
-        if value and any(each in line for each in quoted):
-            ranked.append((0 if here else 1, number))
-        elif here:
-            ranked.append((2, number))
-        elif place.startswith(table):
-            ranked.append((3, number))
-    return min(ranked)[1]
-
-
-def _walk(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each line with the dotted name of what it stands under."""
-    header = key = ""
-    for line in text.split("\n"):
-        if found := _HEADER.fullmatch(line.partition("#")[0].rstrip() or " "):
-            header, key = re.sub(r"[\"'\s]", "", found[1]), ""
-        elif found := _KEY.match(line):
-            key = re.sub(r"[\"'\s]", "", found[1])
-        yield line, f"{header}.{key}".strip(".")

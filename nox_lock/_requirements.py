@@ -18,7 +18,7 @@ from nox_lock._entries import (
     relative,
 )
 from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
-from nox_lock._pyproject import Ask, is_project_file, read_project
+from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 
 if TYPE_CHECKING:
@@ -117,12 +117,12 @@ def read_inputs(
     reader = _Reader(files or Files(root), environ)
     for source in sources:
         if is_project_file(source):
-            reader.read_project(Ask(source, project=True, extras=parts.extras))
+            reader.read_project(source, extras=parts.extras)
         else:
             reader.read(source, None, constraint=False, trail=())
             reader.native.append(source)
     for group in parts.groups:
-        reader.read_project(Ask(FILE, project=False, groups=(group,)))
+        reader.read_project(FILE, project=False, groups=(group,))
     for path in parts.constraints:
         reader.read(path, None, constraint=True, trail=())
     return Inputs(
@@ -135,6 +135,7 @@ def read_inputs(
         dynamic=tuple(reader.dynamic),
         extras=parts.extras,
         native=tuple(reader.native),
+        native_extras=tuple(reader.native_extras),
         written=reader.written,
         reached=frozenset(reader.reached),
         pending=tuple(reader.pending),
@@ -155,6 +156,7 @@ class _Reader:
         self.includes: list[Include] = []
         self.dynamic: list[Dynamic] = []
         self.native: list[str] = []
+        self.native_extras: dict[str, None] = {}
         self.written: dict[str, tuple[str, ...]] = {}
         self.reached: set[str] = set()
         self.pending: dict[str, None] = {}
@@ -176,7 +178,17 @@ class _Reader:
             else:
                 self._follow(line, where, (*trail, file))
 
-    def read_project(self, ask: Ask) -> None:
+    def read_project(
+        self,
+        file: str,
+        *,
+        project: bool = True,
+        extras: tuple[str, ...] = (),
+        groups: tuple[str, ...] = (),
+    ) -> None:
+        from nox_lock._pyproject import Ask, read_project  # noqa: PLC0415  (few have one)
+
+        ask = Ask(file, project, extras, groups)
         found = read_project(ask, self.root)
         self.read_files[ask.file] = None
         self.entries += found.entries
@@ -185,11 +197,12 @@ class _Reader:
             self.dynamic.append(Dynamic(Where(ask.file, 1), found.dynamic))
         for group in ask.groups:
             self.written[f"--group {ask.file}:{group}"] = found.lines
-        if found.itself and not found.dynamic:
-            # pip-compile would pin the project itself, by its path on this machine.
+        if found.misread:
             self.written[f"{found.name} ({ask.file})"] = found.lines
-        elif ask.project:
+        if ask.project and (found.dynamic or not found.misread):
             self.native.append(ask.file)
+        if not found.misread:
+            self.native_extras |= dict.fromkeys(ask.extras)
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""

@@ -13,7 +13,7 @@ from nox_lock import _lockfile
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache
 from nox_lock._compile import Order, PipTools, Processes
-from nox_lock._errors import CompileError, InterpreterMissingError
+from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._indexes import read_index_settings
 from nox_lock._toolchain import find_toolchain
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from nox_lock._agreement import Seed
     from nox_lock._compile import Compiled
+    from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._target import Target
 
@@ -67,7 +68,8 @@ class Compiler:
         self._once = threading.RLock()
         self._cache: Cache | None = None
         self._indexes: IndexSettings | None = None
-        self._absent: dict[Target, InterpreterMissingError] = {}
+        self._turns: dict[Target, threading.Lock] = {}
+        self._refused: dict[Target, ToolchainError] = {}
 
     @property
     def cache(self) -> Cache:
@@ -80,22 +82,30 @@ class Compiler:
     def moves(self, planned: Planned) -> bool:
         """Tell whether pins of a lock are to move though nothing asks them to."""
         names = set(map(_project, self._packages(planned)))
-        return self.wishes.upgrade or any(pin.name in names for pin in _pins_of(planned))
+        return self.wishes.upgrade or any(
+            pin.name in names for pin in (planned.origin.pins if planned.origin else ())
+        )
 
-    def resolve_once(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
-        """Run one compile; a seed that pip-tools cannot get away from is thinned out.
+    def resolve_once(
+        self,
+        planned: Planned,
+        seed: Seed,
+        texts: Mapping[str, str],
+        held: tuple[Entry, ...] = (),
+    ) -> Compiled:
+        """Compile, with `held` fixed; a seed that pip-tools cannot get away from is thinned out.
 
         Raises:
             NoxLockError: saying why not.
         """
         while True:
             try:
-                return self._run(self._order(planned, seed, texts))
+                return self._run(replace(self._order(planned, seed, texts), held=held))
             except CompileError as error:
                 kept = [pin for pin in seed.pins if pin.name not in error.projects]
-                if error.kind != "conflict" or len(kept) == len(seed.pins):
+                if len(kept) == len(seed.pins):
                     raise
-                # It lets go of a seeded pin only when each project in the conflict has one.
+                # It lets go of a seeded pin only where each demand in a conflict is on one.
                 seed = make_seed(pin for pin in kept if pin.version)
 
     def resolve(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
@@ -107,13 +117,13 @@ class Compiler:
         try:
             compiled = self.resolve_once(planned, seed, texts)
         except CompileError as error:
-            raise explain(planned, error) from error
+            raise explain(replace(planned, existing=None), error) from error
         if disagreement(with_body(planned, compiled.body)) is None:
             return compiled
         # Seeded pins fall in an order of pip-tools' own. With those below held, it tells whether
         # there is a way; what it finds is the seed that makes the lock as it has to look.
         try:
-            held = self._run(replace(self._order(planned, seed, texts), held=held_pins(planned)))
+            held = self.resolve_once(planned, seed, texts, held_pins(planned))
         except CompileError as error:
             raise explain(with_body(planned, compiled.body), error) from error
         pins = _lockfile.parse(held.body).pins
@@ -130,7 +140,6 @@ class Compiler:
 
     def _run(self, order: Order) -> Compiled:
         target = order.planned.target
-        self.tell(f"{order.planned.path}: compiling for Python {target}")
         for again in ({}, {"private": True}, {"private": True, "remake": True}):
             with self.cache.workshop() as workshop:
                 try:
@@ -150,13 +159,18 @@ class Compiler:
 
     def _resolver(self, target: Target, options: Mapping[str, bool]) -> PipTools:
         cache, indexes = self.cache, self._read_indexes()
-        if target in self._absent:
-            raise self._absent[target]
-        try:
-            toolchain = find_toolchain(target, cache, indexes, self.environ, self.tell, **options)
-        except InterpreterMissingError as error:
-            self._absent[target] = error
-            raise
+        with self._once:
+            turn = self._turns.setdefault(target, threading.Lock())
+        with turn:
+            if target in self._refused:
+                raise self._refused[target]
+            try:
+                toolchain = find_toolchain(
+                    target, cache, indexes, self.environ, self.tell, **options
+                )
+            except ToolchainError as error:
+                self._refused[target] = error
+                raise
         return PipTools(
             self.root,
             toolchain,

@@ -71,7 +71,8 @@ def _recorded(lock: LockFile) -> Settings:
     words = (lock.command or "").split()
     if words[:1] == ["uv"]:  # it strips extras and pins unsafe projects unless told not to
         return Settings(
-            generate_hashes="--generate-hashes" in words,
+            # `uv export` writes hashes without being asked.
+            generate_hashes=lock.hashed or "--generate-hashes" in words,
             strip_extras="--no-strip-extras" not in words,
         )
     if words[:1] == ["pip-compile"]:

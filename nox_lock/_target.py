@@ -13,13 +13,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.markers import InvalidMarker, Marker
+
 from nox_lock._errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from packaging.markers import Marker
 
 _PYTHON = re.compile(
     r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d+\.\d+)(?:\.\d+)?(?P<t>t)?$"
@@ -31,6 +31,11 @@ _CONFIG_VERSION = re.compile(
 _UNKNOWABLE = re.compile(r"platform[._](?:release|version)")
 _MACHINES = {"amd64": "AMD64", "arm64": "ARM64"}  # as Windows spells them
 _OS_NAMES = {"win32": "nt"}
+# `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
+SYSTEM = (
+    "linux|darwin|win32|cygwin|aix|android|ios|emscripten|wasi"
+    r"|freebsd\d*|openbsd\d*|netbsd\d*|sunos\d"
+)
 _SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
 
 
@@ -150,6 +155,16 @@ def holds(marker: Marker | None, target: Target, platform_: Platform) -> bool | 
         marker.evaluate(_marker_environment(target, platform_, micro)) for micro in ("0", "99")
     )
     return first if first == last else None
+
+
+def counts(marker: str, target: Target, platform_: Platform) -> bool:
+    """Tell whether a line of a lock file with this marker counts for a target, for all we know."""
+    if not marker:
+        return True
+    try:
+        return holds(Marker(marker), target, platform_) is not False
+    except InvalidMarker:
+        return True
 
 
 def _marker_environment(target: Target, platform_: Platform, micro: str) -> dict[str, str]:

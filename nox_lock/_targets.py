@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from nox_lock import _lockfile
 from nox_lock._errors import ConfigError
-from nox_lock._places import lockfile_path
+from nox_lock._places import find_files, lockfile_path
 from nox_lock._tables import FILE
 from nox_lock._target import Target, parse_target, running_platform, running_target
 
@@ -64,12 +64,11 @@ def targets_of(
     }
     existing = None
     if not targets:
-        existing = _lock_file_of_any(lock, root)
-        named = existing.python if existing else None
-        targets = [parse_target(named) if named else running_target()]
+        target, existing = _target_of_lock_file(lock, root)
+        targets = [target]
     for each in used:
         if not isinstance(each, Target) and not any(_within(target, each) for target in targets):
-            has = ", ".join(str(target) for target in targets)
+            has = ", ".join(map(str, sorted(targets, key=lambda target: target.sort_key)))
             raise ConfigError(
                 f"a session wants a Python {each}, and the lock {lock.name!r} is for {has}",
                 hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
@@ -77,13 +76,24 @@ def targets_of(
     return sorted(targets, key=lambda target: target.sort_key), existing
 
 
-def _lock_file_of_any(lock: LockConfig, root: Path) -> LockFile | None:
-    """Read the lock file of a lock whose Python nothing says, where its name needs none."""
-    if "{python}" in (lock.lockfile or "") or lock.platforms:
-        return None
+def _target_of_lock_file(lock: LockConfig, root: Path) -> tuple[Target, LockFile | None]:
+    """Return the Python of a lock's only lock file, else the running one.
+
+    The lock file comes with it where its name is the same for every Python.
+    """
     here, system = running_target(), running_platform().system
+    if "{python}" in (lock.lockfile or "") or lock.platforms:
+        found = {_python_of(root, path) for path in find_files(lock, root)} - {None}
+        return next(iter(found)) or here if len(found) == 1 else here, None
     path = lockfile_path(lock, here, system, several=False, platforms=False)
-    return _lockfile.read(root, path)
+    existing = _lockfile.read(root, path)
+    named = existing.python if existing else None
+    return parse_target(named) if named else here, existing
+
+
+def _python_of(root: Path, path: str) -> Target | None:
+    lock = _lockfile.read(root, path)
+    return parse_target(lock.python) if lock and lock.python else None
 
 
 def _within(target: Target, versions: SpecifierSet) -> bool:

@@ -13,7 +13,7 @@ from nox_lock._requirements import Files, read_inputs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nox_lock._lockfile import Pin
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
 

@@ -46,10 +46,11 @@ _UV_DROPPED = (
     "UV_RESOLUTION",
 )
 _WHO = (
-    "import sys, sysconfig; "
+    "import os, sys, sysconfig; "
     "print('%d.%d' % sys.version_info[:2], sys.implementation.name, "
     "bool(sysconfig.get_config_var('Py_GIL_DISABLED')), "
-    "getattr(sys, '_base_executable', None) or sys.executable, sep='\\n')"
+    # In uv's environments a Python below 3.11 takes itself for its base: the link knows better.
+    "os.path.realpath(getattr(sys, '_base_executable', None) or sys.executable), sep='\\n')"
 )
 _ERROR_LINE = re.compile(r"^(?:error|ERROR|[\w.]*(?:Error|Exception)):? .*", re.MULTILINE)
 # The folders of an absolute path, not those of a URL.

@@ -10,6 +10,7 @@ import pytest
 from support.index import LocalIndex
 from support.prepared import Prepared
 from support.project import Project, is_ambient
+from support.pythons import lend_tools, make_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_header() -> str:
-    tools = ("nox", "pip", "pip-tools", "uv", "filelock")
+    tools = ("nox", "pip", "pip-tools", "uv", "filelock", "packaging", "platformdirs", "virtualenv")
     found = {dist.name: dist.version for dist in importlib.metadata.distributions()}
     return "tools: " + ", ".join(f"{name} {found.get(name, '-')}" for name in tools)
 
@@ -67,6 +68,18 @@ def project(
     local = Project(tmp_path / "project", home, index, seeds)
     yield local
     local.close()
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]) -> Path:
+    """Return pip-tools for three Pythons, made from the real index: such tests are `network`."""
+    return make_tools(tmp_path_factory.mktemp("tools"), seeds)
+
+
+@pytest.fixture
+def pythons(project: Project, tools: Path) -> Iterator[Project]:
+    """Return a project on the local index that can lock for three Pythons."""
+    yield from lend_tools(tools, project)
 
 
 @pytest.fixture(scope="module")

@@ -334,6 +334,11 @@ CASES = [
         args=(*LOCK, "--", "-P", "=="),
     ),
     Case(
+        "a package with a bad version to upgrade",
+        ("--upgrade-package", "'app===1,~=1'"),
+        args=(*LOCK, "--", "-P", "app===1,~=1"),
+    ),
+    Case(
         "bad project",
         ("project='editible'", '"editable"', '"wheel"'),
         {"noxfile.py": NOXFILE.replace('"requirements"', '"requirements", project="editible"')},

@@ -309,6 +309,11 @@ def test_unsafe_packages_of_a_header_are_kept() -> None:
     assert resolve_settings(Settings(), locked_by(command)).unsafe_packages == ("a", "foo-bar")
 
 
+def test_an_export_of_uv_keeps_its_hashes() -> None:
+    lock = locked_by("uv export --no-emit-project -o requirements.txt", "a==1 --hash=sha256:00")
+    assert resolve_settings(Settings(), lock).generate_hashes
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

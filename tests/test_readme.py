@@ -6,8 +6,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nox_lock import _cache
+from nox_lock._config import parse_config
 from nox_lock._settings import SETTINGS_KEYS
+from nox_lock._tables import parse_toml
 
 if TYPE_CHECKING:
     from support.index import LocalIndex
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES.append(ROOT / "example_project" / "README.md")
 KEYS = {
     *SETTINGS_KEYS,
     "python",
@@ -63,3 +69,31 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     assert len(commands) == 2
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert commands[1] in script.splitlines()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_links_to_what_there_is(page: Path) -> None:
+    """Every relative link leads to a file or a folder of this repository."""
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_shows_configurations_that_are_taken(page: Path) -> None:
+    """Every TOML block of a page is a configuration without an error."""
+    found = ["requirements.in", "requirements/app.in"]
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        parse_config(parse_toml(block.encode()).table("tool"), found)
+
+
+def test_the_map_is_whole_and_in_order() -> None:
+    """CONTRIBUTING lists every module, each after all that it imports."""
+    listed = re.findall(r"^\| `(_\w+)` \|", PAGES[1].read_text(encoding="utf-8"), re.MULTILINE)
+    package = ROOT / "nox_lock"
+    assert set(listed) == {path.stem for path in package.glob("_*.py")} - {"__init__"}
+    for number, name in enumerate(listed):
+        code = (package / f"{name}.py").read_text(encoding="utf-8")
+        imported = set(re.findall(r"from nox_lock\.(_\w+) import", code))
+        for line in re.findall(r"from nox_lock import (.*)", code):
+            imported.update(re.findall(r"\b_[a-z]\w*", line))
+        assert imported <= {*listed[:number]}, name

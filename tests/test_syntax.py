@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import posixpath
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from nox_lock import _syntax
 from nox_lock._errors import RequirementsError
@@ -61,6 +63,8 @@ LATER = (
 )
 
 
+# An older one knows fewer options, and reads some lines in another way.
+FOLLOWED = "26.0"
 CONTROLS = ("--no-binary", "--only-binary", "--all-releases", "--only-final")
 
 
@@ -78,6 +82,9 @@ class Oracle:
         )
 
     def ask(self, source: str = SOURCE, root: Path | None = None) -> dict[str, Any]:
+        pip = importlib.metadata.version("pip")
+        if Version(pip) < Version(FOLLOWED):
+            pytest.skip(f"nox-lock reads as pip {FOLLOWED} and newer, and this is pip {pip}")
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         question = {"root": str(root or self.root), "source": source}
@@ -518,6 +525,7 @@ def test_bytes_are_decoded_as_pip_does(name: str, oracle: Oracle) -> None:
         ("app\n./missing\n", 2),
         ("app\n-r more.in\n", 2),
         ("app\ndep ; bad\n", 2),
+        ("app\ndep===1,~=1\n", 2),
         ("app\n-i 'x\n", 2),
         ("app\n-i http://user:secret@127.0.0.1:9/\n", 2),
         ("app\ndep @ http://127.0.0.1:9/${TOKEN}/dep.whl\n", 2),

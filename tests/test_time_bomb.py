@@ -50,6 +50,7 @@ def made(prepared: Prepared) -> Prepared:
     lib = "__version__ = '{}'\nkept_until_2 = True\n"
     index.publish("lib", "1.0", modules={"lib.py": lib.format("1.0")})
     index.publish("other", "1.0")
+    index.publish("tool", "1.0", requires=["lib"])
     project.write("requirements.in", "app==1.0\nother\n")
     project.write("noxfile.py", NOXFILE)
     project.nox("-s", "lock").ok()
@@ -112,6 +113,19 @@ def test_the_cure_is_a_pin_of_the_culprit(bomb: Project) -> None:
     assert "lib<2 is not met by lib==2.0 (requirements.in:3)" in stale.output
     assert "app runs on lib 1.5" in bomb.nox("-s", "locked").ok().output  # it re-locks by itself
     assert pins(bomb.read(LOCK)) == {"app": "1.0", "lib": "1.5", "other": "2.0"}
+
+
+def test_a_layer_above_meets_the_bomb_when_the_one_below_does(bomb: Project) -> None:
+    """A layer made after the bad release holds the old pins; `-U` and the cure move both."""
+    dev = "requirements-dev.txt"
+    bomb.write("requirements-dev.in", "-r requirements.in\ntool\n")
+    before = fingerprint(bomb.root / LOCK)
+    for arguments, line, lib in (((), "", "1.0"), (("-U",), "", "2.0"), ((), "lib<2\n", "1.5")):
+        bomb.write("requirements.in", f"app==1.0\nother\n{line}")
+        bomb.nox("-s", "lock", "--", *arguments).ok()
+        assert pins(bomb.read(LOCK))["lib"] == pins(bomb.read(dev))["lib"] == lib
+        assert (fingerprint(bomb.root / LOCK) == before) is (lib == "1.0")
+        bomb.nox("-s", "lock-check").ok()
 
 
 def test_upgrade_package_moves_only_what_it_names(bomb: Project) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from shortener import create_app, normalise
+from shortener.staging import create_app as create_staging_app
 
 
 @pytest.fixture
@@ -74,3 +75,8 @@ def test_bad_addresses_are_refused(client, url):
 def test_an_unknown_code_is_not_found(client):
     assert client.get("/nothing").status_code == 404
     assert client.get("/api/links/nothing").status_code == 404
+
+
+def test_staging_shows_the_toolbar(tmp_path):
+    page = create_staging_app(tmp_path / "links.sqlite3").test_client().get("/")
+    assert b"flDebug" in page.data

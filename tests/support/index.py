@@ -112,10 +112,13 @@ class LocalIndex:
         return wheels.build_wheel(self.folder, name, version, **options)
 
     def publish_sdist(self, name: str, version: str, *, requires: Sequence[str] = ()) -> Path:
-        """Add a source distribution, and the setuptools (virtualenv's own) that builds it."""
-        bundled = get_embed_wheel("setuptools", "{}.{}".format(*sys.version_info))
-        assert bundled is not None
-        shutil.copy(bundled.path, self.folder)
+        """Add a source distribution, and what of virtualenv's own builds it."""
+        python = "{}.{}".format(*sys.version_info)
+        # An old setuptools, of an old virtualenv, needs the wheel that came with it.
+        found = {name: get_embed_wheel(name, python) for name in ("setuptools", "wheel")}
+        assert found["setuptools"] is not None
+        for bundled in filter(None, found.values()):
+            shutil.copy(bundled.path, self.folder)
         return wheels.build_sdist(self.folder, name, version, requires=requires)
 
     def unpublish(self, name: str, version: str) -> None:

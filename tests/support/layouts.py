@@ -76,7 +76,7 @@ locks.main = { inputs = ["main/pyproject.toml"], extras = ["async", "dotenv"] }
     (
         *_beside("requirements", "dev", "docs", "tests", "tests-pallets-min", "typing"),
         Lock(
-            "main/pyproject-py{python}.txt",
+            "main/requirements-main-py{python}.txt",
             ("main/pyproject.toml",),
             ("--extra=async", "--extra=dotenv"),
         ),

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from nox_lock import _lockfile
+from nox_lock._config import load_config
+from nox_lock._plan import plan
+from nox_lock._target import running_platform
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
+
+    from nox_lock._target import Target
 
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
@@ -44,3 +52,36 @@ def find_bytes(
         if here:
             found[relative] = here
     return found
+
+
+def stamp_all(
+    root: Path, bodies: Mapping[str, str], used: Mapping[str, Collection[Target]] | None = None
+) -> list[str]:
+    """Write the lock file of every lock and target as nox-lock would; return their paths.
+
+    `bodies` are their pins, by lock; `used` the Pythons of sessions. A Python need not be on
+    this machine, nor a project on any index.
+    """
+    config = load_config(root)
+    paths = [each.path for each in plan(config, root, os.environ, used=used)]
+    for path in paths:
+        # Anew for each: those it builds on stand now.
+        [planned] = [e for e in plan(config, root, os.environ, used=used) if e.path == path]
+        body = bodies[planned.name].strip("\n")
+        system, here = planned.system, running_platform()
+        stamp = _lockfile.Stamp(
+            inputs=planned.digest(),
+            hidden=frozenset(planned.hidden()),
+            body=_lockfile.digest(body),
+            platform=f"{system or here.system}-{here.machine}",
+        )
+        text = _lockfile.render(
+            body,
+            python=planned.target.version,
+            command=planned.command,
+            stamp=stamp,
+            options=tuple(planned.options),
+        )
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(text.encode())
+    return paths

@@ -1,0 +1,162 @@
+"""The pins of a lock file, read line by line as pip-compile and uv write them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PIN = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?\s*"
+    r"(?:===?\s*(?P<version>[^\s;,\\#]+)|@\s*(?P<url>[^\s;\\#]\S*))"
+    r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
+)
+_DIRECT = re.compile(
+    r"(?P<editable>-e\s+|--editable[ =])?(?P<url>(?:[\w+]+:|\.{0,2}/|\.)\S*)"
+    r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
+)
+_HASH = re.compile(r"--hash[= ](\w+:[0-9a-fA-F]+)")
+_EGG = re.compile(r"[#&]egg=([\w.-]+)")
+_UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
+
+
+class OptionLine(NamedTuple):
+    """An option line of a lock file, as ``--name value``."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One locked project: a version, or a direct URL or path.
+
+    `via` names who asked for it, as pip-compile's annotation does: projects, or ``-r file``.
+    """
+
+    name: str | None
+    version: str | None
+    url: str | None
+    line: int
+    extras: frozenset[str] = frozenset()
+    marker: str = ""
+    editable: bool = False
+    hashes: Sequence[str] = ()
+    via: Sequence[str] = ()
+
+    @property
+    def shown(self) -> str:
+        """The pin as people name it."""
+        if self.version is None:
+            return self.url or ""
+        return f"{self.name}=={self.version}"
+
+    @property
+    def unhashable(self) -> bool:
+        """Whether pip has no hash for it by nature: a folder or a repository."""
+        url = self.url or ""
+        return self.editable or "+" in url.split(":")[0] or (bool(url) and not _is_archive(url))
+
+
+class Problem(NamedTuple):
+    """A line of a lock file that does not belong there."""
+
+    message: str
+    line: int
+
+
+class BodyReader:
+    """Collects pins and options line by line."""
+
+    def __init__(self) -> None:
+        self.pins: list[Pin] = []
+        self.options: list[OptionLine] = []
+        self.unsafe: list[str] = []
+        self.problems: list[Problem] = []
+        self._seen: dict[str, Pin] = {}
+        # The lists of the pin that is being read; empty of meaning between pins.
+        self._in_pin = False
+        self._hashes: list[str] = []
+        self._via: list[str] = []
+        self._in_unsafe = False
+
+    def read(self, line: str, number: int) -> bool:
+        """Take one line; True when it is an option line, which is no part of the body."""
+        bare = line.strip()
+        if self._in_pin and bare.startswith("--hash"):  # nine lines of ten: no regular expression
+            self._hashes.append(bare[len("--hash=") :].rstrip(" \\"))
+        elif bare.startswith("#"):
+            self._comment(bare, indented=line[0] in " \t")
+        elif not bare:
+            self._in_pin = False
+        elif bare.startswith("-") and not bare.startswith(("-e ", "--editable")):
+            self.options.append(OptionLine(bare, number))
+            return True
+        else:
+            self._requirement(bare, number)
+        return False
+
+    def _comment(self, bare: str, *, indented: bool) -> None:
+        if not indented:
+            self._in_unsafe = bool(_UNSAFE_TITLE.match(bare)) or self._in_unsafe
+            name = bare[2:]
+            if self._in_unsafe and re.fullmatch(r"[\w.-]+", name):
+                self.unsafe.append(canonicalize_name(name))
+        elif self._in_pin:
+            said = bare[1:].strip()
+            if not self._via and (said == "via" or said.startswith("via ")):
+                said = said[len("via") :].strip()
+            self._via += [source for source in said.split(", ") if source]
+
+    def _requirement(self, bare: str, number: int) -> None:
+        found = _PIN.match(bare) or _DIRECT.match(bare)
+        if not found:
+            self._in_pin = False
+            self.problems.append(Problem(_what_is(bare), number))
+            return
+        group = found.groupdict()
+        url, name = group["url"], group.get("name")
+        if name is None and (egg := _EGG.search(url)):
+            name = egg[1]
+        extras, rest = group.get("extras") or "[]", group["rest"] or ""
+        self._in_pin = True
+        self._hashes = _HASH.findall(rest)
+        self._via = rest.partition("# via ")[2].split(", ") if "# via " in rest else []
+        pin = Pin(
+            name=canonicalize_name(name) if name else None,
+            version=group.get("version"),
+            url=url,
+            line=number,
+            marker=group["marker"] or "",
+            editable=bool(group.get("editable")),
+            extras=frozenset(
+                canonicalize_name(each.strip()) for each in extras[1:-1].split(",") if each.strip()
+            ),
+            hashes=self._hashes,
+            via=self._via,
+        )
+        self._refuse_second(pin)
+        self.pins.append(pin)
+
+    def _refuse_second(self, pin: Pin) -> None:
+        """Report a second version of one project; pip-compile may repeat a pin for its extras."""
+        if pin.name is None or pin.marker:
+            return
+        first = self._seen.setdefault(pin.name, pin)
+        if (first.version, first.url) != (pin.version, pin.url):
+            self.problems.append(Problem(f"{pin.name} is pinned twice", pin.line))
+
+
+def _what_is(line: str) -> str:
+    if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
+        return "a merge conflict was left here"
+    return f"{line[:60]!r} is no pin"
+
+
+def _is_archive(url: str) -> bool:
+    return url.partition("#")[0].endswith((".whl", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz"))

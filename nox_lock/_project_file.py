@@ -1,0 +1,101 @@
+"""A project file as its text says it: tables and lists of their kind, each with its place."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from nox_lock._entries import Where, fault
+from nox_lock._toml_lines import value_lines
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class ProjectFile:
+    """A `pyproject.toml`; empty for another file that a build reads.
+
+    Raises:
+        RequirementsError: for a file that is missing or no TOML.
+    """
+
+    def __init__(self, file: str, root: Path) -> None:
+        self.file = file
+        self.root = root
+        self.text, self.document = self._load()
+        self._lines: Mapping[tuple[str | int, ...], int] | None = None
+
+    def table(self, value: object, *path: str) -> Mapping[str, Any]:
+        """Return a value if it is a table; as those below, refuse what is of another kind."""
+        if not isinstance(value, dict):
+            raise fault(f"`{shown(path)}` must be a table", self.where(*path))
+        return value
+
+    def list_of(self, value: object, path: tuple[str, ...]) -> list[Any]:
+        """Return a value if it is a list."""
+        if not isinstance(value, list):
+            raise fault(f"`{shown(path)}` must be a list", self.where(*path))
+        return value
+
+    def by_name(self, value: object, path: tuple[str, ...]) -> dict[str, tuple[str, object]]:
+        """Return the lists of a table by their normalized names, each with its name as written."""
+        found: dict[str, tuple[str, object]] = {}
+        for key, each in self.table(value, *path).items():
+            name = canonicalize_name(key)
+            if name in found:
+                raise fault(
+                    f"`{shown(path)}` has {found[name][0]!r} and {key!r}, which are one name",
+                    self.where(*path, key),
+                )
+            found[name] = key, each
+        return found
+
+    def where(self, *path: str | int) -> Where:
+        """Return the place of a value, or of the nearest around it that there is."""
+        if self._lines is None:
+            self._lines = value_lines(self.text)
+        while path and path not in self._lines:
+            path = path[:-1]
+        return Where(self.file, self._lines.get(path, 1))
+
+    def _load(self) -> tuple[str, Mapping[str, Any]]:
+        try:
+            data = (self.root / self.file).read_bytes()
+        except FileNotFoundError as error:
+            hint = "It is named by `inputs` or `groups` in pyproject.toml."
+            raise fault(f"there is no file {self.file}", None, hint) from error
+        except OSError as error:
+            raise fault(f"cannot read {self.file}: {error.strerror}", None) from error
+        if not self.file.endswith(".toml"):
+            return "", {}
+        try:
+            text = data.decode()
+            return text, _parse(text)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise fault("is no TOML: it is not UTF-8", Where(self.file, line)) from error
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"at line (\d+)", str(error))
+            place = Where(self.file, int(found[1]) if found else data.rstrip().count(b"\n") + 1)
+            raise fault(f"is no TOML: {error}", place) from error
+
+
+@functools.lru_cache(maxsize=4)  # several locks read one file
+def _parse(text: str) -> Mapping[str, Any]:
+    document: Mapping[str, Any] = tomllib.loads(text)
+    return document
+
+
+def shown(path: tuple[str | int, ...]) -> str:
+    """Return the dotted name of a key."""
+    return ".".join(map(str, path))
