@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_LEFT_OUT = re.compile(r"\.\./|.*\.pyc$|.*\.dist-info/(?:RECORD|INSTALLER|REQUESTED)$")
+_LEFT_OUT = re.compile(r"\.\./|.*\.pyc$|.*__pycache__$|.*\.dist-info/(?:RECORD|INSTALLER|REQUESTED)$")
 
 
 def repack(
