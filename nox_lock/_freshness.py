@@ -252,8 +252,14 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that a lock holds the versions of the locks it builds on."""
     for file in planned.inputs.pending:
-        where = next(each.where for each in planned.inputs.includes if each.file == file)
-        yield Reason(f"it builds on {file}, which is not there", where.file, where.line)
+        why = (
+            "broken"
+            if any(low.path == file and low.existing for low in planned.below)
+            else "not there"
+        )
+        named = (each.where for each in planned.inputs.includes if each.file == file)
+        place, line = next(named, (planned.path, None))
+        yield Reason(f"it builds on {file}, which is {why}", place, line)
     for low, theirs, ours in disagreements(planned, lock):
         yield Reason(
             f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on",

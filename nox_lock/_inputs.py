@@ -68,7 +68,7 @@ class Inputs:
             where they stand, by how its annotations are to name that place.
         reached: all it comprises: real paths of files, and parts of project files as
             `_pyproject.ProjectInput.reached` has them.
-        pending: lock files it names that are not made yet.
+        pending: lock files it names that are not there, or broken.
     """
 
     sources: tuple[str, ...]

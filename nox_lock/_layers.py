@@ -43,6 +43,9 @@ def find_lowers(
         if (owner := owner_of(locks, each.file)) is not None
     }
     found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
+    for source in lock.inputs:
+        if (owner := owner_of(locks, source)) is not None:
+            found[owner.name] = f"`{FILE}` inputs"
     for other in locks:
         if other.name == lock.name or other.name in found:
             continue

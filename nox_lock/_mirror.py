@@ -1,26 +1,31 @@
 """Inputs as pip-compile is to read them, where that is not what stands on disk.
 
-A lock file that an input names may be made and not written yet, and pip-compile knows no
-dependency groups: then all inputs are laid out in a private folder, with the same paths.
+A lock file that an input names may be made and not written yet; pip-compile knows no dependency
+groups, and loses what a ``name @ file:./path`` names: then all inputs are laid out in a private
+folder, with the same paths.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nox_lock import _syntax
 from nox_lock._entries import URL, relative
 from nox_lock._projects import is_project_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from nox_lock._inputs import Inputs
+    from nox_lock._inputs import Include, Inputs
 
 # Names of the files that hold what is written out for pip-compile.
 _WRITTEN = "written-"
+_RELATIVE_URL = re.compile(r"(?P<before>@\s*)file:(?P<path>[^/\s#;][^\s#;]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +56,21 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
     Raises:
         OSError: when `folder` cannot be written.
     """
-    if not inputs.written and not set(texts) & set(inputs.files):
+    named = any(" @ " in each.text and not URL.match(each.url or "") for each in inputs.entries)
+    if not named and not inputs.written and not set(texts) & set(inputs.files):
         return Mirror(inputs.native, {})
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
     tree = folder.joinpath("inputs", *["up"] * up, "project")
-    paths: dict[str, Path] = {}
-    for file in inputs.files:
-        if is_project_file(file):
-            continue
-        path = Path(os.path.normpath(tree / file))
+    files = [file for file in inputs.files if not is_project_file(file)]
+    paths = {file: Path(os.path.normpath(tree / file)) for file in files}
+    for file, path in paths.items():
+        includes = [each for each in inputs.includes if each.where.file == file]
+        text = texts.get(file)
+        if text is None:
+            text = _syntax.decode((root / file).read_bytes(), file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(
-            texts[file].encode() if file in texts else (root / file).read_bytes(),
-        )
-        paths[file] = path
+        path.write_text(_rewrite(text, includes, paths, root), encoding="utf-8")
     for number, (name, lines) in enumerate(inputs.written.items()):
         paths[name] = folder / f"{_WRITTEN}{number}.in"
         paths[name].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -77,4 +82,23 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
             *(str(paths[name]) for name in inputs.written),
         ),
         paths,
+    )
+
+
+def _rewrite(text: str, includes: Iterable[Include], paths: Mapping[str, Path], root: Path) -> str:
+    """Return the text of an input for its place in the folder, as UTF-8.
+
+    What it includes is named by its place there: a path with a variable, or through a folder
+    that is not laid out, would lead elsewhere.
+    """
+    lines = text.splitlines()
+    for file, where, constraint in includes:
+        if file in paths and not lines[where.line - 1].endswith("\\"):
+            flag = "-c" if constraint else "-r"
+            lines[where.line - 1] = f"{flag} {shlex.quote(str(paths[file]))}"
+    lines[:2] = [_syntax.declared_utf8(line) for line in lines[:2]]
+    base = root.as_uri()
+    return "".join(
+        _RELATIVE_URL.sub(lambda found: f"{found['before']}{base}/{found['path']}", line) + "\n"
+        for line in lines
     )

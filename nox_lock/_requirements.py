@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock import _syntax
+from nox_lock import _lockfile, _syntax
 from nox_lock._entries import (
     URL,
     Entry,
@@ -33,7 +33,7 @@ class Files:
     Args:
         root: the project root.
         made: lock files that are made but not written yet, by path: these are read instead.
-        expected: tells of a missing file whether it is a lock file that will be made.
+        expected: tells whether a file is the lock file of a lock.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Files:
         self.expected = expected
         self._lines: dict[str, list[tuple[Where, _syntax.Line]]] = {}
         self._entries: dict[tuple[Where, bool], Entry] = {}
+        self._pending: dict[str, bool] = {}
 
     def lines(self, file: str, asked: Where | None) -> list[tuple[Where, _syntax.Line]]:
         """Return the lines of a file.
@@ -76,9 +77,13 @@ class Files:
         return self._entries[key]
 
     def is_pending(self, file: str) -> bool:
-        """Tell whether a file is a lock file that is not made yet."""
-        there = file in self.made or (self.root / file).exists()
-        return not there and self.expected(file)
+        """Tell whether a file is a lock file that is yet to be made, or made anew."""
+        if file in self.made or not self.expected(file):
+            return False
+        if file not in self._pending:
+            lock = _lockfile.read(self.root, file)
+            self._pending[file] = lock is None or not lock.recognised
+        return self._pending[file]
 
     def real(self, file: str) -> str:
         """Return a file's path with its links resolved, relative to the project root."""

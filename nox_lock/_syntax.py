@@ -102,6 +102,13 @@ def decode(data: bytes, file: str) -> str:
     return text
 
 
+def declared_utf8(line: str) -> str:
+    """Return one of the first two lines of a file, with UTF-8 as the encoding it declares."""
+    if not line.startswith("#"):
+        return line
+    return _DECLARED_ENCODING.sub(b"coding: utf-8", line.encode()).decode()
+
+
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (number of its first physical line, line without comment) for each not empty."""
     first, parts = 0, []

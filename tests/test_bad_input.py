@@ -222,12 +222,12 @@ CASES = [
     ),
     Case(
         "a password in a requirement",
-        ("requirements.in:2:", "password", "${NAME}"),
+        ("requirements.in:2:", "password", "netrc"),
         inputs(f"app\ndep @ http://user:{PASSWORD}@127.0.0.1:9/dep-1.0-py3-none-any.whl\n"),
     ),
     Case(
         "a token in place of a user",
-        ("requirements.in:2:", "password", "${NAME}"),
+        ("requirements.in:2:", "password", "netrc"),
         inputs(f"app\ndep @ http://{PASSWORD}:@127.0.0.1:9/dep-1.0-py3-none-any.whl\n"),
     ),
     Case(

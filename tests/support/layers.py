@@ -105,7 +105,9 @@ def by_hand(
         )
         assert done.returncode == 0, f"{step}\n{done.stderr[-3000:]}"
         text = (root / step.lockfile).read_text(encoding="utf-8")
-        return text.replace(f"file://{root}/", "file:./").strip("\n")
+        for spelled in (f"file://{root}/", f"{root.as_uri()}/"):
+            text = text.replace(spelled, "file:./")
+        return text.strip("\n")
 
     with ThreadPoolExecutor(2) as pool:
         while len(made) < len(steps):

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_LEFT_OUT = re.compile(r"\.\./|.*\.pyc$|.*__pycache__$|.*\.dist-info/(?:RECORD|INSTALLER|REQUESTED)$")
+_LEFT_OUT = re.compile(
+    r"\.\./|.*\.pyc$|.*__pycache__$|[^/]+\.dist-info/(?:RECORD|INSTALLER|REQUESTED)$"
+)
+# setuptools has those of other projects inside.
+_INFO = re.compile(r"[^/]+\.dist-info(?=/)")
 
 
 def repack(
@@ -38,7 +42,7 @@ def repack(
                 content = content.replace(old.encode(), new.encode())
         files[path] = content
     files |= {path: text.encode() for path, text in (changes or {}).items()}
-    info = next(path.partition("/")[0] for path in files if ".dist-info/" in path)
+    info = next(found[0] for path in files if (found := _INFO.match(path)))
     record = f"{info}/RECORD"
     lines = "".join(f"{path},,\n" for path in [*files, record])
     made = folder / f"{stem}-{version or installed.version}-py3-none-any.whl"
