@@ -21,6 +21,12 @@ HEAD = '[project]\nname = "My.Proj"\nversion = "2.0"\n'
 EXTRAS = "[project.optional-dependencies]\n"
 
 
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for examples, one after the other; a pyproject.toml above is seen by all."""
+    return tmp_path_factory.mktemp("scratch")
+
+
 def read(
     folder: Path,
     text: str,
@@ -60,7 +66,7 @@ def refused(folder: Path, text: str, **wanted: tuple[str, ...]) -> str:
 )
 @settings(max_examples=60)
 def test_an_entry_stands_on_its_line(
-    tmp_path_factory: pytest.TempPathFactory,
+    scratch: Path,
     items: list[tuple[str, str, bool]],
     key: str,
     before: str,
@@ -71,7 +77,7 @@ def test_an_entry_stands_on_its_line(
     for word, gap, double in items:
         lines.append(text.count("\n") + 1)
         text += (json.dumps(word) if double or "'" in word else f"'{word}'") + gap
-    found = read(tmp_path_factory.getbasetemp(), f"{text}]\n")
+    found = read(scratch, f"{text}]\n")
     assert [entry.where.line for entry in found.entries] == lines
     assert found.lines == tuple(dict.fromkeys(word for word, _, _ in items))
 
@@ -342,7 +348,7 @@ GROUP = st.lists(
 @given(st.dictionaries(st.sampled_from(["A", "b", "c-c"]), GROUP, min_size=1))
 @settings(max_examples=80)
 def test_groups_as_the_library_reads_them(
-    tmp_path_factory: pytest.TempPathFactory, groups: dict[str, list[str | dict[str, str]]]
+    scratch: Path, groups: dict[str, list[str | dict[str, str]]]
 ) -> None:
     library = pytest.importorskip("dependency_groups")
     text = "[dependency-groups]\n"
@@ -359,9 +365,9 @@ def test_groups_as_the_library_reads_them(
         expected = library.resolve(groups, name)
     except (LookupError, ValueError, library.CyclicDependencyError) as error:
         words = "include each other" if "yclic" in type(error).__name__ else "there is no group"
-        assert words in refused(tmp_path_factory.getbasetemp(), text, groups=(name,))
+        assert words in refused(scratch, text, groups=(name,))
         return
-    found = read(tmp_path_factory.getbasetemp(), text, groups=(name,))
+    found = read(scratch, text, groups=(name,))
     # The library repeats a group that is included twice.
     assert [str(Requirement(line)) for line in found.lines] == list(dict.fromkeys(expected))
 

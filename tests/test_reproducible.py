@@ -56,8 +56,10 @@ def nested(project: Project, index: LocalIndex) -> Project:
     index.publish("tool", "3.0", requires=["lib"])
     build_wheel(project.root / "wheels", "handmade", "1.0")
     project.write("noxfile.py", NOXFILE)
-    project.write("requirements/base.in", "--find-links ../wheels\n\napp\nhandmade\n")
-    project.write("requirements/dev.in", "-r base.in\n-c limits.txt\ntool\n")
+    project.write(
+        "requirements/base.in", "--find-links ../wheels\n\napp\nhandmade\n-c limits.txt\n"
+    )
+    project.write("requirements/dev.in", "-r base.in\ntool\n")
     project.write("requirements/limits.txt", "lib<1.1\n")
     return project
 
