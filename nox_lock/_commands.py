@@ -15,7 +15,7 @@ from nox_lock._errors import (
     LocksError,
     NoxLockError,
 )
-from nox_lock._freshness import FRESH, INVALID, ORPHANED, judge, judge_orphan
+from nox_lock._freshness import judge, judge_orphan
 from nox_lock._options import parse_check_options, parse_lock_options
 from nox_lock._plan import orphans_of
 from nox_lock._report import (
@@ -27,6 +27,7 @@ from nox_lock._report import (
     verdicts_json,
 )
 from nox_lock._targets import of_targets
+from nox_lock._verdict import FRESH, INVALID, ORPHANED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -207,13 +207,18 @@ def _local(url: str, where: Where, root: Path) -> str:
     return located
 
 
+def has_password(text: str) -> bool:
+    """Tell whether a literal password stands in a URL; ``${NAME}`` is none."""
+    return "@" in text and _PASSWORD.search(text) is not None
+
+
 def refuse_secrets(line: str, where: Where) -> None:
     """Refuse a line with a password in a URL.
 
     Raises:
         RequirementsError: naming the place.
     """
-    if _PASSWORD.search(line):
+    if has_password(line):
         raise fault(
             "a password stands here in clear, and would go into the lock file",
             where,

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from nox_lock import _lockfile
-from nox_lock._target import counts, holds
+from nox_lock._coverage import bare_url, judge_entries, judge_reach
+from nox_lock._lint import find_faults, find_strangers, find_weak
+from nox_lock._target import counts
+from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nox_lock._entries import Entry
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
-FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
-ORPHANED = "orphaned"
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a lock file is not fresh, or a note on why it is: in which file, on which line."""
-
-    message: str
-    file: str | None = None
-    line: int | None = None
-
-    def __str__(self) -> str:
-        if self.file is None:
-            return self.message
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{self.message} ({place})"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a lock file is worth.
-
-    Attributes:
-        word: `fresh`, `stale`, `missing`, `invalid` or `orphaned`.
-        reasons: why; empty for fresh.
-        notes: what a person may want to know of a fresh one.
-    """
-
-    word: str
-    reasons: tuple[Reason, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def fresh(self) -> bool:
-        """Whether the lock file can be used as it is."""
-        return self.word == FRESH
 
 
 def is_fresh(planned: Planned, *, by_content: bool) -> bool:
@@ -90,10 +51,12 @@ def judge(planned: Planned) -> Verdict:
     if lock.problems:
         problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
         return Verdict(INVALID, tuple(problems))
+    faults = list(find_faults(planned, lock))
     reasons = [
+        *faults,
         *_judge_target(planned, lock),
-        *_judge_entries(planned, lock),
-        *_judge_reach(planned, lock),
+        *judge_entries(planned, lock),
+        *judge_reach(planned, lock),
         *_judge_options(planned, lock),
         *_judge_settings(planned, lock),
         *_judge_layers(planned, lock),
@@ -104,11 +67,13 @@ def judge(planned: Planned) -> Verdict:
     elif lock.stamp.body != _lockfile.digest(lock.body):
         notes.append("changed since it was stamped")
     else:
+        reasons += find_strangers(planned, lock)
         reasons += _judge_hidden(planned, lock.stamp.hidden)
-    return (
-        Verdict(STALE, tuple(dict.fromkeys(reasons)))
-        if reasons
-        else Verdict(FRESH, notes=tuple(notes))
+    return Verdict(
+        (INVALID if faults else STALE) if reasons else FRESH,
+        tuple(dict.fromkeys(reasons)),
+        () if reasons else tuple(notes),
+        tuple(find_weak(planned, lock)),
     )
 
 
@@ -129,90 +94,6 @@ def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         yield Reason(
             f"made for Python {lock.python}, wanted for Python {planned.target}", planned.path
         )
-
-
-def _judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
-    """Check that every requirement has a pin that meets it, and every constraint holds."""
-    pins: dict[str, Pin] = {pin.name: pin for pin in lock.pins if pin.name}
-    urls = {_bare_url(pin.url) for pin in lock.pins if pin.url}
-    left_out = (
-        set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
-    )
-    for entry in planned.inputs.entries:
-        active = holds(entry.marker, planned.target, planned.platform)
-        pin = pins.get(entry.name or "")
-        if active is False or entry.name in left_out or (active is None and pin is None):
-            continue
-        where = (entry.where.file, entry.where.line)
-        if entry.constraint:
-            if pin is not None and not _meets(pin, entry):
-                yield Reason(f"{pin.shown} breaks the constraint {entry.text}", *where)
-        elif entry.name is None or (pin is None and entry.url):
-            if _bare_url(entry.url) not in urls:
-                yield Reason(f"{entry.text} is not in the lock", *where)
-        elif pin is None:
-            yield Reason(f"{entry.text} is not in the lock", *where)
-        elif not _meets(pin, entry):
-            yield Reason(f"{entry.text} is not met by {pin.shown}", *where)
-        elif not planned.settings.strip_extras and not entry.extras <= pin.extras:
-            yield Reason(f"{entry.text} asks for extras the lock does not have", *where)
-
-
-def _meets(pin: Pin, entry: Entry) -> bool:
-    if entry.url is not None:
-        return pin.url is not None and _bare_url(pin.url) == _bare_url(entry.url)
-    if pin.version is None or entry.specifier is None:
-        return True
-    try:
-        # pip-tools keeps a pre-release that is locked, so one always counts.
-        return entry.specifier.contains(Version(pin.version), prereleases=True)
-    except InvalidVersion:
-        return entry.specifier.contains(pin.version, prereleases=True)
-
-
-def _bare_url(url: str | None) -> str:
-    """Return a URL in the one form that pip-compile's spellings of it share."""
-    bare = (url or "").partition("#")[0].rstrip("/")
-    for prefix in ("file:", "./"):
-        bare = bare.removeprefix(prefix)
-    return bare.replace("git+file:///", "git+file:/")
-
-
-def _judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
-    """Check that an input asks for every pin, directly or through others, as annotated."""
-    if not lock.annotated or not planned.inputs.judgeable:
-        return
-    asking = [
-        entry
-        for entry in planned.inputs.requirements
-        if holds(entry.marker, planned.target, planned.platform) is not False
-    ]
-    wanted = {entry.name for entry in asking if entry.name}
-    wanted |= {_bare_url(entry.url) for entry in asking if entry.url}
-    asked_by = {
-        _key(pin): {canonicalize_name(via) for via in pin.via if not via.startswith("-")}
-        for pin in lock.pins
-    }
-    if any(entry.name is None for entry in asking):
-        # A project named only by its path: its name stands in the annotations alone.
-        wanted |= set().union(*asked_by.values()) - set(asked_by)
-    reached: set[str] = set()
-    growing = True
-    while growing:
-        more = {
-            key
-            for key, by in asked_by.items()
-            if key not in reached and (key in wanted or by & (wanted | reached))
-        }
-        reached |= more
-        growing = bool(more)
-    for pin in lock.pins:
-        if _key(pin) not in reached and _bare_url(pin.url or "-") not in wanted:
-            yield Reason(f"{pin.shown} is asked for by no requirement", planned.path, pin.line)
-
-
-def _key(pin: Pin) -> str:
-    return pin.name or _bare_url(pin.url)
 
 
 def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -236,9 +117,6 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         yield Reason("it has hashes, and generate-hashes is false", path)
     elif bare and not lock.hashed and settings.generate_hashes:
         yield Reason("it has no hashes, and generate-hashes is true", path)
-    elif lock.hashed:
-        for pin in bare:
-            yield Reason(f"{pin.shown} has no hash", path, pin.line)
     for pin in lock.pins:
         if pin.extras and settings.strip_extras:
             yield Reason(f"{pin.shown} has extras, and strip-extras is true", path, pin.line)
@@ -277,7 +155,7 @@ def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, P
             own = ours.get(pin.name or "")
             if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
                 continue
-            if pin.url and own.url and _bare_url(pin.url) == _bare_url(own.url):
+            if pin.url and own.url and bare_url(pin.url) == bare_url(own.url):
                 continue
             yield low, pin, own
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nox_lock._freshness import FRESH
+from nox_lock._verdict import FRESH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nox_lock._freshness import Verdict
     from nox_lock._locking import Outcome
     from nox_lock._planned import Planned
+    from nox_lock._verdict import Verdict
 
 JSON_VERSION = 1
 

@@ -18,12 +18,13 @@ from nox_lock._errors import (
     NoxLockError,
 )
 from nox_lock._files import write_all
-from nox_lock._freshness import MISSING, STALE, judge
+from nox_lock._freshness import judge
 from nox_lock._locking import UP_TO_DATE, Locker, Outcome
 from nox_lock._plan import replan
 from nox_lock._report import outcome_line, verdict_lines
 from nox_lock._target import running_platform
 from nox_lock._together import resolve_together
+from nox_lock._verdict import MISSING, STALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

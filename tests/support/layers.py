@@ -18,8 +18,8 @@ from nox_lock._plan import plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nox_lock._freshness import Verdict
     from nox_lock._planned import Planned
+    from nox_lock._verdict import Verdict
     from support.index import LocalIndex
     from support.project import Project, Run
 

@@ -1,0 +1,106 @@
+"""What does not belong in a lock file, whatever its inputs say: what a reviewer may overlook.
+
+npm's users have lockfile-lint for this. https://github.com/lirantal/lockfile-lint
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from nox_lock import _lockfile
+from nox_lock._coverage import bare_url
+from nox_lock._entries import has_password
+from nox_lock._target import holds
+from nox_lock._verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
+    from nox_lock._planned import Planned
+
+_INDEXES = ("--index-url", "--extra-index-url", "--find-links")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
+_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+_COMMIT = re.compile(r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)")
+
+
+def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Yield what makes a lock file `invalid`: secrets, pins without a hash, strange URLs."""
+    for option in lock.options:
+        if has_password(option.text):
+            yield Reason("a password stands here in clear", planned.path, option.line)
+    hashed = lock.hashed and planned.settings.generate_hashes
+    for pin in lock.pins:
+        if pin.url and has_password(pin.url):
+            yield Reason("a password stands here in clear", planned.path, pin.line)
+        if hashed and not pin.hashes and not pin.unhashable:
+            yield Reason(f"{pin.shown} has no hash", planned.path, pin.line)
+    if not _as_stamped(lock):
+        yield from find_strangers(planned, lock)
+
+
+def find_strangers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Yield the pins to a direct URL that no input asks for.
+
+    Inputs that ask for a version are met by nothing but a version. What a project asks for by
+    URL is known to its metadata alone: that is left to who knows where the lock comes from.
+    """
+    if not planned.inputs.judgeable:
+        return
+    by_name = {entry.name for entry in planned.inputs.entries if entry.url}
+    by_url = {bare_url(entry.url) for entry in planned.inputs.entries if entry.url}
+    for pin in lock.pins:
+        if pin.url is None or pin.name in by_name or bare_url(pin.url) in by_url:
+            continue
+        if not _as_stamped(lock):
+            yield Reason(f"no input asks for {_named(pin)}", planned.path, pin.line)
+            continue
+        if any(not via.startswith("-") for via in pin.via):
+            continue
+        for entry in planned.inputs.requirements:
+            if entry.name == pin.name and holds(entry.marker, planned.target, planned.platform):
+                yield Reason(f"{entry.text} is not met by {_named(pin)}", *entry.where)
+
+
+def find_weak(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Yield what is allowed and still not good: a warning each."""
+    for line, where in planned.options.items():
+        name, _, value = line.partition(" ")
+        if name in _INDEXES and _is_open(value):
+            yield Reason(f"{line} is not encrypted: anybody on the way can change it", *where)
+    for option in planned.inputs.remote:
+        seen = "what stands there is seen by --deep alone"
+        yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)
+    for pin in lock.pins:
+        if pin.url is None:
+            continue
+        if pin.editable:
+            yield Reason(
+                f"-e {pin.url} is editable: its code is not locked", planned.path, pin.line
+            )
+        elif _REPOSITORY.match(pin.url) and not _COMMIT.search(pin.url):
+            said = f"{_named(pin)} names no commit: what stands there can change"
+            yield Reason(said, planned.path, pin.line)
+        elif _is_open(pin.url) and not pin.hashes:
+            said = f"{_named(pin)} is not encrypted and has no hash"
+            yield Reason(said, planned.path, pin.line)
+
+
+def _as_stamped(lock: LockFile) -> bool:
+    return lock.stamp is not None and lock.stamp.body == _lockfile.digest(lock.body)
+
+
+def _named(pin: Pin) -> str:
+    url = pin.url or ""
+    return url if pin.name is None or url.startswith((".", "/")) else f"{pin.name} @ {url}"
+
+
+def _is_open(url: str) -> bool:
+    """Tell whether a URL is fetched over the network in clear."""
+    parts = urlsplit(url.partition("+")[2] if _REPOSITORY.match(url) else url)
+    return parts.scheme.lower() in {"http", "ftp"} and parts.hostname not in _LOOPBACK

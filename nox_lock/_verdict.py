@@ -1,0 +1,51 @@
+"""What a lock file is worth, and why: data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
+ORPHANED = "orphaned"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a lock file is not fresh, or what is to be known of one: which file, which line."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return self.message
+        return f"{self.message} ({self.place})"
+
+    @property
+    def place(self) -> str:
+        """The place as ``file:line``; empty where there is none."""
+        return f"{self.file or ''}{f':{self.line}' if self.line else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a lock file is worth.
+
+    Attributes:
+        word: `fresh`, `stale`, `missing`, `invalid` or `orphaned`.
+        reasons: why; empty for fresh.
+        notes: what a person may want to know of a fresh one.
+        warnings: what is better changed, though the verdict does not hang on it.
+        diff: how the lock would change, as a unified diff; only where it was resolved anew.
+    """
+
+    word: str
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    diff: str = ""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the lock file can be used as it is."""
+        return self.word == FRESH
