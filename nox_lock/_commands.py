@@ -1,66 +1,32 @@
-"""The commands behind the sessions `lock` and `lock-check`; nothing here knows of nox."""
+"""The command behind the session `lock`; nothing here knows of nox."""
 
 from __future__ import annotations
 
 import os
-import sys
-import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nox_lock._checking import check
 from nox_lock._errors import (
     InterpreterMissingError,
     InterpretersMissingError,
     LocksError,
     NoxLockError,
 )
-from nox_lock._freshness import judge, judge_orphan
-from nox_lock._options import parse_check_options, parse_lock_options
+from nox_lock._freshness import judge_all
+from nox_lock._options import parse_lock_options
 from nox_lock._plan import orphans_of
-from nox_lock._report import (
-    moves,
-    orphan_lines,
-    outcome_line,
-    summary,
-    verdict_lines,
-    verdicts_json,
-)
+from nox_lock._report import moves, outcome_line, verdict_lines
 from nox_lock._targets import of_targets
-from nox_lock._verdict import FRESH, INVALID, ORPHANED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
-    from nox_lock._config import Config
+    from nox_lock._checking import Plan
     from nox_lock._locking import Locker, Outcome
     from nox_lock._planned import Planned
     from nox_lock._resolution import Wishes
-
-    # Plans the lock files of some locks, or of all.
-    Plan = Callable[[Iterable[str]], tuple[Config, list[Planned]]]
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How a command speaks to people; threads that speak at once do so one after the other.
-
-    Attributes:
-        tell: says what is done.
-        warn: says what somebody should change.
-        lock_command: what a person runs to lock.
-    """
-
-    tell: Callable[[str], None]
-    warn: Callable[[str], None]
-    lock_command: str
-    _turn: threading.RLock = field(default_factory=threading.RLock)
-
-    def say(self, speak: Callable[[str], None], lines: Iterable[str]) -> None:
-        """Say some lines by `tell` or `warn`, with nothing between them."""
-        with self._turn:
-            for line in lines:
-                speak(line)
+    from nox_lock._voice import Voice
 
 
 def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
@@ -76,7 +42,8 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
     config, planned = plan(options.names)
     planned = of_targets(planned, options.pythons)
     if options.check:
-        _judge_all(config, planned, voice, complete=not (options.names or options.pythons))
+        partial = bool(options.names or options.pythons)
+        check(planned, [] if partial else orphans_of(config, planned, Path.cwd()), voice)
         return
     from nox_lock._locking import unknown_packages  # noqa: PLC0415  (a check must stay instant)
     from nox_lock._resolution import Wishes  # noqa: PLC0415
@@ -92,23 +59,10 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
         voice.warn(note)
     missing = _lock_all(planned, wishes, voice)
     if not (options.names or options.pythons):
-        for path in orphans_of(config, planned, Path.cwd()):
-            voice.say(voice.warn, orphan_lines(path, judge_orphan(path)))
+        for each in judge_all([], orphans_of(config, planned, Path.cwd())):
+            voice.warn(*verdict_lines(each, unicode=voice.unicode))
     if missing:
         raise InterpretersMissingError(missing)
-
-
-def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
-    """Judge the lock files, as `arguments` of the session of that name ask.
-
-    Raises:
-        LocksError: when one of them is not fresh.
-    """
-    options = parse_check_options(arguments, session)
-    if options is not None:
-        config, planned = plan(options.names)
-        json = options.format == "json"
-        _judge_all(config, planned, voice, complete=not options.names, json=json)
 
 
 def make_locker(wishes: Wishes, voice: Voice) -> Locker:
@@ -116,13 +70,7 @@ def make_locker(wishes: Wishes, voice: Voice) -> Locker:
     from nox_lock._locking import Locker  # noqa: PLC0415  (only when something is not fresh)
     from nox_lock._resolution import Compiler  # noqa: PLC0415
 
-    def tell(line: str) -> None:
-        voice.say(voice.tell, [line])
-
-    def warn(line: str) -> None:
-        voice.say(voice.warn, [line])
-
-    return Locker(Compiler(Path.cwd(), os.environ, wishes, tell=tell, warn=warn))
+    return Locker(Compiler(Path.cwd(), os.environ, wishes, tell=voice.tell, warn=voice.warn))
 
 
 def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice) -> list[str]:
@@ -138,11 +86,11 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice) -> list[
     def done(_: Planned, result: Outcome | NoxLockError) -> None:
         if not isinstance(result, NoxLockError):
             moved = moves(result) if wishes.together else ()
-            voice.say(voice.tell, [outcome_line(result), *(f"    {line}" for line in moved)])
-            voice.say(voice.warn, result.notes)
+            voice.tell(outcome_line(result), *(f"    {line}" for line in moved))
+            voice.warn(*result.notes)
         elif len(planned) > 1 and all(result is not error for error in told):
             told.append(result)
-            voice.say(voice.warn, str(result).splitlines())
+            voice.warn(*str(result).splitlines())
 
     results = lock_all(make_locker(wishes, voice), planned, done)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
@@ -153,35 +101,5 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice) -> list[
     if failed:
         raise LocksError(f"not locked: {', '.join(failed)}")
     if missing and len(planned) == 1:
-        voice.say(voice.warn, str(missing[0]).splitlines())
+        voice.warn(*str(missing[0]).splitlines())
     return sorted({each.python for each in missing})
-
-
-def _judge_all(
-    config: Config,
-    planned: Sequence[Planned],
-    voice: Voice,
-    *,
-    complete: bool,
-    json: bool = False,
-) -> None:
-    """Judge lock files and tell of each; of orphaned ones, too, where `planned` is `complete`."""
-    judged = [(each, judge(each)) for each in planned]
-    left = orphans_of(config, planned, Path.cwd()) if complete else []
-    orphans = [(path, judge_orphan(path)) for path in left]
-    words = [verdict.word for _, verdict in (*judged, *orphans)]
-    if json:
-        sys.stdout.write(verdicts_json(judged, orphans) + "\n")
-        sys.stdout.flush()
-    else:
-        for each, verdict in judged:
-            voice.say(voice.tell if verdict.fresh else voice.warn, verdict_lines(each, verdict))
-        for path, verdict in orphans:
-            voice.say(voice.warn, orphan_lines(path, verdict))
-    wrong = {word for word in words if word != FRESH}
-    if not wrong:
-        return
-    hint = f"Run: {voice.lock_command}" if wrong - {ORPHANED} else None
-    if INVALID in wrong:
-        hint = f"{hint} -- --overwrite  (or mend the lines named)"
-    raise LocksError(f"lock files: {summary(words)}", hint=hint)

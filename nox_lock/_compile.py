@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from nox_lock._diagnosis import diagnose
 from nox_lock._entries import relative
 from nox_lock._errors import CompileError
-from nox_lock._index_log import Rejected, index_failure, rejected
+from nox_lock._index_log import Rejected, Yanked, index_failure, rejected, yanked
 from nox_lock._indexes import module_command, pip_environment
 from nox_lock._mirror import Mirror, lay_out
 
@@ -52,10 +52,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a compile made: the body of the lock file, and which versions it had to pass over."""
+    """What a compile made.
+
+    Attributes:
+        body: of the lock file.
+        rejected: the versions it had to pass over.
+        yanked: those it took though their makers had withdrawn them.
+    """
 
     body: str
     rejected: tuple[Rejected, ...] = ()
+    yanked: tuple[Yanked, ...] = ()
 
 
 class Resolver(Protocol):
@@ -144,7 +151,8 @@ class PipTools:
         if failure := index_failure("", logged):
             raise failure
         body = mirror.show(output.read_text(encoding="utf-8"), self.root)
-        return Compiled(relative_paths(body, self.root).rstrip("\n"), rejected(logged))
+        body = relative_paths(body, self.root).rstrip("\n")
+        return Compiled(body, rejected(logged), yanked(logged))
 
     def _environment(self, order: Order, workshop: Path, log: Path) -> dict[str, str]:
         extra = {"log": str(log)}

@@ -8,10 +8,10 @@ from nox_lock import _lockfile
 from nox_lock._coverage import bare_url, judge_entries, judge_reach
 from nox_lock._lint import find_faults, find_strangers, find_weak
 from nox_lock._target import counts
-from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Reason, Verdict
+from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
@@ -75,6 +75,12 @@ def judge(planned: Planned) -> Verdict:
         () if reasons else tuple(notes),
         tuple(find_weak(planned, lock)),
     )
+
+
+def judge_all(planned: Iterable[Planned], orphans: Iterable[str] = ()) -> list[Judged]:
+    """Judge lock files, and behind them the paths of orphaned ones."""
+    judged = [Judged(each.path, judge(each), each) for each in planned]
+    return [*judged, *(Judged(path, judge_orphan(path)) for path in orphans)]
 
 
 def judge_orphan(path: str) -> Verdict:

@@ -28,6 +28,9 @@ _BROKEN = re.compile(
     r"|HTTP error [45]\d\d while getting \S+|[45]\d\d (?:Client|Server) Error: .*)",
     re.MULTILINE,
 )
+_YANKED = re.compile(
+    r"is a yanked version: '(\S+)' candidate \(version (\S+) at .*\n.*Reason for being yanked: (.*)"
+)
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]*@")
 # In this order: a TLS failure may be told as a connection that failed.
 _FAILURES = (
@@ -46,6 +49,22 @@ class Rejected(NamedTuple):
     name: str
     version: str
     wanted: str
+
+
+class Yanked(NamedTuple):
+    """A version that pip took although it was withdrawn (PEP 592), with the reason given."""
+
+    name: str
+    version: str
+    reason: str
+
+
+def yanked(log: str) -> tuple[Yanked, ...]:
+    """Return the withdrawn versions that pip took."""
+    return tuple(
+        Yanked(canonicalize_name(name), version, reason.strip())
+        for name, version, reason in dict.fromkeys(_YANKED.findall(log))
+    )
 
 
 def rejected(log: str) -> tuple[Rejected, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nox_lock._target import Target
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "github")
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,11 @@ class LockOptions:
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What was asked of `lock-check`; `names` empty means all locks."""
+    """What was asked of `lock-check`; `names` empty means all locks, no format what fits."""
 
     names: tuple[str, ...]
-    format: str
+    format: str | None
+    deep: bool
 
 
 class _Parser(argparse.ArgumentParser):
@@ -113,9 +114,19 @@ def parse_check_options(arguments: Sequence[str], session: str) -> CheckOptions 
         "Tell whether each lock file is what its inputs ask for, with the reasons when not. "
         "Offline, by content; exit status 1 unless all are fresh.",
     )
-    parser.add_argument("--format", choices=FORMATS, default="text", help="text (default) or json")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="text, json, or github (the default in GitHub Actions)"
+    )
+    parser.add_argument(
+        "--deep",
+        action="store_true",
+        help="also resolve a copy of each lock, and tell of yanked pins and unknown hashes; "
+        "asks the package indexes, and downloads",
+    )
     found = _parse(parser, arguments)
-    return None if found is None else CheckOptions(tuple(found.names), found.format)
+    if found is None:
+        return None
+    return CheckOptions(tuple(found.names), found.format, found.deep)
 
 
 def _refuse_bad_requirement(text: str) -> None:

@@ -5,69 +5,97 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nox_lock._verdict import FRESH
+from nox_lock._verdict import FRESH, ORPHANED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from nox_lock._errors import NoxLockError
     from nox_lock._locking import Outcome
-    from nox_lock._planned import Planned
-    from nox_lock._verdict import Verdict
+    from nox_lock._verdict import Judged, Reason
 
 JSON_VERSION = 1
+# By whether the terminal speaks Unicode: of what is fresh, and of all else.
+_MARKS = {True: ("\N{CHECK MARK}", "\N{BALLOT X}"), False: ("+", "x")}
 
 
-def verdict_lines(planned: Planned, verdict: Verdict) -> Iterator[str]:
-    """Say what a lock file is worth: one line, then its reasons indented."""
+def verdict_lines(judged: Judged, *, unicode: bool = False) -> Iterator[str]:
+    """Say what a lock file is worth: one line, then its reasons and warnings indented."""
+    verdict, planned = judged.verdict, judged.planned
+    mark = _MARKS[unicode][not verdict.fresh]
     notes = f" ({'; '.join(verdict.notes)})" if verdict.notes else ""
-    system = f" on {planned.system}" if planned.system else ""
-    yield f"{planned.path}: {verdict.word}, Python {planned.target}{system}{notes}"
+    target = f", {target_of(judged)}" if planned else ""
+    yield f"{mark} {judged.path}: {verdict.word}{target}{notes}"
     for reason in verdict.reasons:
-        yield f"    {reason}"
+        yield f"    {reason if planned else reason.message}"
+    for warning in verdict.warnings:
+        yield f"    warning: {warning}"
+    for line in verdict.diff.splitlines():
+        yield f"    {line}"
 
 
-def orphan_lines(path: str, verdict: Verdict) -> Iterator[str]:
-    """Say of a lock file that nothing asks for: its name and its verdict, then the mend."""
-    yield f"{path}: {verdict.word}"
-    for reason in verdict.reasons:
-        yield f"    {reason.message}"
+def target_of(judged: Judged) -> str:
+    """Say what a lock file is for: ``Python 3.11 on linux``; empty where nobody knows."""
+    if judged.planned is None:
+        return ""
+    system = judged.planned.system
+    return f"Python {judged.planned.target}{f' on {system}' if system else ''}"
 
 
-def summary(verdicts: Iterable[str]) -> str:
+def summary(judged: Iterable[Judged]) -> str:
     """Count the lock files by the words of their verdicts: ``1 stale, 2 fresh``."""
     counts: dict[str, int] = {}
-    for word in verdicts:
-        counts[word] = counts.get(word, 0) + 1
+    for each in judged:
+        counts[each.verdict.word] = counts.get(each.verdict.word, 0) + 1
     words = sorted(counts, key=lambda word: (word == FRESH, word))
     return ", ".join(f"{counts[word]} {word}" for word in words)
 
 
-def verdicts_json(
-    judged: Iterable[tuple[Planned, Verdict]], orphans: Iterable[tuple[str, Verdict]] = ()
-) -> str:
+def mend(judged: Iterable[Judged], lock_command: str) -> str | None:
+    """Return what to run for those that are not fresh; orphaned ones say it themselves."""
+    wrong = [each for each in judged if each.verdict.word not in {FRESH, ORPHANED}]
+    if not wrong:
+        return None
+    if any(each.broken for each in wrong):
+        return f"{lock_command} -- --overwrite  (or mend the lines named)"
+    return lock_command
+
+
+def verdicts_json(judged: Iterable[Judged]) -> str:
     """Return the JSON of `lock-check --format json`; its shape is versioned.
 
     Of an orphaned file nobody knows the lock and the Python: they are null.
     """
-    locks = [
-        _as_json(planned.name, planned.path, str(planned.target), verdict)
-        for planned, verdict in judged
-    ]
-    locks += [_as_json(None, path, None, verdict) for path, verdict in orphans]
-    return json.dumps({"version": JSON_VERSION, "locks": locks}, indent=2)
+    return _json(locks=[_as_json(each) for each in judged])
 
 
-def _as_json(name: str | None, path: str, python: str | None, verdict: Verdict) -> dict[str, Any]:
+def error_json(error: NoxLockError) -> str:
+    """Return the JSON for an error that kept all from being judged."""
+    told = {key: getattr(error, key) for key in ("message", "file", "line", "hint")}
+    return _json(locks=[], error=told)
+
+
+def _json(**parts: Any) -> str:
+    return json.dumps({"version": JSON_VERSION, **parts}, indent=2)
+
+
+def _as_json(judged: Judged) -> dict[str, Any]:
+    planned, verdict = judged.planned, judged.verdict
     return {
-        "name": name,
-        "lockfile": path,
-        "python": python,
+        "name": planned and planned.name,
+        "lockfile": judged.path,
+        "python": planned and str(planned.target),
+        "platform": (planned and planned.system) or None,
         "verdict": verdict.word,
-        "reasons": [
-            {"message": reason.message, "file": reason.file, "line": reason.line}
-            for reason in verdict.reasons
-        ],
+        "reasons": [_reason_json(reason) for reason in verdict.reasons],
+        "warnings": [_reason_json(reason) for reason in verdict.warnings],
+        "notes": list(verdict.notes),
+        "diff": verdict.diff or None,
     }
+
+
+def _reason_json(reason: Reason) -> dict[str, Any]:
+    return {"message": reason.message, "file": reason.file, "line": reason.line}
 
 
 def outcome_line(outcome: Outcome) -> str:

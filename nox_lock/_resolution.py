@@ -34,13 +34,14 @@ _DEADLINE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What was asked for on the command line of `lock`."""
+    """What was asked for on the command line."""
 
     upgrade: bool = False
     upgrade_packages: tuple[str, ...] = ()
     use_cache: bool = True
     overwrite: bool = False
     together: bool = False
+    refresh: bool = False
 
 
 class Compiler:
@@ -135,7 +136,7 @@ class Compiler:
 
     def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
         packages = self._packages(planned)
-        refresh = self.wishes.upgrade or bool(packages)
+        refresh = self.wishes.upgrade or self.wishes.refresh or bool(packages)
         return Order(planned, seed.text, texts, refresh=refresh, upgrade_packages=packages)
 
     def _run(self, order: Order) -> Compiled:

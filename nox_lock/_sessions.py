@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from nox._decorators import Func
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock._commands import Voice
     from nox_lock._config import Config
     from nox_lock._planned import Planned
     from nox_lock._target import Target
+    from nox_lock._voice import Voice
 
     Project = Literal["editable", "wheel"] | None
     RawFunc = Callable[..., Any]
@@ -158,15 +158,16 @@ def _lock(session: nox.Session) -> None:
 def _check(session: nox.Session) -> None:
     """Tell whether each lock file is what its inputs ask for; offline, writes nothing."""
     with _reported(session):
-        from nox_lock._commands import run_check  # noqa: PLC0415
+        from nox_lock._checking import run_check  # noqa: PLC0415
 
         run_check(session.posargs, session.name, _plan, _voice(session))
 
 
 def _voice(session: nox.Session) -> Voice:
-    from nox_lock._commands import Voice  # noqa: PLC0415
+    from nox_lock._voice import Voice, speaks_unicode  # noqa: PLC0415
 
-    return Voice(session.log, session.warn, _lock_command())
+    unicode = speaks_unicode(sys.stderr.encoding)
+    return Voice(session.log, session.warn, _lock_command(), unicode)
 
 
 def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:

@@ -18,7 +18,7 @@ from nox_lock._errors import (
     NoxLockError,
 )
 from nox_lock._files import write_all
-from nox_lock._freshness import judge
+from nox_lock._freshness import judge_all
 from nox_lock._locking import UP_TO_DATE, Locker, Outcome
 from nox_lock._plan import replan
 from nox_lock._report import outcome_line, verdict_lines
@@ -110,10 +110,10 @@ def relock(
         NoxLockError: where they cannot be made.
     """
     in_ci = bool(locker.environ.get("CI"))
-    verdicts = [(each, judge(each)) for each in stale]
-    reasons = [line for each, verdict in verdicts for line in verdict_lines(each, verdict)]
+    judged = judge_all(stale)
+    reasons = [line for each in judged for line in verdict_lines(each)]
     if not (
-        all(verdict.word in {STALE, MISSING} for _, verdict in verdicts)
+        all(each.verdict.word in {STALE, MISSING} for each in judged)
         and (on_stale == "lock" or (on_stale == "auto" and not in_ci))
         and all(each.platform == running_platform() and each.here for each in stale)
         and may_lock()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nox_lock._planned import Planned
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
 ORPHANED = "orphaned"
@@ -49,3 +53,24 @@ class Verdict:
     def fresh(self) -> bool:
         """Whether the lock file can be used as it is."""
         return self.word == FRESH
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A lock file and its verdict.
+
+    Attributes:
+        path: relative to the project root.
+        verdict: what it is worth.
+        planned: what it is to be; None for an orphaned one, of which nobody knows.
+    """
+
+    path: str
+    verdict: Verdict
+    planned: Planned | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether it cannot even be read as a lock file."""
+        lock = self.planned.existing if self.planned else None
+        return bool(lock and lock.problems)

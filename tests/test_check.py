@@ -425,11 +425,15 @@ def test_verdict_of_the_session(
         "name": "requirements",
         "lockfile": LOCK,
         "python": PYTHON,
+        "platform": None,
         "verdict": case.word,
         "reasons": [
             {"message": reason.message, "file": reason.file, "line": reason.line}
             for reason in expected.reasons
         ],
+        "warnings": [],
+        "notes": list(expected.notes),
+        "diff": None,
     }
 
     said = project.nox(*CHECK)
@@ -479,8 +483,9 @@ AUDITED = """
 
     import nox_lock
     from nox_lock._config import load_config
-    from nox_lock._freshness import judge
-    from nox_lock._plan import plan
+    from nox_lock._freshness import judge_all
+    from nox_lock._github import annotate
+    from nox_lock._plan import orphans_of, plan
     from nox_lock._report import summary, verdict_lines, verdicts_json
 
     seen, watching = [], False
@@ -507,11 +512,12 @@ AUDITED = """
         os.system("")
     root = Path.cwd()
     config = load_config(root)
-    judged = [(each, judge(each)) for each in plan(config, root, os.environ)]
-    lines = [line for each in judged for line in verdict_lines(*each)]
-    report = verdicts_json(judged) + summary(verdict.word for _, verdict in judged)
+    planned = plan(config, root, os.environ)
+    judged = judge_all(planned, orphans_of(config, planned, root))
+    lines = [line for each in judged for line in verdict_lines(each)]
+    report = verdicts_json(judged) + summary(judged) + str(list(annotate(judged, root, {})))
     watching = False
-    print(json.dumps([[verdict.word for _, verdict in judged], seen]))
+    print(json.dumps([[each.verdict.word for each in judged], seen]))
 """
 
 

@@ -1,0 +1,101 @@
+"""The command behind the session `lock-check`: judge, tell, and end in error unless all is well."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock._errors import InterpretersMissingError, LocksError, NoxLockError
+from nox_lock._freshness import judge_all
+from nox_lock._options import parse_check_options
+from nox_lock._plan import orphans_of
+from nox_lock._report import error_json, mend, summary, verdict_lines, verdicts_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from nox_lock._config import Config
+    from nox_lock._planned import Planned
+    from nox_lock._verdict import Judged
+    from nox_lock._voice import Voice
+
+    # Plans the lock files of some locks, or of all.
+    Plan = Callable[[Iterable[str]], tuple[Config, list[Planned]]]
+
+
+def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
+    """Judge the lock files, as `arguments` of the session of that name ask.
+
+    Raises:
+        LocksError: when one of them is not fresh.
+        InterpretersMissingError: when all are, and some could not be resolved anew.
+    """
+    options = parse_check_options(arguments, session)
+    if options is None:
+        return
+    try:
+        config, planned = plan(options.names)
+        orphans = [] if options.names else orphans_of(config, planned, Path.cwd())
+    except NoxLockError as error:
+        if options.format == "json":
+            _print(error_json(error))
+        raise
+    check(planned, orphans, voice, form=options.format, deep=options.deep)
+
+
+def check(
+    planned: Sequence[Planned],
+    orphans: Sequence[str],
+    voice: Voice,
+    *,
+    form: str | None = None,
+    deep: bool = False,
+) -> None:
+    """Judge lock files, and tell of them and of the orphaned ones.
+
+    `form` is one of `_options.FORMATS`; None means the one that fits where this runs.
+
+    Raises:
+        LocksError: when one of them is not fresh.
+        InterpretersMissingError: when all are, and some could not be resolved anew.
+    """
+    judged = judge_all(planned, orphans)
+    missing: list[str] = []
+    if deep:
+        from nox_lock._deep import look_deeper  # noqa: PLC0415  (a check must stay instant)
+
+        judged, missing = look_deeper(judged, voice)
+    form = form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+    if form == "json":
+        _print(verdicts_json(judged))
+    else:
+        for each in judged:
+            speak = voice.tell if each.verdict.fresh else voice.warn
+            speak(*verdict_lines(each, unicode=voice.unicode))
+    if form == "github":
+        _tell_github(judged, voice)
+    if not all(each.verdict.fresh for each in judged):
+        command = mend(judged, voice.lock_command)
+        hint = f"Run: {command}" if command else None
+        raise LocksError(f"lock files: {summary(judged)}", hint=hint)
+    if missing:
+        raise InterpretersMissingError(missing)
+
+
+def _tell_github(judged: Sequence[Judged], voice: Voice) -> None:
+    from nox_lock._github import annotate, write_summary  # noqa: PLC0415
+
+    _print(*annotate(judged, Path.cwd(), os.environ))
+    try:
+        write_summary(judged, voice.lock_command, os.environ)
+    except OSError as error:
+        voice.warn(f"the summary of the job cannot be written: {error.strerror}")
+
+
+def _print(*lines: str) -> None:
+    """Write to the standard output, where nothing of nox's own goes."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,142 @@
+"""`lock-check -- --deep`: resolve a private copy of each lock, and tell what an index says of it.
+
+The copy starts from the pins, so that new releases move nothing; and without their hashes, so
+that pip-tools takes those that the indexes publish now.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock import _lockfile
+from nox_lock._agreement import make_seed
+from nox_lock._errors import CompileError, InterpreterMissingError
+from nox_lock._resolution import Compiler, Wishes
+from nox_lock._target import running_platform
+from nox_lock._verdict import INVALID, STALE, Judged, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nox_lock._compile import Compiled
+    from nox_lock._lockfile import LockFile
+    from nox_lock._planned import Planned
+    from nox_lock._voice import Voice
+
+# Failures that tell something of the lock, and not of the way to an index or of a tool.
+_TELLING = ("conflict", "unknown project", "no version", "python")
+_HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
+
+
+def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], list[str]]:
+    """Resolve those that are fresh once more; the others are known to be wrong.
+
+    Returns the verdicts as they are then, and the Pythons that are not on this machine.
+
+    Raises:
+        NoxLockError: where an index or a tool fails.
+    """
+    wishes = Wishes(use_cache=False, refresh=True)
+    compiler = Compiler(Path.cwd(), os.environ, wishes, tell=voice.tell, warn=voice.warn)
+    missing: set[str] = set()
+
+    def look(each: Judged) -> Judged:
+        try:
+            return _look(each, compiler)
+        except InterpreterMissingError as error:
+            missing.add(error.python)
+            return _noted(each, f"not resolved anew: {error.message}")
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            looked = list(pool.map(look, judged))
+        except BaseException:
+            compiler.processes.end()
+            raise
+    return looked, sorted(missing)
+
+
+def _look(judged: Judged, compiler: Compiler) -> Judged:
+    planned = judged.planned
+    if planned is None or planned.existing is None or not judged.verdict.fresh:
+        return judged
+    if planned.platform != running_platform():
+        return _noted(judged, f"not resolved anew: it was made on {planned.platform}")
+    compiler.tell(f"{planned.path}: resolving anew for Python {planned.target}")
+    seed = make_seed(replace(pin, hashes=()) for pin in planned.existing.pins if pin.version)
+    try:
+        compiled = compiler.resolve_once(planned, seed, {})
+    except CompileError as error:
+        if error.kind not in _TELLING:
+            raise
+        said = f"it can be resolved no more: {error.message}"
+        return _with(judged, STALE, [Reason(said, error.file or planned.path, error.line)])
+    return _compare(judged, planned, planned.existing, compiled)
+
+
+def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compiled) -> Judged:
+    now = _lockfile.parse(compiled.body)
+    moved, unpublished = list(_moved(planned, lock, now)), list(_unpublished(planned, lock, now))
+    lines = {pin.name: pin.line for pin in lock.pins}
+    warnings = tuple(
+        Reason(f"{name}=={version} was yanked: {why}", planned.path, lines[name])
+        for name, version, why in compiled.yanked
+        if any(pin.name == name and pin.version == version for pin in lock.pins)
+    )
+    judged = replace(
+        judged,
+        verdict=replace(judged.verdict, warnings=(*judged.verdict.warnings, *warnings)),
+    )
+    if not moved and not unpublished:
+        return judged
+    judged = _with(judged, INVALID if unpublished else STALE, [*moved, *unpublished])
+    diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
+    return replace(judged, verdict=replace(judged.verdict, diff=diff))
+
+
+def _moved(planned: Planned, lock: LockFile, now: LockFile) -> Iterator[Reason]:
+    """Yield what the inputs resolve to now and the lock does not hold, or the other way."""
+    old, new = ({pin.name: pin for pin in each.pins if pin.name} for each in (lock, now))
+    for name in sorted({*old, *new}):
+        was, becomes = old.get(name), new.get(name)
+        if was is None and becomes is not None:
+            by = ", ".join(becomes.via)
+            yield Reason(f"{becomes.shown} is not in the lock, and asked for by {by}", planned.path)
+        elif becomes is None and was is not None:
+            yield Reason(f"{was.shown} is asked for by nothing", planned.path, was.line)
+        elif was and becomes and was.version is not None and was.shown != becomes.shown:
+            said = f"{was.shown} does not stay: it becomes {becomes.shown}"
+            yield Reason(said, planned.path, was.line)
+
+
+def _unpublished(planned: Planned, lock: LockFile, now: LockFile) -> Iterator[Reason]:
+    published = {pin.shown: set(pin.hashes) for pin in now.pins if pin.hashes}
+    for pin in lock.pins:
+        for strange in sorted(set(pin.hashes) - published.get(pin.shown, set(pin.hashes))):
+            said = f"no index publishes a file of {pin.shown} with the hash {strange}"
+            yield Reason(said, planned.path, pin.line)
+
+
+def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:
+    if not hashes:
+        old, new = (_HASH_LINE.sub("", text) for text in (old, new))
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), path, f"{path} (resolved anew)", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _with(judged: Judged, word: str, reasons: Sequence[Reason]) -> Judged:
+    verdict = replace(judged.verdict, word=word, reasons=tuple(reasons), notes=())
+    return replace(judged, verdict=verdict)
+
+
+def _noted(judged: Judged, note: str) -> Judged:
+    notes = (*judged.verdict.notes, note)
+    return replace(judged, verdict=replace(judged.verdict, notes=notes))

@@ -1,0 +1,50 @@
+"""How a command speaks to people: whole blocks, whichever thread they come from."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What a command says goes here; threads that speak at once do so one after the other.
+
+    Attributes:
+        log: takes a line on what is done.
+        alert: takes a line on what somebody should change.
+        lock_command: what a person runs to lock.
+        unicode: whether those who listen can be shown more than ASCII.
+    """
+
+    log: Callable[[str], None]
+    alert: Callable[[str], None]
+    lock_command: str
+    unicode: bool = False
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+
+    def tell(self, *lines: str) -> None:
+        """Say what is done; nothing comes between the lines."""
+        self._say(self.log, lines)
+
+    def warn(self, *lines: str) -> None:
+        """Say what somebody should change; nothing comes between the lines."""
+        self._say(self.alert, lines)
+
+    def _say(self, speak: Callable[[str], None], lines: Iterable[str]) -> None:
+        with self._turn:
+            for line in lines:
+                speak(line)
+
+
+def speaks_unicode(encoding: str | None) -> bool:
+    """Tell whether a stream of this encoding can show our marks."""
+    try:
+        "\N{CHECK MARK}\N{BALLOT X}".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
