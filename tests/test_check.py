@@ -126,6 +126,7 @@ class Case:
         reason: a part of one of the reasons.
         place: the file, or ``file:line``, of that reason.
         note: a part of a note on a fresh one.
+        warning: a part of a warning, at `place`; whatever the verdict.
         kind: which of the made projects it is done to.
         real: also check it by `nox -s lock-check`.
     """
@@ -136,6 +137,7 @@ class Case:
     reason: str = ""
     place: str = ""
     note: str = ""
+    warning: str = ""
     kind: str = "plain"
     real: bool = False
 
@@ -175,6 +177,7 @@ def inputs(edit: Callable[[str], str] | str) -> dict[str, Any]:
 
 
 LOCK = "requirements.txt"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # A bump as a bot does it: another version in the body, the stamp kept.
 BUMP = swap("dep==1.5", "dep==1.6")
 
@@ -311,6 +314,51 @@ CASES = [
     Case("another Python", "stale", {LOCK: swap(f"Python {PYTHON}", "Python 3.8"),
                                      **settings(f"python = '{PYTHON}'")},
          f"made for Python 3.8, wanted for Python {PYTHON}", LOCK, real=True),
+    # What does not belong in a lock file
+    Case("a version swapped for a direct URL", "invalid",
+         {LOCK: swap("dep==1.5", "dep @ https://evil.invalid/dep-1.5-py3-none-any.whl")},
+         "no input asks for dep @ https://evil.invalid/", LOCK),
+    Case("a requirement swapped for a direct URL", "invalid",
+         {LOCK: swap("app==1.0", "app @ https://evil.invalid/app-1.0-py3-none-any.whl")},
+         "no input asks for app @ https://evil.invalid/", LOCK),
+    Case("swapped for a repository, stamp dropped", "invalid",
+         {LOCK: lambda text: without_stamp(text).replace("dep==1.5", f"dep @ git+https://evil.invalid/dep@{COMMIT}")},
+         "no input asks for dep @ git+https://evil.invalid/dep", LOCK),
+    Case("an index line added", "stale",
+         {LOCK: swap("\napp==", "\n--extra-index-url https://evil.invalid/simple\napp==")},
+         "no input declares --extra-index-url https://evil.invalid/simple", LOCK, real=True),
+    Case("an index line in place of another", "stale",
+         {LOCK: lambda text: text.replace("--extra-index-url http", "--extra-index-url https", 1)},
+         "no input declares --extra-index-url https", LOCK, kind="indexes"),
+    Case("an index line with a password", "invalid",
+         {LOCK: swap("\napp==", "\n--index-url https://me:secret@index.invalid/simple\napp==")},
+         "a password stands here", LOCK),
+    Case("a pin with a password", "invalid",
+         {LOCK: swap("dep==1.5", "dep @ https://me:secret@index.invalid/dep-1.5-py3-none-any.whl")},
+         "a password stands here", LOCK),
+    Case("an index in clear", "stale", inputs(add("--extra-index-url http://index.invalid/simple")),
+         warning="--extra-index-url http://index.invalid/simple is not encrypted",
+         place="requirements.in:6"),
+    Case("an index in clear on this machine", "fresh", kind="indexes"),
+    Case("a remote file", "stale", inputs(add("-r https://example.invalid/more.txt")),
+         warning="https://example.invalid/more.txt is remote", place="requirements.in:6"),
+    Case("a branch", "fresh", {
+             "requirements.in": swap("app>=1.0", "app @ git+https://example.invalid/app@main"),
+             LOCK: swap("app==1.0", "app @ git+https://example.invalid/app@main")},
+         note="changed since", warning="names no commit", place=LOCK),
+    Case("a commit", "fresh", {
+             "requirements.in": swap("app>=1.0", f"app @ git+https://example.invalid/app@{COMMIT}"),
+             LOCK: swap("app==1.0", f"app @ git+https://example.invalid/app@{COMMIT}")},
+         note="changed since"),
+    Case("an editable line", "fresh", {
+             "requirements.in": add("-e ./own"), "own/setup.py": "",
+             LOCK: add("-e ./own\n    # via -r requirements.in")},
+         note="changed since", warning="-e ./own is editable", place=LOCK),
+    Case("a wheel in clear without a hash", "fresh", {
+             "requirements.in": swap("app>=1.0", "app @ http://example.invalid/app-1.0-py3-none-any.whl"),
+             LOCK: swap("app==1.0", "app @ http://example.invalid/app-1.0-py3-none-any.whl")},
+         note="changed since", warning="is not encrypted and has no hash", place=LOCK,
+         kind="unhashed"),
     # Lock files
     Case("no lock file", "missing", {LOCK: None}, "no lock file", LOCK, real=True),
     Case("an empty lock file", "stale", {LOCK: ""}, "app>=1.0 is not in the lock",
@@ -356,6 +404,7 @@ def copied(tmp_path: Path, made: dict[str, Path]) -> Callable[[Case], Path]:
                 path.unlink()
                 continue
             old = path.read_bytes().decode() if path.exists() else ""
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes((edit(old) if callable(edit) else edit).encode())
         return root
 
@@ -379,8 +428,12 @@ def test_verdict(case: Case, copied: Callable[[Case], Path]) -> None:
     assert verdict.fresh is not bool(told)
     assert case.note in "; ".join(verdict.notes)
     assert bool(case.note) == bool(verdict.notes) or not verdict.fresh, verdict.notes
-    if case.reason:
-        fitting = [reason for reason in verdict.reasons if case.reason in reason.message]
+    assert bool(case.warning) == bool(verdict.warnings), verdict.warnings
+    if case.reason or case.warning:
+        given = verdict.reasons if case.reason else verdict.warnings
+        words = case.reason or case.warning
+        told = [str(reason) for reason in given]
+        fitting = [reason for reason in given if words in reason.message]
         assert fitting, told
         places = [f"{each.file}:{each.line}" for each in fitting]
         assert any(f"{place}:".startswith(f"{case.place}:") for place in places), told
@@ -612,5 +665,5 @@ def test_local_projects_are_judged(index: LocalIndex, tmp_path: Path, home: Path
 
 def test_no_case_is_judged_twice() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
-    assert 8 <= len(REAL) <= 12
+    assert 8 <= len(REAL) <= 14
     assert os.environ.get("CI") is None
