@@ -235,8 +235,8 @@ def test_verdicts(
     assert {path: word for path, (word, _) in wrong.items()} == {
         path: word for path, (word, _) in case.wrong.items()
     }, wrong
-    for path, (_, words) in case.wrong.items():
-        assert any(words in reason for reason in wrong[path][1]), wrong[path]
+    for lock, (_, words) in case.wrong.items():
+        assert any(words in reason for reason in wrong[lock][1]), wrong[lock]
 
 
 def test_no_case_is_judged_twice() -> None:
