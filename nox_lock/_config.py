@@ -6,7 +6,7 @@ import posixpath
 import re
 from dataclasses import dataclass, field, replace
 from string import Formatter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._errors import ConfigError
 from nox_lock._projects import is_project_file
@@ -59,8 +59,7 @@ class LockConfig:
     settings: Settings = field(default_factory=Settings)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All that `[tool.nox-lock]` and the files found say.
 
     Attributes:

@@ -10,7 +10,6 @@ import difflib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +68,7 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
     if planned.platform != running_platform():
         return _noted(judged, f"not resolved anew: it was made on {planned.platform}")
     compiler.tell(f"{planned.path}: resolving anew for Python {planned.target}")
-    seed = make_seed(replace(pin, hashes=()) for pin in planned.existing.pins if pin.version)
+    seed = make_seed(pin._replace(hashes=()) for pin in planned.existing.pins if pin.version)
     try:
         compiled = compiler.resolve_once(planned, seed, {})
     except CompileError as error:
@@ -89,15 +88,15 @@ def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compile
         for name, version, why in compiled.yanked
         if any(pin.name == name and pin.version == version for pin in lock.pins)
     )
-    judged = replace(
-        judged,
-        verdict=replace(judged.verdict, warnings=(*judged.verdict.warnings, *warnings)),
+    verdict = judged.verdict
+    judged = judged._replace(
+        verdict=verdict._replace(warnings=(*verdict.warnings, *warnings)),
     )
     if not moved and not unpublished:
         return judged
     judged = _with(judged, INVALID if unpublished else STALE, [*moved, *unpublished])
     diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
-    return replace(judged, verdict=replace(judged.verdict, diff=diff))
+    return judged._replace(verdict=judged.verdict._replace(diff=diff))
 
 
 def _moved(planned: Planned, lock: LockFile, now: LockFile) -> Iterator[Reason]:
@@ -133,10 +132,10 @@ def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:
 
 
 def _with(judged: Judged, word: str, reasons: Sequence[Reason]) -> Judged:
-    verdict = replace(judged.verdict, word=word, reasons=tuple(reasons), notes=())
-    return replace(judged, verdict=verdict)
+    verdict = judged.verdict._replace(word=word, reasons=tuple(reasons), notes=())
+    return judged._replace(verdict=verdict)
 
 
 def _noted(judged: Judged, note: str) -> Judged:
     notes = (*judged.verdict.notes, note)
-    return replace(judged, verdict=replace(judged.verdict, notes=notes))
+    return judged._replace(verdict=judged.verdict._replace(notes=notes))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -40,8 +39,7 @@ class Where(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One requirement or constraint of an input.
 
     Attributes:
@@ -91,8 +89,9 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
         RequirementsError: when it is neither PEP 508, nor a URL, nor a path that exists.
     """
     edit = next((value for name, value in line.options if name == "--editable"), None)
-    text = _EMPTY_MARKER.sub("", line.requirement or edit or "")
-    if _syntax.variables(text):
+    text = line.requirement or edit or ""
+    text = _EMPTY_MARKER.sub("", text) if ";" in text else text
+    if "${" in text and _syntax.variables(text):
         raise fault(
             f"{text!r} holds a variable, whose value would be written into the lock",
             where,
@@ -104,7 +103,7 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     bare, _, when = text.partition(";")
     try:
         # pip splits here, also behind a URL, where PEP 508 wants a blank.
-        requirement = Requirement(f"{bare} ; {when}" if when else bare)
+        requirement = Requirement(f"{bare} ; {when}" if when else text)
     except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
         reason = str(error).splitlines()[0]
         raise fault(f"{text!r} is no requirement: {reason}", where) from error
@@ -179,6 +178,8 @@ def _extras(text: str) -> Iterator[str]:
 
 def _is_path(text: str, root: Path, where: Where) -> bool:
     """Tell, as pip does, whether a line that is no URL names a local project or archive."""
+    if not (text[:1] == "." or "/" in text or os.sep in text or any(x in text for x in _ARCHIVES)):
+        return False  # nearly all lines: a check must stay instant
     if _NAMED.match(text):
         return False
     path = re.sub(r"\[[^\]]*\]\s*$", "", text.partition(";")[0]).strip()

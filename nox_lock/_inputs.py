@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from nox_lock._entries import Entry, Where
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """An option line such as ``--extra-index-url URL``; a flag's value is empty."""
 
     name: str

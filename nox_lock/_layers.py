@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import ConfigError
-from nox_lock._places import owner_of
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 
@@ -20,17 +19,23 @@ if TYPE_CHECKING:
 
     from nox_lock._config import LockConfig
     from nox_lock._inputs import Inputs
+    from nox_lock._places import Owners
     from nox_lock._requirements import Files
 
     Read = Callable[[LockConfig], Inputs]
 
 
 def find_lowers(
-    lock: LockConfig, locks: Collection[LockConfig], roots: Mapping[str, frozenset[str]], read: Read
+    lock: LockConfig,
+    locks: Collection[LockConfig],
+    owners: Owners,
+    roots: Mapping[str, frozenset[str]],
+    read: Read,
 ) -> dict[str, str]:
     """Return the locks that `lock` builds on, each with what says so.
 
-    `roots` are what each lock is made from, by name (see `roots_of`); `read` gives its inputs.
+    `owners` tells whose a lock file is; `roots` are what each lock is made from, by name (see
+    `roots_of`); `read` gives its inputs.
 
     Raises:
         RequirementsError: for an input that cannot be read.
@@ -40,11 +45,11 @@ def find_lowers(
     named = {
         owner.name: each.where
         for each in reversed(inputs.includes)
-        if (owner := owner_of(locks, each.file)) is not None
+        if (owner := owners.owner(each.file)) is not None
     }
     found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
     for source in lock.inputs:
-        if (owner := owner_of(locks, source)) is not None:
+        if (owner := owners.owner(source)) not in (None, lock):
             found[owner.name] = f"`{FILE}` inputs"
     for other in locks:
         if other.name == lock.name or other.name in found:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._errors import LockFileError
 from nox_lock._pins import BodyReader, OptionLine, Pin, Problem
@@ -27,8 +26,7 @@ _BODY = re.compile(r"# (?:WARNING: |The following packages are )")
 STAMP_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """Our one line in a lock file: what it was made from, as digests.
 
     Attributes:
@@ -52,8 +50,7 @@ class Stamp:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LockFile:
+class LockFile(NamedTuple):
     """What a lock file says.
 
     Attributes:
@@ -121,7 +118,7 @@ def read(root: Path, file: str) -> LockFile | None:
         return parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         problem = Problem("this is not UTF-8 text", data.count(b"\n", 0, error.start) + 1)
-        return replace(parse(""), problems=(problem,))
+        return parse("")._replace(problems=(problem,))
 
 
 def is_stamped(path: Path) -> bool:
@@ -140,10 +137,7 @@ def parse(text: str) -> LockFile:
     top = next(ends, len(lines))
     head = "\n".join(lines[:top])
     reader = BodyReader()
-    body: list[str] = []
-    for number, line in enumerate(lines[top:], start=top + 1):
-        if not reader.read(line, number):
-            body.append(line)
+    body = reader.read(lines[top:], top + 1)
     maker, python, command = _MAKER.search(head), _PYTHON.search(head), _COMMAND.search(head)
     return LockFile(
         python=python and python[1],

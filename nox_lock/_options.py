@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "github")
 
 
-@dataclass(frozen=True)
-class LockOptions:
+class LockOptions(NamedTuple):
     """What was asked of `lock`; `names` empty means all locks."""
 
     names: tuple[str, ...]
@@ -34,8 +32,7 @@ class LockOptions:
     pythons: tuple[Target, ...]
 
 
-@dataclass(frozen=True)
-class CheckOptions:
+class CheckOptions(NamedTuple):
     """What was asked of `lock-check`; `names` empty means all locks, no format what fits."""
 
     names: tuple[str, ...]

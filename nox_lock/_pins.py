@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?\s*"
@@ -21,6 +20,7 @@ _DIRECT = re.compile(
     r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
 )
 _HASH = re.compile(r"--hash[= ](\w+:[0-9a-fA-F]+)")
+_HASH_LINE = "    --hash="
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 _UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
 
@@ -32,8 +32,7 @@ class OptionLine(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(NamedTuple):
     """One locked project: a version, or a direct URL or path.
 
     `via` names who asked for it, as pip-compile's annotation does: projects, or ``-r file``.
@@ -85,10 +84,21 @@ class BodyReader:
         self._via: list[str] = []
         self._in_unsafe = False
 
-    def read(self, line: str, number: int) -> bool:
+    def read(self, lines: Iterable[str], first: int) -> list[str]:
+        """Take lines, of which `first` is the number of the first; return them but for options."""
+        body = []
+        for number, line in enumerate(lines, start=first):
+            if line.startswith(_HASH_LINE) and self._in_pin:  # nine lines of ten
+                self._hashes.append(line[len(_HASH_LINE) :].rstrip(" \\"))
+            elif self._read(line, number):
+                continue
+            body.append(line)
+        return body
+
+    def _read(self, line: str, number: int) -> bool:
         """Take one line; True when it is an option line, which is no part of the body."""
         bare = line.strip()
-        if self._in_pin and bare.startswith("--hash"):  # nine lines of ten: no regular expression
+        if self._in_pin and bare.startswith("--hash"):
             self._hashes.append(bare[len("--hash=") :].rstrip(" \\"))
         elif bare.startswith("#"):
             self._comment(bare, indented=line[0] in " \t")

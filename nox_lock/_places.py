@@ -79,7 +79,13 @@ def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Plac
     `any_system` takes the names of platforms that it has no files for, too.
     """
     systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
-    found = re.fullmatch(_expression(lock, systems), path)
+    if lock.lockfile is None:
+        stem = _stem(lock)
+        if not (path.startswith(stem) and path.endswith(_SUFFIX)):
+            return None
+        found = re.fullmatch(_between(systems), path[len(stem) : -len(_SUFFIX)])
+    else:
+        found = re.fullmatch(_expression(lock, systems), path)
     if not found:
         return None
     groups = found.groupdict()
@@ -98,30 +104,47 @@ def find_files(lock: LockConfig, root: Path) -> list[str]:
     return sorted(path for path in candidates if read_place(lock, path) is not None)
 
 
-def owner_of(locks: Iterable[LockConfig], path: str) -> LockConfig | None:
-    """Return the lock that has a lock file of this path, for some target, or None.
+class Owners:
+    """Tells whose a lock file is, by its path; `locks` are all there are."""
 
-    Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
-    """
-    owners = [lock for lock in locks if read_place(lock, path) is not None]
-    return max(owners, key=lambda lock: len(_stem(lock)), default=None)
+    def __init__(self, locks: Iterable[LockConfig]) -> None:
+        # Regular expressions for those alone whose files may have the path.
+        self._starts = [(_start(lock), lock) for lock in locks]
+
+    def owner(self, path: str) -> LockConfig | None:
+        """Return the lock that has a lock file of this path, for some target, or None.
+
+        Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
+        """
+        owners = [
+            lock
+            for start, lock in self._starts
+            if path.startswith(start) and read_place(lock, path) is not None
+        ]
+        return max(owners, key=lambda lock: len(_stem(lock)), default=None)
+
+
+def _start(lock: LockConfig) -> str:
+    """Return what the path of each lock file of a lock begins with; may be too little."""
+    if lock.lockfile is None:
+        return _stem(lock)
+    return lock.lockfile.partition("{")[0]
 
 
 def find_earlier(
-    lock: LockConfig, target: Target, path: str, root: Path, locks: Iterable[LockConfig]
+    lock: LockConfig, target: Target, path: str, root: Path, owners: Owners
 ) -> Iterator[str]:
     """Yield the other lock files of this lock that there are, the one most like `path` first.
 
-    They are of a time when it had other targets, or no pattern. `locks` are all there are: what
-    is another's is not this one's.
+    They are of a time when it had other targets, or no pattern; what is another's by `owners`
+    is not this one's.
     """
-    others = [each for each in locks if each.name != lock.name]
     found: list[tuple[tuple[bool, bool, int, int], str]] = []
     for shape in dict.fromkeys((lock, replace(lock, lockfile=None))):
         folders = {posixpath.dirname(path), posixpath.dirname(_stem(lock))}
         for each in sorted(file for folder in folders for file in _files_in(root, folder)):
             place = read_place(shape, each, any_system=True)
-            if place is None or each == path or owner_of(others, each) is not None:
+            if place is None or each == path or owners.owner(each) not in (None, lock):
                 continue
             found.append((_unlikeness(place, target), each))
     for _, each in sorted(found):
@@ -205,16 +228,21 @@ def _stem(lock: LockConfig) -> str:
     return posixpath.join(posixpath.dirname(first), name)
 
 
+def _between(systems: str) -> str:
+    """Return the regular expression of what stands between stem and suffix, without a pattern."""
+    python = r"(?:-py(?P<python>(?:py)?\d+\.\d+t?))?"
+    return python + (rf"(?:-(?P<platform>{systems}))?" if systems else "")
+
+
 @functools.lru_cache(maxsize=1024)
 def _expression(lock: LockConfig, systems: str) -> str:
-    """Return the regular expression of the paths that lock files of a lock have."""
-    stem = _stem(lock)
-    if lock.lockfile is None:
-        between = r"(?:-py(?P<python>(?:py)?\d+\.\d+t?))?"
-        between += rf"(?:-(?P<platform>{systems}))?" if systems else ""
-        return f"{re.escape(stem)}{between}{re.escape(_SUFFIX)}"
-    known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
-    return _filled(lock.lockfile, known, systems or re.escape(running_platform().system))
+    """Return the regular expression of the paths that the pattern of a lock gives."""
+    known = {
+        "name": re.escape(lock.name),
+        "stem": re.escape(posixpath.basename(_stem(lock))),
+    }
+    pattern = lock.lockfile or ""
+    return _filled(pattern, known, systems or re.escape(running_platform().system))
 
 
 def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:

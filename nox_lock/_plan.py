@@ -11,11 +11,11 @@ from nox_lock._errors import ConfigError
 from nox_lock._inputs import Parts
 from nox_lock._layers import find_lowers, in_order, roots_of
 from nox_lock._places import (
+    Owners,
     find_earlier,
     find_orphans,
     find_stamped,
     lockfile_path,
-    owner_of,
     read_place,
 )
 from nox_lock._planned import Planned, made_on
@@ -107,6 +107,7 @@ class _Planner:
         self.environ = environ
         self.used = used
         self.files = Files(root, expected=self._is_lock_file)
+        self.owners = Owners(config.locks.values())
         self.planned: dict[str, Planned] = {}
         self._inputs: dict[str, Inputs] = {}
         self._lowers: dict[str, dict[str, str]] = {}
@@ -165,7 +166,7 @@ class _Planner:
                 other = f"lock {self.planned[path].name!r}"
             raise self._shared(lock.name, path, other)
         below = self._below(lock, target, system)
-        _refuse_other_targets(lock, target, inputs, below, self.locks.values())
+        _refuse_other_targets(lock, target, inputs, below, self.owners)
         existing = existing or _lockfile.read(self.root, path)
         earlier = None
         if existing is None:
@@ -189,8 +190,7 @@ class _Planner:
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
         """Return the lock file that one which does not stand yet takes the place of."""
-        locks = self.locks.values()
-        for each in find_earlier(lock, target, path, self.root, locks):
+        for each in find_earlier(lock, target, path, self.root, self.owners):
             found = _lockfile.read(self.root, each)
             if found is not None and found.recognised:
                 return found
@@ -198,7 +198,7 @@ class _Planner:
         for each in find_stamped(self.root):
             found = _lockfile.read(self.root, each)
             command = (found and found.command) or ""
-            if owner_of(locks, each) is None and command.split()[-1:] == [*lock.inputs[:1]]:
+            if self.owners.owner(each) is None and command.split()[-1:] == [*lock.inputs[:1]]:
                 return found
         return None
 
@@ -229,7 +229,7 @@ class _Planner:
     def _find_lowers(self, name: str) -> dict[str, str]:
         if name not in self._lowers:
             lock, locks = self.locks[name], self.locks.values()
-            self._lowers[name] = find_lowers(lock, locks, self._roots, self._read)
+            self._lowers[name] = find_lowers(lock, locks, self.owners, self._roots, self._read)
         return self._lowers[name]
 
     def _read(self, lock: LockConfig) -> Inputs:
@@ -238,7 +238,7 @@ class _Planner:
         return self._inputs[lock.name]
 
     def _is_lock_file(self, path: str) -> bool:
-        return owner_of(self.locks.values(), path) is not None
+        return self.owners.owner(path) is not None
 
 
 def _read(
@@ -256,7 +256,7 @@ def _refuse_other_targets(
     target: Target,
     inputs: Inputs,
     below: Iterable[Planned],
-    locks: Collection[LockConfig],
+    owners: Owners,
 ) -> None:
     """Refuse an input that names the lock file of another lock, made for another target.
 
@@ -265,7 +265,7 @@ def _refuse_other_targets(
     """
     right = {each.path for each in below}
     for include in inputs.includes:
-        other = owner_of(locks, include.file)
+        other = owners.owner(include.file)
         if other is None or include.file in right or other.name == lock.name:
             continue
         flag = "-c" if include.constraint else "-r"

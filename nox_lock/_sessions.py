@@ -167,7 +167,7 @@ def _voice(session: nox.Session) -> Voice:
     from nox_lock._voice import Voice, speaks_unicode  # noqa: PLC0415
 
     unicode = speaks_unicode(sys.stderr.encoding)
-    return Voice(session.log, session.warn, _lock_command(), unicode)
+    return Voice(session.log, session.warn, _lock_command(), unicode=unicode)
 
 
 def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:

@@ -10,8 +10,7 @@ import os
 import platform
 import re
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import InvalidMarker, Marker
 
@@ -39,8 +38,7 @@ SYSTEM = (
 _SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Target:
+class Target(NamedTuple):
     """A Python that a lock file is made for.
 
     Attributes:
@@ -63,8 +61,7 @@ class Target:
         return self.implementation, tuple(map(int, self.version.split("."))), self.threaded
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(NamedTuple):
     """Where a lock file was made: `sys.platform` and `platform.machine()`."""
 
     system: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from nox_lock._planned import Planned
@@ -12,8 +11,7 @@ FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
 ORPHANED = "orphaned"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why a lock file is not fresh, or what is to be known of one: which file, which line."""
 
     message: str
@@ -31,8 +29,7 @@ class Reason:
         return f"{self.file or ''}{f':{self.line}' if self.line else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a lock file is worth.
 
     Attributes:
@@ -55,8 +52,7 @@ class Verdict:
         return self.word == FRESH
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A lock file and its verdict.
 
     Attributes:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-@dataclass(frozen=True)
 class Voice:
     """What a command says goes here; threads that speak at once do so one after the other.
 
-    Attributes:
+    Args:
         log: takes a line on what is done.
         alert: takes a line on what somebody should change.
         lock_command: what a person runs to lock.
         unicode: whether those who listen can be shown more than ASCII.
     """
 
-    log: Callable[[str], None]
-    alert: Callable[[str], None]
-    lock_command: str
-    unicode: bool = False
-    _turn: threading.RLock = field(default_factory=threading.RLock)
+    def __init__(
+        self,
+        log: Callable[[str], None],
+        alert: Callable[[str], None],
+        lock_command: str,
+        *,
+        unicode: bool = False,
+    ) -> None:
+        self.log = log
+        self.alert = alert
+        self.lock_command = lock_command
+        self.unicode = unicode
+        self._turn = threading.RLock()
 
     def tell(self, *lines: str) -> None:
         """Say what is done; nothing comes between the lines."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,7 +74,17 @@ def test_text_is_ascii_where_nothing_else_can_be_shown(stale: Project) -> None:
 
 
 def test_colours_are_those_of_nox(stale: Project) -> None:
-    said = check(stale, NO_COLOR="", FORCE_COLOR="1").failed().stderr
+    coloured = {**stale.environment(), "FORCE_COLOR": "1"}
+    del coloured["NO_COLOR"]
+    said = subprocess.run(
+        [sys.executable, "-m", "nox", "-s", "lock-check"],
+        cwd=stale.root,
+        env=coloured,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+    ).stderr
     [fresh] = [line for line in said.splitlines() if f"{LOCK}: fresh" in line]
     [wrong] = [line for line in said.splitlines() if f"{DEV}: stale" in line]
     assert "\x1b[34m" in fresh  # information, in blue
