@@ -46,7 +46,7 @@ def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
     lock = planned.origin
     if fresh_start or lock is None or not lock.recognised:
         lock = None
-    if not planned.below and lock is planned.existing:
+    if not planned.below and lock is planned.existing and not (lock and lock.includes):
         return Seed(lock.pins, lock.body) if lock else Seed()
     pins = {pin.name: pin for pin in _versions(lock, planned)}
     for low in planned.below:

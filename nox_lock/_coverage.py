@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from nox_lock._target import holds
+from nox_lock._target import counts, holds
 from nox_lock._verdict import Reason
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that every requirement has a pin that meets it, and every constraint holds."""
-    pins: dict[str, Pin] = {pin.name: pin for pin in lock.pins if pin.name}
+    pins: dict[str, Pin] = {
+        pin.name: pin
+        for pin in reversed(lock.pins)
+        if pin.name and counts(pin.marker, planned.target, planned.platform)
+    }
     urls = {bare_url(pin.url) for pin in lock.pins if pin.url}
     left_out = (
         set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
@@ -66,6 +71,42 @@ def bare_url(url: str | None) -> str:
     return bare.replace("git+file:///", "git+file:/")
 
 
+def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Check that what an input asks for by name has the marker in the lock that it has there.
+
+    pip-compile gives a pin the marker of the last line that asks for it and counts; uv none.
+    https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
+    """
+    by_pip_compile = lock.stamp is not None or (lock.maker or "").startswith("pip-compile")
+    if not by_pip_compile or not planned.inputs.judgeable:
+        return
+    last: dict[str | None, Entry] = {}
+    undecided = set()
+    for entry in planned.inputs.entries:
+        active = holds(entry.marker, planned.target, planned.platform)
+        if active is None:
+            undecided.add(entry.name)
+        elif active and (entry.marker or entry.name not in last):
+            last[entry.name] = entry
+    for pin in lock.pins:
+        asked = last.get(pin.name)
+        wanted = str(asked.marker or "") if asked else ""
+        if pin.file or pin.name in undecided or wanted == _canonical(pin.marker):
+            continue
+        has = f"the marker {pin.marker}" if pin.marker else "no marker"
+        if asked is None:
+            yield Reason(f"{pin.shown} has {has}, which no input gives it", planned.path, pin.line)
+        else:
+            yield Reason(f"{asked.text}: its pin has {has} in the lock", *asked.where)
+
+
+def _canonical(marker: str) -> str:
+    try:
+        return str(Marker(marker)) if marker else ""
+    except InvalidMarker:
+        return marker
+
+
 def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that an input asks for every pin, directly or through others, as annotated."""
     if not lock.annotated or not planned.inputs.judgeable:
@@ -91,6 +132,8 @@ def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         reached |= more
         growing = bool(more)
     for pin in lock.pins:
+        if pin.file or not counts(pin.marker, planned.target, planned.platform):
+            continue
         if _key(pin) in reached or bare_url(pin.url or "-") in wanted:
             continue
         entry = silent.get(pin.name)

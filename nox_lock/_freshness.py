@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
-from nox_lock._coverage import bare_url, judge_entries, judge_reach
+from nox_lock._coverage import bare_url, judge_entries, judge_markers, judge_reach
 from nox_lock._lint import find_faults, find_strangers, find_weak
 from nox_lock._target import counts
 from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict
@@ -56,6 +56,7 @@ def judge(planned: Planned) -> Verdict:
         *faults,
         *_judge_target(planned, lock),
         *judge_entries(planned, lock),
+        *judge_markers(planned, lock),
         *judge_reach(planned, lock),
         *_judge_options(planned, lock),
         *_judge_settings(planned, lock),

@@ -35,7 +35,7 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         if has_password(option.text):
             yield Reason("a password stands here in clear", planned.path, option.line)
     hashed = lock.hashed and planned.settings.generate_hashes
-    for pin in lock.pins:
+    for pin in _own(lock):
         if pin.url and has_password(pin.url):
             yield Reason("a password stands here in clear", planned.path, pin.line)
         if hashed and not pin.hashes and not pin.unhashable:
@@ -54,7 +54,7 @@ def find_strangers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         return
     by_name = {entry.name for entry in planned.inputs.entries if entry.url}
     by_url = {bare_url(entry.url) for entry in planned.inputs.entries if entry.url}
-    for pin in lock.pins:
+    for pin in _own(lock):
         if pin.url is None or pin.name in by_name or bare_url(pin.url) in by_url:
             continue
         if not _as_stamped(lock):
@@ -76,7 +76,7 @@ def find_weak(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)
-    for pin in lock.pins:
+    for pin in _own(lock):
         if pin.url is None:
             continue
         if pin.editable:
@@ -89,6 +89,11 @@ def find_weak(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         elif _is_open(pin.url) and not pin.hashes:
             said = f"{_named(pin)} is not encrypted and has no hash"
             yield Reason(said, planned.path, pin.line)
+
+
+def _own(lock: LockFile) -> Iterator[Pin]:
+    """Yield the pins that stand in the file itself: those of others are told of there."""
+    return (pin for pin in lock.pins if not pin.file)
 
 
 def _as_stamped(lock: LockFile) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,7 +60,8 @@ class LockFile(NamedTuple):
         command: the command the header names, or None.
         stamp: our line, or None.
         options: its option lines.
-        pins: its pins, in their order.
+        includes: the lock files it includes, as it names them: their pins are pins of it.
+        pins: its pins, in their order; behind them those of the files it includes.
         unsafe: projects left out as unsafe, by normalized name.
         body: all but header, stamp and options, with LF.
         problems: lines that are no pins: the file does not hold together.
@@ -74,6 +76,7 @@ class LockFile(NamedTuple):
     unsafe: frozenset[str]
     body: str
     problems: tuple[Problem, ...]
+    includes: tuple[OptionLine, ...] = ()
 
     @property
     def hashed(self) -> bool:
@@ -103,11 +106,33 @@ def digest(text: str) -> str:
 
 
 def read(root: Path, file: str) -> LockFile | None:
-    """Read a lock file, by its path relative to `root`; None when there is none.
+    """Read a lock file with all it includes, by its path relative to `root`; None for no file.
 
     Raises:
         LockFileError: when it is there and cannot be read.
     """
+    lock = _read(root, file)
+    return _with_included(lock, root, file, {file}) if lock and lock.includes else lock
+
+
+def _with_included(lock: LockFile, root: Path, file: str, seen: set[str]) -> LockFile:
+    """Return a lock file with the pins of those it includes; pip takes them beside the file."""
+    pins, problems = list(lock.pins), list(lock.problems)
+    for name, line in lock.includes:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
+        if path in seen:
+            continue
+        seen.add(path)
+        other = _read(root, path)
+        if other is None:
+            problems.append(Problem(f"it includes {path}, which is not there", line))
+            continue
+        other = _with_included(other, root, path, seen)
+        pins += [pin if pin.file else pin._replace(file=path) for pin in other.pins]
+    return lock._replace(pins=tuple(pins), problems=tuple(problems))
+
+
+def _read(root: Path, file: str) -> LockFile | None:
     try:
         data = (root / file).read_bytes()
     except FileNotFoundError:
@@ -147,8 +172,9 @@ def parse(text: str) -> LockFile:
         options=tuple(reader.options),
         pins=tuple(reader.pins),
         unsafe=frozenset(reader.unsafe),
-        body=_without_separator(body, after_options=bool(reader.options)),
+        body=_without_separator(body, after_options=bool(reader.options or reader.includes)),
         problems=tuple(reader.problems),
+        includes=tuple(reader.includes),
     )
 
 

@@ -20,13 +20,15 @@ _DIRECT = re.compile(
     r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
 )
 _HASH = re.compile(r"--hash[= ](\w+:[0-9a-fA-F]+)")
+# pip-compile-multi lets a lock file include those it builds on.
+_INCLUDE = re.compile(r"(?:-r\s*|--requirement[ =]\s*)(?P<file>[^\s#]+)")
 _HASH_LINE = "    --hash="
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 _UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
 
 
 class OptionLine(NamedTuple):
-    """An option line of a lock file, as ``--name value``."""
+    """An option line of a lock file: ``--name value``, or the file that a ``-r`` names."""
 
     text: str
     line: int
@@ -35,7 +37,8 @@ class OptionLine(NamedTuple):
 class Pin(NamedTuple):
     """One locked project: a version, or a direct URL or path.
 
-    `via` names who asked for it, as pip-compile's annotation does: projects, or ``-r file``.
+    `via` names who asked for it, as pip-compile's annotation does: projects, or ``-r file``;
+    `file` is empty, or the other lock file in which it stands, by a ``-r`` of this one.
     """
 
     name: str | None
@@ -47,6 +50,7 @@ class Pin(NamedTuple):
     editable: bool = False
     hashes: Sequence[str] = ()
     via: Sequence[str] = ()
+    file: str = ""
 
     @property
     def shown(self) -> str:
@@ -75,6 +79,7 @@ class BodyReader:
     def __init__(self) -> None:
         self.pins: list[Pin] = []
         self.options: list[OptionLine] = []
+        self.includes: list[OptionLine] = []
         self.unsafe: list[str] = []
         self.problems: list[Problem] = []
         self._seen: dict[str, Pin] = {}
@@ -105,7 +110,11 @@ class BodyReader:
         elif not bare:
             self._in_pin = False
         elif bare.startswith("-") and not bare.startswith(("-e ", "--editable")):
-            self.options.append(OptionLine(bare, number))
+            found = _INCLUDE.match(bare)
+            if found:
+                self.includes.append(OptionLine(found["file"], number))
+            else:
+                self.options.append(OptionLine(bare, number))
             return True
         else:
             self._requirement(bare, number)

@@ -363,7 +363,8 @@ def test_the_locks_of_the_corpus_are_read(shared: Path) -> None:
         assert lock.problems == (), path.name
         starts = [line for line in text.splitlines() if re.match(r"[A-Za-z0-9]|-e ", line)]
         assert len(lock.pins) == len(starts), path.name
-        assert len(lock.options) == len(re.findall(r"^--?(?!e )\w", text, re.MULTILINE)), path.name
+        lines = len(lock.options) + len(lock.includes)
+        assert lines == len(re.findall(r"^--?(?!e )\w", text, re.MULTILINE)), path.name
         assert sum(len(pin.hashes) for pin in lock.pins) == text.count("--hash="), path.name
         assert lock.annotated
         assert lock.recognised
