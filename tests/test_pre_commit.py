@@ -116,6 +116,7 @@ def test_a_commit_with_a_stale_lock_is_stopped(repository: Repository) -> None:
     mended = repository.run(*command)
     assert mended.returncode != 0
     assert "files were modified by this hook" in mended.stdout
+    repository.run("git", "add", "--all")
     again = repository.run(*command)
     assert again.returncode == 0, again.stdout
     assert repository.commit("More").returncode == 0

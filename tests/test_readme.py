@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from nox_lock import _cache
 from nox_lock._config import parse_config
@@ -97,3 +99,36 @@ def test_the_map_is_whole_and_in_order() -> None:
         for line in re.findall(r"from nox_lock import (.*)", code):
             imported.update(re.findall(r"\b_[a-z]\w*", line))
         assert imported <= {*listed[:number]}, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_shows_workflows_and_objects_that_can_be_read(page: Path) -> None:
+    """Every YAML block of a page is a mapping, every JSON block an object."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        assert isinstance(yaml.safe_load(block), dict)
+    for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL):
+        assert isinstance(json.loads(block), dict)
+
+
+def test_the_json_that_is_told_is_the_json_that_is_given(
+    project: Project, index: LocalIndex
+) -> None:
+    """The object of the page on verdicts is what a check prints for such a project."""
+    page = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    shown = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert shown
+    index.publish("app", "1.0")
+    project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
+    project.write("requirements-dev.in", "# dev\napp\n")
+    project.nox("-s", "lock").ok()
+    project.write("requirements-dev.in", "# dev\napp>=2\n")
+    given = json.loads(project.nox("-s", "lock-check", "--", "--format=json").failed().stdout)
+    given["locks"][0]["python"] = "3.11"
+    assert given == json.loads(shown[1])
+
+
+def test_the_hooks_that_are_told_are_there() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert set(re.findall(r"- id: ([\w-]+)", page)) == {hook["id"] for hook in hooks}
