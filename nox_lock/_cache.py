@@ -15,17 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock._errors import ConfigError, WaitError
 from nox_lock._files import write_atomically
+from nox_lock._turns import SECONDS, read_timeout, take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from filelock import BaseFileLock
-
 VARIABLE = "NOX_LOCK_CACHE_DIR"
-_TIMEOUT_VARIABLE = "NOX_LOCK_TIMEOUT"
-_TIMEOUT_SECONDS = 600.0
 # Part of every path: another layout gets another folder, and old processes keep theirs.
 _LAYOUT = "v1"
 _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "tools")
@@ -44,7 +40,7 @@ class Cache:
     """The cache in one folder; a folder of None remembers nothing."""
 
     folder: Path | None
-    timeout: float = _TIMEOUT_SECONDS
+    timeout: float = SECONDS
 
     def get(self, key: str) -> Entry | None:
         """Return the entry for `key`, or None; one that does not verify is removed."""
@@ -73,8 +69,10 @@ class Cache:
             write_atomically(self._path(key), text)
 
     @contextmanager
-    def hold(self, key: str, tell: Callable[[str], None]) -> Iterator[None]:
-        """Be the only process that works on `key`; `tell` hears of a wait.
+    def hold(
+        self, key: str, tell: Callable[[str], None], doing: str = "compiles the same lock"
+    ) -> Iterator[None]:
+        """Be the only process that works on `key`; `tell` hears of a wait, `doing` says for what.
 
         Raises:
             WaitError: when another process holds it for longer than `timeout` seconds.
@@ -82,37 +80,9 @@ class Cache:
         if self.folder is None:
             yield
             return
-        from filelock import FileLock  # noqa: PLC0415  (7 ms, only when compiling)
-
         path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
-        lock = FileLock(path)
-        held = self._acquire(lock, path, tell)
-        try:
+        with take_turn(path, self.timeout, tell, doing):
             yield
-        finally:
-            if held:
-                lock.release()
-
-    def _acquire(self, lock: BaseFileLock, path: Path, tell: Callable[[str], None]) -> bool:
-        """Take a file lock; False where the file system has none, and work may be done twice."""
-        from filelock import Timeout  # noqa: PLC0415
-
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                tell("waiting for another process that compiles the same lock")
-                lock.acquire(timeout=self.timeout)
-        except Timeout as error:
-            raise WaitError(
-                f"another process has been compiling the same lock for {self.timeout:g} s "
-                f"(it holds {path.name} in the cache's folder `busy`)",
-                hint=f"Wait for it or end it; {_TIMEOUT_VARIABLE}=SECONDS waits longer.",
-            ) from error
-        except (OSError, NotImplementedError):
-            return False
-        return True
 
     @contextmanager
     def workshop(self) -> Iterator[Path]:
@@ -141,7 +111,7 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
     Raises:
         ConfigError: for a `NOX_LOCK_TIMEOUT` that is no number of seconds.
     """
-    timeout = _timeout(environ)
+    timeout = read_timeout(environ)
     if given := environ.get(VARIABLE):
         folder = Path(given).expanduser().absolute()
     else:
@@ -174,14 +144,3 @@ def make_key(*facts: str) -> str:
 
 def _check(key: str, entry: Entry) -> str:
     return make_key(key, entry.body, entry.day)
-
-
-def _timeout(environ: Mapping[str, str]) -> float:
-    text = environ.get(_TIMEOUT_VARIABLE, "")
-    try:
-        seconds = float(text) if text else _TIMEOUT_SECONDS
-    except ValueError:
-        seconds = -1.0
-    if not seconds >= 0:
-        raise ConfigError(f"{_TIMEOUT_VARIABLE} is {text!r}", hint="Give a number of seconds.")
-    return seconds

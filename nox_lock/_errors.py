@@ -121,5 +121,9 @@ class WaitError(NoxLockError):
     """Another process held a file lock for longer than `NOX_LOCK_TIMEOUT`."""
 
 
+class InstallError(NoxLockError):
+    """pip or uv could not install what is locked; what it said stands above."""
+
+
 class EnvironmentMismatchError(NoxLockError):
     """After installing, the environment still does not hold what the lock says."""

@@ -13,29 +13,29 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import nox
 import nox.registry
-from nox.virtualenv import InterpreterNotFound
+from nox.command import CommandFailed
+from nox.virtualenv import InterpreterNotFound, VirtualEnv
 
-from nox_lock._errors import ConfigError, InterpretersMissingError, NoxLockError
+from nox_lock._errors import ConfigError, InstallError, InterpretersMissingError, NoxLockError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nox._decorators import Func
     from packaging.specifiers import SpecifierSet
 
     from nox_lock._config import Config
+    from nox_lock._installing import Wanted
     from nox_lock._planned import Planned
+    from nox_lock._providing import Project
     from nox_lock._target import Target
     from nox_lock._voice import Voice
 
-    Project = Literal["editable", "wheel"] | None
     RawFunc = Callable[..., Any]
-
-_PROJECT = ("editable", "wheel")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def session(
     *,
     lock: str | Sequence[str] | None = None,
     project: Project = None,
+    constrain: bool = False,
     **kwargs: Any,
 ) -> Callable[[RawFunc | Func], Func]: ...
 
@@ -74,6 +75,7 @@ def session(
     *,
     lock: str | Sequence[str] | None = None,
     project: Project = None,
+    constrain: bool = False,
     **kwargs: Any,
 ) -> Any:
     """Make a nox session that installs its lock before its body runs.
@@ -86,24 +88,35 @@ def session(
         func: the session's body, when used without parentheses.
         lock: the name of its lock, or several; left out, the only one, or `requirements`.
         project: also install the project itself: ``"editable"``, or ``"wheel"`` for a build.
+        constrain: hold what the body installs later to the versions of the lock.
         kwargs: arguments of `nox.session`,
             https://nox.thea.codes/en/stable/config.html#defining-sessions
     """
     if func is None:
-        return functools.partial(_make, lock=lock, project=project, **kwargs)
-    return _make(func, lock=lock, project=project, **kwargs)
+        return functools.partial(_make, lock=lock, project=project, constrain=constrain, **kwargs)
+    return _make(func, lock=lock, project=project, constrain=constrain, **kwargs)
 
 
 def _make(
-    func: Any, /, *, lock: str | Sequence[str] | None, project: Project, **kwargs: Any
+    func: Any,
+    /,
+    *,
+    lock: str | Sequence[str] | None,
+    project: Project,
+    constrain: bool,
+    **kwargs: Any,
 ) -> Func:
     body = getattr(func, "func", func)  # a Func, when stacked on nox.session
     names = _names(lock)
+    given = [name for name in names if name is not None]
 
     @functools.wraps(body)
     def locked(session: nox.Session, *args: Any, **options: Any) -> Any:
-        install(session, *(name for name in names if name is not None), project=project)
-        return body(session, *args, **options)
+        wanted = _provide(session, given, project, constrain=constrain)
+        try:
+            return body(session, *args, **options)
+        finally:
+            _record_body(session, wanted)
 
     kwargs.setdefault("reuse_venv", True)
     made = nox.session(locked, **kwargs)
@@ -131,7 +144,9 @@ def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
         _OURS[name] = register(body)
 
 
-def install(session: nox.Session, *names: str, project: Project = None) -> None:
+def install(
+    session: nox.Session, *names: str, project: Project = None, constrain: bool = False
+) -> None:
     """Make a session's environment hold what its lock says; run nothing when it does already.
 
     A stale or missing lock is compiled first, or is an error, as `on-stale` says.
@@ -140,11 +155,40 @@ def install(session: nox.Session, *names: str, project: Project = None) -> None:
         session: the session, with a virtual environment.
         names: the locks; none means the only one, or `requirements`. Several must agree.
         project: also install the project itself: ``"editable"``, or ``"wheel"`` for a build.
+        constrain: hold what is installed later to the versions of the lock.
     """
+    _provide(session, names, project, constrain=constrain)
+
+
+def _provide(
+    session: nox.Session, names: Sequence[str], project: Project, *, constrain: bool
+) -> Wanted | None:
     with _reported(session):
-        if project not in (None, *_PROJECT):
-            raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
-        _install(session, names, project)
+        from nox_lock._providing import provide  # noqa: PLC0415
+
+        if session.bin_paths is None:
+            _refuse_no_environment(session)
+            return None
+        wanted = provide(names, project, _Host(session))
+        if constrain:
+            from nox_lock._installing import write_constraints  # noqa: PLC0415
+
+            url = write_constraints(wanted)
+            session.env.update({"PIP_CONSTRAINT": url, "UV_CONSTRAINT": url})
+        return wanted
+
+
+def _record_body(session: nox.Session, wanted: Wanted | None) -> None:
+    """Keep what the body left in the environment, and say what it changed."""
+    if wanted is None:
+        return
+    from nox_lock._installing import record_body  # noqa: PLC0415
+
+    try:
+        for line in record_body(wanted):
+            session.warn(f"changed by this session itself, and repaired by the next run: {line}")
+    except OSError as error:
+        session.warn(f"what this session left cannot be kept: {error.strerror}")
 
 
 def _lock(session: nox.Session) -> None:
@@ -170,62 +214,73 @@ def _voice(session: nox.Session) -> Voice:
     return Voice(session.log, session.warn, _lock_command(), unicode=unicode)
 
 
-def _install(session: nox.Session, names: Sequence[str], project: Project) -> None:
-    from nox_lock import _environment  # noqa: PLC0415
-    from nox_lock._freshness import is_fresh  # noqa: PLC0415
-    from nox_lock._targets import of_target  # noqa: PLC0415
+class _Host:
+    """A session, as `_providing` knows it; what installs in it is pip, or uv."""
 
-    if session.bin_paths is None:
-        _refuse_no_environment(session)
-        return
-    root, on_stale = Path.cwd(), _on_stale()
-    remake = f"nox --reuse-venv=never -s {shlex.quote(session.name)}"
-    venv = _environment.find_environment(Path(session.virtualenv.location).resolve(), remake)
-    wanted: Sequence[str | None] = names or [None]
-    config, planned = _plan(wanted)
-    asked = {config.lock(name).name for name in wanted}
-    chosen = of_target([each for each in planned if each.name in asked], venv.target)
-    by_content = bool(os.environ.get("CI"))
-    stale = [each for each in chosen if not is_fresh(each, by_content=by_content)]
-    made = _relock(session, on_stale or config.on_stale, stale) if stale else {}
-    chosen = [made.get(each.path, each) for each in chosen]
-    _environment.refuse_disagreement(chosen)
-    for each in chosen:
-        if _environment.find_differences(each, venv.site, root) and _installs(session):
-            _environment.make_equal(each, venv, root, _installer(session), remake)
-    if project == "wheel" and _installs(session):
-        _installer(session)(["--no-deps", "."])
-    editable = project == "editable" and not _environment.project_is_installed(venv, root)
-    if editable and _installs(session):
-        _installer(session)(["--no-deps", "-e", "."])
-        _environment.record_project(venv, root)
+    def __init__(self, session: nox.Session) -> None:
+        self.session = session
+        self.name = session.name
+        self.voice = _voice(session)
+        self.plan = _plan
 
+    @property
+    def location(self) -> Path:
+        return Path(self.session.virtualenv.location).resolve()
 
-def _installer(session: nox.Session) -> Callable[[list[str]], None]:
-    """Return what installs in a session: pip, or uv with the indexes that pip is told of."""
-    from nox_lock._indexes import read_index_settings, uv_environment  # noqa: PLC0415
+    @property
+    def remake_command(self) -> str:
+        return f"nox --reuse-venv=never -s {shlex.quote(self.name)}"
 
-    environ: dict[str, str] = {}
-    if session.venv_backend == "uv":
-        environ = uv_environment(read_index_settings(os.environ), os.environ)
-    return lambda words: session.install(*words, env=environ)
+    @property
+    def installer(self) -> _Installer:
+        return _Installer(self.session)
 
+    def installs(self) -> bool:
+        """Tell whether nox installs in this session: not under -R or --no-install.
 
-def _on_stale() -> str:
-    """Return what `NOX_LOCK_ON_STALE` says, or nothing."""
-    from nox_lock._config import check_on_stale  # noqa: PLC0415
+        nox has no other public way to ask; see `session.run_install` in its documentation.
+        """
+        return self.session.run_install("python", "-V", silent=True, log=False) is not None
 
-    said = os.environ.get("NOX_LOCK_ON_STALE", "")
-    return check_on_stale(said, "NOX_LOCK_ON_STALE") if said else ""
+    def remake(self) -> bool:
+        made = self.session.virtualenv
+        if not isinstance(made, VirtualEnv):
+            return False
+        made.reuse_existing = False
+        made.create()
+        return True
+
+    def output(self, line: str) -> None:
+        nox.logger.logger.output(line)
 
 
-def _relock(session: nox.Session, on_stale: str, stale: Sequence[Planned]) -> Mapping[str, Planned]:
-    from nox_lock._commands import make_locker  # noqa: PLC0415
-    from nox_lock._resolution import Wishes  # noqa: PLC0415
-    from nox_lock._stacks import relock  # noqa: PLC0415
+class _Installer:
+    """What installs in a session: pip, or uv with the indexes that pip is told of."""
 
-    locker = make_locker(Wishes(), _voice(session))
-    return relock(locker, stale, on_stale, lambda: _installs(session), _lock_command())
+    def __init__(self, session: nox.Session) -> None:
+        from nox_lock._indexes import read_index_settings, uv_environment  # noqa: PLC0415
+
+        self.session = session
+        self.by_uv = session.venv_backend == "uv"
+        self.environ: dict[str, str] = {}
+        if self.by_uv:
+            self.environ = uv_environment(read_index_settings(os.environ), os.environ)
+
+    def install(self, arguments: list[str], log: Path | None = None) -> None:
+        environ = {} if self.by_uv or log is None else {"PIP_LOG": str(log)}
+        try:
+            self.session.install(*arguments, env={**self.environ, **environ})
+        except CommandFailed as error:
+            raise InstallError("not all that is locked could be installed:") from error
+
+    def uninstall(self, names: list[str]) -> None:
+        command = ["uv", "pip", "uninstall"]
+        if not self.by_uv:
+            command = ["python", "-m", "pip", "uninstall", "--yes"]
+        try:
+            self.session.run_install(*command, *names, env=self.environ, silent=True)
+        except CommandFailed as error:
+            raise InstallError(f"could not be taken away: {', '.join(names)}") from error
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
@@ -259,14 +314,6 @@ def _said(locked: _Locked) -> Iterator[object]:
     yield locked.made.python
     for call in getattr(locked.made, "parametrize", ()):
         yield getattr(call, "call_spec", {}).get("python")
-
-
-def _installs(session: nox.Session) -> bool:
-    """Tell whether nox installs in this session: not under -R or --no-install.
-
-    nox has no other public way to ask; see `session.run_install` in its documentation.
-    """
-    return session.run_install("python", "-V", silent=True, log=False) is not None
 
 
 def _refuse_no_environment(session: nox.Session) -> None:

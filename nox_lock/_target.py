@@ -138,18 +138,21 @@ def _library_folders(location: Path) -> Iterator[Path]:
         yield from sorted((location / "lib").glob(pattern))
 
 
-def holds(marker: Marker | None, target: Target, platform_: Platform) -> bool | None:
+def holds(
+    marker: Marker | None, target: Target, platform_: Platform, extra: str = ""
+) -> bool | None:
     """Tell whether a marker holds for a target: yes, no, or None when X.Y alone cannot say.
 
     A marker on ``python_full_version`` may hold for the first X.Y.0 and not for the last: it is
-    evaluated for both ends.
+    evaluated for both ends. `extra` is the one that is asked for.
     """
     if marker is None:
         return True
     if _UNKNOWABLE.search(str(marker)):
         return None
     first, last = (
-        marker.evaluate(_marker_environment(target, platform_, micro)) for micro in ("0", "99")
+        marker.evaluate({**_marker_environment(target, platform_, micro), "extra": extra})
+        for micro in ("0", "99")
     )
     return first if first == last else None
 

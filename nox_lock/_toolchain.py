@@ -100,7 +100,8 @@ def find_toolchain(  # noqa: PLR0913  (each is another thing that a compile has 
     preparing = f"pip-tools {version} for Python {target}"
     with cache.hold(
         f"tools-{home.name}",
-        lambda _: tell(f"waiting for another process that prepares {preparing}"),
+        tell,
+        f"prepares {preparing}",
     ):
         may_do = not remake or _ready_file(home) != seen
         if may_do and (toolchain := _ready(home, version)):

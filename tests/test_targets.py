@@ -675,14 +675,15 @@ def test_each_python_gets_what_it_needs(pythons: Project, index: LocalIndex) -> 
         assert {name: found[name] for name in known if name in found} == versions
         assert f"({version.replace('.', ', ')})" in run.output
     # Only the one of the old Python is stale now, and only it is made anew by its session.
-    pythons.write("requirements.in", f'app\nlib ; python_version > "{old}"\n')
+    pythons.write("requirements.in", f'app\nlib\nnewer ; python_version <= "{old}"\n')
     run = pythons.nox("-s", "lock-check").failed()
     assert f"requirements-py{new}.txt: fresh" in run.output
     assert f"requirements-py{old}.txt: stale" in run.output
     run = pythons.nox("-s", f"tests-{new}").ok()
     assert "compiling" not in run.output
     run = pythons.nox("-s", f"tests-{old}").ok()
-    assert pins(pythons.read(f"requirements-py{old}.txt")) == {"app": "1.0", "backport": "1.0"}
+    more = wanted[old] | {"newer": "1.0"}
+    assert pins(pythons.read(f"requirements-py{old}.txt")) == more
     assert pythons.read(f"requirements-py{new}.txt") == locks[new]
 
 

@@ -1,0 +1,233 @@
+"""Make an environment hold what its lock files say, with the least work, and prove it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from nox_lock._contents import active_pins, compare, find_unmet, kept_by_body
+from nox_lock._entries import URL, relative
+from nox_lock._environment import list_installed, read_note, write_note
+from nox_lock._errors import EnvironmentMismatchError, InstallError
+from nox_lock._files import write_atomically
+from nox_lock._target import running_platform
+from nox_lock._turns import read_timeout, take_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from nox_lock._contents import Contents, Difference
+    from nox_lock._environment import Environment
+    from nox_lock._pins import Pin
+    from nox_lock._planned import Planned
+
+_PROOF, _LEFT = "proof", "left"
+_SHOWN = 5
+
+
+class Installer(Protocol):
+    """What changes an environment: pip or uv, as its backend has it."""
+
+    def install(self, arguments: list[str], log: Path | None = None) -> None:
+        """Install; what pip has to say in detail goes to `log`.
+
+        Raises:
+            InstallError: where that fails.
+        """
+
+    def uninstall(self, names: list[str]) -> None:
+        """Take distributions away.
+
+        Raises:
+            InstallError: where that fails.
+        """
+
+
+class Wanted(NamedTuple):
+    """What an environment is to hold.
+
+    Attributes:
+        planned: the lock files, which agree.
+        venv: the environment.
+        root: the project root.
+        remake: the command that makes the environment anew.
+        lock: the command that locks.
+    """
+
+    planned: Sequence[Planned]
+    venv: Environment
+    root: Path
+    remake: str
+    lock: str
+
+    def look(self) -> Contents:
+        """Compare the environment as it is now."""
+        return compare(self.planned, self.venv, list_installed(self.venv), self.root)
+
+    def extras(self, contents: Contents) -> list[str]:
+        """Return what is neither locked nor was left by the session's own body."""
+        kept = kept_by_body(read_note(self.venv, _LEFT))
+        return [name for name in contents.extras if name not in kept]
+
+
+def is_equal(wanted: Wanted) -> bool:
+    """Tell whether an environment holds exactly what it should, and that was proven."""
+    contents = wanted.look()
+    if contents.differences or wanted.extras(contents):
+        return False
+    return read_note(wanted.venv, _PROOF) == contents.digest
+
+
+def make_equal(wanted: Wanted, installer: Installer, tell: Callable[[str], None]) -> None:
+    """Make an environment hold exactly what it should, and prove that it is whole.
+
+    Nothing is taken away before all that is new is there.
+
+    Raises:
+        EnvironmentMismatchError: naming what differs still, or what a lock file lacks.
+        WaitError: when another process installs into it for too long.
+    """
+    busy = wanted.venv.notes / "busy.lock"
+    with take_turn(busy, read_timeout(os.environ), tell, "installs into this environment"):
+        contents = wanted.look()
+        force: list[str]
+        # An installer that trusts half-deleted metadata is told not to.
+        for force in ([], ["--force-reinstall"]):
+            if not contents.differences:
+                break
+            for arguments in _runs(wanted, contents.differences, tell):
+                _install(installer, [*force, *arguments], wanted)
+            contents = wanted.look()
+        if contents.differences:
+            shown = "\n".join(f"  {each}" for each in contents.differences)
+            raise EnvironmentMismatchError(
+                f"after installing, the environment is not what is locked:\n{shown}",
+                hint=f"Run: {wanted.remake}",
+            )
+        if extras := wanted.extras(contents):
+            installer.uninstall(extras)
+            contents = wanted.look()
+        _prove(wanted, contents)
+
+
+def _install(installer: Installer, arguments: list[str], wanted: Wanted) -> None:
+    """Run the installer; say of which pins it failed.
+
+    Raises:
+        InstallError: naming them with their lines.
+    """
+    log = wanted.venv.notes / "install.log"
+    log.unlink(missing_ok=True)
+    try:
+        installer.install(arguments, log)
+    except InstallError as error:
+        left = wanted.look().differences
+        said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        _, found, errors = said.partition("ERROR: ")
+        named = [each for each in left if found and _names(errors, each.pin)] or left
+        shown = [f"  {each.pin.shown} ({each.place})" for each in named[:_SHOWN]]
+        more = [f"  and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
+        raise InstallError("\n".join([error.message, *shown, *more]), hint=error.hint) from error
+
+
+def _names(text: str, pin: Pin) -> bool:
+    """Tell whether what pip said is about a pin."""
+    name = re.escape(pin.name or pin.shown).replace("\\-", "[-_.]")
+    return re.search(rf"(?<![\w.-]){name}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def _prove(wanted: Wanted, contents: Contents) -> None:
+    """Check the dependencies of what is installed, and keep that they are met.
+
+    Raises:
+        EnvironmentMismatchError: naming those that are not.
+    """
+    unmet = find_unmet(wanted.planned, wanted.venv, list_installed(wanted.venv))
+    if not unmet:
+        write_note(wanted.venv, _PROOF, contents.digest)
+        return
+    here = running_platform()
+    elsewhere = [each for each in wanted.planned if each.platform != here]
+    paths = ", ".join(each.path for each in wanted.planned)
+    hint = f"Make it anew, from the pins it has: {wanted.lock}"
+    if elsewhere:
+        made = elsewhere[0].platform
+        hint = (
+            f"It was made on {made.system}, this is {here.system}. Have one for each: "
+            f'[tool.nox-lock] platforms = ["{made.system}", "{here.system}"]'
+        )
+    raise EnvironmentMismatchError(
+        "\n".join([f"{paths} lacks what its own pins need:", *(f"  {each}" for each in unmet)]),
+        hint=hint,
+    )
+
+
+def record_body(wanted: Wanted) -> list[str]:
+    """Keep what the body of a session has left; say which pins it has changed, a line each."""
+    contents = wanted.look()
+    write_note(wanted.venv, _LEFT, " ".join(contents.extras))
+    return [str(each) for each in contents.differences]
+
+
+def write_constraints(wanted: Wanted) -> str:
+    """Write the pins as a plain constraints file, and return its ``file:`` URL.
+
+    pip takes no extras in such a file, and hashes in it would be required of all else.
+    """
+    lines = {
+        f"{pin.name}=={pin.version}{f' ; {pin.marker}' if pin.marker else ''}"
+        for each in wanted.planned
+        for pin in (each.existing.pins if each.existing else ())
+        if pin.version is not None
+    }
+    path = wanted.venv.notes / "constraints.txt"
+    write_atomically(path, "".join(f"{line}\n" for line in sorted(lines)))
+    return path.as_uri()
+
+
+def _runs(
+    wanted: Wanted, differences: Collection[Difference], tell: Callable[[str], None]
+) -> Iterator[list[str]]:
+    """Yield the arguments of the installer runs that mend differences."""
+    for planned in wanted.planned:
+        pins = [each.pin for each in differences if each.planned is planned]
+        if planned.existing is None or not pins:
+            continue
+        all_of_it = len(pins) == len([*active_pins([planned], wanted.venv)])
+        bare = [pin for pin in pins if not pin.hashes]
+        hashed = [pin for pin in pins if pin.hashes]
+        if all_of_it and not (hashed and bare):
+            flags = ["--require-hashes"] if hashed else []
+            yield ["--no-deps", *flags, "-r", planned.path]
+            continue
+        # Of a folder or a repository pip takes no hash, and refuses a file that has one for others.
+        for name, some, flags in (("hashed", hashed, ["--require-hashes"]), ("rest", bare, [])):
+            if not some:
+                continue
+            if name == "rest" and planned.existing.hashed:
+                shown = ", ".join(pin.shown for pin in some)
+                tell(f"{planned.path}: installed without a hash: {shown}")
+            path = wanted.venv.notes / f"{planned.name}-{name}.txt"
+            options = _options(planned, wanted.root)
+            write_atomically(path, "\n".join([*options, *map(_line, some), ""]))
+            yield ["--no-deps", *flags, "-r", relative(path, wanted.root)]
+
+
+def _options(planned: Planned, root: Path) -> Iterator[str]:
+    """Yield the option lines of a lock file, for a file somewhere else."""
+    for option in planned.existing.options if planned.existing else ():
+        name, _, value = option.text.partition(" ")
+        if name == "--find-links" and not URL.match(value):
+            yield f"{name} {(root / planned.path).parent / value}"
+        else:
+            yield option.text
+
+
+def _line(pin: Pin) -> str:
+    """Return a pin as a line of its own, for a file somewhere else."""
+    demand = f"{pin.name} @ {pin.url}" if pin.name and pin.url and not pin.editable else pin.shown
+    marker = f" ; {pin.marker}" if pin.marker else ""
+    hashes = "".join(f" --hash={value}" for value in pin.hashes)
+    return f"{'-e ' if pin.editable else ''}{demand}{marker}{hashes}"

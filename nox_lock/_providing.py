@@ -1,0 +1,133 @@
+"""The work behind a session with a lock: fresh locks, then an environment that holds them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from nox_lock._contents import refuse_disagreement
+from nox_lock._environment import (
+    find_environment,
+    has_other_python,
+    list_installed,
+    project_is_installed,
+    record_project,
+)
+from nox_lock._errors import ConfigError
+from nox_lock._freshness import is_fresh
+from nox_lock._installing import Wanted, is_equal, make_equal
+from nox_lock._targets import of_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nox_lock._config import Config
+    from nox_lock._environment import Environment
+    from nox_lock._installing import Installer
+    from nox_lock._planned import Planned
+    from nox_lock._voice import Voice
+
+Project = Literal["editable", "wheel"] | None
+_PROJECT = (None, "editable", "wheel")
+
+
+class Host(Protocol):
+    """A session that wants locks installed, as the task runner has it."""
+
+    name: str
+    voice: Voice
+
+    @property
+    def location(self) -> Path:
+        """The folder of its environment."""
+
+    @property
+    def remake_command(self) -> str:
+        """What a person runs to make the environment anew."""
+
+    @property
+    def installer(self) -> Installer:
+        """What installs into it."""
+
+    def installs(self) -> bool:
+        """Tell whether anything may be installed in this run."""
+
+    def remake(self) -> bool:
+        """Make the environment anew; False where that cannot be done here."""
+
+    def output(self, line: str) -> None:
+        """Say what only those want to hear who asked for everything."""
+
+    def plan(self, names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
+        """Plan the lock files of some locks."""
+
+
+def provide(names: Sequence[str], project: Project, host: Host) -> Wanted:
+    """Make a session's environment hold exactly its locks, and the project where that is asked.
+
+    Raises:
+        NoxLockError: where it cannot, saying why.
+    """
+    if project not in _PROJECT:
+        raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
+    root, on_stale = Path.cwd(), _on_stale()
+    venv = _find_environment(host)
+    locks: Sequence[str | None] = names or [None]
+    config, planned = host.plan(locks)
+    asked = {config.lock(name).name for name in locks}
+    chosen = of_target([each for each in planned if each.name in asked], venv.target)
+    by_content = bool(os.environ.get("CI"))
+    stale = [each for each in chosen if not is_fresh(each, by_content=by_content)]
+    made = _relock(host, on_stale or config.on_stale, stale) if stale else {}
+    chosen = [made.get(each.path, each) for each in chosen]
+    refuse_disagreement(chosen)
+    wanted = Wanted(chosen, venv, root, host.remake_command, host.voice.lock_command)
+    paths = ", ".join(each.path for each in chosen)
+    if is_equal(wanted):
+        host.output(f"{host.name} holds exactly what is locked in {paths}")
+    elif host.installs():
+        make_equal(wanted, host.installer, host.voice.tell)
+    else:
+        host.voice.warn(f"{host.name} does not hold exactly what is locked in {paths}")
+    _install_project(host, venv, root, project)
+    return wanted
+
+
+def _find_environment(host: Host) -> Environment:
+    """Look at the session's environment; one whose Python has changed beneath it is made anew."""
+    venv = find_environment(host.location, host.remake_command)
+    if has_other_python(venv) and host.installs():
+        host.voice.warn(f"{host.name} was made with another Python: it is made anew")
+        if host.remake():
+            venv = find_environment(host.location, host.remake_command)
+    return venv
+
+
+def _install_project(host: Host, venv: Environment, root: Path, project: Project) -> None:
+    if project is None:
+        return
+    editable = project == "editable"
+    if editable and project_is_installed(venv, list_installed(venv), root):
+        return
+    if host.installs():
+        host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
+        if editable:
+            record_project(venv, root)
+
+
+def _on_stale() -> str:
+    """Return what `NOX_LOCK_ON_STALE` says, or nothing."""
+    from nox_lock._config import check_on_stale  # noqa: PLC0415
+
+    said = os.environ.get("NOX_LOCK_ON_STALE", "")
+    return check_on_stale(said, "NOX_LOCK_ON_STALE") if said else ""
+
+
+def _relock(host: Host, on_stale: str, stale: Sequence[Planned]) -> Mapping[str, Planned]:
+    from nox_lock._commands import make_locker  # noqa: PLC0415
+    from nox_lock._resolution import Wishes  # noqa: PLC0415
+    from nox_lock._stacks import relock  # noqa: PLC0415
+
+    locker = make_locker(Wishes(), host.voice)
+    return relock(locker, stale, on_stale, host.installs, host.voice.lock_command)

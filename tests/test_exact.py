@@ -1,0 +1,329 @@
+"""A session's environment is its lock: exact, whole, and left alone when nothing changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.project import Project, finish, interpreters, kill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.prepared import Prepared
+    from support.project import Run
+
+LOCK = "requirements.txt"
+WANTED = {"app": "1.0", "dep": "1.0", "lib": "1.0"}
+SEEDS = {"pip", "setuptools", "wheel"}
+ANY = "uv|virtualenv"
+BACKENDS = ["virtualenv", "uv", pytest.param("venv", marks=pytest.mark.long)]
+NOXFILE = """
+    import nox
+    import nox_lock
+
+    nox_lock.add_sessions()
+
+
+    @nox_lock.session(lock="requirements", venv_backend="{backend}"{more})
+    def tests(session):
+        {body}
+"""
+RUN = "session.run('python', '-c', 'import app, lib; print(lib.__version__, chr(114) + \"uns\")')"
+
+
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    index = prepared.index
+    index.publish("app", "1.0", requires=["lib", "dep"])
+    index.publish("dep", "1.0")
+    for version in ("1.0", "2.0"):
+        index.publish("lib", version)
+        index.publish("tool", version, requires=["gear"])
+    index.publish("gear", "1.0")
+    prepared.project.write("noxfile.py", NOXFILE.format(backend=ANY, more="", body=RUN))
+    prepared.project.write("requirements.in", "app\nlib<2\n")
+    prepared.project.nox("-s", "lock").ok()
+    prepared.project.write("requirements.in", "app\nlib\n")
+    prepared.freeze()
+    return prepared
+
+
+@pytest.fixture
+def project(made: Prepared, tmp_path: Path) -> Iterator[Project]:
+    copied = made.copy(tmp_path)
+    yield copied
+    copied.close()
+
+
+def use(project: Project, backend: str = ANY, body: str = RUN, more: str = "") -> None:
+    """Write the noxfile."""
+    if backend == "uv" and importlib.util.find_spec("uv") is None:
+        pytest.skip("uv is not installed")
+    project.write("noxfile.py", NOXFILE.format(backend=backend, more=more, body=body))
+
+
+def run(project: Project, *options: str) -> Run:
+    assert project.index is not None
+    # For what a body installs by itself: nox tells uv nothing of pip's indexes.
+    return project.nox(*options, "-s", "tests", env={"UV_DEFAULT_INDEX": project.index.url})
+
+
+def content(project: Project) -> dict[str, str]:
+    """Return what the environment says of itself, but for its seeds."""
+    found = project.venv_versions("tests")
+    return {name: version for name, version in found.items() if name not in SEEDS}
+
+
+def by_hand(project: Project, *arguments: str) -> None:
+    python = project.root / ".nox" / "tests" / "bin" / "python"
+    if sys.platform == "win32":
+        python = project.root / ".nox" / "tests" / "Scripts" / "python.exe"
+    command = [sys.executable, "-m", "pip", "--python", str(python), "-q", *arguments]
+    subprocess.run(command, env=project.environment(), check=True, capture_output=True)
+
+
+def changes(told: Run) -> list[str]:
+    """Return the installer runs that nox has logged."""
+    return re.findall(r"pip (?:install|uninstall) .*", told.output)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_whatever_was_done_by_hand_is_undone(project: Project, backend: str) -> None:
+    use(project, backend)
+    assert "1.0 runs" in run(project).ok().output
+    assert content(project) == WANTED
+    for *arguments, what in (
+        ("install", "tool", "pip uninstall"),
+        ("install", "lib==2.0", "pip install"),
+        ("uninstall", "-y", "dep", "pip install"),
+    ):
+        by_hand(project, *arguments)
+        assert content(project) != WANTED
+        repaired = run(project).ok()
+        assert content(project) == WANTED, arguments
+        assert [what in line for line in changes(repaired)] == [True], repaired.output
+        again = run(project).ok()
+        assert changes(again) == []
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_the_body_installs_stays_while_it_does(project: Project, backend: str) -> None:
+    """It is no extra the next time; when the body installs it no more, it goes a run later."""
+    both = WANTED | {"tool": "2.0", "gear": "1.0"}
+    use(project, backend, "session.install('tool')")
+    for _ in range(3):
+        told = run(project).ok()
+        assert "uninstall" not in told.output
+        assert content(project) == both
+    use(project, backend)
+    run(project).ok()
+    assert content(project) == both  # as last time
+    by_hand(project, "uninstall", "-y", "gear")
+    run(project).ok()
+    assert content(project) == WANTED | {"tool": "2.0"}
+
+
+def test_what_a_failing_body_left_is_recorded_too(project: Project) -> None:
+    use(project, body="session.install('tool'); session.error('no')")
+    run(project).failed()
+    assert "uninstall" not in run(project).failed().output
+    assert content(project) == WANTED | {"tool": "2.0", "gear": "1.0"}
+
+
+def test_a_plain_session_has_no_record(project: Project) -> None:
+    use(project)
+    noxfile = project.read("noxfile.py").partition("@nox_lock.session")[0] + (
+        "@nox.session(venv_backend='uv|virtualenv', reuse_venv=True)\ndef tests(session):\n"
+        "    nox_lock.install(session, 'requirements')\n    session.install('tool')\n"
+    )
+    project.write("noxfile.py", noxfile)
+    assert "uninstall" not in run(project).ok().output
+    second = run(project).ok()
+    assert "uninstall" in second.output
+    assert content(project) == WANTED | {"tool": "2.0", "gear": "1.0"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_pin_that_the_body_changed(project: Project, backend: str) -> None:
+    """It is told with both versions, and repaired by the next run."""
+    use(project, backend, "session.install('lib==2.0')")
+    said = run(project).ok().output
+    assert "changed by this session itself" in said
+    assert re.search(rf"lib==1\.0 is wanted, 2\.0 is installed \({LOCK}:\d+\)", said)
+    assert content(project) == WANTED | {"lib": "2.0"}
+    use(project, backend)
+    assert "1.0 runs" in run(project).ok().output
+    assert content(project) == WANTED
+
+
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_constrained_to_the_lock(project: Project, backend: str) -> None:
+    use(project, backend, "session.install('--upgrade', 'lib', 'tool')", more=", constrain=True")
+    run(project).ok()
+    assert content(project) == WANTED | {"tool": "2.0", "gear": "1.0"}
+    use(project, backend, "session.install('--upgrade', 'lib')")
+    run(project).ok()
+    assert content(project)["lib"] == "2.0"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_lock_that_lacks_what_a_pin_needs(project: Project, backend: str) -> None:
+    """No file tells it; what is installed does, on every run, until the lock is made anew."""
+    use(project, backend)
+    text = project.read(LOCK)
+    start = text.index("dep==1.0")
+    end = text.index("lib==1.0")
+    project.write(LOCK, text[:start] + text[end:])
+    for _ in range(2):
+        said = run(project).failed().output
+        assert f"{LOCK} lacks what its own pins need" in said
+        assert "app 1.0 needs dep, and it is not there" in said
+        assert "Make it anew, from the pins it has: nox -s lock" in said
+    project.nox("-s", "lock").ok()
+    assert "1.0 runs" in run(project).ok().output
+    assert content(project) == WANTED
+
+
+def test_a_lock_made_elsewhere_that_lacks_something(project: Project) -> None:
+    use(project)
+    text = project.read(LOCK)
+    text = re.sub(r"platform=\S+", "platform=sunos5-sparc", text)
+    text = text[: text.index("dep==1.0")] + text[text.index("lib==1.0") :]
+    project.write(LOCK, text)
+    said = run(project).failed().output
+    assert "app 1.0 needs dep" in said
+    assert f'platforms = ["sunos5", "{sys.platform}"]' in said
+
+
+def test_one_pin_moved_is_one_distribution_fetched(project: Project, made: Prepared) -> None:
+    use(project)
+    run(project).ok()
+    project.nox("-s", "lock", "--", "-P", "lib").ok()
+    made.index.clear_requests()
+    told = run(project).ok()
+    assert "2.0 runs" in told.output
+    assert content(project) == WANTED | {"lib": "2.0"}
+    assert len(changes(told)) == 1
+    assert made.index.downloads("lib") <= 1
+    for name in ("app", "dep"):
+        assert made.index.downloads(name) == 0
+        assert made.index.pages(name) == 0
+
+
+def test_what_is_half_deleted_is_mended_alone(project: Project, made: Prepared) -> None:
+    use(project, "virtualenv")
+    run(project).ok()
+    (metadata,) = (project.root / ".nox" / "tests").rglob("lib-1.0.dist-info/METADATA")
+    metadata.unlink()
+    made.index.clear_requests()
+    run(project)
+    assert made.index.pages("app") == 0
+
+
+def test_a_hash_that_is_wrong_names_the_pin_and_its_line(project: Project) -> None:
+    """What was there stays usable: nothing is taken away before the new is there."""
+    use(project, "virtualenv")
+    run(project).ok()
+    by_hand(project, "install", "tool")
+    lines = project.read(LOCK).splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if line.startswith("lib=="))
+    lines[number - 1] = lines[number - 1].replace("1.0", "2.0")
+    project.write(LOCK, "\n".join([*lines, ""]))
+    said = run(project).failed().output
+    assert "not all that is locked could be installed" in said
+    assert f"lib==2.0 ({LOCK}:{number})" in said
+    assert content(project) == WANTED | {"tool": "2.0", "gear": "1.0"}
+
+
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_an_index_that_is_down(project: Project, made: Prepared, backend: str) -> None:
+    """It is no matter where everything is there; else the pins are named that could not come."""
+    use(project, backend)
+    run(project).ok()
+    made.index.stop()
+    assert "1.0 runs" in run(project).ok().output
+    by_hand(project, "uninstall", "-y", "dep")
+    said = project.nox("-s", "tests", env={"PIP_RETRIES": "0"}).failed().output
+    assert "not all that is locked could be installed" in said
+    assert re.search(rf"dep==1\.0 \({LOCK}:\d+\)", said)
+
+
+def test_without_installs_the_difference_is_told(project: Project) -> None:
+    use(project)
+    run(project).ok()
+    by_hand(project, "uninstall", "-y", "dep")
+    told = run(project, "-R").ok()
+    assert f"tests does not hold exactly what is locked in {LOCK}" in told.output
+    assert "1.0 runs" in told.output
+    assert changes(told) == []
+    assert f"holds exactly what is locked in {LOCK}" not in run(project).ok().output
+    assert f"holds exactly what is locked in {LOCK}" in run(project, "-v").ok().output
+
+
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_another_python_beneath(project: Project, backend: str) -> None:
+    """As when a link such as `current` leads elsewhere: the environment is made anew."""
+    here = "{}.{}".format(*sys.version_info)
+    others = {version: path for version, path in interpreters().items() if version != here}
+    if not others or sys.platform == "win32":
+        pytest.skip("no other Python here")
+    use(project, backend)
+    run(project).ok()
+    python = project.root / ".nox" / "tests" / "bin" / "python"
+    for each in python.parent.glob("python*"):
+        each.unlink()
+    other = next(iter(others.values()))
+    python.symlink_to(shutil.which(f"python{next(iter(others))}") or other)
+    told = run(project).ok()
+    assert "made with another Python: it is made anew" in told.output
+    assert "1.0 runs" in told.output
+    assert content(project) == WANTED
+
+
+def test_two_runs_into_one_environment_take_turns(project: Project) -> None:
+    use(project)
+    run(project).ok()
+    by_hand(project, "uninstall", "-y", "dep", "lib")
+    both = finish(*(project.start_nox("-R" if n else "-r", "-s", "tests") for n in (0, 0)))
+    for each in both:
+        each.ok()
+    assert content(project) == WANTED
+
+
+def kill_some(project: Project, backend: str, rounds: int) -> None:
+    """Kill installs at random moments; each next run ends exact."""
+    use(project, backend)
+    run(project).ok()
+    seed = random.randrange(10**6)  # noqa: S311  (to be told, not to be guessed)
+    chance = random.Random(seed)  # noqa: S311
+    for number in range(rounds):
+        by_hand(project, "install", "tool")
+        by_hand(project, "uninstall", "-y", "dep", "lib")
+        process = project.start_nox("-s", "tests")
+        time.sleep(chance.uniform(0.15, 1.5))
+        kill(process)
+        process.communicate()
+        told = run(project)
+        assert told.returncode == 0, f"seed {seed}, round {number}: {told.output}"
+        assert content(project) == WANTED, f"seed {seed}, round {number}"
+
+
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_a_killed_install_is_mended(project: Project, backend: str) -> None:
+    kill_some(project, backend, 3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("backend", ["virtualenv", "uv", "venv"])
+def test_many_killed_installs_are_mended(project: Project, backend: str) -> None:
+    kill_some(project, backend, 20)
