@@ -6,7 +6,7 @@ import re
 import subprocess
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote
@@ -146,7 +146,7 @@ class PipTools:
         code = self._run(command, self._environment(order, workshop, log), printed)
         said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
         if code != 0:
-            known = replace(inputs, entries=(*inputs.entries, *order.held))
+            known = inputs._replace(entries=(*inputs.entries, *order.held))
             raise diagnose(said, logged, known)
         if failure := index_failure("", logged):
             raise failure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,8 +30,7 @@ _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "
 _FOUND_IN = ("*.in", "requirements/*.in")
 
 
-@dataclass(frozen=True, slots=True)
-class LockConfig:
+class LockConfig(NamedTuple):
     """A lock as configured or found.
 
     Attributes:
@@ -141,9 +140,9 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
     locks = {name: _lock(name, declared.table(name), common) for name in declared.values}
     taken = {file for lock in locks.values() for file in lock.inputs}
     for name, file in _discover([file for file in found if file not in taken], locks).items():
-        locks[name] = replace(common, name=name, inputs=(file,))
+        locks[name] = common._replace(name=name, inputs=(file,))
     if not locks and static_project:
-        locks["requirements"] = replace(common, name="requirements", inputs=(FILE,))
+        locks["requirements"] = common._replace(name="requirements", inputs=(FILE,))
     for lock in locks.values():
         _check_constraints(lock, locks)
     if not locks:

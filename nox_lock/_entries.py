@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
-_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@")
-_EMPTY_MARKER = re.compile(r"\s*;\s*$")
+_NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@"
+_EMPTY_MARKER = r"\s*;\s*$"
 # A user name alone is no secret, but one with an empty password is a token.
-_PASSWORD = re.compile(r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@")
-_EGG = re.compile(r"[#&]egg=([\w.-]+)")
+_CREDENTIAL = r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@"
+_EGG = r"[#&]egg=([\w.-]+)"
 
 
 class Where(NamedTuple):
@@ -90,7 +90,7 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     """
     edit = next((value for name, value in line.options if name == "--editable"), None)
     text = line.requirement or edit or ""
-    text = _EMPTY_MARKER.sub("", text) if ";" in text else text
+    text = re.sub(_EMPTY_MARKER, "", text) if ";" in text else text
     if "${" in text and _syntax.variables(text):
         raise fault(
             f"{text!r} holds a variable, whose value would be written into the lock",
@@ -131,7 +131,7 @@ def _direct(
     text: str, options: list[str], where: Where, root: Path, *, editable: bool, constraint: bool
 ) -> Entry:
     """Read a bare URL or path, with its marker and extras."""
-    named = _NAMED.match(text) if editable else None
+    named = re.match(_NAMED, text) if editable else None
     extras = frozenset(_extras((named["extras"] or "") if named else ""))
     text = text[named.end() :].strip() if named else text
     bare, _, when = text.partition("; " if URL.match(text) else ";")
@@ -146,7 +146,7 @@ def _direct(
         extras = frozenset(_extras(found[1]))
     url = _local(bare.strip(), where, root)
     name = canonicalize_name(named["name"]) if named else None
-    if egg := _EGG.search(bare):
+    if egg := re.search(_EGG, bare):
         name = canonicalize_name(egg[1])
     elif urlsplit(url).path.endswith(".whl"):
         name = canonicalize_name(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
@@ -180,7 +180,7 @@ def _is_path(text: str, root: Path, where: Where) -> bool:
     """Tell, as pip does, whether a line that is no URL names a local project or archive."""
     if not (text[:1] == "." or "/" in text or os.sep in text or any(x in text for x in _ARCHIVES)):
         return False  # nearly all lines: a check must stay instant
-    if _NAMED.match(text):
+    if re.match(_NAMED, text):
         return False
     path = re.sub(r"\[[^\]]*\]\s*$", "", text.partition(";")[0]).strip()
     if path.startswith(".") or "/" in path or os.sep in path:
@@ -210,7 +210,7 @@ def _local(url: str, where: Where, root: Path) -> str:
 
 def has_password(text: str) -> bool:
     """Tell whether a literal password stands in a URL; ``${NAME}`` is none."""
-    return "@" in text and _PASSWORD.search(text) is not None
+    return "@" in text and re.search(_CREDENTIAL, text) is not None
 
 
 def refuse_secrets(line: str, where: Where) -> None:

@@ -20,24 +20,6 @@ if TYPE_CHECKING:
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")
 
 
-def is_fresh(planned: Planned, *, by_content: bool) -> bool:
-    """Tell whether a lock file is fresh; unless `by_content`, two matching digests are enough."""
-    return (not by_content and _matches_stamp(planned)) or judge(planned).fresh
-
-
-def _matches_stamp(planned: Planned) -> bool:
-    """Tell whether inputs and body are, byte for byte in meaning, those the stamp names."""
-    lock = planned.existing
-    if lock is None or lock.stamp is None or lock.problems:
-        return False
-    return (
-        planned.system in {"", planned.platform.system}
-        and lock.stamp.inputs == planned.digest()
-        and lock.stamp.hidden == frozenset(planned.hidden())
-        and lock.stamp.body == _lockfile.digest(lock.body)
-    )
-
-
 def judge(planned: Planned) -> Verdict:
     """Judge one lock file by its content.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class Dynamic(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What a lock's inputs ask for.
 
     Attributes:
@@ -80,7 +79,7 @@ class Inputs:
     extras: tuple[str, ...] = ()
     native: tuple[str, ...] = ()
     native_extras: tuple[str, ...] = ()
-    written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    written: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     reached: frozenset[str] = frozenset()
     pending: tuple[str, ...] = ()
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
-_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
-_COMMIT = re.compile(r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)")
+_REPOSITORY = r"(?:git|hg|svn|bzr)\+"
+_COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
 
 
 def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -83,7 +83,7 @@ def find_weak(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(
                 f"-e {pin.url} is editable: its code is not locked", planned.path, pin.line
             )
-        elif _REPOSITORY.match(pin.url) and not _COMMIT.search(pin.url):
+        elif re.match(_REPOSITORY, pin.url, re.IGNORECASE) and not re.search(_COMMIT, pin.url):
             said = f"{_named(pin)} names no commit: what stands there can change"
             yield Reason(said, planned.path, pin.line)
         elif _is_open(pin.url) and not pin.hashes:
@@ -107,5 +107,5 @@ def _named(pin: Pin) -> str:
 
 def _is_open(url: str) -> bool:
     """Tell whether a URL is fetched over the network in clear."""
-    parts = urlsplit(url.partition("+")[2] if _REPOSITORY.match(url) else url)
+    parts = urlsplit(url.partition("+")[2] if re.match(_REPOSITORY, url, re.IGNORECASE) else url)
     return parts.scheme.lower() in {"http", "ftp"} and parts.hostname not in _LOOPBACK

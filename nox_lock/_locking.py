@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -14,7 +14,7 @@ from nox_lock import _lockfile
 from nox_lock._agreement import Seed, falls, find_seed, make_seed
 from nox_lock._cache import Entry, make_key
 from nox_lock._errors import CompileError, LockFileError
-from nox_lock._freshness import is_fresh, judge
+from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
 from nox_lock._planned import made_on
 from nox_lock._projects import is_project_file
@@ -84,7 +84,7 @@ class Locker:
             return False
         if lock.stamp.body != _lockfile.digest(lock.body) or not lock.recognised:
             return False
-        return is_fresh(planned, by_content=False)
+        return planned.matches_stamp() or judge(planned).fresh
 
     def make(
         self,
@@ -107,17 +107,17 @@ class Locker:
         if not planned.here:
             fresh = before is not None and judge(planned).fresh
             return Outcome(planned, UP_TO_DATE if fresh else WAITS)
-        planned = replace(planned, platform=running_platform())  # what is made now is made here
+        planned = planned._replace(platform=running_platform())  # what is made now is made here
         seed = self._seed(planned, together)
         with self.compiler.cache.hold(
             self._key(planned, seed), lambda what: self.tell(f"{planned.path}: {what}")
         ):
             # Whoever held it before us may have made this very lock.
             now = _lockfile.read(self.root, planned.path)
-            there = replace(planned, existing=now, platform=made_on(now, planned.system))
+            there = planned._replace(existing=now, platform=made_on(now, planned.system))
             if together is None and self.is_done(there):
                 return Outcome(there, UP_TO_DATE)
-            planned = replace(planned, existing=now)
+            planned = planned._replace(existing=now)
             seed = self._seed(planned, together)
             entry = self._cached(planned, seed)
             if entry is not None:
@@ -164,7 +164,7 @@ class Locker:
             return None
         made = with_body(planned, entry.body)
         text = self._render(made, entry.body)
-        return entry if judge(replace(made, existing=_lockfile.parse(text))).fresh else None
+        return entry if judge(made._replace(existing=_lockfile.parse(text))).fresh else None
 
     def _remember(self, planned: Planned, seed: Seed, entry: Entry) -> None:
         """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
@@ -190,7 +190,7 @@ class Locker:
     def _validate(self, planned: Planned, body: str) -> tuple[Planned, str]:
         """Return the lock file as it will be, and its text."""
         text = self._render(planned, body)
-        made = replace(planned, existing=_lockfile.parse(text))
+        made = planned._replace(existing=_lockfile.parse(text))
         for pin in made.existing.pins if made.existing else ():
             if any(_is_project_of(pin, file, self.root) for file in planned.inputs.sources):
                 raise CompileError(

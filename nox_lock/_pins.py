@@ -15,16 +15,16 @@ _PIN = re.compile(
     r"(?:===?\s*(?P<version>[^\s;,\\#]+)|@\s*(?P<url>[^\s;\\#]\S*))"
     r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
 )
-_DIRECT = re.compile(
+_DIRECT = (
     r"(?P<editable>-e\s+|--editable[ =])?(?P<url>(?:[\w+]+:|\.{0,2}/|\.)\S*)"
     r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
 )
-_HASH = re.compile(r"--hash[= ](\w+:[0-9a-fA-F]+)")
+_HASH = r"--hash[= ](\w+:[0-9a-fA-F]+)"
 # pip-compile-multi lets a lock file include those it builds on.
-_INCLUDE = re.compile(r"(?:-r\s*|--requirement[ =]\s*)(?P<file>[^\s#]+)")
+_INCLUDE = r"(?:-r\s*|--requirement[ =]\s*)(?P<file>[^\s#]+)"
 _HASH_LINE = "    --hash="
-_EGG = re.compile(r"[#&]egg=([\w.-]+)")
-_UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
+_EGG = r"[#&]egg=([\w.-]+)"
+_UNSAFE_TITLE = r"# (?:WARNING: )?The following packages (?:were not|are considered)"
 
 
 class OptionLine(NamedTuple):
@@ -110,7 +110,7 @@ class BodyReader:
         elif not bare:
             self._in_pin = False
         elif bare.startswith("-") and not bare.startswith(("-e ", "--editable")):
-            found = _INCLUDE.match(bare)
+            found = re.match(_INCLUDE, bare)
             if found:
                 self.includes.append(OptionLine(found["file"], number))
             else:
@@ -122,7 +122,7 @@ class BodyReader:
 
     def _comment(self, bare: str, *, indented: bool) -> None:
         if not indented:
-            self._in_unsafe = bool(_UNSAFE_TITLE.match(bare)) or self._in_unsafe
+            self._in_unsafe = bool(re.match(_UNSAFE_TITLE, bare)) or self._in_unsafe
             name = bare[2:]
             if self._in_unsafe and re.fullmatch(r"[\w.-]+", name):
                 self.unsafe.append(canonicalize_name(name))
@@ -133,18 +133,18 @@ class BodyReader:
             self._via += [source for source in said.split(", ") if source]
 
     def _requirement(self, bare: str, number: int) -> None:
-        found = _PIN.match(bare) or _DIRECT.match(bare)
+        found = _PIN.match(bare) or re.match(_DIRECT, bare)
         if not found:
             self._in_pin = False
             self.problems.append(Problem(_what_is(bare), number))
             return
         group = found.groupdict()
         url, name = group["url"], group.get("name")
-        if name is None and (egg := _EGG.search(url)):
+        if name is None and (egg := re.search(_EGG, url)):
             name = egg[1]
         extras, rest = group.get("extras") or "[]", group["rest"] or ""
         self._in_pin = True
-        self._hashes = _HASH.findall(rest)
+        self._hashes = re.findall(_HASH, rest) if "--hash" in rest else []
         self._via = rest.partition("# via ")[2].split(", ") if "# via " in rest else []
         pin = Pin(
             name=canonicalize_name(name) if name else None,

@@ -7,7 +7,6 @@ import glob
 import os
 import posixpath
 import re
-from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
@@ -140,7 +139,7 @@ def find_earlier(
     is not this one's.
     """
     found: list[tuple[tuple[bool, bool, int, int], str]] = []
-    for shape in dict.fromkeys((lock, replace(lock, lockfile=None))):
+    for shape in dict.fromkeys((lock, lock._replace(lockfile=None))):
         folders = {posixpath.dirname(path), posixpath.dirname(_stem(lock))}
         for each in sorted(file for folder in folders for file in _files_in(root, folder)):
             place = read_place(shape, each, any_system=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
@@ -79,10 +78,10 @@ def replan(
     changed = {now.path for now, before in pairs if now is not before}
     if not changed:
         return planned
-    planned = replace(planned, below=below)
+    planned = planned._replace(below=below)
     if changed & {*inputs.files, *inputs.pending, *planned.constraints}:
         files = Files(root, texts)
-        planned = replace(planned, inputs=_read(planned.lock, files, environ, planned.constraints))
+        planned = planned._replace(inputs=_read(planned.lock, files, environ, planned.constraints))
     return planned
 
 
@@ -185,7 +184,7 @@ class _Planner:
         )
         if lock.constraints:
             constrained = _read(lock, self.files, self.environ, planned.constraints)
-            planned = replace(planned, inputs=constrained)
+            planned = planned._replace(inputs=constrained)
         self.planned[path] = planned
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import _lockfile
@@ -28,8 +27,7 @@ class Fact(NamedTuple):
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One lock file that must exist: the pinned output for one lock and one target.
 
     Attributes:
@@ -98,7 +96,7 @@ class Planned:
 
     def canonical(self) -> str:
         """Everything that shapes the lock, one fact a line: what its digest is taken of."""
-        settings = (f"{each.name}={getattr(self.settings, each.name)}" for each in fields(Settings))
+        settings = (f"{name}={getattr(self.settings, name)}" for name in Settings._fields)
         below = (
             f"below {low.path} {_lockfile.digest(low.existing.body) if low.existing else '-'}"
             for low in self.below
@@ -134,6 +132,21 @@ class Planned:
     def digest(self) -> str:
         """The stamp's `inputs`."""
         return _lockfile.digest(self.canonical())
+
+    def matches_stamp(self) -> bool:
+        """Tell whether inputs and body are, byte for byte in meaning, those the stamp names.
+
+        Then it is fresh, and nothing has to be judged.
+        """
+        lock = self.existing
+        if lock is None or lock.stamp is None or lock.problems:
+            return False
+        return (
+            self.system in {"", self.platform.system}
+            and lock.stamp.inputs == self.digest()
+            and lock.stamp.hidden == frozenset(self.hidden())
+            and lock.stamp.body == _lockfile.digest(lock.body)
+        )
 
 
 def made_on(existing: LockFile | None, system: str) -> Platform:

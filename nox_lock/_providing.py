@@ -15,7 +15,6 @@ from nox_lock._environment import (
     record_project,
 )
 from nox_lock._errors import ConfigError
-from nox_lock._freshness import is_fresh
 from nox_lock._installing import Wanted, is_equal, make_equal
 from nox_lock._targets import of_target
 
@@ -78,7 +77,7 @@ def provide(names: Sequence[str], project: Project, host: Host) -> Wanted:
     asked = {config.lock(name).name for name in locks}
     chosen = of_target([each for each in planned if each.name in asked], venv.target)
     by_content = bool(os.environ.get("CI"))
-    stale = [each for each in chosen if not is_fresh(each, by_content=by_content)]
+    stale = [each for each in chosen if not _is_fresh(each, by_content=by_content)]
     made = _relock(host, on_stale or config.on_stale, stale) if stale else {}
     chosen = [made.get(each.path, each) for each in chosen]
     refuse_disagreement(chosen)
@@ -92,6 +91,15 @@ def provide(names: Sequence[str], project: Project, host: Host) -> Wanted:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {paths}")
     _install_project(host, venv, root, project)
     return wanted
+
+
+def _is_fresh(planned: Planned, *, by_content: bool) -> bool:
+    """Tell whether a lock file is fresh; unless `by_content`, two matching digests are enough."""
+    if not by_content and planned.matches_stamp():
+        return True
+    from nox_lock._freshness import judge  # noqa: PLC0415  (a session must start at once)
+
+    return judge(planned).fresh
 
 
 def _find_environment(host: Host) -> Environment:

@@ -24,7 +24,7 @@ from nox_lock._tables import FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_REMOTE = re.compile(r"(?:https?|file):", re.IGNORECASE)
+_REMOTE = r"(?:https?|file):"
 
 
 class Files:
@@ -224,7 +224,7 @@ class _Reader:
         for variable in _syntax.variables(value):
             if known := self.environ.get(variable):
                 target = target.replace(f"${{{variable}}}", known)
-        if _REMOTE.match(target):
+        if re.match(_REMOTE, target, re.IGNORECASE):
             self.remote.append(Option(name, value, where))
             return
         path = relative((self.root / where.file).parent / target, self.root)

@@ -118,7 +118,7 @@ class Compiler:
         try:
             compiled = self.resolve_once(planned, seed, texts)
         except CompileError as error:
-            raise explain(replace(planned, existing=None), error) from error
+            raise explain(planned._replace(existing=None), error) from error
         if disagreement(with_body(planned, compiled.body)) is None:
             return compiled
         # Seeded pins fall in an order of pip-tools' own. With those below held, it tells whether
@@ -196,7 +196,7 @@ class Compiler:
 
 def with_body(planned: Planned, body: str) -> Planned:
     """Return a lock file as it would be with this body."""
-    return replace(planned, existing=_lockfile.parse(body))
+    return planned._replace(existing=_lockfile.parse(body))
 
 
 def _pins_of(planned: Planned) -> Sequence[Pin]:

@@ -11,9 +11,8 @@ import os
 import shlex
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import nox
 import nox.registry
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
     RawFunc = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class _Locked:
+class _Locked(NamedTuple):
     """A session that uses locks: their names, and the Pythons as its decorator was given them.
 
     nox changes ``made.python`` to False under ``--no-venv``, so what was given is kept as well.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -46,8 +45,7 @@ SETTINGS_KEYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How a lock is compiled; None leaves it to the next source (see `resolve_settings`)."""
 
     generate_hashes: bool | None = None
@@ -96,9 +94,9 @@ def _recorded(lock: LockFile) -> Settings:
 def merge_settings(upper: Settings, lower: Settings) -> Settings:
     """Take each setting from `upper`, where it says nothing from `lower`."""
     chosen = {}
-    for each in fields(Settings):
-        value = getattr(upper, each.name)
-        chosen[each.name] = getattr(lower, each.name) if value is None else value
+    for name in Settings._fields:
+        value = getattr(upper, name)
+        chosen[name] = getattr(lower, name) if value is None else value
     return Settings(**chosen)
 
 

@@ -26,9 +26,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_DECLARED_ENCODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
+_DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 _COMMENT = re.compile(r"(^|\s+)#.*$")
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 
 FLAGS = (
     "--no-index",
@@ -80,7 +80,7 @@ def decode(data: bytes, file: str) -> str:
             break
     else:
         for first in data.split(b"\n", 2)[:2]:
-            if first.startswith(b"#") and (found := _DECLARED_ENCODING.search(first)):
+            if first.startswith(b"#") and (found := re.search(_DECLARED_ENCODING, first)):
                 encoding = found[1].decode("ascii")
                 break
     try:
@@ -106,7 +106,7 @@ def declared_utf8(line: str) -> str:
     """Return one of the first two lines of a file, with UTF-8 as the encoding it declares."""
     if not line.startswith("#"):
         return line
-    return _DECLARED_ENCODING.sub(b"coding: utf-8", line.encode()).decode()
+    return re.sub(_DECLARED_ENCODING, b"coding: utf-8", line.encode()).decode()
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -152,7 +152,7 @@ def parse_line(number: int, line: str, file: str) -> Line:
 
 def variables(text: str) -> list[str]:
     """Return the names of the ``${NAME}`` that pip would replace in `text`."""
-    return _VARIABLE.findall(text)
+    return re.findall(_VARIABLE, text)
 
 
 def _parse_options(words: list[str]) -> tuple[tuple[str, str], ...]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nox_lock._errors import ConfigError
 
@@ -26,8 +25,7 @@ _KINDS: Mapping[type, str] = {
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table of `pyproject.toml`: its values, and its name for messages (``tool.nox-lock``).
 
     Every getter returns None, or nothing of its kind, for a key that is not there, and raises

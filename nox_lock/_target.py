@@ -27,7 +27,7 @@ _CONFIG_VERSION = re.compile(
     r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)", re.MULTILINE
 )
 # The kernel's release is of a machine, not of a target.
-_UNKNOWABLE = re.compile(r"platform[._](?:release|version)")
+_UNKNOWABLE = r"platform[._](?:release|version)"
 _MACHINES = {"amd64": "AMD64", "arm64": "ARM64"}  # as Windows spells them
 _OS_NAMES = {"win32": "nt"}
 # `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
@@ -148,7 +148,7 @@ def holds(
     """
     if marker is None:
         return True
-    if _UNKNOWABLE.search(str(marker)):
+    if re.search(_UNKNOWABLE, str(marker)):
         return None
     first, last = (
         marker.evaluate({**_marker_environment(target, platform_, micro), "extra": extra})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
@@ -37,12 +36,12 @@ def resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[P
         ),
         Files(compiler.root, texts),
     )
-    settings = replace(top.settings, generate_hashes=False, strip_extras=True, allow_unsafe=True)
-    lock = replace(top.lock, constraints=())
-    whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
+    settings = top.settings._replace(generate_hashes=False, strip_extras=True, allow_unsafe=True)
+    lock = top.lock._replace(constraints=())
+    whole = top._replace(lock=lock, inputs=inputs, settings=settings, below=())
     pins: dict[str | None, Pin] = {}
     for each in reversed(stack) if not compiler.wishes.upgrade else ():
-        pins.update((pin.name, pin) for pin in find_seed(replace(each, below=())).pins)
+        pins.update((pin.name, pin) for pin in find_seed(each._replace(below=())).pins)
     seed = make_seed(pin for pin in pins.values() if pin.version)
     compiler.tell(f"{', '.join(texts)}: resolving together")
     compiled = compiler.resolve_once(whole, seed, texts)
