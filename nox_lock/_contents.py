@@ -145,8 +145,10 @@ def find_unmet(
 ) -> list[str]:
     """Say, a line each, which dependencies of what is locked an environment does not hold.
 
-    Those of extras count where an input or another distribution asks for the extra.
+    Those of extras count where an input or another distribution asks for the extra. What
+    pip-compile leaves out as unsafe is not looked for.
     """
+    left_out = {name for each in planned if each.existing for name in each.existing.unsafe}
     asked: dict[str, set[str]] = {}
     for each, pin in active_pins(planned, venv):
         entries = (entry for entry in each.inputs.requirements if entry.name == pin.name)
@@ -163,6 +165,8 @@ def find_unmet(
         for requirement in _requirements(installed[name], venv, extra):
             needed = canonicalize_name(requirement.name)
             has = installed.get(needed)
+            if needed in left_out:
+                continue
             if has is None or not _meets(has.version, requirement):
                 there = f"{has.version} is there" if has else "it is not there"
                 bare = f"{requirement.name}{requirement.specifier}"

@@ -194,6 +194,31 @@ def test_a_lock_that_lacks_what_a_pin_needs(project: Project, backend: str) -> N
     assert content(project) == WANTED
 
 
+def test_what_was_left_out_as_unsafe_is_not_missed(project: Project, made: Prepared) -> None:
+    made.index.publish("builder", "1.0", requires=["distribute"])
+    made.index.publish("distribute", "1.0")
+    use(project, body="pass")
+    project.write("requirements.in", "builder\n")
+    project.write("pyproject.toml", "[tool.nox-lock]\nallow-unsafe = false\n")
+    project.nox("-s", "lock").ok()
+    assert "# distribute" in project.read(LOCK)
+    run(project).ok()
+    assert content(project) == {"builder": "1.0"}
+
+
+def test_extras_need_what_they_bring(project: Project, made: Prepared) -> None:
+    """Of an extra that was stripped from the lock, the input tells."""
+    made.index.publish("rich", "1.0", extras={"fast": ["gear"], "slow": ["absent"]})
+    use(project, body="pass")
+    project.write("requirements.in", "rich[fast]\n")
+    project.nox("-s", "lock").ok()
+    run(project).ok()
+    assert content(project) == {"rich": "1.0", "gear": "1.0"}
+    text = project.read(LOCK)
+    project.write(LOCK, text[: text.index("gear==")] + text[text.index("rich==") :])
+    assert "rich 1.0 needs gear" in run(project).failed().output
+
+
 def test_a_lock_made_elsewhere_that_lacks_something(project: Project) -> None:
     use(project)
     text = project.read(LOCK)
