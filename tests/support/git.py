@@ -11,6 +11,7 @@ import pytest
 from support.project import clean_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 CONFIG = """\
@@ -24,19 +25,15 @@ directory = *
 """
 
 
-def git_environment(home: Path, **extra: str) -> dict[str, str]:
+def git_environment(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which git reads the configuration in `home`, and no other.
 
     It stands in `.gitconfig`, since pre-commit drops git's variables before it runs git.
     """
     (home / ".gitconfig").write_text(CONFIG, encoding="utf-8")
-    environment = clean_environment(home, GIT_CONFIG_NOSYSTEM="1", **extra)
-    return {
-        name: value
-        for name, value in environment.items()
-        # Of a hook that runs the tests.
-        if not name.startswith("GIT_") or name == "GIT_CONFIG_NOSYSTEM"
-    }
+    # A hook may be what runs the tests.
+    clean = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
+    return clean | {"GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def git(folder: Path, home: Path, *arguments: str) -> str:
@@ -47,7 +44,7 @@ def git(folder: Path, home: Path, *arguments: str) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=git_environment(home),
+        env=git_environment(home, clean_environment(home)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
