@@ -54,6 +54,17 @@ _UV = {
     "timeout": "UV_HTTP_TIMEOUT",
     "default-timeout": "UV_HTTP_TIMEOUT",
 }
+# What git sets for its hooks: a clone would take the index of the commit under way for its own.
+# Not GIT_CONFIG_*, which may hold what gives access.
+_REPOSITORY = {
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+}
 _RUN_MODULE = (
     "import sys; sys.path[:] = [p for p in sys.path if p]; sys.argv.pop(0); "
     "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
@@ -131,10 +142,11 @@ def pip_environment(
 
     `extra` are pip options by their names with underscores, and win.
     """
+    left_out = {"CUSTOM_COMPILE_COMMAND", *_REPOSITORY}
     clean = {
         name: value
         for name, value in environ.items()
-        if not name.upper().startswith(("PIP_", "PIPTOOLS_")) and name != "CUSTOM_COMPILE_COMMAND"
+        if not name.upper().startswith(("PIP_", "PIPTOOLS_")) and name not in left_out
     }
     options = {
         "config_file": os.devnull,

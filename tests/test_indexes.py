@@ -154,6 +154,9 @@ def test_nothing_else_of_the_user_is_handed_on() -> None:
         "CUSTOM_COMPILE_COMMAND": "make",
         "PIPX_HOME": "x",
         "HTTPS_PROXY": "proxy",
+        "GIT_DIR": ".git",
+        "GIT_INDEX_FILE": ".git/index",
+        "GIT_CONFIG_COUNT": "0",
     }
     settings = parse_index_settings("global.index-url='new'\nglobal.pre='1'")
     assert pip_environment(environ, settings, uploaded_prior_to="2026-01-01") == {
@@ -161,6 +164,7 @@ def test_nothing_else_of_the_user_is_handed_on() -> None:
         "HOME": "h",
         "PIPX_HOME": "x",
         "HTTPS_PROXY": "proxy",
+        "GIT_CONFIG_COUNT": "0",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INPUT": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
