@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -86,15 +87,27 @@ def has_other_python(venv: Environment) -> bool:
 def list_installed(venv: Environment) -> dict[str, Installed]:
     """List the distributions of an environment, by normalized name.
 
-    One whose metadata was half deleted is not installed; what conda brought is conda's affair.
+    One that was half installed or half deleted is not there; what conda brought is conda's affair.
     """
     found: dict[str, Installed] = {}
     by_conda = (venv.location / _CONDA).is_dir()
     for folder in venv.site.glob("*.dist-info"):
         name, _, version = folder.name.removesuffix(".dist-info").partition("-")
-        if (folder / "METADATA").is_file() and not (by_conda and _is_of_conda(folder)):
+        if _is_whole(folder) and not (by_conda and _is_of_conda(folder)):
             found[canonicalize_name(name)] = Installed(version, folder)
     return found
+
+
+def discard_halves(venv: Environment) -> None:
+    """Take away the metadata of what is half there: an installer would trust it, or choke on it."""
+    for folder in venv.site.glob("*.dist-info"):
+        if not _is_whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_whole(metadata: Path) -> bool:
+    """Tell whether an installer got to its end: RECORD is what it writes last."""
+    return (metadata / "METADATA").is_file() and (metadata / "RECORD").is_file()
 
 
 def _is_of_conda(metadata: Path) -> bool:

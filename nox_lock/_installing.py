@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nox_lock._contents import active_pins, compare, find_unmet, kept_by_body
 from nox_lock._entries import URL, relative
-from nox_lock._environment import list_installed, read_note, write_note
+from nox_lock._environment import discard_halves, list_installed, read_note, write_note
 from nox_lock._errors import EnvironmentMismatchError, InstallError
 from nox_lock._files import write_atomically
 from nox_lock._target import running_platform
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
-_PROOF, _LEFT = "proof", "left"
+_PROOF, _LEFT, _UNFINISHED = "proof", "left", "unfinished"
 _SHOWN = 5
 
 
@@ -63,8 +63,16 @@ class Wanted(NamedTuple):
     lock: str
 
     def look(self) -> Contents:
-        """Compare the environment as it is now."""
-        return compare(self.planned, self.venv, list_installed(self.venv), self.root)
+        """Compare the environment as it is now; what was left unfinished is not there."""
+        doubtful = self.unfinished
+        installed = list_installed(self.venv).items()
+        there = {name: each for name, each in installed if name not in doubtful}
+        return compare(self.planned, self.venv, there, self.root)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What was being installed when an installer was ended: old files may be gone already."""
+        return read_note(self.venv, _UNFINISHED).split()
 
     def extras(self, contents: Contents) -> list[str]:
         """Return what is neither locked nor was left by the session's own body."""
@@ -93,12 +101,16 @@ def make_equal(wanted: Wanted, installer: Installer, tell: Callable[[str], None]
     with take_turn(busy, read_timeout(os.environ), tell, "installs into this environment"):
         contents = wanted.look()
         force: list[str]
-        # An installer that trusts half-deleted metadata is told not to.
-        for force in ([], ["--force-reinstall"]):
+        # An installer that trusts what is half there is told not to.
+        for force in (["--force-reinstall"] if wanted.unfinished else [], ["--force-reinstall"]):
             if not contents.differences:
                 break
+            discard_halves(wanted.venv)
+            names = (each.pin.name or "" for each in contents.differences)
+            write_note(wanted.venv, _UNFINISHED, " ".join(sorted(names)))
             for arguments in _runs(wanted, contents.differences, tell):
                 _install(installer, [*force, *arguments], wanted)
+            write_note(wanted.venv, _UNFINISHED, "")
             contents = wanted.look()
         if contents.differences:
             shown = "\n".join(f"  {each}" for each in contents.differences)
@@ -125,6 +137,7 @@ def _install(installer: Installer, arguments: list[str], wanted: Wanted) -> None
     except InstallError as error:
         left = wanted.look().differences
         said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        log.unlink(missing_ok=True)
         _, found, errors = said.partition("ERROR: ")
         named = [each for each in left if found and _names(errors, each.pin)] or left
         shown = [f"  {each.pin.shown} ({each.place})" for each in named[:_SHOWN]]

@@ -62,14 +62,22 @@ class Host(Protocol):
         """Plan the lock files of some locks."""
 
 
+def check_project(project: Project) -> None:
+    """Check what a noxfile says of the project.
+
+    Raises:
+        ConfigError: for another word.
+    """
+    if project not in _PROJECT:
+        raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
+
+
 def provide(names: Sequence[str], project: Project, host: Host) -> Wanted:
     """Make a session's environment hold exactly its locks, and the project where that is asked.
 
     Raises:
         NoxLockError: where it cannot, saying why.
     """
-    if project not in _PROJECT:
-        raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
     root, on_stale = Path.cwd(), _on_stale()
     venv = _find_environment(host)
     locks: Sequence[str | None] = names or [None]

@@ -162,8 +162,9 @@ def _provide(
     session: nox.Session, names: Sequence[str], project: Project, *, constrain: bool
 ) -> Wanted | None:
     with _reported(session):
-        from nox_lock._providing import provide  # noqa: PLC0415
+        from nox_lock._providing import check_project, provide  # noqa: PLC0415
 
+        check_project(project)
         if session.bin_paths is None:
             _refuse_no_environment(session)
             return None

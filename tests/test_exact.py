@@ -255,6 +255,26 @@ def test_what_is_half_deleted_is_mended_alone(project: Project, made: Prepared) 
     assert made.index.pages("app") == 0
 
 
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_what_was_being_installed_is_not_trusted(project: Project, backend: str) -> None:
+    """An installer that is ended may have taken old files away, and left the metadata."""
+    use(project, backend)
+    run(project).ok()
+    [code] = (project.root / ".nox" / "tests").rglob("lib.py")
+    code.unlink()
+    notes = project.root / ".nox" / "tests" / "nox-lock"
+    (notes / "unfinished").write_text("lib", encoding="utf-8")
+    told = run(project).ok()
+    assert "1.0 runs" in told.output
+    assert code.exists()
+    assert changes(run(project).ok()) == []
+    (record,) = (project.root / ".nox" / "tests").rglob("dep-1.0.dist-info/RECORD")
+    record.unlink()
+    run(project).ok()
+    assert content(project) == WANTED
+    assert record.exists()
+
+
 def test_a_hash_that_is_wrong_names_the_pin_and_its_line(project: Project) -> None:
     """What was there stays usable: nothing is taken away before the new is there."""
     use(project, "virtualenv")
