@@ -11,12 +11,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _lockfile
-from nox_lock._environment import find_project
+from nox_lock._environment import direct_urls, find_project
 from nox_lock._errors import LocksError
 from nox_lock._target import counts, holds, running_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nox_lock._environment import Environment, Installed
     from nox_lock._pins import Pin
@@ -65,7 +65,7 @@ def compare(
     root: Path,
 ) -> Contents:
     """Hold what is installed against lock files that agree."""
-    direct = {name: url for name, each in installed.items() if (url := each.direct_url())}
+    direct = direct_urls(installed)
     differences: list[Difference] = []
     wanted: set[str] = set()
     for each, pin in active_pins(planned, venv):
@@ -79,7 +79,7 @@ def compare(
         has = installed.get(pin.name or "")
         if has is None or not _same_version(has.version, pin.version):
             differences.append(Difference(each, pin, has and has.version))
-    extras = sorted(installed.keys() - wanted - _SEEDS - find_project(installed, root).keys())
+    extras = sorted(installed.keys() - wanted - _SEEDS - find_project(direct, root).keys())
     facts = [str(venv.target), *(each.path for each in planned)]
     facts += [_lockfile.digest(each.existing.body) for each in planned if each.existing]
     facts += sorted(f"{name} {each.version}" for name, each in installed.items())
@@ -194,8 +194,3 @@ def _meets(version: str, requirement: Requirement) -> bool:
     if requirement.url is not None:
         return True
     return requirement.specifier.contains(version, prereleases=True)
-
-
-def kept_by_body(text: str) -> Collection[str]:
-    """Read the note on what a session's body left."""
-    return text.split()

@@ -118,16 +118,20 @@ def _is_of_conda(metadata: Path) -> bool:
         return False
 
 
-def find_project(installed: Mapping[str, Installed], root: Path) -> dict[str, bool]:
+def direct_urls(installed: Mapping[str, Installed]) -> dict[str, tuple[str, bool]]:
+    """Return what came from no index, by name, each with its URL and whether it is editable."""
+    return {name: told for name, each in installed.items() if (told := each.direct_url())}
+
+
+def find_project(direct: Mapping[str, tuple[str, bool]], root: Path) -> dict[str, bool]:
     """Return the name of the project in `root` where it is installed, and whether editable."""
     url = root.resolve().as_uri()
-    direct = ((name, each.direct_url()) for name, each in installed.items())
-    return {name: told[1] for name, told in direct if told and told[0] == url}
+    return {name: editable for name, (there, editable) in direct.items() if there == url}
 
 
 def project_is_installed(venv: Environment, installed: Mapping[str, Installed], root: Path) -> bool:
     """Tell whether the project is there, editable, from the build files as they are now."""
-    there = True in find_project(installed, root).values()
+    there = True in find_project(direct_urls(installed), root).values()
     return there and read_note(venv, "project") == _project_digest(root)
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from nox_lock._contents import active_pins, compare, find_unmet, kept_by_body
+from nox_lock._contents import active_pins, compare, find_unmet
 from nox_lock._entries import URL, relative
 from nox_lock._environment import discard_halves, list_installed, read_note, write_note
 from nox_lock._errors import EnvironmentMismatchError, InstallError
@@ -76,7 +76,7 @@ class Wanted(NamedTuple):
 
     def extras(self, contents: Contents) -> list[str]:
         """Return what is neither locked nor was left by the session's own body."""
-        kept = kept_by_body(read_note(self.venv, _LEFT))
+        kept = read_note(self.venv, _LEFT).split()
         return [name for name in contents.extras if name not in kept]
 
 
