@@ -8,6 +8,7 @@ from dataclasses import field
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
+from nox_lock import _witness
 from nox_lock._errors import ConfigError
 from nox_lock._projects import is_project_file
 from nox_lock._settings import (
@@ -101,14 +102,14 @@ def load_config(root: Path) -> Config:
     """
     path = root / FILE
     try:
-        document = parse_toml(path.read_bytes()) if path.exists() else Table("", {})
+        document = parse_toml(_witness.read(path)) if _witness.exists(path) else Table("", {})
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=FILE) from error
     found = [
         path.relative_to(root).as_posix()
         for pattern in _FOUND_IN
-        for path in root.glob(pattern)
-        if path.is_file()
+        for path in _witness.glob(root, pattern)
+        if _witness.is_file(path)
     ]
     project = document.values.get("project")
     static = isinstance(project, dict) and "dependencies" in project

@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
-from nox_lock import _syntax
+from nox_lock import _syntax, _witness
 from nox_lock._errors import RequirementsError
 from nox_lock._projects import metadata_digest
 
@@ -184,7 +184,7 @@ def _is_path(text: str, root: Path, where: Where) -> bool:
         return False
     path = re.sub(r"\[[^\]]*\]\s*$", "", text.partition(";")[0]).strip()
     if path.startswith(".") or "/" in path or os.sep in path:
-        if not (root / path).exists():
+        if not _witness.exists(root / path):
             raise fault(f"there is no {path}, seen from the project root", where)
         return True
     return path.endswith(_ARCHIVES)

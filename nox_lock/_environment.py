@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock import _lockfile
+from nox_lock import _witness
 from nox_lock._errors import ToolchainError
 from nox_lock._files import write_atomically
+from nox_lock._seal import NOTES
 from nox_lock._target import Target, site_packages, target_of_environment
+from nox_lock._witness import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Where we keep notes inside an environment: gone with it.
-_FOLDER = "nox-lock"
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 _CONDA = "conda-meta"
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
@@ -36,7 +36,7 @@ class Environment(NamedTuple):
     @property
     def notes(self) -> Path:
         """The folder for what is kept about it."""
-        return self.location / _FOLDER
+        return self.location / NOTES
 
 
 class Installed(NamedTuple):
@@ -142,9 +142,8 @@ def record_project(venv: Environment, root: Path) -> None:
 
 def _project_digest(root: Path) -> str:
     files = (root / name for name in _PROJECT_FILES)
-    return _lockfile.digest(
-        "\0".join(f"{f.name}\0{f.read_text('utf-8')}" for f in files if f.is_file())
-    )
+    there = (file for file in files if _witness.is_file(file))
+    return fingerprint(b"\0".join(b"%b\0%b" % (f.name.encode(), _witness.read(f)) for f in there))
 
 
 def read_note(venv: Environment, name: str) -> str:

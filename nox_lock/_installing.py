@@ -11,6 +11,7 @@ from nox_lock._entries import URL, relative
 from nox_lock._environment import discard_halves, list_installed, read_note, write_note
 from nox_lock._errors import EnvironmentMismatchError, InstallError
 from nox_lock._files import write_atomically
+from nox_lock._seal import CONSTRAINTS
 from nox_lock._target import running_platform
 from nox_lock._turns import read_timeout, take_turn
 
@@ -61,6 +62,11 @@ class Wanted(NamedTuple):
     root: Path
     remake: str
     lock: str
+
+    @property
+    def paths(self) -> str:
+        """The lock files, for a message."""
+        return ", ".join(each.path for each in self.planned)
 
     def look(self) -> Contents:
         """Compare the environment as it is now; what was left unfinished is not there."""
@@ -163,7 +169,6 @@ def _prove(wanted: Wanted, contents: Contents) -> None:
         return
     here = running_platform()
     elsewhere = [each for each in wanted.planned if each.platform != here]
-    paths = ", ".join(each.path for each in wanted.planned)
     hint = f"Make it anew, from the pins it has: {wanted.lock}"
     if elsewhere:
         made = elsewhere[0].platform
@@ -172,7 +177,9 @@ def _prove(wanted: Wanted, contents: Contents) -> None:
             f'[tool.nox-lock] platforms = ["{made.system}", "{here.system}"]'
         )
     raise EnvironmentMismatchError(
-        "\n".join([f"{paths} lacks what its own pins need:", *(f"  {each}" for each in unmet)]),
+        "\n".join(
+            [f"{wanted.paths} lacks what its own pins need:", *(f"  {each}" for each in unmet)]
+        ),
         hint=hint,
     )
 
@@ -184,8 +191,8 @@ def record_body(wanted: Wanted) -> list[str]:
     return [str(each) for each in contents.differences]
 
 
-def write_constraints(wanted: Wanted) -> str:
-    """Write the pins as a plain constraints file, and return its ``file:`` URL.
+def write_constraints(wanted: Wanted) -> None:
+    """Write the pins as a plain constraints file into the environment.
 
     pip takes no extras in such a file, and hashes in it would be required of all else.
     """
@@ -195,9 +202,7 @@ def write_constraints(wanted: Wanted) -> str:
         for pin in (each.existing.pins if each.existing else ())
         if pin.version is not None
     }
-    path = wanted.venv.notes / "constraints.txt"
-    write_atomically(path, "".join(f"{line}\n" for line in sorted(lines)))
-    return path.as_uri()
+    write_note(wanted.venv, CONSTRAINTS, "".join(f"{line}\n" for line in sorted(lines)))
 
 
 def _runs(

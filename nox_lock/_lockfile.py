@@ -12,6 +12,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from nox_lock import _witness
 from nox_lock._errors import LockFileError
 from nox_lock._pins import BodyReader, OptionLine, Pin, Problem
 
@@ -134,7 +135,7 @@ def _with_included(lock: LockFile, root: Path, file: str, seen: set[str]) -> Loc
 
 def _read(root: Path, file: str) -> LockFile | None:
     try:
-        data = (root / file).read_bytes()
+        data = _witness.read(root / file)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
+from nox_lock import _witness
 from nox_lock._errors import ConfigError
 from nox_lock._lockfile import is_stamped
 from nox_lock._projects import is_project_file
@@ -97,9 +98,13 @@ def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Plac
 def find_files(lock: LockConfig, root: Path) -> list[str]:
     """List the lock files of a lock that there are, for any target, under its names of now."""
     if lock.lockfile is None:
-        candidates = _files_in(root, posixpath.dirname(_stem(lock)))
+        folder, start = posixpath.split(_stem(lock))
+        found = _witness.glob(root / folder, f"{glob.escape(start)}*")
+        candidates = [posixpath.join(folder, each.name) for each in found]
     else:
-        candidates = [each.relative_to(root).as_posix() for each in root.glob(_wild(lock.lockfile))]
+        candidates = [
+            each.relative_to(root).as_posix() for each in _witness.glob(root, _wild(lock.lockfile))
+        ]
     return sorted(path for path in candidates if read_place(lock, path) is not None)
 
 
@@ -193,6 +198,7 @@ def _wild(pattern: str) -> str:
 
 def find_stamped(root: Path) -> Iterator[str]:
     """Yield all files with our stamp that are not too deep in a project."""
+    _witness.spoil()
     for folder, below, names in os.walk(root):
         place = Path(folder)
         depth = len(place.relative_to(root).parts)
@@ -210,6 +216,7 @@ def find_stamped(root: Path) -> Iterator[str]:
 
 
 def _files_in(root: Path, folder: str) -> list[str]:
+    _witness.spoil()  # all that may ever stand there is too much to keep
     try:
         with os.scandir(root / folder) as entries:
             return [posixpath.join(folder, entry.name) for entry in entries]

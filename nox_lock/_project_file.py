@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from nox_lock import _witness
 from nox_lock._entries import Where, fault
 from nox_lock._toml_lines import value_lines
 
@@ -70,7 +71,7 @@ class ProjectFile:
 
     def _load(self) -> tuple[str, Mapping[str, Any]]:
         try:
-            data = (self.root / self.file).read_bytes()
+            data = _witness.read(self.root / self.file)
         except FileNotFoundError as error:
             hint = "It is named by `inputs` or `groups` in pyproject.toml."
             raise fault(f"there is no file {self.file}", None, hint) from error

@@ -9,6 +9,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nox_lock import _witness
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -49,7 +51,7 @@ def metadata_digest(folder: Path) -> str:
     Static ones (PEP 621) are taken by their table, so that no other edit of the file counts;
     dynamic ones may come from anything, so all build files count. Empty for no project.
     """
-    if not any((folder / name).is_file() for name in _FILES):
+    if not any(_witness.is_file(folder / name) for name in _FILES):
         return ""
     project = _document(folder).get("project", {})
     if isinstance(project, dict) and "name" in project:
@@ -148,6 +150,6 @@ def _text(path: Path) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return _witness.read(path)
     except OSError:
         return b""

@@ -14,9 +14,9 @@ from nox_lock._environment import (
     project_is_installed,
     record_project,
 )
-from nox_lock._errors import ConfigError
-from nox_lock._installing import Wanted, is_equal, make_equal
+from nox_lock._installing import Wanted, is_equal, make_equal, write_constraints
 from nox_lock._targets import of_target
+from nox_lock._witness import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from nox_lock._environment import Environment
     from nox_lock._installing import Installer
     from nox_lock._planned import Planned
+    from nox_lock._seal import Seal
     from nox_lock._voice import Voice
 
 Project = Literal["editable", "wheel"] | None
-_PROJECT = (None, "editable", "wheel")
 
 
 class Host(Protocol):
@@ -62,42 +62,56 @@ class Host(Protocol):
         """Plan the lock files of some locks."""
 
 
-def check_project(project: Project) -> None:
-    """Check what a noxfile says of the project.
+def look_up(names: Sequence[str], host: Host) -> Wanted:
+    """Return what a session's environment is to hold, by its lock files as they are now.
 
     Raises:
-        ConfigError: for another word.
+        NoxLockError: where that cannot be told.
     """
-    if project not in _PROJECT:
-        raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
+    return _look_up(names, host, find_environment(host.location, host.remake_command))[1]
 
 
-def provide(names: Sequence[str], project: Project, host: Host) -> Wanted:
-    """Make a session's environment hold exactly its locks, and the project where that is asked.
-
-    Raises:
-        NoxLockError: where it cannot, saying why.
-    """
-    root, on_stale = Path.cwd(), _on_stale()
-    venv = _find_environment(host)
+def _look_up(names: Sequence[str], host: Host, venv: Environment) -> tuple[Config, Wanted]:
     locks: Sequence[str | None] = names or [None]
     config, planned = host.plan(locks)
     asked = {config.lock(name).name for name in locks}
     chosen = of_target([each for each in planned if each.name in asked], venv.target)
-    by_content = bool(os.environ.get("CI"))
-    stale = [each for each in chosen if not _is_fresh(each, by_content=by_content)]
-    made = _relock(host, on_stale or config.on_stale, stale) if stale else {}
-    chosen = [made.get(each.path, each) for each in chosen]
-    refuse_disagreement(chosen)
-    wanted = Wanted(chosen, venv, root, host.remake_command, host.voice.lock_command)
-    paths = ", ".join(each.path for each in chosen)
+    return config, Wanted(chosen, venv, Path.cwd(), host.remake_command, host.voice.lock_command)
+
+
+def provide(
+    names: Sequence[str], project: Project, host: Host, seal: Seal, *, constrain: bool = False
+) -> Wanted:
+    """Make a session's environment hold exactly its locks, and the project where that is asked.
+
+    `seal` keeps that nothing was to be done.
+
+    Raises:
+        NoxLockError: where it cannot, saying why.
+    """
+    on_stale = _on_stale()
+    venv = _find_environment(host)
+    with watch() as witness:
+        config, wanted = _look_up(names, host, venv)
+        by_content = bool(os.environ.get("CI"))
+        stale = [each for each in wanted.planned if not _is_fresh(each, by_content=by_content)]
+        there = _project_is_there(wanted, project)
+    if stale:
+        made = _relock(host, on_stale or config.on_stale, stale)
+        wanted = wanted._replace(planned=[made.get(each.path, each) for each in wanted.planned])
+    refuse_disagreement(wanted.planned)
     if is_equal(wanted):
-        host.output(f"{host.name} holds exactly what is locked in {paths}")
+        host.output(f"{host.name} holds exactly what is locked in {wanted.paths}")
+        if there and not stale:
+            seal.keep(witness, wanted.paths)
     elif host.installs():
         make_equal(wanted, host.installer, host.voice.tell)
     else:
-        host.voice.warn(f"{host.name} does not hold exactly what is locked in {paths}")
-    _install_project(host, venv, root, project)
+        host.voice.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
+    if constrain:
+        write_constraints(wanted)
+    if not there and host.installs():
+        _install_project(host, wanted, editable=project == "editable")
     return wanted
 
 
@@ -120,16 +134,17 @@ def _find_environment(host: Host) -> Environment:
     return venv
 
 
-def _install_project(host: Host, venv: Environment, root: Path, project: Project) -> None:
-    if project is None:
-        return
-    editable = project == "editable"
-    if editable and project_is_installed(venv, list_installed(venv), root):
-        return
-    if host.installs():
-        host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
-        if editable:
-            record_project(venv, root)
+def _project_is_there(wanted: Wanted, project: Project) -> bool:
+    """Tell whether the project is installed as it is now; one to be built never is."""
+    if project != "editable":
+        return project is None
+    return project_is_installed(wanted.venv, list_installed(wanted.venv), wanted.root)
+
+
+def _install_project(host: Host, wanted: Wanted, *, editable: bool) -> None:
+    host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
+    if editable:
+        record_project(wanted.venv, wanted.root)
 
 
 def _on_stale() -> str:

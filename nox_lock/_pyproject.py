@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from nox_lock import _syntax
+from nox_lock import _syntax, _witness
 from nox_lock._entries import Entry, Where, fault, parse_entry, refuse_secrets
 from nox_lock._project_file import ProjectFile, shown
 from nox_lock._projects import dynamic_digest
@@ -247,7 +247,7 @@ class _Reader:
     def _may_be_built(self) -> bool:
         """Tell whether a build may know dependencies of a project without [project]."""
         beside = self.root / posixpath.dirname(self.file)
-        if any((beside / name).is_file() for name in ("setup.py", "setup.cfg")):
+        if any(_witness.is_file(beside / name) for name in ("setup.py", "setup.cfg")):
             return True
         system = self.source.table(self.document.get("build-system", {}), "build-system")
         backend = str(system.get("build-backend", "setuptools"))

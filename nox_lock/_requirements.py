@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile, _syntax
+from nox_lock import _lockfile, _syntax, _witness
 from nox_lock._entries import (
     URL,
     Entry,
@@ -87,14 +87,14 @@ class Files:
 
     def real(self, file: str) -> str:
         """Return a file's path with its links resolved, relative to the project root."""
-        real = os.path.realpath(self.root / file)
+        real = _witness.real(self.root / file)
         return relative(Path(real), Path(os.path.realpath(self.root)))
 
     def _bytes(self, file: str, asked: Where | None) -> bytes:
         if file in self.made:
             return self.made[file].encode()
         try:
-            return (self.root / file).read_bytes()
+            return _witness.read(self.root / file)
         except FileNotFoundError as error:
             hint = None if asked else "It is named by `inputs` in pyproject.toml."
             raise fault(f"there is no file {file}", asked, hint) from error
@@ -222,7 +222,7 @@ class _Reader:
     def _include(self, name: str, value: str, where: Where, trail: tuple[str, ...]) -> None:
         target = value
         for variable in _syntax.variables(value):
-            if known := self.environ.get(variable):
+            if known := _witness.variable(self.environ, variable):
                 target = target.replace(f"${{{variable}}}", known)
         if re.match(_REMOTE, target, re.IGNORECASE):
             self.remote.append(Option(name, value, where))
@@ -235,6 +235,6 @@ class _Reader:
     def _folder(self, name: str, value: str, where: Where) -> str:
         """Return a find-links folder as pip finds it: beside the file, else from the root."""
         beside = (self.root / where.file).parent / value
-        if name == "--find-links" and not URL.match(value) and beside.exists():
+        if name == "--find-links" and not URL.match(value) and _witness.exists(beside):
             return relative(beside, self.root)
         return value

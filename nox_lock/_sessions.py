@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nox_lock._installing import Wanted
     from nox_lock._planned import Planned
     from nox_lock._providing import Project
+    from nox_lock._seal import Seal
     from nox_lock._target import Target
     from nox_lock._voice import Voice
 
@@ -48,6 +49,7 @@ class _Locked(NamedTuple):
     python: object
 
 
+_PROJECTS = (None, "editable", "wheel")
 # The sessions of the noxfile, and the two of `add_sessions` by name.
 _LOCKED: list[_Locked] = []
 _OURS: dict[str, Func] = {}
@@ -110,11 +112,11 @@ def _make(
 
     @functools.wraps(body)
     def locked(session: nox.Session, *args: Any, **options: Any) -> Any:
-        wanted = _provide(session, given, project, constrain=constrain)
+        record = _provide(session, given, project, constrain=constrain)
         try:
             return body(session, *args, **options)
         finally:
-            _record_body(session, wanted)
+            _record_body(session, record)
 
     kwargs.setdefault("reuse_venv", True)
     made = nox.session(locked, **kwargs)
@@ -158,36 +160,59 @@ def install(
     _provide(session, names, project, constrain=constrain)
 
 
+class _Provided(NamedTuple):
+    """An environment that holds its locks: how that was told, and what it was found to hold.
+
+    Where the seal told it, nobody has looked at the locks.
+    """
+
+    names: Sequence[str]
+    host: _Host
+    seal: Seal
+    wanted: Wanted | None
+
+
 def _provide(
     session: nox.Session, names: Sequence[str], project: Project, *, constrain: bool
-) -> Wanted | None:
+) -> _Provided | None:
     with _reported(session):
-        from nox_lock._providing import check_project, provide  # noqa: PLC0415
-
-        check_project(project)
+        if project not in _PROJECTS:
+            raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
         if session.bin_paths is None:
             _refuse_no_environment(session)
             return None
-        wanted = provide(names, project, _Host(session))
+        from nox_lock._seal import look  # noqa: PLC0415
+
+        host, wanted = _Host(session), None
+        in_ci = bool(os.environ.get("CI"))
+        seal = look(host.location, repr((names, project, constrain, in_ci, _told_by_noxfile())))
+        paths = seal.told(os.environ)
+        if paths is None:
+            from nox_lock._providing import provide  # noqa: PLC0415
+
+            wanted = provide(names, project, host, seal, constrain=constrain)
+        else:
+            host.output(f"{host.name} holds exactly what is locked in {paths}")
         if constrain:
-            from nox_lock._installing import write_constraints  # noqa: PLC0415
-
-            url = write_constraints(wanted)
-            session.env.update({"PIP_CONSTRAINT": url, "UV_CONSTRAINT": url})
-        return wanted
+            session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), seal.constraints))
+        return _Provided(names, host, seal, wanted)
 
 
-def _record_body(session: nox.Session, wanted: Wanted | None) -> None:
+def _record_body(session: nox.Session, provided: _Provided | None) -> None:
     """Keep what the body left in the environment, and say what it changed."""
-    if wanted is None:
+    if provided is None or (provided.wanted is None and provided.seal.is_unchanged()):
         return
     from nox_lock._installing import record_body  # noqa: PLC0415
+    from nox_lock._providing import look_up  # noqa: PLC0415
 
     try:
+        wanted = provided.wanted or look_up(provided.names, provided.host)
         for line in record_body(wanted):
             session.warn(f"changed by this session itself, and repaired by the next run: {line}")
     except OSError as error:
         session.warn(f"what this session left cannot be kept: {error.strerror}")
+    except NoxLockError as error:
+        session.warn(f"what this session left cannot be kept: {error.message}")
 
 
 def _lock(session: nox.Session) -> None:
@@ -302,6 +327,12 @@ def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
                 raise ConfigError(told, hint=error.hint) from error
             used.setdefault(name, set()).update(pythons_of(_said(each)))
     return config, plan(config, root, os.environ, names=names, used=used)
+
+
+def _told_by_noxfile() -> list[object]:
+    """Return all that the noxfile says of locks: which Pythons use which."""
+    registered = {id(made) for made in nox.registry.get().values()}
+    return [(each.locks, *_said(each)) for each in _LOCKED if id(each.made) in registered]
 
 
 def _said(locked: _Locked) -> Iterator[object]:

@@ -1,0 +1,168 @@
+"""What an answer was read from, so that it need not be found again while that is unchanged.
+
+Whatever a verdict may depend on is read through here. Who wants to keep an answer watches what
+is read on the way to it, and later looks whether all of it would be read the same. The watch is
+the one thing of this package that is global: else every reader would carry it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+
+class Fact(NamedTuple):
+    """Something that was looked at, and a short form of what was seen.
+
+    Attributes:
+        kind: how it was looked at, a key of `_LOOKS`.
+        name: a path, or the name of a variable.
+        more: what else that kind of look needs.
+        seen: the short form.
+    """
+
+    kind: str
+    name: str
+    more: str
+    seen: str
+
+
+class Witness:
+    """Keeps what is read while it watches; what cannot be kept spoils all of it."""
+
+    def __init__(self) -> None:
+        self._facts: dict[tuple[str, str, str], str] = {}
+        self.spoilt = False
+
+    @property
+    def facts(self) -> list[Fact]:
+        """What was seen, each once."""
+        return [Fact(*look, seen) for look, seen in self._facts.items()]
+
+    def saw(self, kind: str, name: str, more: str, seen: str) -> None:
+        """Take a fact in; one that has changed since it was first seen spoils the rest."""
+        self.spoilt |= self._facts.setdefault((kind, name, more), seen) != seen
+
+
+_watching: Witness | None = None
+
+
+@contextmanager
+def watch() -> Iterator[Witness]:
+    """Keep what is read in the meantime."""
+    global _watching  # noqa: PLW0603  (see above)
+    before, _watching = _watching, Witness()
+    try:
+        yield _watching
+    finally:
+        _watching = before
+
+
+def stands(facts: Iterable[Fact], environ: Mapping[str, str]) -> bool:
+    """Tell whether all of that would be seen again; paths are as from the current folder."""
+    return all(fact.seen == fingerprint(_look(fact, environ)) for fact in facts)
+
+
+def _look(fact: Fact, environ: Mapping[str, str]) -> bytes | str | None:
+    if fact.kind == "variable":
+        return environ.get(fact.name)
+    return _LOOKS[fact.kind](Path(fact.name), fact.more)
+
+
+def read(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        OSError: when it is not there or cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        _saw("file", path, None)
+        raise
+    _saw("file", path, data)
+    return data
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is such a file."""
+    found = path.is_file()
+    _saw("is file", path, str(found))
+    return found
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is such a file or folder."""
+    found = path.exists()
+    _saw("exists", path, str(found))
+    return found
+
+
+def real(path: Path) -> str:
+    """Return a path with its links resolved."""
+    found = os.path.realpath(path)
+    _saw("real", path, found)
+    return found
+
+
+def glob(folder: Path, pattern: str) -> list[Path]:
+    """List what fits a pattern below a folder, sorted."""
+    found = sorted(folder.glob(pattern))
+    _saw("glob", folder, _listed(folder, found), pattern)
+    return found
+
+
+def variable(environ: Mapping[str, str], name: str) -> str | None:
+    """Return an environment variable, or None."""
+    value = environ.get(name)
+    if _watching is not None:
+        _watching.saw("variable", name, "", fingerprint(value))
+    return value
+
+
+def spoil() -> None:
+    """Say that an answer depends on more than can be kept."""
+    if _watching is not None:
+        _watching.spoilt = True
+
+
+def _saw(kind: str, path: Path, seen: bytes | str | None, more: str = "") -> None:
+    if _watching is not None:
+        try:
+            _watching.saw(kind, os.path.relpath(path), more, fingerprint(seen))
+        except ValueError:  # another drive, on Windows
+            _watching.spoilt = True
+
+
+def _read_or_none(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _listed(folder: Path, found: Iterable[Path]) -> str:
+    return "\0".join(path.relative_to(folder).as_posix() for path in found)
+
+
+def fingerprint(seen: bytes | str | None) -> str:
+    """Return the short form of what was seen; nothing is unlike empty."""
+    if seen is None:
+        return "-"
+    data = seen.encode(errors="surrogateescape") if isinstance(seen, str) else seen
+    return hashlib.sha256(data).hexdigest()
+
+
+_LOOKS: Mapping[str, Callable[[Path, str], bytes | str | None]] = {
+    "file": lambda path, _: _read_or_none(path),
+    "is file": lambda path, _: str(path.is_file()),
+    "exists": lambda path, _: str(path.exists()),
+    "real": lambda path, _: os.path.realpath(path),
+    "glob": lambda path, pattern: _listed(path, sorted(path.glob(pattern))),
+}
