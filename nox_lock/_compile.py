@@ -58,11 +58,13 @@ class Compiled:
         body: of the lock file.
         rejected: the versions it had to pass over.
         yanked: those it took though their makers had withdrawn them.
+        log: what pip noted on the way; may hold what nobody else is to see.
     """
 
     body: str
     rejected: tuple[Rejected, ...] = ()
     yanked: tuple[Yanked, ...] = ()
+    log: str = field(default="", repr=False)
 
 
 class Resolver(Protocol):
@@ -152,7 +154,7 @@ class PipTools:
             raise failure
         body = mirror.show(output.read_text(encoding="utf-8"), self.root)
         body = relative_paths(body, self.root).rstrip("\n")
-        return Compiled(body, rejected(logged), yanked(logged))
+        return Compiled(body, rejected(logged), yanked(logged), logged)
 
     def _environment(self, order: Order, workshop: Path, log: Path) -> dict[str, str]:
         extra = {"log": str(log)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import field
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,12 +21,15 @@ from nox_lock._tables import FILE, Table, nearest, parse_toml
 from nox_lock._target import SYSTEM, Target, parse_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 ON_STALE = ("auto", "lock", "error")
+# Whether a compile may start from what uv finds: where it is there, or never.
+SEEDS = ("auto", "never")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
+_LOCK_KEYS = (*SETTINGS_KEYS, "python", "platforms", "lockfile", "seed")
 _FOUND_IN = ("*.in", "requirements/*.in")
 
 
@@ -45,6 +47,7 @@ class LockConfig(NamedTuple):
         groups: dependency groups (PEP 735) of `pyproject.toml` to lock, too.
         constraints: names of the locks it must agree with.
         settings: how it is compiled.
+        seed: whether a quick first resolution may come before, one of `SEEDS`.
     """
 
     name: str
@@ -56,7 +59,8 @@ class LockConfig(NamedTuple):
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = Settings()
+    seed: str = SEEDS[0]
 
 
 class Config(NamedTuple):
@@ -126,7 +130,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
     """
     pip_tools, notes = read_pip_tools(tools.table("pip-tools"))
     table = tools.table("nox-lock")
-    table.refuse_unknown((*SETTINGS_KEYS, "python", "platforms", "lockfile", "on-stale", "locks"))
+    table.refuse_unknown((*_LOCK_KEYS, "on-stale", "locks"))
     common = LockConfig(
         "",
         (),
@@ -135,6 +139,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
         _pythons(table),
         _platforms(table),
         settings=merge_settings(read_settings(table), pip_tools),
+        seed=_seed(table) or SEEDS[0],
     )
     on_stale = check_on_stale(table.string("on-stale") or "auto", f"`{table.name}.on-stale`")
     declared = table.table("locks")
@@ -162,11 +167,18 @@ def check_on_stale(value: str, source: str) -> str:
     Raises:
         ConfigError: naming `source` and the ways there are.
     """
-    if value not in ON_STALE:
-        choices = ", ".join(f'"{choice}"' for choice in ON_STALE)
-        raise ConfigError(
-            f"{source} is {value!r}{nearest(value, ON_STALE)}", hint=f"One of: {choices}"
-        )
+    return _one_of(ON_STALE, value, source)
+
+
+def _seed(table: Table) -> str | None:
+    value = table.string("seed")
+    return None if value is None else _one_of(SEEDS, value, f"`{table.name}.seed`")
+
+
+def _one_of(choices: Sequence[str], value: str, source: str) -> str:
+    if value not in choices:
+        told = ", ".join(f'"{choice}"' for choice in choices)
+        raise ConfigError(f"{source} is {value!r}{nearest(value, choices)}", hint=f"One of: {told}")
     return value
 
 
@@ -204,18 +216,7 @@ def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str
 def _lock(name: str, table: Table, common: LockConfig) -> LockConfig:
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise ConfigError(f"{name!r} is no name for a lock: letters, digits, - _ .", file=FILE)
-    table.refuse_unknown(
-        (
-            *SETTINGS_KEYS,
-            "inputs",
-            "extras",
-            "groups",
-            "constraints",
-            "lockfile",
-            "python",
-            "platforms",
-        )
-    )
+    table.refuse_unknown((*_LOCK_KEYS, "inputs", "extras", "groups", "constraints"))
     inputs = tuple(_inside(path, table) for path in table.strings("inputs"))
     extras, groups = table.strings("extras"), table.strings("groups")
     if not inputs and not groups:
@@ -242,6 +243,7 @@ def _lock(name: str, table: Table, common: LockConfig) -> LockConfig:
         groups,
         table.strings("constraints"),
         merge_settings(read_settings(table), common.settings),
+        _seed(table) or common.seed,
     )
 
 

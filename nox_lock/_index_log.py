@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -16,6 +17,8 @@ from nox_lock._errors import CompileError
 _ASKED = re.compile(r"(?:Getting page|Downloading|Collecting \S+ @) (\w+://\S+)")
 _FETCHED = re.compile(r"Fetched page (\S+) as text/html")
 _FILE = re.compile(r"(?:Found link|Skipping link: (?!not a file)).* \(from (\S+?)\)")
+# Of the files of a project: one that pip may take, and one for another platform.
+_OFFERED = ("  Found link ", "  Skipping link: none of the wheel's tags ")
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
 _NO_PAGE = re.compile(r"Skipping page (\S+) because the \w+ request got Content-Type: (\S+)\.")
 _UNTRUSTED = re.compile(r"The repository located at (\S+) is not a trusted or secure host")
@@ -79,6 +82,33 @@ def rejected(log: str) -> tuple[Rejected, ...]:
                 name, version, wanted = demand.groups()
                 found[Rejected(canonicalize_name(name), version, wanted)] = None
     return tuple(found)
+
+
+class Offer(NamedTuple):
+    """A file that an index offers: its project, its version, its name, the page it is on."""
+
+    project: str
+    version: str
+    file: str
+    page: str
+
+
+def offers(log: str) -> set[Offer]:
+    """Return the files that pip found and can take, for whatever platform they are."""
+    found = set()
+    for line in log.splitlines():
+        head, is_link, tail = line.partition(" (from ")
+        if not is_link or not any(sign in head for sign in _OFFERED):
+            continue
+        url = head.rpartition(" ")[2].partition("#")[0]
+        file = unquote(url.rpartition("/")[2])
+        told = tail.partition(", version: ")[2]
+        name, _, rest = file.partition("-")
+        if not file.endswith(".whl"):
+            name = file[: max(file.rfind(f"-{told}"), 0)]
+        version = told or rest.partition("-")[0]
+        found.add(Offer(name, version, file, tail.partition(")")[0]))
+    return {each._replace(project=canonicalize_name(each.project)) for each in found}
 
 
 def mask(text: str) -> str:

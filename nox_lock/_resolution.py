@@ -15,14 +15,16 @@ from nox_lock._cache import Cache, open_cache
 from nox_lock._compile import Order, PipTools, Processes
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._indexes import read_index_settings
+from nox_lock._quick import Quick
 from nox_lock._toolchain import find_toolchain
+from nox_lock._uv import find_uv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from nox_lock._agreement import Seed
-    from nox_lock._compile import Compiled
+    from nox_lock._compile import Compiled, Resolver
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
     from nox_lock._pins import Pin
@@ -69,6 +71,7 @@ class Compiler:
         self._once = threading.RLock()
         self._cache: Cache | None = None
         self._indexes: IndexSettings | None = None
+        self._uv = find_uv()
         self._turns: dict[Target, threading.Lock] = {}
         self._refused: dict[Target, ToolchainError] = {}
 
@@ -158,7 +161,7 @@ class Compiler:
             package for package in self.wishes.upgrade_packages if _project(package) not in lower
         )
 
-    def _resolver(self, target: Target, options: Mapping[str, bool]) -> PipTools:
+    def _resolver(self, target: Target, options: Mapping[str, bool]) -> Resolver:
         cache, indexes = self.cache, self._read_indexes()
         with self._once:
             turn = self._turns.setdefault(target, threading.Lock())
@@ -172,7 +175,7 @@ class Compiler:
             except ToolchainError as error:
                 self._refused[target] = error
                 raise
-        return PipTools(
+        resolver = PipTools(
             self.root,
             toolchain,
             self.environ,
@@ -181,6 +184,7 @@ class Compiler:
             _DEADLINE_SECONDS,
             self.processes,
         )
+        return Quick(self._uv, resolver) if self._uv else resolver
 
     def _read_indexes(self) -> IndexSettings:
         with self._once:

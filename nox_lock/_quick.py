@@ -1,0 +1,160 @@
+"""A quick first resolution by uv, where it is there: pip-tools starts from it, and decides.
+
+pip-compile takes the newest of everything, file by file, and downloads each file of each version
+to hash it. Shown pins that hold, with their hashes, it has little left to do. What it then writes
+is what it would have written by itself; where that is not certain, it is not shown any.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from nox_lock import _lockfile
+from nox_lock._agreement import make_seed
+from nox_lock._errors import CompileError
+from nox_lock._index_log import offers
+from nox_lock._target import holds
+from nox_lock._uv import Uv, reads_alike
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from nox_lock._compile import Compiled, Order, PipTools
+    from nox_lock._index_log import Offer
+    from nox_lock._pins import Pin
+
+# Failures that have nothing to do with what a compile starts from.
+_NOT_OF_A_SEED = ("disk", "index", "time-out", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """The resolver with a quick first resolution before it.
+
+    Attributes:
+        uv: the command that runs uv.
+        resolver: what confirms or corrects it.
+    """
+
+    uv: Sequence[str]
+    resolver: PipTools
+
+    def __call__(self, order: Order, workshop: Path) -> Compiled:
+        """Compile in `workshop`, from what uv finds where it can be trusted to find the same.
+
+        Raises:
+            CompileError: saying which kind of failure it was.
+        """
+        own = {pin.name: pin for pin in _lockfile.parse(order.seed).pins}
+        seed = self._find_seed(order, own, workshop) if may_seed(order, own) else []
+        for name in ("quick-1", "quick-2") if seed else ():
+            folder = workshop / name
+            folder.mkdir()
+            quick = replace(order, seed=make_seed(seed).text, upgrade_packages=())
+            try:
+                compiled = self.resolver(quick, folder)
+            except CompileError as error:
+                if error.kind in _NOT_OF_A_SEED:
+                    raise
+                break
+            certain = _certain(seed, own, compiled)
+            if certain == seed:
+                return compiled
+            seed = certain
+        return self.resolver(order, workshop)
+
+    def _find_seed(self, order: Order, own: Mapping[str | None, Pin], workshop: Path) -> list[Pin]:
+        """Return what uv finds, but the pins there were before where they may stay."""
+        folder = workshop / "quick"
+        folder.mkdir()
+        kept = {name: pin for name, pin in own.items() if _holds(pin, order)}
+        found = Uv(self.uv, self.resolver).find(
+            order, make_seed(kept.values()).text.split("\n"), folder
+        )
+        below = {
+            pin.name for low in order.planned.below if low.existing for pin in low.existing.pins
+        }
+        stays = below if order.upgrade_packages else kept.keys()
+        return [
+            kept[pin.name]
+            if pin.name in kept and (kept[pin.name].shown == pin.shown or pin.name in stays)
+            else pin
+            for pin in found
+        ]
+
+
+def may_seed(order: Order, own: Mapping[str | None, Pin]) -> bool:
+    """Tell whether a quick resolution may come first, and saves anything.
+
+    Where each requirement has a pin that holds, and none is to move, pip-compile starts from
+    these.
+    """
+    if order.planned.lock.seed == "never" or order.held or not reads_alike(order):
+        return False
+    return bool(order.upgrade_packages) or any(_unmet(order, own))
+
+
+def _unmet(order: Order, own: Mapping[str | None, Pin]) -> Iterator[str]:
+    """Yield the projects that inputs ask for and no pin meets."""
+    planned = order.planned
+    for entry in planned.inputs.requirements:
+        counts = holds(entry.marker, planned.target, planned.platform) is not False
+        if counts and entry.name and not (entry.name in own and _holds(own[entry.name], order)):
+            yield entry.name
+
+
+def _holds(pin: Pin, order: Order) -> bool:
+    """Tell whether a pin meets all that the inputs themselves ask of its project."""
+    asked = (entry for entry in order.planned.inputs.entries if entry.name == pin.name)
+    return bool(pin.version) and all(
+        entry.specifier is None or entry.specifier.contains(pin.version or "", prereleases=True)
+        for entry in asked
+        if holds(entry.marker, order.planned.target, order.planned.platform) is not False
+    )
+
+
+def _certain(seed: Sequence[Pin], own: Mapping[str | None, Pin], compiled: Compiled) -> list[Pin]:
+    """Return what of a seed is what pip would have found by itself, by the files it was offered.
+
+    Where nothing may be built, uv passes over versions that have to be. Of hashes it knows those
+    that an index tells; of an index that tells none that of the file it fetched, and of a file on
+    two indexes one.
+    """
+    files: dict[tuple[str, str], set[Offer]] = defaultdict(set)
+    versions: dict[str, set[str]] = defaultdict(set)
+    built = set()
+    for offer in offers(compiled.log):
+        files[offer.project, offer.version].add(offer)
+        versions[offer.project].add(offer.version)
+        if offer.file.endswith(".whl"):
+            built.add((offer.project, offer.version))
+    made = {pin.name: pin.version for pin in _lockfile.parse(compiled.body).pins}
+    certain = []
+    for pin in seed:
+        name, version = pin.name or "", pin.version or ""
+        if pin is own.get(name) or made.get(name) != version:
+            certain.append(pin)
+            continue
+        unbuilt = {each for each in versions[name] if (name, each) not in built}
+        if any(_comes_before(each, version) for each in unbuilt):
+            continue
+        told = all(value.startswith("sha256:") for value in pin.hashes)
+        if not told or len(files[name, version]) != len(pin.hashes):
+            certain.append(pin._replace(hashes=()))
+        else:
+            certain.append(pin)
+    return certain
+
+
+def _comes_before(version: str, other: str) -> bool:
+    """Tell whether pip would try a version before another one."""
+    try:
+        first, second = Version(version), Version(other)
+    except InvalidVersion:
+        return False
+    return first > second and (second.is_prerelease or not first.is_prerelease)

@@ -1,0 +1,173 @@
+"""What uv finds for the inputs of a lock: fast, from metadata alone, with nothing built or run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import util
+from typing import TYPE_CHECKING
+
+from nox_lock import _lockfile
+from nox_lock._indexes import module_command, pip_environment, uv_environment
+from nox_lock._mirror import lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nox_lock._compile import Order, PipTools
+    from nox_lock._pins import Pin
+
+# A resolution takes uv a second. One that takes this long is no quick one.
+_SECONDS = 120.0
+# How often it may meet one more project that has to be built.
+_ROUNDS = 10
+# What a user tells uv of itself, not of what it is to choose.
+_KEPT = (
+    "UV_CACHE_DIR",
+    "UV_CONCURRENT_DOWNLOADS",
+    "UV_HTTP_TIMEOUT",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_NATIVE_TLS",
+    "UV_NO_CACHE",
+    "UV_OFFLINE",
+    "UV_SYSTEM_CERTS",
+)
+# Option lines that uv reads as pip does, or that change nothing of what is chosen.
+_READ = {
+    "--extra-index-url",
+    "--find-links",
+    "--index-url",
+    "--no-index",
+    "--only-binary",
+    "--pre",
+    "--trusted-host",
+}
+_TO_BUILD = re.compile(
+    r"Wheels are required for `([^`]+)`|([\w.-]+)(?:\{[^}]*\})?(?:[=<>]=?\S+)? has no usable wheels"
+)
+
+
+def find_uv() -> list[str] | None:
+    """Return the command that runs uv: beside nox-lock, else on PATH; None where there is none."""
+    if util.find_spec("uv") is not None:
+        return module_command(sys.executable, "uv")
+    found = shutil.which("uv")
+    return [found] if found else None
+
+
+def reads_alike(order: Order) -> bool:
+    """Tell whether uv reads the inputs of an order as pip does."""
+    inputs = order.planned.inputs
+    return (
+        not inputs.remote
+        and not inputs.dynamic
+        and all(option.name in _READ for option in inputs.options)
+        and not any(entry.editable for entry in inputs.entries)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Uv:
+    """uv, asked in the place of a resolver: by its indexes, for its Python, in its folder.
+
+    Attributes:
+        command: what runs uv.
+        resolver: the one it is asked in the place of.
+    """
+
+    command: Sequence[str]
+    resolver: PipTools
+
+    def find(self, order: Order, kept: Sequence[str], folder: Path) -> list[Pin]:
+        """Return the pins that uv finds from the lines `kept`; none where it finds none.
+
+        Nothing is built: a project that has to be is left out, with what it alone depends on.
+        """
+        allowed = self.resolver.indexes.allowed.get("uploaded-prior-to")
+        day = order.planned.settings.uploaded_prior_to or allowed
+        if day and _moment(day) is None:
+            return []
+        output, overrides = folder / "requirements.txt", folder / "overrides.txt"
+        mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)
+        arguments = [*_arguments(order), f"--output-file={output}", f"--overrides={overrides}"]
+        arguments += [f"--exclude-newer={_moment(day)}"] if day else []
+        arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
+        left_out: set[str] = set()
+        for _ in range(_ROUNDS):
+            output.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            # An override that never counts: as if nobody asked for the project.
+            lines = (f"{name} ; python_version < '0'\n" for name in sorted(left_out))
+            overrides.write_text("".join(lines), encoding="utf-8")
+            said = self._run([*arguments, *mirror.arguments], folder / "said.txt")
+            if said is None:
+                pins = _lockfile.parse(output.read_text(encoding="utf-8")).pins
+                return [pin for pin in pins if pin.version]
+            built = {first or second for first, second in _TO_BUILD.findall(said)}
+            if built <= left_out:
+                break
+            left_out |= built
+        return []
+
+    def _run(self, arguments: Sequence[str], log: Path) -> str | None:
+        """Run uv; None when it is content, else what it says."""
+        with log.open("wb") as sink:
+            process = subprocess.Popen(
+                [*self.command, *arguments],
+                cwd=self.resolver.root,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+            with self.resolver.processes.watch(process):
+                try:
+                    if process.wait(timeout=min(_SECONDS, self.resolver.deadline)) == 0:
+                        return None
+                except subprocess.TimeoutExpired:
+                    return ""
+        return log.read_text(encoding="utf-8", errors="replace")
+
+    def _environment(self) -> dict[str, str]:
+        indexes = self.resolver.indexes
+        clean = {
+            name: value
+            for name, value in pip_environment(self.resolver.environ, indexes).items()
+            if not name.startswith(("PIP_", "UV_")) or name in _KEPT
+        }
+        own = {"UV_PYTHON": self.resolver.toolchain.python, "UV_PYTHON_DOWNLOADS": "never"}
+        return clean | uv_environment(indexes, clean) | own
+
+
+def _arguments(order: Order) -> list[str]:
+    inputs = order.planned.inputs
+    arguments = [
+        "pip",
+        "compile",
+        "--no-config",
+        "--quiet",
+        "--color=never",
+        "--no-header",
+        "--no-annotate",
+        "--no-build",
+        "--index-strategy=unsafe-best-match",  # as pip looks at all of them
+    ]
+    arguments += ["--generate-hashes"] if order.planned.settings.generate_hashes else []
+    arguments += ["--prerelease=allow"] if any(o.name == "--pre" for o in inputs.options) else []
+    arguments += ["--refresh"] if order.refresh else []
+    arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
+    return arguments + [f"--extra={extra}" for extra in inputs.native_extras]
+
+
+def _moment(day: str) -> str | None:
+    """Return a cooldown as a moment, as pip takes a day; None for a span of time."""
+    try:
+        moment = dt.datetime.fromisoformat(day)
+    except ValueError:
+        return None
+    return moment.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
