@@ -14,6 +14,7 @@ from nox_lock._coverage import bare_url
 from nox_lock._entries import has_password
 from nox_lock._target import holds
 from nox_lock._verdict import Reason
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
+# As pip takes them: the name, a colon and hexadecimal digits.
+_HASH_LENGTHS = frozenset(len(f"sha{bits}:") + bits // 4 for bits in (256, 384, 512))
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
@@ -40,6 +43,10 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason("a password stands here in clear", planned.path, pin.line)
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", planned.path, pin.line)
+        if not _HASH_LENGTHS.issuperset(map(len, pin.hashes)):
+            wrong = next(each for each in pin.hashes if len(each) not in _HASH_LENGTHS)
+            said = f"{pin.shown} has {quoted(wrong)}, which is no hash or not all of it"
+            yield Reason(said, planned.path, pin.line)
     if not _as_stamped(lock):
         yield from find_strangers(planned, lock)
 
@@ -107,5 +114,10 @@ def _named(pin: Pin) -> str:
 
 def _is_open(url: str) -> bool:
     """Tell whether a URL is fetched over the network in clear."""
-    parts = urlsplit(url.partition("+")[2] if re.match(_REPOSITORY, url, re.IGNORECASE) else url)
+    try:
+        parts = urlsplit(
+            url.partition("+")[2] if re.match(_REPOSITORY, url, re.IGNORECASE) else url
+        )
+    except ValueError:  # whoever fetches it will say so
+        return False
     return parts.scheme.lower() in {"http", "ftp"} and parts.hostname not in _LOOPBACK

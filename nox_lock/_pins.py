@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from nox_lock._syntax import MERGE, MERGE_MARKS
+from nox_lock._wording import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?\s*"
-    r"(?:===?\s*(?P<version>[^\s;,\\#]+)|@\s*(?P<url>[^\s;\\#]\S*))"
+    r"(?:===?\s*(?P<version>v?\d[\w.!+-]*)|@\s*(?P<url>[^\s;\\#]\S*))"
     r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
 )
 _DIRECT = (
@@ -172,9 +175,7 @@ class BodyReader:
 
 
 def _what_is(line: str) -> str:
-    if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
-        return "a merge conflict was left here"
-    return f"{line[:60]!r} is no pin"
+    return MERGE if line.startswith(MERGE_MARKS) else f"{quoted(line)} is no pin"
 
 
 def _is_archive(url: str) -> bool:

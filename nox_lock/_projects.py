@@ -49,7 +49,7 @@ def metadata_digest(folder: Path) -> str:
     Static ones (PEP 621) are taken by their table, so that no other edit of the file counts;
     dynamic ones may come from anything, so all build files count. Empty for no project.
     """
-    if not any((folder / name).is_file() for name in _FILES):
+    if not any(_is_file(folder / name) for name in _FILES):
         return ""
     project = _document(folder).get("project", {})
     if isinstance(project, dict) and "name" in project:
@@ -133,7 +133,7 @@ def _table(values: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _document(folder: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = tomllib.loads(_read(folder / "pyproject.toml").decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return {}  # pip will say so
     return found
 
@@ -146,8 +146,15 @@ def _text(path: Path) -> str:
     return _read(path).decode(errors="replace")
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder of somebody else's
+        return False
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:
+    except (OSError, ValueError):  # the latter for a NUL in a name
         return b""
