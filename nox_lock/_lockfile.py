@@ -121,6 +121,9 @@ def _with_included(lock: LockFile, root: Path, file: str, seen: set[str]) -> Loc
     """Return a lock file with the pins of those it includes; pip takes them beside the file."""
     pins, problems = list(lock.pins), list(lock.problems)
     for name, line in lock.includes:
+        if "://" in name:
+            problems.append(Problem(f"it includes {name}, which is not a file here", line))
+            continue
         path = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
         if path in seen:
             continue

@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from unittest import mock
 
 import nox.registry
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def nox_inside(root: Path, *args: str, env: Mapping[str, str]) -> Run:
-    """Run nox in a folder, with these environment variables alone."""
-    out, err = io.StringIO(), io.StringIO()
+def nox_inside(root: Path, *args: str, env: Mapping[str, str], out: TextIO | None = None) -> Run:
+    """Run nox in a folder, with these environment variables alone; `out` is standard output."""
+    written, err = io.StringIO(), io.StringIO()
     code = 0
     before = Path.cwd()
     root_logger = logging.getLogger()
@@ -33,7 +33,7 @@ def nox_inside(root: Path, *args: str, env: Mapping[str, str]) -> Run:
     with (
         mock.patch.dict(os.environ, env, clear=True),
         mock.patch.object(sys, "argv", ["nox", *args]),
-        contextlib.redirect_stdout(out),
+        contextlib.redirect_stdout(out or written),
         contextlib.redirect_stderr(err),
     ):
         os.chdir(root)
@@ -53,4 +53,4 @@ def nox_inside(root: Path, *args: str, env: Mapping[str, str]) -> Run:
             _sessions._OURS.clear()  # noqa: SLF001
             root_logger.handlers[:] = handlers
             root_logger.setLevel(level)
-    return Run(int(code), out.getvalue(), err.getvalue())
+    return Run(int(code), written.getvalue(), err.getvalue())
