@@ -32,6 +32,7 @@ _EMPTY_MARKER = r"\s*;\s*$"
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
+_DIGITS = 1000  # Python reads no more than 4300
 _EXAMPLE_NAME = 'name==1.2, name[extra]>=1,<2 ; python_version < "3.12"'
 _EXAMPLE = f"One project a line, such as: {_EXAMPLE_NAME}"
 
@@ -139,6 +140,8 @@ def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
     try:
         # pip splits here, also behind a URL, where PEP 508 wants a blank.
         found = Requirement(f"{bare} ; {when}" if when else text)
+        if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
+            raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
         if found.marker and ("~=" in when or "===" in when):  # the comparisons of versions alone
             found.marker.evaluate({"extra": ""})
     except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from nox_lock import _lockfile
 from nox_lock._coverage import bare_url
 from nox_lock._entries import has_password
+from nox_lock._pins import HASH_LENGTHS
 from nox_lock._target import holds
 from nox_lock._verdict import Reason
 from nox_lock._wording import quoted
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
-# As pip takes them: the name, a colon and hexadecimal digits.
-_HASH_LENGTHS = frozenset(len(f"sha{bits}:") + bits // 4 for bits in (256, 384, 512))
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
@@ -43,8 +42,8 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason("a password stands here in clear", planned.path, pin.line)
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", planned.path, pin.line)
-        if not _HASH_LENGTHS.issuperset(map(len, pin.hashes)):
-            wrong = next(each for each in pin.hashes if len(each) not in _HASH_LENGTHS)
+        if not HASH_LENGTHS.issuperset(map(len, pin.hashes)):
+            wrong = next(each for each in pin.hashes if len(each) not in HASH_LENGTHS)
             said = f"{pin.shown} has {quoted(wrong)}, which is no hash or not all of it"
             yield Reason(said, planned.path, pin.line)
     if not _as_stamped(lock):

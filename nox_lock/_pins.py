@@ -26,6 +26,8 @@ _HASH = r"--hash[= ](\w+:[0-9a-fA-F]+)"
 # pip-compile-multi lets a lock file include those it builds on.
 _INCLUDE = r"(?:-r\s*|--requirement[ =]\s*)(?P<file>[^\s#]+)"
 _HASH_LINE = "    --hash="
+# As pip takes them: the name, a colon and hexadecimal digits.
+HASH_LENGTHS = frozenset(len(f"sha{bits}:") + bits // 4 for bits in (256, 384, 512))
 _EGG = r"[#&]egg=([\w.-]+)"
 _UNSAFE_TITLE = r"# (?:WARNING: )?The following packages (?:were not|are considered)"
 

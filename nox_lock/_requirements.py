@@ -230,6 +230,8 @@ class _Reader:
         for name, value in line.options:
             if name in _INDEXES:
                 refuse_bad_url(value, where)
+            elif name == "--trusted-host":
+                refuse_bad_url(f"//{value}", where)
             self.options.append(Option(name, self._folder(name, value, where), where))
 
     def _include(self, name: str, value: str, where: Where, trail: tuple[str, ...]) -> None:

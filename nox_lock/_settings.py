@@ -39,9 +39,6 @@ _PIP_TOOLS_HARMLESS: Mapping[str, object] = {
     "verbose": "any",
 }
 _NAME = "Write the name alone, such as: setuptools"
-# As pip takes it: a date with or without a time, or a number of days.
-# https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-uploaded-prior-to
-_MOMENT = r"\d{4}-?\d\d-?\d\d(?:[T ]|$)|P\d+D$"
 SETTINGS_KEYS = (
     "generate-hashes",
     "strip-extras",
@@ -117,7 +114,7 @@ def read_settings(table: Table) -> Settings:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
             raise table.wrong("unsafe-package", f": {quoted(name)} is no name of a project", _NAME)
     moment = table.string("uploaded-prior-to")
-    if moment is not None and not re.match(_MOMENT, moment):
+    if moment is not None and not _is_moment(moment):
         told = f": {quoted(moment)} is no date"
         raise table.wrong("uploaded-prior-to", told, 'Such as: "2026-11-01"')
     return Settings(
@@ -127,6 +124,22 @@ def read_settings(table: Table) -> Settings:
         unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
         uploaded_prior_to=moment,
     )
+
+
+def _is_moment(text: str) -> bool:
+    """Tell whether pip takes a text: a date with or without a time, or a number of days.
+
+    https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-uploaded-prior-to
+    """
+    import datetime as dt  # noqa: PLC0415  (few have one)
+
+    found = re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]|$)", text)
+    try:
+        return bool(found and dt.date(*map(int, found.groups()))) or bool(
+            re.fullmatch(r"P\d+D", text)
+        )
+    except ValueError:
+        return False
 
 
 def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:

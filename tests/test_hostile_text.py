@@ -116,16 +116,18 @@ def test_the_line_is_shown_as_it_is_spelled(root: Path) -> None:
     (root / TXT).write_text(f"{HEADER}{BODY}{NASTY}\n", encoding="utf-8")
     assert f"'{SHOWN}' is no pin ({TXT}:13)" in check(root).stderr
     (root / TXT).write_text(HEADER + BODY, encoding="utf-8")
-    (root / IN).write_text(f"app\n--trusted-host {NASTY}\n", encoding="utf-8")
-    assert f"--trusted-host {SHOWN} is not in the lock ({IN}:2)" in check(root).stderr
+    (root / IN).write_text(f"app\n--find-links https://x.invalid/{NASTY}\n", encoding="utf-8")
+    assert (
+        f"--find-links https://x.invalid/{SHOWN} is not in the lock ({IN}:2)" in check(root).stderr
+    )
 
 
 def test_json_tells_what_stands_there(root: Path) -> None:
     """Programs get the text itself; JSON has its own escapes."""
-    (root / IN).write_text(f"app\n--trusted-host {NASTY}\n", encoding="utf-8")
+    (root / IN).write_text(f"app\n--find-links https://x.invalid/{NASTY}\n", encoding="utf-8")
     told = json.loads(check(root, "--", "--format=json").stdout)
     messages = [reason["message"] for reason in told["locks"][0]["reasons"]]
-    assert f"--trusted-host {NASTY} is not in the lock" in messages
+    assert f"--find-links https://x.invalid/{NASTY} is not in the lock" in messages
 
 
 def test_a_stream_that_cannot_show_a_letter_shows_its_number(root: Path) -> None:

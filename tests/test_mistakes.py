@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.inside import nox_inside
-from support.mistakes import BODY, CASES, CHECK, HEADER, IN, PASSWORD, PLAIN, TXT, Case
+from support.mistakes import BODY, CASES, CHECK, HASH, HEADER, IN, PASSWORD, PLAIN, TXT, Case
 from support.project import Project, clean_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.index import LocalIndex
     from support.project import Run
 
 # One of each kind, also by a nox of its own.
@@ -144,3 +145,41 @@ def test_the_table_holds_what_it_says() -> None:
     assert len(set(names)) == len(names) >= 200
     assert set(REAL) <= set(names)
     assert all(case.what and case.where and case.do for case in CASES)
+
+
+def made_of(project: Project, index: LocalIndex, lock: str) -> Project:
+    index.publish("app", "1.0", requires=["dep"])
+    index.publish("dep", "2.0")
+    project.write("noxfile.py", PLAIN)
+    project.write(IN, "app\n")
+    project.write(TXT, lock)
+    return project
+
+
+def test_a_lock_file_that_is_spoilt_is_made_anew(project: Project, index: LocalIndex) -> None:
+    """What `lock-check` refuses, pip-tools cannot even read; and it starts from what is there."""
+    weak = BODY.replace(f"sha256:{HASH}", f"md5:{'0' * 32}", 1).replace(HASH, "00")
+    spoilt = weak.replace("dep==2.0", "dep==2.0 ; banana")
+    made_of(project, index, HEADER + spoilt)
+    assert "no hash or not all of it" in project.nox(*CHECK).failed().output
+    project.nox("-s", "lock").ok()
+    project.nox(*CHECK).ok()
+
+
+def test_a_hash_of_another_file_is_told_and_not_taken(project: Project, index: LocalIndex) -> None:
+    made_of(project, index, HEADER + BODY)
+    before = state(project.root)
+    run = project.nox("-s", "lock").failed()
+    assert f"{IN}:1: app==1.0: the index offers another file" in run.output
+    assert "take its pin out" in run.output
+    assert state(project.root) == before
+
+
+def test_what_pip_alone_refuses_is_placed(project: Project, index: LocalIndex) -> None:
+    made_of(project, index, "")
+    project.write(IN, "app\n-e ./gone\n")
+    assert f"{IN}:2: pip-tools failed: ./gone" in project.nox("-s", "lock").failed().output
+    project.write(IN, "app\n\n--use-feature banana\n")
+    run = project.nox("-s", "lock").failed()
+    assert f"{IN}:3: Invalid requirement: --use-feature banana" in run.output
+    assert "What a requirements file may hold" in run.output
