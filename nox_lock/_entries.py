@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import UndefinedComparison
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
@@ -32,6 +32,8 @@ _EMPTY_MARKER = r"\s*;\s*$"
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
+# In a marker: the comparisons of versions alone, and names that only a lock file has.
+_DOUBTFUL = r"~=|===|extras|dependency_groups"
 _DIGITS = 1000  # Python reads no more than 4300
 _EXAMPLE_NAME = 'name==1.2, name[extra]>=1,<2 ; python_version < "3.12"'
 _EXAMPLE = f"One project a line, such as: {_EXAMPLE_NAME}"
@@ -142,12 +144,12 @@ def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
         found = Requirement(f"{bare} ; {when}" if when else text)
         if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
             raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
-        if found.marker and ("~=" in when or "===" in when):  # the comparisons of versions alone
+        if found.marker and re.search(_DOUBTFUL, when):
             found.marker.evaluate({"extra": ""})
     except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
         reason = str(error).splitlines()[0]
-    except UndefinedComparison as error:
-        reason = f"its marker compares what are no versions: {error}"
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        reason = f"its marker compares what are no versions, or has no value here: {error}"
     except RecursionError:
         reason = "its marker is nested too deep"
     else:

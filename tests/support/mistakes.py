@@ -149,6 +149,7 @@ INPUTS = [
     Case("a bad marker", inputs("app ; python >= '3'\n"), "python >= '3'", f"{IN}:1:", "such as"),
     Case("a marker cut off", inputs("app ; python_version >=\n"), "is no requirement", f"{IN}:1:", "such as"),
     Case("a marker that compares nothing", inputs("app ; sys_platform ~= 'linux'\n"), "marker", f"{IN}:1:", "such as"),
+    Case("a marker of lock files alone", inputs("app ; 'x' in extras\n"), "is no requirement", f"{IN}:1:", "such as"),
     Case("a marker of a URL", inputs("https://x.invalid/a.whl ; python >= '3'\n"), "is no marker", f"{IN}:1:", "such as"),
     Case("a marker nested without end", inputs(f"app ; {'(' * DEEP}python_version > '3'\n"), "deep", f"{IN}:1:", "such as"),
     Case("quotes left open", inputs("app\n--find-links 'a b\n"), "No closing quotation", f"{IN}:2:", ALLOWED),
