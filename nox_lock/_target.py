@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker
+from packaging.version import InvalidVersion
 
 from nox_lock._errors import ConfigError
 from nox_lock._wording import quoted
@@ -151,10 +152,13 @@ def holds(
         return True
     if re.search(_UNKNOWABLE, str(marker)):
         return None
-    first, last = (
-        marker.evaluate({**_marker_environment(target, platform_, micro), "extra": extra})
-        for micro in ("0", "99")
-    )
+    try:
+        first, last = (
+            marker.evaluate({**_marker_environment(target, platform_, micro), "extra": extra})
+            for micro in ("0", "99")
+        )
+    except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
+        return False
     return first if first == last else None
 
 
