@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -13,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 from nox_lock._entries import Entry, Where
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
+from nox_lock._pins import HASH_LENGTHS
 from nox_lock._target import counts
 
 if TYPE_CHECKING:
@@ -46,15 +49,30 @@ def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
     lock = planned.origin
     if fresh_start or lock is None or not lock.recognised:
         lock = None
-    if not planned.below and lock is planned.existing and not (lock and lock.includes):
+    whole = lock is None or all(map(_is_whole, lock.pins))
+    if not planned.below and lock is planned.existing and not (lock and lock.includes) and whole:
         return Seed(lock.pins, lock.body) if lock else Seed()
-    pins = {pin.name: pin for pin in _versions(lock, planned)}
+    pins = {pin.name: pin for pin in _versions(lock, planned) if _is_whole(pin)}
     for low in planned.below:
         for pin in _versions(low.existing, planned):
             own = pins.get(pin.name)
             if own is None or own.shown != pin.shown or not own.hashes:
                 pins[pin.name] = pin
     return make_seed(pins.values())
+
+
+def _is_whole(pin: Pin) -> bool:
+    """Tell whether pip can read a pin: one spoilt by hand keeps no lock from being made anew."""
+    try:
+        if pin.version is not None:
+            Version(pin.version)
+        elif pin.url is not None:
+            urlsplit(pin.url)
+        if pin.marker:
+            Marker(pin.marker)
+    except (ValueError, RecursionError):
+        return False
+    return HASH_LENGTHS.issuperset(map(len, pin.hashes))
 
 
 def make_seed(pins: Iterable[Pin]) -> Seed:

@@ -12,6 +12,7 @@ from nox_lock._freshness import judge_all
 from nox_lock._options import parse_check_options
 from nox_lock._plan import orphans_of
 from nox_lock._report import error_json, mend, summary, verdict_lines, verdicts_json
+from nox_lock._wording import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -94,8 +95,10 @@ def _tell_github(judged: Sequence[Judged], voice: Voice) -> None:
         voice.warn(f"the summary of the job cannot be written: {error.strerror}")
 
 
-def _print(*lines: str) -> None:
+def _print(*texts: str) -> None:
     """Write to the standard output, where nothing of nox's own goes."""
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in "\n".join(texts).split("\n") if texts else ():
+        shown = presentable(line).encode(encoding, "backslashreplace")
+        sys.stdout.write(f"{shown.decode(encoding)}\n")
     sys.stdout.flush()

@@ -19,6 +19,7 @@ from nox_lock._settings import (
 )
 from nox_lock._tables import FILE, Table, nearest, parse_toml
 from nox_lock._target import SYSTEM, Target, parse_target
+from nox_lock._wording import mend_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,9 +107,10 @@ def load_config(root: Path) -> Config:
     """
     path = root / FILE
     try:
-        document = parse_toml(_witness.read(path)) if _witness.exists(path) else Table("", {})
+        document = parse_toml(_witness.read(path)) if _is_there(path) else Table("", {})
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=FILE) from error
+        told = f"cannot be read: {error.strerror}"
+        raise ConfigError(told, file=FILE, hint=mend_of(error)) from error
     found = [
         path.relative_to(root).as_posix()
         for pattern in _FOUND_IN
@@ -118,6 +120,11 @@ def load_config(root: Path) -> Config:
     project = document.values.get("project")
     static = isinstance(project, dict) and "dependencies" in project
     return parse_config(document.table("tool"), sorted(found), static_project=static)
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is a file; a link that leads nowhere was meant to lead somewhere."""
+    return _witness.exists(path) or path.is_symlink()
 
 
 def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = False) -> Config:
@@ -141,16 +148,18 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
         settings=merge_settings(read_settings(table), pip_tools),
         seed=_seed(table) or SEEDS[0],
     )
-    on_stale = check_on_stale(table.string("on-stale") or "auto", f"`{table.name}.on-stale`")
+    on_stale = table.string("on-stale") or "auto"
+    if on_stale not in ON_STALE:
+        raise table.wrong("on-stale", *_wrong_choice(on_stale, ON_STALE))
     declared = table.table("locks")
-    locks = {name: _lock(name, declared.table(name), common) for name in declared.values}
+    locks = {name: _lock(name, declared, common) for name in declared.values}
     taken = {file for lock in locks.values() for file in lock.inputs}
     for name, file in _discover([file for file in found if file not in taken], locks).items():
         locks[name] = common._replace(name=name, inputs=(file,))
     if not locks and static_project:
         locks["requirements"] = common._replace(name="requirements", inputs=(FILE,))
     for lock in locks.values():
-        _check_constraints(lock, locks)
+        _check_constraints(lock, locks, declared.table(lock.name))
     if not locks:
         raise ConfigError(
             "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
@@ -167,19 +176,22 @@ def check_on_stale(value: str, source: str) -> str:
     Raises:
         ConfigError: naming `source` and the ways there are.
     """
-    return _one_of(ON_STALE, value, source)
+    if value not in ON_STALE:
+        told, hint = _wrong_choice(value, ON_STALE)
+        raise ConfigError(f"{source}{told}", hint=hint)
+    return value
 
 
 def _seed(table: Table) -> str | None:
     value = table.string("seed")
-    return None if value is None else _one_of(SEEDS, value, f"`{table.name}.seed`")
-
-
-def _one_of(choices: Sequence[str], value: str, source: str) -> str:
-    if value not in choices:
-        told = ", ".join(f'"{choice}"' for choice in choices)
-        raise ConfigError(f"{source} is {value!r}{nearest(value, choices)}", hint=f"One of: {told}")
+    if value is not None and value not in SEEDS:
+        raise table.wrong("seed", *_wrong_choice(value, SEEDS))
     return value
+
+
+def _wrong_choice(value: str, choices: Sequence[str]) -> tuple[str, str]:
+    told = ", ".join(f'"{choice}"' for choice in choices)
+    return f" is {value!r}{nearest(value, choices)}", f"One of: {told}"
 
 
 def name_of_input(file: str) -> str | None:
@@ -203,6 +215,9 @@ def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str
         name = name_of_input(file)
         if name is None:
             continue
+        if not file.isprintable():
+            told = f"{quoted(file)} is no path: it is not UTF-8, or holds what nobody sees"
+            raise ConfigError(told, hint="Rename the file.")
         other = names.get(name) or (name in taken and f"[tool.nox-lock.locks.{name}]")
         if other:
             raise ConfigError(
@@ -213,25 +228,23 @@ def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str
     return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
 
 
-def _lock(name: str, table: Table, common: LockConfig) -> LockConfig:
+def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
     if not re.fullmatch(r"[\w][\w.-]*", name):
-        raise ConfigError(f"{name!r} is no name for a lock: letters, digits, - _ .", file=FILE)
+        told = f": {quoted(name)} is no name for a lock"
+        raise declared.wrong(name, told, "Use letters, digits, - _ and dots.")
+    table = declared.table(name)
     table.refuse_unknown((*_LOCK_KEYS, "inputs", "extras", "groups", "constraints"))
-    inputs = tuple(_inside(path, table) for path in table.strings("inputs"))
+    inputs = tuple(_inside(path, table, "inputs") for path in table.strings("inputs"))
     extras, groups = table.strings("extras"), table.strings("groups")
     if not inputs and not groups:
-        raise ConfigError(
-            f"`{table.name}.inputs` is missing", file=FILE, hint='inputs = ["FILE.in"]'
-        )
+        raise table.wrong("inputs", " is missing", 'Write it as: inputs = ["FILE.in"]')
     if extras and not any(map(is_project_file, inputs)):
-        raise ConfigError(
-            f"`{table.name}.extras`: none of its inputs has extras",
-            file=FILE,
-            hint=f'Name the project file, too: inputs = ["{FILE}"]',
-        )
+        hint = f'Name the project file, too: inputs = ["{FILE}"]'
+        raise table.wrong("extras", ": none of its inputs has extras", hint)
     lockfile = _lockfile(table)
     if lockfile in inputs:
-        raise ConfigError(f"`{table.name}`: {lockfile} is both input and lock file", file=FILE)
+        told = f": {lockfile} is both input and lock file"
+        raise table.wrong("lockfile", told, "Give one of them another name.")
     return LockConfig(
         name,
         inputs,
@@ -247,15 +260,12 @@ def _lock(name: str, table: Table, common: LockConfig) -> LockConfig:
     )
 
 
-def _check_constraints(lock: LockConfig, locks: Mapping[str, LockConfig]) -> None:
+def _check_constraints(lock: LockConfig, locks: Mapping[str, LockConfig], table: Table) -> None:
     for name in lock.constraints:
         if name not in locks or name == lock.name:
             near = nearest(name, set(locks) - {lock.name})
-            raise ConfigError(
-                f"`tool.nox-lock.locks.{lock.name}.constraints`: {name!r} is no other lock{near}",
-                file=FILE,
-                hint=f"Locks here: {', '.join(locks)}",
-            )
+            told = f": {quoted(name)} is no other lock{near}"
+            raise table.wrong("constraints", told, f"Locks here: {', '.join(locks)}")
 
 
 def _lockfile(table: Table) -> str | None:
@@ -263,48 +273,61 @@ def _lockfile(table: Table) -> str | None:
     if lockfile is None:
         return None
     _check_placeholders(lockfile, table)
-    return _inside(lockfile, table)
+    plain = _inside(lockfile, table, "lockfile")
+    if is_project_file(plain):
+        told = f": {plain} is read by every build, and no lock file"
+        raise table.wrong("lockfile", told, "Give it another name.")
+    return plain
 
 
 def _platforms(table: Table) -> tuple[str, ...]:
     systems = table.strings("platforms")
+    _refuse_empty(table, "platforms")
     for system in systems:
         if not re.fullmatch(SYSTEM, system):
             known = _OTHER_NAMES.get(system.lower())
             near = f"; did you mean {known!r}?" if known else nearest(system, SYSTEM.split("|"))
-            raise ConfigError(
-                f"`{table.name}.platforms`: {system!r} is no sys.platform{near}", file=FILE
-            )
+            told = f": {quoted(system)} is no sys.platform{near}"
+            raise table.wrong("platforms", told, "Such as: linux, darwin, win32")
     return tuple(dict.fromkeys(systems))
 
 
-def _inside(path: str, table: Table) -> str:
+def _refuse_empty(table: Table, key: str) -> None:
+    if table.values.get(key) == []:
+        raise table.wrong(key, " is empty", "Name one at least, or leave it out.")
+
+
+def _inside(path: str, table: Table, key: str) -> str:
     """Return a path in its plain form, relative to the project root, which it may not leave."""
     plain = posixpath.normpath(path.replace("\\", "/"))
     if plain.startswith(("../", "/")) or plain in {"..", "."} or ":" in plain:
-        raise ConfigError(f"`{table.name}`: {path!r} is not inside the project", file=FILE)
+        told = f": {quoted(path)} is not inside the project"
+        raise table.wrong(key, told, f"Write it relative to the folder of {FILE}.")
+    if not plain.isprintable():
+        told = f": {quoted(path)} is no path"
+        raise table.wrong(key, told, "Take its control characters out.")
     return plain
 
 
 def _check_placeholders(lockfile: str, table: Table) -> None:
-    key = f"`{table.name}.lockfile`"
+    key, known = "lockfile", f"There are: {', '.join(f'{{{each}}}' for each in _PLACEHOLDERS)}"
     try:
         fields = [field for field in Formatter().parse(lockfile) if field[1] is not None]
     except ValueError as error:
-        raise ConfigError(f"{key}: {lockfile!r}: {error}", file=FILE) from error
+        raise table.wrong(key, f": {quoted(lockfile)}: {error}", known) from error
     for _, name, form, conversion in fields:
         if form or conversion:
-            raise ConfigError(f"{key}: {lockfile!r}: a placeholder is a name alone", file=FILE)
+            raise table.wrong(key, f": {quoted(lockfile)}: a placeholder is a name alone", known)
         if name is not None and name not in _PLACEHOLDERS:
             near = nearest(name, _PLACEHOLDERS)
-            raise ConfigError(f"{key}: unknown {{{name}}}{near}", file=FILE)
+            raise table.wrong(key, f": unknown {{{name}}}{near}", known)
 
 
 def _pythons(table: Table) -> tuple[Target, ...]:
     alone = isinstance(table.values.get("python"), str)
     texts = (table.values["python"],) if alone else table.strings("python")
+    _refuse_empty(table, "python")
     try:
         return tuple(dict.fromkeys(parse_target(text) for text in texts))
     except ConfigError as error:
-        told = f"`{table.name}.python`: {error.message}"
-        raise ConfigError(told, file=FILE, hint=error.hint) from error
+        raise table.wrong("python", f": {error.message}", error.hint) from error

@@ -61,6 +61,8 @@ def _meets(pin: Pin, entry: Entry) -> bool:
         return entry.specifier.contains(Version(pin.version), prereleases=True)
     except InvalidVersion:
         return entry.specifier.contains(pin.version, prereleases=True)
+    except ValueError:  # a number of more digits than Python reads
+        return False
 
 
 def bare_url(url: str | None) -> str:
@@ -103,7 +105,7 @@ def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 def _canonical(marker: str) -> str:
     try:
         return str(Marker(marker)) if marker else ""
-    except InvalidMarker:
+    except (InvalidMarker, RecursionError):
         return marker
 
 

@@ -29,6 +29,7 @@ KINDS = (
     "build",
     "tool",
     "disk",
+    "hash",
     "other",
 )
 
@@ -43,6 +44,12 @@ _COLLECTED = re.compile(r"(?:Collecting|Processing) (\S+)")
 _EXCEPTION = re.compile(r"^(?:\w+\.)+\w+: ")
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
+_MISMATCH = re.compile(r"HashMismatch: .*\n\s+(\S+) from ")
+_FORMAT = (
+    "What a requirements file may hold: "
+    "https://pip.pypa.io/en/stable/reference/requirements-file-format/"
+)
+_NOWHERE = (None, None)
 _BUILD = re.compile(
     r"Failed to build '?([\w.-]+)|metadata-generation-failed|subprocess-exited-with-error"
     r"|BackendUnavailable|Backend '.*' is not available|BuildBackendException"
@@ -62,7 +69,8 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
         or _python(output, inputs)
         or _conflict(output, inputs)
         or _unmet(output, inputs)
-        or _syntax(output)
+        or _other_file(output, inputs)
+        or _syntax(output, inputs)
         or _build(output, inputs)
         or _tool(output)
     )
@@ -70,7 +78,34 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
         return found
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     said = _EXCEPTION.sub("", lines[-1]) if lines else "(it said nothing)"
-    return CompileError(f"pip-tools failed: {said}", kind="other")
+    file, line = _place(said, inputs)
+    return CompileError(f"pip-tools failed: {said}", kind="other", file=file, line=line)
+
+
+def _place(said: str, inputs: Inputs) -> tuple[str | None, int | None]:
+    """Return the file and line of the input that pip speaks of, where that can be told."""
+    if found := re.search(r"-[rc] (\S+) \(line (\d+)\)", said):
+        return found[1], int(found[2])
+    for option in inputs.options:
+        if f"{option.name} {option.value}" in said:
+            return option.where
+    return next((each.where for each in inputs.entries if each.url and each.url in said), _NOWHERE)
+
+
+def _other_file(output: str, inputs: Inputs) -> CompileError | None:
+    """Tell of a file that has not the hash that the lock file has for it."""
+    found = _MISMATCH.search(output)
+    if not found:
+        return None
+    # It names no projects: a seed without them would lock the other file, unseen.
+    return _placed(
+        f"{found[1]}: the index offers another file than those that the lock file has hashes of",
+        "hash",
+        None,
+        _origin(_project(found[1]), output, inputs),
+        "Somebody may have tampered with it: find out. If all is well, take its pin out of the "
+        "lock file, and lock again.",
+    )
 
 
 def _disk(output: str) -> CompileError | None:
@@ -168,13 +203,16 @@ def _unmet(output: str, inputs: Inputs) -> CompileError | None:
     return _placed(said, "no version", name, entry)
 
 
-def _syntax(output: str) -> CompileError | None:
-    found = _SYNTAX.search(output)
+def _syntax(output: str, inputs: Inputs) -> CompileError | None:
+    found = _SYNTAX.findall(output)
     if not found:
         return None
+    said = found[-1].removeprefix("RequirementsFileParseError: ")
     place = _SYNTAX_PLACE.search(output)
-    file, line = (place[2], int(place[1])) if place else (None, None)
-    return CompileError(found[0], kind="syntax", file=file, line=line)
+    file, line = (place[2], int(place[1])) if place else _place(said, inputs)
+    if file is None and (entry := _entry(_project(said.partition(": ")[2]), inputs)):
+        file, line = entry.where
+    return CompileError(said, kind="syntax", file=file, line=line, hint=_FORMAT)
 
 
 def _build(output: str, inputs: Inputs) -> CompileError | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
@@ -15,9 +16,10 @@ from packaging.utils import canonicalize_name
 from nox_lock import _syntax, _witness
 from nox_lock._errors import RequirementsError
 from nox_lock._projects import metadata_digest
+from nox_lock._wording import CREDENTIAL, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
@@ -27,9 +29,14 @@ URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORE
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@"
 _EMPTY_MARKER = r"\s*;\s*$"
-# A user name alone is no secret, but one with an empty password is a token.
-_CREDENTIAL = r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@"
 _EGG = r"[#&]egg=([\w.-]+)"
+# As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
+_HASH = r"sha(?:256|384|512):"
+# In a marker: the comparisons of versions alone, and names that only a lock file has.
+_DOUBTFUL = r"~=|===|extras|dependency_groups"
+_DIGITS = 1000  # Python reads no more than 4300
+_EXAMPLE_NAME = 'name==1.2, name[extra]>=1,<2 ; python_version < "3.12"'
+_EXAMPLE = f"One project a line, such as: {_EXAMPLE_NAME}"
 
 
 class Where(NamedTuple):
@@ -93,20 +100,16 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     text = re.sub(_EMPTY_MARKER, "", text) if ";" in text else text
     if "${" in text and _syntax.variables(text):
         raise fault(
-            f"{text!r} holds a variable, whose value would be written into the lock",
+            f"{quoted(text)} holds a variable, whose value would be written into the lock",
             where,
             "Write the value itself, or put the index into an option line.",
         )
     options = [f"{name}={value}" for name, value in line.options if name != "--editable"]
+    if options:
+        _refuse_bad_hashes(line.options, where)
     if edit is not None or URL.match(text) or _is_path(text, root, where):
         return _direct(text, options, where, root, editable=edit is not None, constraint=constraint)
-    bare, _, when = text.partition(";")
-    try:
-        # pip splits here, also behind a URL, where PEP 508 wants a blank.
-        requirement = Requirement(f"{bare} ; {when}" if when else text)
-    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
-        reason = str(error).splitlines()[0]
-        raise fault(f"{text!r} is no requirement: {reason}", where) from error
+    requirement = parse_requirement(text, where)
     name = canonicalize_name(requirement.name)
     extras = frozenset(canonicalize_name(extra) for extra in requirement.extras)
     marks = f"[{','.join(sorted(extras))}]" if extras else ""
@@ -127,6 +130,41 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     )
 
 
+def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
+    """Read what PEP 508 calls a requirement, with a marker that can be evaluated.
+
+    `told` is what to say where it is none.
+
+    Raises:
+        RequirementsError: when it is none.
+    """
+    bare, _, when = text.partition(";")
+    try:
+        # pip splits here, also behind a URL, where PEP 508 wants a blank.
+        found = Requirement(f"{bare} ; {when}" if when else text)
+        if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
+            raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
+        if found.marker and re.search(_DOUBTFUL, when):
+            found.marker.evaluate({"extra": ""})
+    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
+        reason = str(error).splitlines()[0]
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        reason = f"its marker compares what are no versions, or has no value here: {error}"
+    except RecursionError:
+        reason = "its marker is nested too deep"
+    else:
+        return found
+    if text.startswith(_syntax.MERGE_MARKS):
+        raise fault(_syntax.MERGE, where, "Keep the lines you want, and take its marks out.")
+    raise fault(f"{told or f'{quoted(text)} is no requirement'}: {reason}", where, _EXAMPLE)
+
+
+def _refuse_bad_hashes(options: Iterable[tuple[str, str]], where: Where) -> None:
+    for name, value in options:
+        if name == "--hash" and not re.match(_HASH, value):
+            raise fault(f"--hash={value} is no hash", where, "Write --hash=sha256:HEXDIGITS.")
+
+
 def _direct(
     text: str, options: list[str], where: Where, root: Path, *, editable: bool, constraint: bool
 ) -> Entry:
@@ -137,10 +175,8 @@ def _direct(
     bare, _, when = text.partition("; " if URL.match(text) else ";")
     marker = None
     if when.strip():
-        try:
-            marker = Requirement(f"x; {when}").marker
-        except InvalidRequirement as error:
-            raise fault(f"{when.strip()!r} is no marker", where) from error
+        told = f"{quoted(when.strip())} is no marker"
+        marker = parse_requirement(f"x; {when}", where, told).marker
     if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
         bare = bare.strip()[: found.start()]
         extras = frozenset(_extras(found[1]))
@@ -185,7 +221,11 @@ def _is_path(text: str, root: Path, where: Where) -> bool:
     path = re.sub(r"\[[^\]]*\]\s*$", "", text.partition(";")[0]).strip()
     if path.startswith(".") or "/" in path or os.sep in path:
         if not _witness.exists(root / path):
-            raise fault(f"there is no {path}, seen from the project root", where)
+            raise fault(
+                f"there is no {path}, seen from the project root",
+                where,
+                f"Write the path from there; a project of an index is: {_EXAMPLE_NAME}",
+            )
         return True
     return path.endswith(_ARCHIVES)
 
@@ -194,6 +234,7 @@ def _local(url: str, where: Where, root: Path) -> str:
     """Return a local path or file: URL as a path relative to `root`; anything else as it is."""
     path = url
     if URL.match(url):
+        refuse_bad_url(url, where)
         if not url.lower().startswith("file:"):
             return url
         bare = url.partition("#")[0]
@@ -208,9 +249,23 @@ def _local(url: str, where: Where, root: Path) -> str:
     return located
 
 
+def refuse_bad_url(url: str, where: Where) -> None:
+    """Refuse what cannot be taken apart as a URL.
+
+    Raises:
+        RequirementsError: naming the place.
+    """
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise fault(f"{quoted(url)} is no URL: {error}", where, "Such as: https://host/path") from (
+            error
+        )
+
+
 def has_password(text: str) -> bool:
     """Tell whether a literal password stands in a URL; ``${NAME}`` is none."""
-    return "@" in text and re.search(_CREDENTIAL, text) is not None
+    return "@" in text and re.search(CREDENTIAL, text) is not None
 
 
 def refuse_secrets(line: str, where: Where) -> None:

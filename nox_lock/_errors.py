@@ -117,6 +117,10 @@ class CompileError(NoxLockError):
         self.projects = projects
 
 
+class SystemRefusedError(NoxLockError):
+    """The operating system refused what had to be done with a file."""
+
+
 class WaitError(NoxLockError):
     """Another process held a file lock for longer than `NOX_LOCK_TIMEOUT`."""
 

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from nox_lock import _lockfile
 from nox_lock._coverage import bare_url
 from nox_lock._entries import has_password
+from nox_lock._pins import HASH_LENGTHS
 from nox_lock._target import holds
 from nox_lock._verdict import Reason
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +42,10 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason("a password stands here in clear", planned.path, pin.line)
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", planned.path, pin.line)
+        if not HASH_LENGTHS.issuperset(map(len, pin.hashes)):
+            wrong = next(each for each in pin.hashes if len(each) not in HASH_LENGTHS)
+            said = f"{pin.shown} has {quoted(wrong)}, which is no hash or not all of it"
+            yield Reason(said, planned.path, pin.line)
     if not _as_stamped(lock):
         yield from find_strangers(planned, lock)
 
@@ -107,5 +113,10 @@ def _named(pin: Pin) -> str:
 
 def _is_open(url: str) -> bool:
     """Tell whether a URL is fetched over the network in clear."""
-    parts = urlsplit(url.partition("+")[2] if re.match(_REPOSITORY, url, re.IGNORECASE) else url)
+    try:
+        parts = urlsplit(
+            url.partition("+")[2] if re.match(_REPOSITORY, url, re.IGNORECASE) else url
+        )
+    except ValueError:  # whoever fetches it will say so
+        return False
     return parts.scheme.lower() in {"http", "ftp"} and parts.hostname not in _LOOPBACK

@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier
 
 from nox_lock._errors import ConfigError
 from nox_lock._target import parse_target
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,11 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         return None
     for package in found.upgrade_package:
         _refuse_bad_requirement(package)
+    if found.check:
+        for name in ("upgrade", "upgrade_package", "together", "no_cache", "overwrite"):
+            if getattr(found, name):
+                option = name.replace("_", "-")
+                parser.error(f"--check changes nothing: it does not go with --{option}")
     return LockOptions(
         tuple(found.names),
         found.upgrade,
@@ -96,7 +102,7 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         not found.no_cache,
         found.overwrite,
         found.together,
-        tuple(parse_target(python) for python in found.python),
+        tuple(map(_target, found.python)),
     )
 
 
@@ -126,13 +132,19 @@ def parse_check_options(arguments: Sequence[str], session: str) -> CheckOptions 
     return CheckOptions(tuple(found.names), found.format, found.deep)
 
 
+def _target(text: str) -> Target:
+    try:
+        return parse_target(text)
+    except ConfigError as error:
+        raise ConfigError(f"--python: {error.message}", hint=error.hint) from error
+
+
 def _refuse_bad_requirement(text: str) -> None:
     try:
         Requirement(text)
     except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
-        raise ConfigError(
-            f"--upgrade-package {text!r} names no project", hint="Write NAME or 'NAME<3'."
-        ) from error
+        told = f"--upgrade-package {quoted(text)} names no project"
+        raise ConfigError(told, hint="Write NAME or 'NAME<3'.") from error
 
 
 def _parser(session: str, description: str) -> _Parser:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from nox_lock._syntax import MERGE, MERGE_MARKS
+from nox_lock._wording import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?\s*"
-    r"(?:===?\s*(?P<version>[^\s;,\\#]+)|@\s*(?P<url>[^\s;\\#]\S*))"
+    r"(?:===?\s*(?P<version>v?\d[\w.!+-]*)|@\s*(?P<url>[^\s;\\#]\S*))"
     r"(?:\s*;\s*(?P<marker>[^\\#]*?))?\s*(?P<rest>\\|(?:--hash=|#).*)?$"
 )
 _DIRECT = (
@@ -23,6 +26,8 @@ _HASH = r"--hash[= ](\w+:[0-9a-fA-F]+)"
 # pip-compile-multi lets a lock file include those it builds on.
 _INCLUDE = r"(?:-r\s*|--requirement[ =]\s*)(?P<file>[^\s#]+)"
 _HASH_LINE = "    --hash="
+# As pip takes them: the name, a colon and hexadecimal digits.
+HASH_LENGTHS = frozenset(len(f"sha{bits}:") + bits // 4 for bits in (256, 384, 512))
 _EGG = r"[#&]egg=([\w.-]+)"
 _UNSAFE_TITLE = r"# (?:WARNING: )?The following packages (?:were not|are considered)"
 
@@ -172,9 +177,7 @@ class BodyReader:
 
 
 def _what_is(line: str) -> str:
-    if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
-        return "a merge conflict was left here"
-    return f"{line[:60]!r} is no pin"
+    return MERGE if line.startswith(MERGE_MARKS) else f"{quoted(line)} is no pin"
 
 
 def _is_archive(url: str) -> bool:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import functools
-import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
 from nox_lock import _witness
 from nox_lock._entries import Where, fault
+from nox_lock._errors import RequirementsError
+from nox_lock._tables import decode_toml, load_toml
 from nox_lock._toml_lines import value_lines
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from nox_lock._wording import mend_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,13 +35,15 @@ class ProjectFile:
     def table(self, value: object, *path: str) -> Mapping[str, Any]:
         """Return a value if it is a table; as those below, refuse what is of another kind."""
         if not isinstance(value, dict):
-            raise fault(f"`{shown(path)}` must be a table", self.where(*path))
+            told = f"`{shown(path)}` must be a table"
+            raise fault(told, self.where(*path), f"Write it as: [{shown(path)}]")
         return value
 
     def list_of(self, value: object, path: tuple[str, ...]) -> list[Any]:
         """Return a value if it is a list."""
         if not isinstance(value, list):
-            raise fault(f"`{shown(path)}` must be a list", self.where(*path))
+            told = f"`{shown(path)}` must be a list"
+            raise fault(told, self.where(*path), f'Write it as: {path[-1]} = ["..."]')
         return value
 
     def by_name(self, value: object, path: tuple[str, ...]) -> dict[str, tuple[str, object]]:
@@ -57,6 +55,7 @@ class ProjectFile:
                 raise fault(
                     f"`{shown(path)}` has {found[name][0]!r} and {key!r}, which are one name",
                     self.where(*path, key),
+                    "Rename one of them.",
                 )
             found[name] = key, each
         return found
@@ -76,25 +75,17 @@ class ProjectFile:
             hint = "It is named by `inputs` or `groups` in pyproject.toml."
             raise fault(f"there is no file {self.file}", None, hint) from error
         except OSError as error:
-            raise fault(f"cannot read {self.file}: {error.strerror}", None) from error
+            told = f"cannot read {self.file}: {error.strerror}"
+            raise fault(told, None, mend_of(error)) from error
         if not self.file.endswith(".toml"):
             return "", {}
-        try:
-            text = data.decode()
-            return text, _parse(text)
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise fault("is no TOML: it is not UTF-8", Where(self.file, line)) from error
-        except tomllib.TOMLDecodeError as error:
-            found = re.search(r"at line (\d+)", str(error))
-            place = Where(self.file, int(found[1]) if found else data.rstrip().count(b"\n") + 1)
-            raise fault(f"is no TOML: {error}", place) from error
+        text = decode_toml(data, self.file, RequirementsError)
+        return text, _parse(text, self.file)
 
 
 @functools.lru_cache(maxsize=4)  # several locks read one file
-def _parse(text: str) -> Mapping[str, Any]:
-    document: Mapping[str, Any] = tomllib.loads(text)
-    return document
+def _parse(text: str, file: str) -> Mapping[str, Any]:
+    return load_toml(text, file, RequirementsError)
 
 
 def shown(path: tuple[str | int, ...]) -> str:

@@ -135,7 +135,7 @@ def _table(values: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _document(folder: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = tomllib.loads(_read(folder / "pyproject.toml").decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return {}  # pip will say so
     return found
 
@@ -151,5 +151,5 @@ def _text(path: Path) -> str:
 def _read(path: Path) -> bytes:
     try:
         return _witness.read(path)
-    except OSError:
+    except (OSError, ValueError):  # the latter for a NUL in a name
         return b""

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _syntax, _witness
-from nox_lock._entries import Entry, Where, fault, parse_entry, refuse_secrets
+from nox_lock._entries import Entry, Where, fault, parse_entry, parse_requirement, refuse_secrets
 from nox_lock._project_file import ProjectFile, shown
 from nox_lock._projects import dynamic_digest
 from nox_lock._tables import nearest
@@ -26,9 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from packaging.requirements import Requirement
+
     from nox_lock._errors import RequirementsError
 
 _ALWAYS: frozenset[str] = frozenset()
+_DEEPEST = 100  # groups that include one another in turn; nobody means more
+_TAKE_OUT = "Take one of these lines out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ class _Reader:
             return
         if "project" in self.document:
             if not self.name:
-                raise fault("`project.name` is missing", self.source.where("project"))
+                told, where = "`project.name` is missing", self.source.where("project")
+                raise fault(told, where, 'Write it as: name = "..."')
             self.dynamic |= self._is_dynamic("dependencies")
             self._add(("project", "dependencies"), self.project.get("dependencies", []), when)
         elif self._may_be_built():
@@ -154,7 +158,9 @@ class _Reader:
             raise self._unknown("group", group, there, path, asked)
         if name in trail:
             loop = " -> ".join((*trail[trail.index(name) :], name))
-            raise fault(f"these dependency groups include each other: {loop}", asked)
+            raise fault(f"these dependency groups include each other: {loop}", asked, _TAKE_OUT)
+        if len(trail) > _DEEPEST:
+            raise fault("dependency groups include one another without end", asked, _TAKE_OUT)
         if not self._is_new(f"group={name}", _ALWAYS):
             return
         key, values = there[name]
@@ -169,6 +175,7 @@ class _Reader:
                     'a dependency group holds strings and {include-group = "..."}, '
                     f"not {value!r}",
                     self.source.where(*place),
+                    'Write it as: {include-group = "..."}',
                 )
             self.read_group(included, self.source.where(*place), (*trail, name))
 
@@ -199,13 +206,10 @@ class _Reader:
         where = self.source.where(*path)
         if not isinstance(value, str):
             key = shown(path[:-1])
-            raise fault(f"`{key}` must be a list of strings, not {value!r}", where)
+            told = f"`{key}` must be a list of strings, not {value!r}"
+            raise fault(told, where, f'Write it as: {path[-2]} = ["..."]')
         refuse_secrets(value, where)
-        try:
-            requirement = Requirement(value)
-        except InvalidRequirement as error:
-            reason = str(error).splitlines()[0]
-            raise fault(f"{value!r} is no requirement: {reason}", where) from error
+        requirement = parse_requirement(value, where)
         if requirement.marker:
             self.misread |= of_extra
             when |= {str(requirement.marker)}
@@ -229,6 +233,7 @@ class _Reader:
                 raise fault(
                     f"{str(requirement)!r} cannot be: it is this project, of version {version}",
                     where,
+                    "Take it out, or mend its version.",
                 )
         if not self.ask.project and (
             self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
@@ -262,6 +267,7 @@ class _Reader:
             raise fault(
                 f"`project.{key}` must be a string, not {value!r}",
                 self.source.where("project", key),
+                f'Write it as: {key} = "..."',
             )
         return value
 

@@ -14,17 +14,22 @@ from nox_lock._entries import (
     Where,
     fault,
     parse_entry,
+    refuse_bad_url,
     refuse_secrets,
     relative,
 )
 from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
+from nox_lock._wording import mend_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _REMOTE = r"(?:https?|file):"
+_INDEXES = ("--index-url", "--extra-index-url", "--find-links")
+_DEEPEST = 100  # files that include one another in turn; nobody means more
+_TAKE_OUT = "Take one of these lines out."
 
 
 class Files:
@@ -96,10 +101,12 @@ class Files:
         try:
             return _witness.read(self.root / file)
         except FileNotFoundError as error:
-            hint = None if asked else "It is named by `inputs` in pyproject.toml."
+            hint = "It is named by `inputs` in pyproject.toml."
+            if asked:
+                hint = f"-r and -c are seen from the file they stand in: {asked.file}"
             raise fault(f"there is no file {file}", asked, hint) from error
         except OSError as error:
-            raise fault(f"cannot read {file}: {error.strerror}", asked) from error
+            raise fault(f"cannot read {file}: {error.strerror}", asked, mend_of(error)) from error
 
 
 def read_inputs(
@@ -171,7 +178,10 @@ class _Reader:
     ) -> None:
         if file in trail:
             chain = " -> ".join((*trail[trail.index(file) :], file))
-            raise fault(f"these files include each other: {chain}", asked)
+            raise fault(f"these files include each other: {chain}", asked, _TAKE_OUT)
+        if len(trail) > _DEEPEST:
+            chain = " -> ".join((*trail[:2], "...", file))
+            raise fault(f"files include one another without end: {chain}", asked, _TAKE_OUT)
         if self.files.is_pending(file):
             self.pending[file] = None
             return
@@ -217,6 +227,10 @@ class _Reader:
                 self._include(name, value, where, trail)
                 return
         for name, value in line.options:
+            if name in _INDEXES:
+                refuse_bad_url(value, where)
+            elif name == "--trusted-host":
+                refuse_bad_url(f"//{value}", where)
             self.options.append(Option(name, self._folder(name, value, where), where))
 
     def _include(self, name: str, value: str, where: Where, trail: tuple[str, ...]) -> None:
@@ -228,6 +242,9 @@ class _Reader:
             self.remote.append(Option(name, value, where))
             return
         path = relative((self.root / where.file).parent / target, self.root)
+        if not path.isprintable():
+            told = f"{quoted(path)} is no path: it holds characters that nobody sees"
+            raise fault(told, where, "Rename the file.")
         constraint = name == "--constraint"
         self.includes.append(Include(path, where, constraint))
         self.read(path, where, constraint=constraint, trail=trail)

@@ -136,6 +136,8 @@ def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
     """
     for name, body in ((lock, _lock), (check, _check)):
         if name in nox.registry.get():
+            if name in _OURS:
+                sys.exit("nox-lock: this noxfile calls add_sessions() twice. Once is enough.")
             sys.exit(
                 f"nox-lock: this noxfile has a session {name!r} of its own. "
                 f"Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
@@ -157,6 +159,11 @@ def install(
         project: also install the project itself: ``"editable"``, or ``"wheel"`` for a build.
         constrain: hold what is installed later to the versions of the lock.
     """
+    if not isinstance(session, nox.Session):
+        sys.exit(
+            f"nox-lock: install(session, ...) in this noxfile is given {session!r}. "
+            "Call it inside a session, with that session first."
+        )
     _provide(session, names, project, constrain=constrain)
 
 
@@ -208,7 +215,8 @@ def _record_body(session: nox.Session, provided: _Provided | None) -> None:
     try:
         wanted = provided.wanted or look_up(provided.names, provided.host)
         for line in record_body(wanted):
-            session.warn(f"changed by this session itself, and repaired by the next run: {line}")
+            told = f"changed by this session itself, and repaired by the next run: {line}"
+            _voice(session).warn(told)
     except OSError as error:
         session.warn(f"what this session left cannot be kept: {error.strerror}")
     except NoxLockError as error:
@@ -358,7 +366,14 @@ def _refuse_no_environment(session: nox.Session) -> None:
 
 
 def _names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
-    return (lock,) if lock is None or isinstance(lock, str) else tuple(lock)
+    if lock is None or isinstance(lock, str):
+        return (lock,)
+    if not isinstance(lock, (list, tuple)) or not all(isinstance(name, str) for name in lock):
+        sys.exit(
+            f"nox-lock: lock={lock!r} in this noxfile names no lock. "
+            'Write lock="NAME", or lock=["NAME", "NAME"].'
+        )
+    return tuple(lock)
 
 
 def _lock_command() -> str:
@@ -378,11 +393,15 @@ def _reported(session: nox.Session) -> Iterator[None]:
     except InterpretersMissingError as error:
         # nox skips the session for it, or fails it in CI and where it is told to.
         raise InterpreterNotFound(error.pythons) from error
-    except NoxLockError as error:
-        for line in str(error).splitlines():
+    except (NoxLockError, OSError, RecursionError) as error:
+        from nox_lock._wording import in_words, presentable  # noqa: PLC0415  (only for an error)
+
+        told = error if isinstance(error, NoxLockError) else in_words(error, Path.cwd())
+        lines = [presentable(line) for line in str(told).split("\n")]
+        for line in lines:
             session.warn(line)
         # nox puts a full stop behind this, so the text with commands stands above.
-        session.error(error.message.splitlines()[0].rstrip(":.?"))
+        session.error(presentable(told.message.partition("\n")[0]).rstrip(":.?"))
 
 
 def _refuse_overridden() -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock._tables import Table
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nox_lock._lockfile import LockFile
+    from nox_lock._tables import Table
 
 # pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
 UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
@@ -36,6 +38,7 @@ _PIP_TOOLS_HARMLESS: Mapping[str, object] = {
     "reuse-hashes": True,
     "verbose": "any",
 }
+_NAME = "Write the name alone, such as: setuptools"
 SETTINGS_KEYS = (
     "generate-hashes",
     "strip-extras",
@@ -107,13 +110,36 @@ def read_settings(table: Table) -> Settings:
         ConfigError: for a value of the wrong type.
     """
     unsafe = table.strings("unsafe-package")
+    for name in unsafe:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+            raise table.wrong("unsafe-package", f": {quoted(name)} is no name of a project", _NAME)
+    moment = table.string("uploaded-prior-to")
+    if moment is not None and not _is_moment(moment):
+        told = f": {quoted(moment)} is no date"
+        raise table.wrong("uploaded-prior-to", told, 'Such as: "2026-11-01"')
     return Settings(
         generate_hashes=table.flag("generate-hashes"),
         strip_extras=table.flag("strip-extras"),
         allow_unsafe=table.flag("allow-unsafe"),
         unsafe_packages=tuple(sorted(map(canonicalize_name, unsafe))) or None,
-        uploaded_prior_to=table.string("uploaded-prior-to"),
+        uploaded_prior_to=moment,
     )
+
+
+def _is_moment(text: str) -> bool:
+    """Tell whether pip takes a text: a date with or without a time, or a number of days.
+
+    https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-uploaded-prior-to
+    """
+    import datetime as dt  # noqa: PLC0415  (few have one)
+
+    found = re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]|$)", text)
+    try:
+        return bool(found and dt.date(*map(int, found.groups()))) or bool(
+            re.fullmatch(r"P\d+D", text)
+        )
+    except ValueError:
+        return False
 
 
 def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
@@ -133,4 +159,4 @@ def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
         for key, value in sorted(flat.items())
         if key not in _PIP_TOOLS_READ and _PIP_TOOLS_HARMLESS.get(key, "") not in ("any", value)
     )
-    return read_settings(Table(table.name, flat)), notes
+    return read_settings(table._replace(values=flat)), notes

@@ -13,6 +13,7 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._errors import RequirementsError
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     import optparse
@@ -29,6 +30,11 @@ _MARKS = (
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+
+# What git leaves in a file, and what to call it.
+MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
+MERGE = "a merge conflict was left here"
+_AS_UTF8 = "Save the file as UTF-8"
 
 FLAGS = (
     "--no-index",
@@ -73,32 +79,34 @@ def decode(data: bytes, file: str) -> str:
     Raises:
         RequirementsError: for bytes that are not text in that encoding.
     """
-    encoding = "utf-8"
+    encoding, declared = "utf-8", None
     for mark, name in _MARKS:
         if data.startswith(mark):
             data, encoding = data[len(mark) :], name
             break
     else:
-        for first in data.split(b"\n", 2)[:2]:
+        for number, first in enumerate(data.split(b"\n", 2)[:2], start=1):
             if first.startswith(b"#") and (found := re.search(_DECLARED_ENCODING, first)):
-                encoding = found[1].decode("ascii")
+                encoding, declared = found[1].decode("ascii"), number
                 break
     try:
         text = data.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
-        line = None
+        if declared:
+            text.encode()  # some encodings make what is no text
+    except (UnicodeError, LookupError) as error:
+        line = declared
         if isinstance(error, UnicodeDecodeError):
             line = data.count(b"\n", 0, error.start) + 1
         raise RequirementsError(
             f"is not text in {encoding}",
             file=file,
             line=line,
-            hint="Save the file as UTF-8, or name its encoding in the first line: "
-            "# -*- coding: latin-1 -*-",
+            hint=f"{_AS_UTF8}, or name its encoding in the first line: # -*- coding: latin-1 -*-",
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise RequirementsError("holds a NUL character: this is no text file", file=file, line=line)
+        told = "holds a NUL character: this is no text file"
+        raise RequirementsError(told, file=file, line=line, hint=f"{_AS_UTF8}.")
     return text
 
 
@@ -141,7 +149,7 @@ def parse_line(number: int, line: str, file: str) -> Line:
         options = _parse_options(shlex.split(" ".join(words[cut:])))
     except ValueError as error:
         raise RequirementsError(
-            f"Invalid line {line!r}: {error}",
+            f"{quoted(line)} is no option line: {error}",
             file=file,
             line=number,
             hint="Options allowed in a requirements file: "

@@ -12,16 +12,18 @@ import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker
+from packaging.version import InvalidVersion
 
 from nox_lock._errors import ConfigError
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _PYTHON = re.compile(
-    r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d+\.\d+)(?:\.\d+)?(?P<t>t)?$"
+    r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d{1,3}\.\d{1,3})(?:\.\d+)?(?P<t>t)?$"
 )
 _CONFIG_VERSION = re.compile(
     r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)", re.MULTILINE
@@ -82,7 +84,7 @@ def parse_target(text: str) -> Target:
             found["version"], "pypy" if found["pypy"] else "cpython", threaded=bool(found["t"])
         )
     raise ConfigError(
-        f"{text!r} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".'
+        f"{quoted(text)} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".'
     )
 
 
@@ -150,10 +152,13 @@ def holds(
         return True
     if re.search(_UNKNOWABLE, str(marker)):
         return None
-    first, last = (
-        marker.evaluate({**_marker_environment(target, platform_, micro), "extra": extra})
-        for micro in ("0", "99")
-    )
+    try:
+        first, last = (
+            marker.evaluate({**_marker_environment(target, platform_, micro), "extra": extra})
+            for micro in ("0", "99")
+        )
+    except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
+        return False
     return first if first == last else None
 
 
@@ -163,7 +168,7 @@ def counts(marker: str, target: Target, platform_: Platform) -> bool:
         return True
     try:
         return holds(Marker(marker), target, platform_) is not False
-    except InvalidMarker:
+    except (ValueError, RecursionError):  # no marker, or one that compares what cannot be compared
         return True
 
 

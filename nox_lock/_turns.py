@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,6 @@ def read_timeout(environ: Mapping[str, str]) -> float:
         seconds = float(text) if text else SECONDS
     except ValueError:
         seconds = -1.0
-    if not seconds >= 0:
+    if not 0 <= seconds < math.inf:  # a wait has an end
         raise ConfigError(f"{VARIABLE} is {text!r}", hint="Give a number of seconds.")
     return seconds

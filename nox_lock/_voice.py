@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from nox_lock._wording import presentable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -44,7 +46,7 @@ class Voice:
     def _say(self, speak: Callable[[str], None], lines: Iterable[str]) -> None:
         with self._turn:
             for line in lines:
-                speak(line)
+                speak(presentable(line))
 
 
 def speaks_unicode(encoding: str | None) -> bool:

@@ -92,14 +92,14 @@ def read(path: Path) -> bytes:
 
 def is_file(path: Path) -> bool:
     """Tell whether there is such a file."""
-    found = path.is_file()
+    found = _is_file(path)
     _saw("is file", path, str(found))
     return found
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is such a file or folder."""
-    found = path.exists()
+    """Tell whether there is such a file or folder; one that cannot be looked at is not there."""
+    found = _exists(path)
     _saw("exists", path, str(found))
     return found
 
@@ -147,6 +147,20 @@ def _read_or_none(path: Path) -> bytes | None:
         return None
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder of somebody else's
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _listed(folder: Path, found: Iterable[Path]) -> str:
     return "\0".join(path.relative_to(folder).as_posix() for path in found)
 
@@ -161,8 +175,8 @@ def fingerprint(seen: bytes | str | None) -> str:
 
 _LOOKS: Mapping[str, Callable[[Path, str], bytes | str | None]] = {
     "file": lambda path, _: _read_or_none(path),
-    "is file": lambda path, _: str(path.is_file()),
-    "exists": lambda path, _: str(path.exists()),
+    "is file": lambda path, _: str(_is_file(path)),
+    "exists": lambda path, _: str(_exists(path)),
     "real": lambda path, _: os.path.realpath(path),
     "glob": lambda path, pattern: _listed(path, sorted(path.glob(pattern))),
 }

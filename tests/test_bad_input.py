@@ -305,7 +305,12 @@ CASES = [
     ),
     Case(
         "a lock file outside the project",
-        ("pyproject.toml", "`tool.nox-lock.locks.app`", "'../app.txt'", "inside the project"),
+        (
+            "pyproject.toml",
+            "`tool.nox-lock.locks.app.lockfile`",
+            "'../app.txt'",
+            "inside the project",
+        ),
         config(f"{LOCKS_TABLE}lockfile = '../app.txt'\n"),
     ),
     Case(

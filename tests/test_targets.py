@@ -390,7 +390,7 @@ def test_narrowing_a_check(project: Project) -> None:
     project.write("noxfile.py", NOXFILE)
     project.write("requirements.in", "app\n")
     project.write("pyproject.toml", table("python = ['3.8', '3.9']"))
-    stamp_all(project.root, {"requirements": "app==1.0 --hash=sha256:00"})
+    stamp_all(project.root, {"requirements": f"app==1.0 --hash=sha256:{'0' * 64}"})
     (project.root / "requirements-py3.8.txt").unlink()
     project.nox("-s", "lock", "--", "--check").failed()
     run = project.nox("-s", "lock", "--", "--check", "--python", "3.9").ok()

@@ -1,0 +1,56 @@
+"""Real nox in this very process: its start costs more than all that a refusal does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+from unittest import mock
+
+import nox.registry
+from nox.__main__ import main
+
+from nox_lock import _sessions
+from support.project import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def nox_inside(root: Path, *args: str, env: Mapping[str, str], out: TextIO | None = None) -> Run:
+    """Run nox in a folder, with these environment variables alone; `out` is standard output."""
+    written, err = io.StringIO(), io.StringIO()
+    code = 0
+    before = Path.cwd()
+    root_logger = logging.getLogger()
+    handlers, level = root_logger.handlers[:], root_logger.level
+    registry = nox.registry._REGISTRY  # noqa: SLF001
+    with (
+        mock.patch.dict(os.environ, env, clear=True),
+        mock.patch.object(sys, "argv", ["nox", *args]),
+        contextlib.redirect_stdout(out or written),
+        contextlib.redirect_stderr(err),
+    ):
+        os.chdir(root)
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else bool(end.code)
+            if isinstance(end.code, str):  # as the interpreter does
+                err.write(f"{end.code}\n")
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc(file=err)
+            code = 1
+        finally:
+            os.chdir(before)
+            registry.clear()
+            _sessions._LOCKED.clear()  # noqa: SLF001
+            _sessions._OURS.clear()  # noqa: SLF001
+            root_logger.handlers[:] = handlers
+            root_logger.setLevel(level)
+    return Run(int(code), written.getvalue(), err.getvalue())
