@@ -95,7 +95,7 @@ class Uv:
             return []
         output, overrides = folder / "requirements.txt", folder / "overrides.txt"
         mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)
-        arguments = [*_arguments(order), f"--output-file={output}", f"--overrides={overrides}"]
+        arguments = [*_arguments(order), f"--output-file={output}", f"--override={overrides}"]
         arguments += [f"--exclude-newer={_moment(day)}"] if day else []
         arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
         left_out: set[str] = set()

@@ -31,6 +31,7 @@ KEYS = {
     "inputs",
     "extras",
     "groups",
+    "seed",
     "constraints",
     "lockfile",
 }
