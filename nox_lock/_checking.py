@@ -41,7 +41,7 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) 
         orphans = [] if options.names else orphans_of(config, planned, Path.cwd())
     except NoxLockError as error:
         if options.format == "json":
-            _print(error_json(error))
+            print_lines(error_json(error))
         raise
     check(planned, orphans, voice, form=options.format, deep=options.deep)
 
@@ -70,7 +70,7 @@ def check(
         judged, missing = look_deeper(judged, voice)
     form = form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     if form == "json":
-        _print(verdicts_json(judged))
+        print_lines(verdicts_json(judged))
     else:
         for each in judged:
             speak = voice.tell if each.verdict.fresh else voice.warn
@@ -88,14 +88,14 @@ def check(
 def _tell_github(judged: Sequence[Judged], voice: Voice) -> None:
     from nox_lock._github import annotate, write_summary  # noqa: PLC0415
 
-    _print(*annotate(judged, Path.cwd(), os.environ))
+    print_lines(*annotate(judged, Path.cwd(), os.environ))
     try:
         write_summary(judged, voice.lock_command, os.environ)
     except OSError as error:
         voice.warn(f"the summary of the job cannot be written: {error.strerror}")
 
 
-def _print(*texts: str) -> None:
+def print_lines(*texts: str) -> None:
     """Write to the standard output, where nothing of nox's own goes."""
     encoding = sys.stdout.encoding or "utf-8"
     for line in "\n".join(texts).split("\n") if texts else ():

@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock._checking import check
+from packaging.utils import canonicalize_name
+
+from nox_lock._checking import check, print_lines
 from nox_lock._errors import (
+    ConfigError,
     InterpreterMissingError,
     InterpretersMissingError,
     LocksError,
@@ -16,8 +19,10 @@ from nox_lock._errors import (
 from nox_lock._freshness import judge_all
 from nox_lock._options import parse_lock_options
 from nox_lock._plan import orphans_of
-from nox_lock._report import moves, outcome_line, verdict_lines
+from nox_lock._report import verdict_lines
+from nox_lock._tables import nearest
 from nox_lock._targets import of_targets
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +50,9 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
         partial = bool(options.names or options.pythons)
         check(planned, [] if partial else orphans_of(config, planned, Path.cwd()), voice)
         return
+    if options.why:
+        tell_why(planned, options.why)
+        return
     from nox_lock._locking import unknown_packages  # noqa: PLC0415  (a check must stay instant)
     from nox_lock._resolution import Wishes  # noqa: PLC0415
 
@@ -54,10 +62,11 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
         options.use_cache,
         options.overwrite,
         options.together,
+        dry_run=options.dry_run,
     )
     for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
         voice.warn(note)
-    missing = _lock_all(planned, wishes, voice)
+    missing = _lock_all(planned, wishes, voice, options.format)
     if not (options.names or options.pythons):
         for each in judge_all([], orphans_of(config, planned, Path.cwd())):
             voice.warn(*verdict_lines(each, unicode=voice.unicode))
@@ -73,26 +82,50 @@ def make_locker(wishes: Wishes, voice: Voice) -> Locker:
     return Locker(Compiler(Path.cwd(), os.environ, wishes, tell=voice.tell, warn=voice.warn))
 
 
-def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice) -> list[str]:
+def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
+    """Print how inputs come to ask for projects, by each lock file that has one; all offline.
+
+    Raises:
+        ConfigError: for a project that no lock file has.
+    """
+    from nox_lock._changes import find_reasons  # noqa: PLC0415  (seldom)
+
+    pins = [pin for each in planned if each.existing for pin in each.existing.pins]
+    known = sorted({pin.name for pin in pins if pin.name})
+    for package in packages:
+        name = canonicalize_name(package)
+        if name not in known:
+            raise ConfigError(f"no lock file has {quoted(package)}{nearest(name, known)}")
+        for each in planned:
+            for pin in each.existing.pins if each.existing else ():
+                if pin.name == name:
+                    print_lines(f"{each.path}:{pin.line}: {pin.shown}")
+                    print_lines(*(f"    {reason}" for reason in find_reasons(each, name)))
+
+
+def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: str) -> list[str]:
     """Make lock files and tell of each as its stack is through; return the Pythons not here.
 
     Raises:
         NoxLockError: when one could not be made for another reason.
     """
+    from nox_lock._outcomes import change_lines, changes_of, outcome_line  # noqa: PLC0415
     from nox_lock._stacks import lock_all  # noqa: PLC0415  (a check must stay instant)
 
     told: list[NoxLockError] = []
 
     def done(_: Planned, result: Outcome | NoxLockError) -> None:
         if not isinstance(result, NoxLockError):
-            moved = moves(result) if wishes.together else ()
-            voice.tell(outcome_line(result), *(f"    {line}" for line in moved))
+            moved = change_lines(changes_of(result), unicode=voice.unicode)
+            line = outcome_line(result, dry=wishes.dry_run)
+            voice.tell(line, *(f"    {each}" for each in moved))
             voice.warn(*result.notes)
         elif len(planned) > 1 and all(result is not error for error in told):
             told.append(result)
             voice.warn(*str(result).splitlines())
 
     results = lock_all(make_locker(wishes, voice), planned, done)
+    _tell_totals([results[each.path] for each in planned], voice, form)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     missing = [each for each in errors.values() if isinstance(each, InterpreterMissingError)]
     failed = [each.path for each in planned if errors.get(each.path) not in (None, *missing)]
@@ -103,3 +136,17 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice) -> list[
     if missing and len(planned) == 1:
         voice.warn(*str(missing[0]).splitlines())
     return sorted({each.python for each in missing})
+
+
+def _tell_totals(results: Sequence[Outcome | NoxLockError], voice: Voice, form: str) -> None:
+    """Sum up what was done, in the form that was asked for."""
+    from nox_lock._outcomes import outcomes_json, outcomes_markdown, totals  # noqa: PLC0415
+
+    outcomes = [each for each in results if not isinstance(each, NoxLockError)]
+    errors = [(each.file or "", each.message) for each in results if isinstance(each, NoxLockError)]
+    if form == "json":
+        print_lines(outcomes_json(outcomes, errors))
+    elif form == "markdown":
+        print_lines(outcomes_markdown(outcomes))
+    if summed := totals(outcomes):
+        voice.tell(f"pins: {summed}")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nox_lock._target import Target
 
 FORMATS = ("text", "json", "github")
+LOCK_FORMATS = ("text", "json", "markdown")
+_CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
 
 
 class LockOptions(NamedTuple):
@@ -31,6 +33,9 @@ class LockOptions(NamedTuple):
     overwrite: bool
     together: bool
     pythons: tuple[Target, ...]
+    dry_run: bool
+    why: tuple[str, ...]
+    format: str
 
 
 class CheckOptions(NamedTuple):
@@ -81,6 +86,19 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         action="store_true",
         help="resolve locks that build on each other as one, where they cannot agree in turn",
     )
+    add(
+        "--dry-run",
+        action="store_true",
+        help="tell what would change, and write nothing; with -U: what is outdated",
+    )
+    add(
+        "--why",
+        action="append",
+        default=[],
+        metavar="PKG",
+        help="tell why a project is in the lock files, and do nothing else; may be repeated",
+    )
+    add("--format", choices=LOCK_FORMATS, default="text", help="how changes are told")
     add("--check", action="store_true", help="only judge, as lock-check does")
     add("--no-cache", action="store_true", help="compile, though the cache has the lock")
     add("--overwrite", action="store_true", help="write over files that are no lock files, too")
@@ -89,11 +107,11 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         return None
     for package in found.upgrade_package:
         _refuse_bad_requirement(package)
-    if found.check:
-        for name in ("upgrade", "upgrade_package", "together", "no_cache", "overwrite"):
-            if getattr(found, name):
-                option = name.replace("_", "-")
-                parser.error(f"--check changes nothing: it does not go with --{option}")
+    for asked in ("check", "why"):
+        changing = [name for name in _CHANGING if getattr(found, asked) and getattr(found, name)]
+        if changing:
+            option = changing[0].replace("_", "-")
+            parser.error(f"--{asked} changes nothing: it does not go with --{option}")
     return LockOptions(
         tuple(found.names),
         found.upgrade,
@@ -103,6 +121,9 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         found.overwrite,
         found.together,
         tuple(map(_target, found.python)),
+        found.dry_run,
+        tuple(found.why),
+        found.format,
     )
 
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nox_lock._errors import NoxLockError
-    from nox_lock._locking import Outcome
     from nox_lock._verdict import Judged, Reason
 
 JSON_VERSION = 1
@@ -96,32 +95,3 @@ def _as_json(judged: Judged) -> dict[str, Any]:
 
 def _reason_json(reason: Reason) -> dict[str, Any]:
     return {"message": reason.message, "file": reason.file, "line": reason.line}
-
-
-def outcome_line(outcome: Outcome) -> str:
-    """Say what was done for one lock file."""
-    planned, pins = outcome.planned, _count(outcome.pins, "pin")
-    if outcome.action == "waits":
-        return f"{planned.path}: waits for `nox -s lock` on {planned.system}"
-    if outcome.action == "up to date":
-        return f"{planned.path}: up to date ({pins})"
-    if outcome.action == "restored":
-        return (
-            f"{planned.path}: restored from the cache ({pins}, resolved on {outcome.day}; "
-            "-U looks for newer versions)"
-        )
-    return f"{planned.path}: compiled in {outcome.seconds:.1f} s ({pins})"
-
-
-def moves(outcome: Outcome) -> Iterator[str]:
-    """Tell which pins of a lock file moved: ``idna 3.6 -> 3.7``."""
-    before = {pin.name: pin for pin in outcome.before.pins} if outcome.before else {}
-    now = outcome.planned.existing
-    for pin in now.pins if now else ():
-        old = before.get(pin.name)
-        if old is not None and old.shown != pin.shown:
-            yield f"{pin.name} {old.version or old.url} -> {pin.version or pin.url}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -44,6 +44,7 @@ class Wishes:
     overwrite: bool = False
     together: bool = False
     refresh: bool = False
+    dry_run: bool = False
 
 
 class Compiler:

@@ -20,8 +20,9 @@ from nox_lock._errors import (
 from nox_lock._files import write_all
 from nox_lock._freshness import judge_all
 from nox_lock._locking import UP_TO_DATE, Locker, Outcome
+from nox_lock._outcomes import outcome_line
 from nox_lock._plan import replan
-from nox_lock._report import outcome_line, verdict_lines
+from nox_lock._report import verdict_lines
 from nox_lock._target import running_platform
 from nox_lock._together import resolve_together
 from nox_lock._verdict import MISSING, STALE
@@ -225,6 +226,8 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
     if failed:
         left = {path: BlockedError(failed[0], file=path) for path in texts}
         return {**made, **left}
+    if locker.wishes.dry_run:
+        return dict(made)
     try:
         write_all({locker.root / path: text for path, text in texts.items()})
     except OSError as error:

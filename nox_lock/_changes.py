@@ -1,0 +1,134 @@
+"""What a lock file has gained, lost and moved, each with the reason; and why a pin is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from nox_lock._agreement import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
+    from nox_lock._planned import Planned
+
+ADDED, REMOVED = "added", "removed"
+UPGRADED, DOWNGRADED, CHANGED = "upgraded", "downgraded", "changed"
+REHASHED = "new hashes"
+KINDS = (UPGRADED, DOWNGRADED, CHANGED, REHASHED, ADDED, REMOVED)
+
+
+class Change(NamedTuple):
+    """What became of one project in a lock file.
+
+    Attributes:
+        kind: one of `KINDS`; `new hashes` for the same version with other files.
+        name: the project, normalized.
+        old: the version or URL there was; empty for none.
+        new: the version or URL there is; empty for none.
+        why: how an input comes to ask for it; empty for what was removed.
+        size: of a move, its first part that differs: ``major``, ``minor`` or ``micro``.
+    """
+
+    kind: str
+    name: str
+    old: str
+    new: str
+    why: str = ""
+    size: str = ""
+
+
+def find_changes(before: LockFile | None, after: Planned) -> list[Change]:
+    """Return what differs between a lock file as it was and as it is planned now, by kind."""
+    old = {_key(pin): pin for pin in before.pins} if before else {}
+    new = {_key(pin): pin for pin in after.existing.pins} if after.existing else {}
+    found = [Change(REMOVED, name, _shown(old[name]), "") for name in old.keys() - new.keys()]
+    for name, pin in new.items():
+        kind = _kind(old.get(name), pin)
+        if kind:
+            was = _shown(old[name]) if name in old else ""
+            why = _why(after, name)
+            found.append(Change(kind, name, was, _shown(pin), why, _size(was, _shown(pin))))
+    return sorted(found, key=lambda change: (KINDS.index(change.kind), change.name))
+
+
+def find_reasons(planned: Planned, name: str) -> list[str]:
+    """Return how inputs come to ask for a pin: a way for each that asks for it directly.
+
+    Empty where the lock file has no such pin.
+    """
+    pins = {_key(pin): pin for pin in planned.existing.pins} if planned.existing else {}
+    pin = pins.get(name)
+    if pin is None:
+        return []
+    ways = [
+        f"{entry.text} ({entry.where.file}:{entry.where.line})"
+        for entry in planned.inputs.requirements
+        if entry.name == name
+    ]
+    parents = sorted({canonicalize_name(via) for via in pin.via} & pins.keys())
+    ways += (
+        f"{parent} {_shown(pins[parent])}, from {chain(planned, parent)}" for parent in parents
+    )
+    if not ways and pin.via:
+        ways = [", ".join(pin.via)]
+    return ways
+
+
+def count(changes: Iterable[Change]) -> dict[str, int]:
+    """Count changes by kind, in the order of `KINDS`; kinds that do not occur are left out."""
+    kinds = [change.kind for change in changes]
+    return {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
+
+
+def _kind(old: Pin | None, new: Pin) -> str:
+    if old is None:
+        return ADDED
+    if (old.version, old.url) != (new.version, new.url):
+        versions = _version(old), _version(new)
+        if versions[0] is None or versions[1] is None:
+            return CHANGED
+        return UPGRADED if versions[1] > versions[0] else DOWNGRADED
+    if old.marker != new.marker or old.editable != new.editable:
+        return CHANGED
+    return REHASHED if old.hashes and new.hashes and {*old.hashes} != {*new.hashes} else ""
+
+
+def _why(planned: Planned, name: str) -> str:
+    said = chain(planned, name)
+    return "" if said == name else said.removeprefix(f"{name}, ")
+
+
+def _size(old: str, new: str) -> str:
+    try:
+        before, after = Version(old), Version(new)
+    except InvalidVersion:
+        return ""
+    if (before.epoch, before.major) != (after.epoch, after.major):
+        return "major"
+    return "minor" if before.minor != after.minor else "micro"
+
+
+def _version(pin: Pin) -> Version | None:
+    try:
+        return Version(pin.version or "")
+    except InvalidVersion:
+        return None
+
+
+def _key(pin: Pin) -> str:
+    return pin.name or pin.url or ""
+
+
+def _shown(pin: Pin) -> str:
+    return pin.version or pin.url or ""
+
+
+def kept(changes: Iterable[Change], after: Planned) -> int:
+    """Return how many pins of a lock file are as they were."""
+    moved = sum(change.kind != REMOVED for change in changes)
+    return (len(after.existing.pins) if after.existing else 0) - moved

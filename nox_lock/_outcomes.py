@@ -1,0 +1,134 @@
+"""What was done to lock files -> lines for people, JSON, Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from nox_lock._changes import (
+    ADDED,
+    DOWNGRADED,
+    KINDS,
+    REHASHED,
+    REMOVED,
+    UPGRADED,
+    count,
+    find_changes,
+    kept,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from nox_lock._changes import Change
+    from nox_lock._locking import Outcome
+
+JSON_VERSION = 1
+
+
+def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
+    """Say what was done for one lock file, or would be."""
+    planned, pins = outcome.planned, _count(outcome.pins, "pin")
+    if outcome.action == "waits":
+        return f"{planned.path}: waits for `nox -s lock` on {planned.system}"
+    if outcome.action == "up to date":
+        return f"{planned.path}: up to date ({pins})"
+    unwritten = ", not written" if dry else ""
+    if outcome.action == "restored":
+        return (
+            f"{planned.path}: restored from the cache ({pins}, resolved on {outcome.day}; "
+            f"-U looks for newer versions){unwritten}"
+        )
+    return f"{planned.path}: compiled in {outcome.seconds:.1f} s ({pins}){unwritten}"
+
+
+def changes_of(outcome: Outcome) -> list[Change]:
+    """Return what an outcome changed in a lock file that stood before."""
+    before = outcome.before if outcome.before is not None else outcome.planned.earlier
+    if outcome.text is None or before is None or not before.pins:
+        return []
+    return find_changes(before, outcome.planned)
+
+
+def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[str]:
+    """Say each change in a line: ``~ idna 3.6 -> 3.7, for requests (requirements.in:3)``."""
+    arrow = "\N{RIGHTWARDS ARROW}" if unicode else "->"
+    for kind, name, old, new, why, size in changes:
+        reason = f", {why}" if why else ""
+        if kind == ADDED:
+            yield f"+ {name} {new}{reason}"
+        elif kind == REMOVED:
+            yield f"- {name} {old}"
+        elif kind == REHASHED:
+            yield f"# {name} {new}: the same version with other files{reason}"
+        else:
+            told = {DOWNGRADED: " (DOWNGRADE)", UPGRADED: " (major)" * (size == "major")}
+            mark = "!" if kind == DOWNGRADED else "~"
+            yield f"{mark} {name} {old} {arrow} {new}{told.get(kind, '')}{reason}"
+
+
+def totals(outcomes: Sequence[Outcome]) -> str:
+    """Sum the changes up: ``3 upgraded, 1 added, 41 kept; 2 lock files unchanged``; or nothing."""
+    changed = [(each, found) for each in outcomes if (found := changes_of(each))]
+    if not changed:
+        return ""
+    total: Counter[str] = Counter()
+    for outcome, found in changed:
+        total.update(count(found))
+        total["kept"] += kept(found, outcome.planned)
+    told = ", ".join(f"{total[kind]} {kind}" for kind in (*KINDS, "kept") if total[kind])
+    others = len(outcomes) - len(changed)
+    return f"{told}; {_count(others, 'lock file')} unchanged" if others else told
+
+
+def outcomes_json(outcomes: Iterable[Outcome], errors: Iterable[tuple[str, str]]) -> str:
+    """Return the JSON of `lock --format json`; its shape is versioned.
+
+    `errors` are lock files that could not be made, each with the reason.
+    """
+    locks = [
+        {
+            "name": each.planned.name,
+            "lockfile": each.planned.path,
+            "python": str(each.planned.target),
+            "action": each.action,
+            "pins": each.pins,
+            "changes": [_change_json(change) for change in changes_of(each)],
+        }
+        for each in outcomes
+    ]
+    failed = [{"lockfile": path, "message": message} for path, message in errors]
+    return json.dumps({"version": JSON_VERSION, "locks": locks, "errors": failed}, indent=2)
+
+
+def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:
+    """Return the changes as tables that are fit for a pull request."""
+    parts = []
+    for each in outcomes:
+        if found := changes_of(each):
+            rows = (
+                f"| {_cell(name)} | {kind} | {_cell(old)} | {_cell(new)} | {_cell(why)} |"
+                for kind, name, old, new, why, _ in found
+            )
+            head = "| project | | from | to | why |\n|---|---|---|---|---|"
+            parts.append("\n".join([f"### {each.planned.path}\n", head, *rows, ""]))
+    return "\n".join([*parts, totals(outcomes) or "No pin has changed."])
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "project": change.name,
+        "kind": change.kind,
+        "from": change.old or None,
+        "to": change.new or None,
+        "why": change.why or None,
+    }
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
