@@ -50,9 +50,11 @@ def find_changes(before: LockFile | None, after: Planned) -> list[Change]:
     for name, pin in new.items():
         kind = _kind(old.get(name), pin)
         if kind:
-            was = _shown(old[name]) if name in old else ""
-            why = _why(after, name)
-            found.append(Change(kind, name, was, _shown(pin), why, _size(was, _shown(pin))))
+            was, now = _shown(old[name]) if name in old else "", _shown(pin)
+            size = _size(was, now)
+            if was == now and kind == CHANGED:
+                was, now = _whole(old[name]), _whole(pin)
+            found.append(Change(kind, name, was, now, _why(after, name), size))
     return sorted(found, key=lambda change: (KINDS.index(change.kind), change.name))
 
 
@@ -126,6 +128,11 @@ def _key(pin: Pin) -> str:
 
 def _shown(pin: Pin) -> str:
     return pin.version or pin.url or ""
+
+
+def _whole(pin: Pin) -> str:
+    edit, marker = "-e " * pin.editable, f" ; {pin.marker}" * bool(pin.marker)
+    return f"{edit}{_shown(pin)}{marker}"
 
 
 def kept(changes: Iterable[Change], after: Planned) -> int:
