@@ -7,6 +7,7 @@ other is made side by side.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from nox_lock._planned import Planned
 
     Result = Outcome | NoxLockError
+
+
+# Seconds without a word, after which those at work are named: nobody is to wonder whether it hangs.
+_SIGN_OF_LIFE = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +156,7 @@ def _make_all(
     stack_of = {each.path: stack for stack in stacks for each in stack.files}
     results: dict[str, Result] = {}
     running: dict[Future[Result], str] = {}
+    started: dict[str, float] = {}
     sorter = graphlib.TopologicalSorter(
         {path: {low.path for low in each.below} & set(by_path) for path, each in by_path.items()}
     )
@@ -162,7 +168,11 @@ def _make_all(
                 for path in sorter.get_ready():
                     made = pins.get(stack_of[path])
                     running[pool.submit(_make, locker, by_path[path], results, made)] = path
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    started[path] = time.monotonic()
+                ended = wait(running, _SIGN_OF_LIFE, FIRST_COMPLETED).done
+                for path in running.values() if not ended else ():
+                    locker.tell(f"{path}: not done yet ({time.monotonic() - started[path]:.0f} s)")
+                for future in ended:
                     path = running.pop(future)
                     results[path] = future.result()
                     sorter.done(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from nox_lock._changes import find_changes, find_reasons
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError
+from nox_lock._locking import Locker, Outcome
 from nox_lock._options import parse_lock_options
 from nox_lock._outcomes import change_lines
 from nox_lock._plan import plan
+from nox_lock._resolution import Compiler, Wishes
+from nox_lock._stacks import lock_all
 from support.project import NOXFILE, Project
 
 if TYPE_CHECKING:
@@ -155,3 +159,22 @@ def test_why_is_told_offline(project: Project) -> None:
     assert told.startswith("requirements.txt:")
     failed = project.nox("-s", "lock", "--", "--why", "deb").failed()
     assert "no lock file has 'deb'; did you mean 'dep'?" in failed.output
+
+
+def test_a_long_compile_gives_a_sign_of_life(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real work, with the span cut short: each compile takes longer than that."""
+    monkeypatch.setattr("nox_lock._stacks._SIGN_OF_LIFE", 0.1)
+    monkeypatch.chdir(project.root)
+    told: list[str] = []
+    compiler = Compiler(
+        project.root,
+        project.environment(),
+        Wishes(upgrade=True),
+        tell=told.append,
+        warn=told.append,
+    )
+    results = lock_all(Locker(compiler), plan(load_config(project.root), project.root, {}), print)
+    assert [type(each) for each in results.values()] == [Outcome]
+    assert re.search(r"requirements\.txt: not done yet \(\d+ s\)", "\n".join(told))
