@@ -8,6 +8,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import _witness
+from nox_lock._discovery import FOUND_IN, NoInputsError, discover, what_next
 from nox_lock._errors import ConfigError
 from nox_lock._projects import is_project_file
 from nox_lock._settings import (
@@ -31,7 +32,6 @@ SEEDS = ("auto", "never")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 _LOCK_KEYS = (*SETTINGS_KEYS, "python", "platforms", "lockfile", "seed")
-_FOUND_IN = ("*.in", "requirements/*.in")
 
 
 class LockConfig(NamedTuple):
@@ -113,13 +113,16 @@ def load_config(root: Path) -> Config:
         raise ConfigError(told, file=FILE, hint=mend_of(error)) from error
     found = [
         path.relative_to(root).as_posix()
-        for pattern in _FOUND_IN
+        for pattern in FOUND_IN
         for path in _witness.glob(root, pattern)
         if _witness.is_file(path)
     ]
     project = document.values.get("project")
     static = isinstance(project, dict) and "dependencies" in project
-    return parse_config(document.table("tool"), sorted(found), static_project=static)
+    try:
+        return parse_config(document.table("tool"), sorted(found), static_project=static)
+    except NoInputsError as error:
+        raise error.with_hint(what_next(root, document.values)) from None
 
 
 def _is_there(path: Path) -> bool:
@@ -154,19 +157,14 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
     declared = table.table("locks")
     locks = {name: _lock(name, declared, common) for name in declared.values}
     taken = {file for lock in locks.values() for file in lock.inputs}
-    for name, file in _discover([file for file in found if file not in taken], locks).items():
+    for name, file in discover([file for file in found if file not in taken], locks).items():
         locks[name] = common._replace(name=name, inputs=(file,))
     if not locks and static_project:
         locks["requirements"] = common._replace(name="requirements", inputs=(FILE,))
     for lock in locks.values():
         _check_constraints(lock, locks, declared.table(lock.name))
     if not locks:
-        raise ConfigError(
-            "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
-            "requirements/*.in here",
-            hint="Write the projects you use, one a line, into requirements.in; "
-            "or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
-        )
+        raise NoInputsError
     return Config(locks, on_stale, notes)
 
 
@@ -192,40 +190,6 @@ def _seed(table: Table) -> str | None:
 def _wrong_choice(value: str, choices: Sequence[str]) -> tuple[str, str]:
     told = ", ".join(f'"{choice}"' for choice in choices)
     return f" is {value!r}{nearest(value, choices)}", f"One of: {told}"
-
-
-def name_of_input(file: str) -> str | None:
-    """Return the name of the lock an input makes, or None for a file that is no input by name.
-
-    ``requirements.in`` -> ``requirements``; ``requirements-dev.in``, ``dev-requirements.in`` and
-    ``requirements/dev.in`` -> ``dev``.
-    """
-    folder, _, base = file.rpartition("/")
-    stem = base.removesuffix(".in")
-    if stem == "requirements":
-        return "requirements"
-    if found := re.fullmatch(r"requirements[-_.](.+)|(.+)[-_.]requirements", stem):
-        return found[1] or found[2]
-    return stem if folder else None
-
-
-def _discover(found: Iterable[str], taken: Mapping[str, LockConfig]) -> dict[str, str]:
-    names: dict[str, str] = {}
-    for file in found:
-        name = name_of_input(file)
-        if name is None:
-            continue
-        if not file.isprintable():
-            told = f"{quoted(file)} is no path: it is not UTF-8, or holds what nobody sees"
-            raise ConfigError(told, hint="Rename the file.")
-        other = names.get(name) or (name in taken and f"[tool.nox-lock.locks.{name}]")
-        if other:
-            raise ConfigError(
-                f"{file} and {other} would both make the lock {name!r}",
-                hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
-            )
-        names[name] = file
-    return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
 
 
 def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nox_lock import _lockfile
-from nox_lock._config import Config, check_on_stale, load_config, name_of_input
+from nox_lock._config import Config, check_on_stale, load_config
+from nox_lock._discovery import name_of_input
 from nox_lock._errors import ConfigError
 from nox_lock._settings import UNSAFE_PACKAGES, Settings, resolve_settings
 from nox_lock._target import Target
@@ -412,3 +413,31 @@ def test_on_stale_is_one_of_three() -> None:
         assert check_on_stale(value, "x") == value
     with pytest.raises(ConfigError, match=r"X is 'errors'; did you mean 'error'\?"):
         check_on_stale("errors", "X")
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"requirements.txt": "app==1.0\nlib[x]==2\n"}, "into requirements.in, without what"),
+        ({"requirements/dev.txt": "app==1.0\n"}, "into requirements/dev.in, without what"),
+        ({"requirements.txt": "app\n"}, "Write the projects you use"),
+        ({"requirements.txt": "\xff"}, "Write the projects you use"),
+        (
+            {"poetry.lock": "", "pyproject.toml": "[tool.poetry]\n"},
+            "Poetry's own table is not read",
+        ),
+        ({"Pipfile": ""}, "A Pipfile is not read"),
+        (
+            {"pyproject.toml": '[project]\nname = "a"\ndynamic = ["dependencies"]\n'},
+            'inputs = ["pyproject.toml"]',
+        ),
+    ],
+)
+def test_first_contact(tmp_path: Path, files: dict[str, str], told: str) -> None:
+    """A project that has no input is told what makes one of what it has."""
+    (tmp_path / "requirements").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match="no inputs found") as error:
+        load_config(tmp_path)
+    assert told in (error.value.hint or "")
