@@ -121,8 +121,13 @@ def _measure_row(row: Row, peers: Peers, shared: Path, runs: int) -> Result:
 def _write(results: Results) -> None:
     RESULTS.write_text(render(results), "utf-8")
     PAGE.write_text(place(PAGE.read_text("utf-8"), markdown(results)), "utf-8")
-    by_name = {row.row: row for row in results.rows if row.figures}
-    PICTURE.write_text(svg(by_name[name] for name in SHOWN if name in by_name), "utf-8")
+    PICTURE.write_text(picture(results), "utf-8")
+
+
+def picture(results: Results) -> str:
+    """Return the chart of README: of the rows of `SHOWN` that were measured."""
+    measured = {row.row: row for row in results.rows if row.figures}
+    return svg(measured[name] for name in SHOWN if name in measured)
 
 
 if __name__ == "__main__":

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from benchmarks.setting import Setting
 
-_SEEDED = 40  # pins from which on a seed must pay
+_LARGE = 40  # pins from which on there are budgets: below, the start of nox weighs most
 _UNSEEDED_BUDGET = 1.05
 _SEEDED_BUDGET = 0.60
 _LAYERS = ("docs", "tests", "typing", "dev")  # of Flask, lowest first
 _NOTE = """\
-uv resolves from metadata alone and takes the hashes from the index's pages: it downloads next to no
-file, and wins. Where markers, several indexes or `--pre` come in, it does not write what pip-compile
-writes. pip-compile 7.6 downloads every file of every pinned version to hash it. Hatch has uv
-resolve, and writes pylock.toml with the files' URLs."""
+uv resolves from metadata alone and takes the hashes from the index's pages: it downloads next to
+no file, and wins. Where markers, several indexes or `--pre` come in, it does not write what
+pip-compile writes. pip-compile 7.6 downloads every file of every pinned version to hash it. Hatch
+has uv resolve, and writes pylock.toml with the files' URLs."""
 _LAYERS_NOTE = f"""\
-{_NOTE} pip-compile and uv are run by hand, one lock after the other; pip-compile-multi runs
-pip-compile on each and leaves the pins of a lower lock out of an upper one, so it has less to hash."""
+{_NOTE} pip-compile and uv are run by hand, one lock after the other; pip-compile-multi
+runs pip-compile on each, and leaves the pins of a lower lock out of an upper one: less to hash."""
 
 
 def _cold_input(name: str, setting: Setting) -> list[Contender]:
@@ -44,6 +44,7 @@ def _cold_input(name: str, setting: Setting) -> list[Contender]:
     make = functools.partial(Contender, place=place, before=clear)
     with_uv = setting.environ(index_settings())
     without = setting.environ(index_settings(), uv=False)
+    large = each.pins >= _LARGE
     hatch = setting.folder / "hatch"
     try:
         write_hatch_project(hatch, {"bench": flatten(place, path)}, locked=False)
@@ -59,12 +60,10 @@ def _cold_input(name: str, setting: Setting) -> list[Contender]:
             environ=without,
             lockfile=lockfiles["pip-compile"],
         ),
-        ours(tool="nox-lock without uv", environ=without, budget=_UNSEEDED_BUDGET),
         ours(
-            tool="nox-lock with uv",
-            environ=with_uv,
-            budget=_SEEDED_BUDGET if each.pins >= _SEEDED else None,
+            tool="nox-lock without uv", environ=without, budget=_UNSEEDED_BUDGET if large else None
         ),
+        ours(tool="nox-lock with uv", environ=with_uv, budget=_SEEDED_BUDGET if large else None),
         make(
             tool="uv pip compile",
             command=setting.uv_compile("--output-file=uv.txt", path),
@@ -73,10 +72,16 @@ def _cold_input(name: str, setting: Setting) -> list[Contender]:
         ),
         Contender(
             tool="hatch env lock",
-            command=[setting.peers.command("hatch", "hatch"), "env", "lock", "bench"],
+            command=[
+                setting.peers.command("hatch", "hatch"),
+                "env",
+                "lock",
+                "bench",
+                "--export=pylock.toml",
+            ],
             place=hatch,
             environ=with_uv,
-            before=remover(setting.home, hatch / "pylock.bench.toml"),
+            before=remover(setting.home, hatch / "pylock.toml"),
             unable=unable,
         ),
     ]

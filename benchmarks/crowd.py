@@ -30,8 +30,8 @@ print(*said, sep="\\n")
 sys.exit(max(each.returncode for each in started))
 """
 _NOTE = """\
-So many checkouts of one project, each with a process of its own, started at once, and one cache that
-is empty. The floor is as many empty sessions at once. Without nox-lock each compiles for itself."""
+So many checkouts of one project, each with a process of its own, started at once, and one cache
+that is empty. The floor is as many empty sessions at once. Without nox-lock each compiles."""
 
 
 def _at_once(processes: int, setting: Setting) -> list[Contender]:

@@ -97,7 +97,7 @@ def _copy(each: Input, source: Path, path: str, root: Path) -> None:
 def _input_of(source: Path, path: str, line: str) -> str:
     """Return a line `-r base.txt` as `-r base.in` where there is one: locks of old are not here."""
     better = f"{line.removesuffix('.txt')}.in"
-    exists = (source / _join(path, better.split()[-1])).is_file()
+    exists = (source / _join(path, better.rsplit(maxsplit=1)[-1])).is_file()
     return better if exists else line
 
 

@@ -20,12 +20,16 @@ from benchmarks.results import Figure
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from benchmarks.proxy import CountingProxy
+
+    Locked: TypeAlias = dict[str, set[str]]  # the hashes of each pin
 
 WARM_UP = 2  # uncounted rounds of a row that is not slow
 _DEADLINE = 3600  # seconds; what takes longer has failed
 _PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*==[^\s;\\]+)")
+_ABSOLUTE = re.compile(r"(?<![\w./:])(?:[A-Za-z]:\\|/)[\w.-]+[\\/]\S*")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -71,6 +75,7 @@ class Sample:
     downloaded: int | None
     returncode: int
     output: str
+    locked: Locked | None
 
 
 def measure(
@@ -104,7 +109,7 @@ def measure(
     figures = [
         Figure(tool=each.tool, seconds=None, budget=each.budget, failure=failed[index])
         if index in failed
-        else _figure(each, samples[index], base, floor)
+        else _figure(each, samples[index], base, samples[0][-1].locked if index else None)
         for index, each in enumerate(contenders)
     ]
     return figures, _again(samples, base, slow=proxy is not None)
@@ -143,7 +148,10 @@ def run(contender: Contender, proxy: CountingProxy | None = None) -> Sample:
         log.seek(0)
         output = log.read().decode(errors="replace")
     received = None if proxy is None else proxy.received
-    return Sample(seconds, memory, received, returncode, output)
+    locked = None
+    if returncode == 0 and contender.lockfile is not None:
+        locked = contents(contender.lockfile)
+    return Sample(seconds, memory, received, returncode, output, locked)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -154,14 +162,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _figure(
-    contender: Contender, samples: Sequence[Sample], base: float, floor: Contender
+    contender: Contender, samples: Sequence[Sample], base: float, theirs: Locked | None
 ) -> Figure:
     seconds = _quartile(samples)
     downloaded = [each.downloaded for each in samples if each.downloaded is not None]
     memory = [each.memory for each in samples if each.memory is not None]
-    same = None
-    if contender is not floor and contender.lockfile and floor.lockfile:
-        same = contents(contender.lockfile) == contents(floor.lockfile)
+    locked = [each.locked for each in samples if each.locked is not None]
     compiles = None
     if contender.compiled:
         compiles = max(each.output.count(contender.compiled) for each in samples)
@@ -173,7 +179,7 @@ def _figure(
         budget=contender.budget,
         downloaded=min(downloaded, default=None),
         memory=max(memory, default=None),
-        same=same,
+        same=all(each == theirs for each in locked) if locked and theirs else None,
         compiles=compiles,
     )
 
@@ -191,15 +197,16 @@ def _quartile(samples: Sequence[Sample]) -> float:
 
 
 def _last_line(output: str) -> str:
-    return (output.strip().splitlines() or ["without a word"])[-1].strip()
+    last = (output.strip().splitlines() or ["without a word"])[-1].strip()
+    return _ABSOLUTE.sub("PATH", last)  # it is kept, and shown to others
 
 
-def contents(lockfile: Path) -> set[tuple[str, frozenset[str]]]:
+def contents(lockfile: Path) -> Locked:
     """Return the pins of a lock file, each with its hashes; comments and options aside."""
-    found: dict[str, set[str]] = {}
+    found: Locked = {}
     hashes: set[str] = set()
     for line in lockfile.read_text("utf-8").splitlines():
         if pin := _PIN.match(line):
             hashes = found.setdefault(pin[1], set())
         hashes.update(_HASH.findall(line))
-    return {(pin, frozenset(each)) for pin, each in found.items()}
+    return found

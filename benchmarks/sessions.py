@@ -68,9 +68,9 @@ skip_install = true
 commands = python -c pass
 """
 _NOTE = """\
-The floor is the same session without any installing. `session.install("-r")` removes nothing of what
-is too much; `uv pip sync` removes it, and proves no dependency; nox-lock does both. With uv's `uv.lock`
-there are no hashes to be read: nox-uv costs a start of uv. tox takes longer to start than nox."""
+The floor is the same session without any installing. `session.install("-r")` removes nothing of
+what is too much; `uv pip sync` removes it, and proves no dependency; nox-lock does both. `uv.lock`
+is quick to compare: nox-uv costs little more than a start of uv. tox starts slower than nox."""
 
 
 def _sessions(pins: int, setting: Setting) -> list[Contender]:

@@ -33,15 +33,16 @@ _FRESH_BUDGET = 1.45
 _CACHED_BUDGET = 1.60
 _MANY = 20  # locks; with more, only those take part that resolve nothing anew
 _OFFLINE = """\
-All read a folder of wheels: on a package index, those that resolve anew wait for its answers, too."""
-_FRESH_NOTE = (
-    f"{_OFFLINE} uv starts in 20 ms and resolves all anew; nox alone takes longer to start."
-)
-_CACHED_NOTE = f"{_OFFLINE} uv and pip-compile resolve anew, with what they keep of earlier runs."
+All read a folder of wheels: on a package index, those that resolve anew wait for its answers."""
+_FRESH_NOTE = f"""\
+{_OFFLINE} uv starts in 20 ms and resolves anew: it wins, for nox alone takes longer to start."""
+_CACHED_NOTE = f"""\
+{_OFFLINE} uv and pip-compile resolve anew, with what they keep of earlier runs; uv wins, for nox
+alone takes longer to start."""
 _CHECK_NOTE = f"""\
-{_OFFLINE} `pip-compile-multi verify` compares a hash of the input with one in the lock file,
-reads no pin, and starts without nox: it wins. `uv pip compile` and pip-compile resolve anew and write
-the lock file; nothing but `git diff` afterwards tells whether it was what the inputs ask for."""
+{_OFFLINE} `pip-compile-multi verify` compares a hash of the input with one in the lock file, reads
+no pin, and starts without nox: it wins. `uv pip compile` wins where locks are few, for it is one
+process each; like pip-compile it writes the lock file anew, and `git diff` has to tell the rest."""
 
 
 def _project(setting: Setting, locks: int) -> Path:
