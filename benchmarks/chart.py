@@ -65,7 +65,7 @@ def _panel(row: Result, top: int) -> tuple[list[str], int]:
     """Return the lines of a row's panel, and where the next one begins."""
     shown = [figure for figure in row.figures if figure.seconds is not None]
     longest = max((figure.seconds or 0 for figure in shown), default=1)
-    title = row.title.replace("`", "")
+    title = f"{row.title[:1].upper()}{row.title[1:]}".replace("`", "")
     lines = [f'<text class="title" x="{_MARGIN}" y="{top + 12}">{escape(title)}</text>']
     for number, figure in enumerate(shown):
         lines += _bar(figure, longest, top + _TITLE + number * _STEP, floor=number == 0)

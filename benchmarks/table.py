@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING
 
 from benchmarks.row import GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.results import Figure, Result, Results
 
@@ -74,7 +75,27 @@ def _group(rows: Sequence[Result]) -> list[str]:
         if row.skipped:
             lines.append(_line([f"skipped: {_cell(row.skipped)}", *[""] * (len(columns) + 1)]))
     notes = dict.fromkeys(" ".join(row.note.split()) for row in rows if row.note)
-    return ["\n".join(lines), *notes]
+    summary = list(_summary(rows))
+    return ["\n".join(lines), *(["\n".join(summary)] if summary else []), *notes]
+
+
+def _summary(rows: Sequence[Result]) -> Iterator[str]:
+    """Say of each tool that has budgets in several rows of downloads what comes out over them."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        for figure in row.figures:
+            theirs = row.figures[0].downloaded
+            if figure.budget and figure.ratio and figure.downloaded is not None and theirs:
+                part = figure.ratio, figure.downloaded / theirs
+                found.setdefault(figure.tool, []).append(part)
+    for tool, parts in found.items():
+        ratios, sizes = zip(*parts, strict=True)
+        yield (
+            f"- {tool}, over the {len(parts)} rows in which it has a budget: "
+            f"{statistics.median(ratios):.2f} of the floor's time in the median, "
+            f"{max(ratios):.2f} at most; {statistics.median(sizes):.0%} of its bytes, "
+            f"{max(sizes):.0%} at most"
+        )
 
 
 def _line(cells: Sequence[str]) -> str:

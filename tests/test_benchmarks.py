@@ -89,6 +89,27 @@ def test_a_table() -> None:
     assert [figure.missed for figure in ROW.figures] == [False, True, False, False]
 
 
+def test_what_comes_out_over_several_rows() -> None:
+    """Medians and worst cases of the rows that have a budget, of times and of bytes."""
+
+    def lock(seconds: float, downloaded: int, budget: float | None = 0.6) -> Result:
+        floor = Figure(tool="pip-compile", seconds=10, ratio=1, downloaded=1000)
+        figure = Figure(
+            tool="ours",
+            seconds=seconds,
+            ratio=seconds / 10,
+            downloaded=downloaded,
+            budget=budget,
+        )
+        return Result(row="x", group="cold", title="lock x", figures=(floor, figure))
+
+    rows = (lock(2, 50), lock(3, 100), lock(5, 150), lock(99, 999, None))
+    assert (
+        "- ours, over the 3 rows in which it has a budget: 0.30 of the floor's time in the median, "
+        "0.50 at most; 10% of its bytes, 15% at most\n"
+    ) in markdown(Results(rows))
+
+
 def test_a_skipped_row_says_why() -> None:
     row = Result(row="cold x", group="cold", title="lock x", skipped="there is no corpus")
     assert "| skipped: there is no corpus | |" in markdown(Results((row,)))
@@ -125,7 +146,7 @@ def test_a_chart() -> None:
     widths = [float(each.attrib["width"]) for each in bars]
     assert widths[1] / widths[2] == pytest.approx(0.5 / 12.4, rel=0.02)
     texts = [each.text for each in root.findall(".//{*}text")]
-    assert texts == ["check 1 lock", "floor", "250 ms", "nox-lock", "500 ms", "a | <peer>", "12 s"]
+    assert texts == ["Check 1 lock", "floor", "250 ms", "nox-lock", "500 ms", "a | <peer>", "12 s"]
     right = [float(each.attrib["x"]) for each in root.findall(".//{*}text")]
     assert max(right) + 40 < float(root.attrib["width"])
     assert "prefers-color-scheme: dark" in picture
