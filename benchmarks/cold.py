@@ -25,9 +25,9 @@ uv resolves from metadata alone and takes the hashes from the index's pages: it 
 no file, and wins. Where markers, several indexes or `--pre` come in, it does not write what
 pip-compile writes. pip-compile 7.6 downloads every file of every pinned version to hash it. Hatch
 has uv resolve, and writes pylock.toml with the files' URLs."""
-_LAYERS_NOTE = f"""\
-{_NOTE} pip-compile and uv are run by hand, one lock after the other; pip-compile-multi
-runs pip-compile on each, and leaves the pins of a lower lock out of an upper one: less to hash."""
+_LAYERS_NOTE = """\
+Of layers, pip-compile and uv are run by hand, one lock after the other; pip-compile-multi runs
+pip-compile on each and leaves the pins of a lower lock out of an upper one, so it has less to hash."""
 
 
 def _cold_input(name: str, setting: Setting) -> list[Contender]:
@@ -110,7 +110,11 @@ def _cold_layers(setting: Setting) -> list[Contender]:
         make(tool="uv pip compile", command=by_hand(setting.uv_compile()), environ=with_uv),
         make(
             tool="pip-compile-multi",
-            command=[setting.peers.command("pip-compile-multi", "pip-compile-multi"), *hashed],
+            command=[
+                setting.peers.command("pip-compile-multi", "pip-compile-multi"),
+                "--backtracking",
+                *hashed,
+            ],
             environ=with_uv,
         ),
     ]

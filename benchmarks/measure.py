@@ -84,7 +84,7 @@ def measure(
     """Return the figure of each contender, and the floor's ratio to itself.
 
     The first contender is the floor. With a `proxy` the row is slow: bytes and memory are watched,
-    the floor is not run twice in each round, and nothing is warmed up.
+    the floor is not run twice in each round, and nothing else is warmed up.
     """
     floor = contenders[0]
     turns = list(enumerate(contenders))
@@ -92,8 +92,9 @@ def measure(
         turns.append((len(contenders), floor))
     samples: list[list[Sample]] = [[] for _ in turns]
     failed = {index: each.unable for index, each in turns if each.unable}
-    for counted in range(0 if proxy else -WARM_UP, runs):
-        for index, contender in turns:
+    for counted in range(-1 if proxy else -WARM_UP, runs):
+        # What the floor downloads is then as ready on the index's side for all as for it.
+        for index, contender in turns[:1] if proxy and counted < 0 else turns:
             enough = contender.at_most is not None and counted >= contender.at_most
             if enough or index in failed:
                 continue

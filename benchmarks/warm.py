@@ -97,7 +97,7 @@ def _multi(setting: Setting, locks: int) -> Contender:
         tool="pip-compile-multi",
         command=[
             setting.peers.command("pip-compile-multi", "pip-compile-multi"),
-            *("--no-upgrade", "--allow-unsafe", "--generate-hashes", "set0"),
+            *("--backtracking", "--no-upgrade", "--allow-unsafe", "--generate-hashes", "set0"),
         ],
         place=place,
         environ=setting.environ(first="pip-compile-multi"),
