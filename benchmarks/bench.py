@@ -31,8 +31,9 @@ from benchmarks.measure import measure
 from benchmarks.peers import Peers
 from benchmarks.proxy import CountingProxy
 from benchmarks.results import Result, Results, load, render
+from benchmarks.row import UnavailableError
 from benchmarks.rows import ROWS, select
-from benchmarks.setting import Setting, UnavailableError
+from benchmarks.setting import Setting
 from benchmarks.table import markdown, place
 
 if TYPE_CHECKING:
@@ -56,12 +57,9 @@ def main() -> int:
     if not (rows or options.render):
         sys.exit("no row has such a name; --list names them")
     newer = _measure(rows, options)
-    order = [row.name for row in ROWS]
-    merged = load(RESULTS).merge(newer, order)
-    shown = merged if options.render else newer
-    print(markdown(shown))
+    print(markdown(_merge(newer) if options.render else newer))
     if options.write:
-        _write(merged)
+        _write(_merge(newer))
     missed = [
         f"{row.row}: {each.tool}" for row in newer.rows for each in row.figures if each.missed
     ]
@@ -94,7 +92,13 @@ def _measure(rows: tuple[Row, ...], options: argparse.Namespace) -> Results:
         print(f"{row.name} ...", file=sys.stderr, flush=True)
         runs = options.runs or (_SLOW_RUNS if row.slow else _RUNS)
         found.append(_measure_row(row, peers, options.shared.resolve(), runs))
+        if options.write:  # at once: all of them take hours
+            _write(_merge(Results(tuple(found), peers.versions)))
     return Results(tuple(found), peers.versions)
+
+
+def _merge(newer: Results) -> Results:
+    return load(RESULTS).merge(newer, [row.name for row in ROWS])
 
 
 def _measure_row(row: Row, peers: Peers, shared: Path, runs: int) -> Result:
@@ -104,10 +108,9 @@ def _measure_row(row: Row, peers: Peers, shared: Path, runs: int) -> Result:
         through = {} if proxy is None else proxy.environ
         setting = Setting(Path(folder).resolve(), peers, shared, through)
         try:
-            contenders = row.make(setting)
+            figures, again = measure(row.make(setting), runs, proxy)
         except UnavailableError as error:
             return replace(unmeasured, skipped=str(error))
-        figures, again = measure(contenders, runs, proxy)
     return replace(
         unmeasured,
         figures=tuple(figures),

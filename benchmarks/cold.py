@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from benchmarks.inputs import INPUTS, copy_input, flatten
 from benchmarks.measure import Contender
 from benchmarks.projects import SESSIONS, write_hatch_project
-from benchmarks.row import Row
-from benchmarks.setting import UnavailableError, in_order, index_settings, remover
+from benchmarks.row import Row, UnavailableError
+from benchmarks.setting import in_order, index_settings, remover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from benchmarks.setting import Setting
 
 _LARGE = 40  # pins from which on there are budgets: below, the start of nox weighs most
-_UNSEEDED_BUDGET = 1.05
-_SEEDED_BUDGET = 0.60
+_BUDGETS = 1.05, 0.60  # without a seed and with one
 _LAYERS = ("docs", "tests", "typing", "dev")  # of Flask, lowest first
 _NOTE = """\
 uv resolves from metadata alone and takes the hashes from the index's pages: it downloads next to
@@ -27,7 +27,7 @@ pip-compile writes. pip-compile 7.6 downloads every file of every pinned version
 has uv resolve, and writes pylock.toml with the files' URLs."""
 _LAYERS_NOTE = """\
 Of layers, pip-compile and uv are run by hand, one lock after the other; pip-compile-multi runs
-pip-compile on each and leaves the pins of a lower lock out of an upper one, so it has less to hash."""
+pip-compile on each, and leaves the pins of a lower lock out of an upper one: less to hash."""
 
 
 def _cold_input(name: str, setting: Setting) -> list[Contender]:
@@ -44,14 +44,7 @@ def _cold_input(name: str, setting: Setting) -> list[Contender]:
     make = functools.partial(Contender, place=place, before=clear)
     with_uv = setting.environ(index_settings())
     without = setting.environ(index_settings(), uv=False)
-    large = each.pins >= _LARGE
-    hatch = setting.folder / "hatch"
-    try:
-        write_hatch_project(hatch, {"bench": flatten(place, path)}, locked=False)
-    except UnavailableError as error:
-        unable = str(error)
-    else:
-        unable = ""
+    unseeded, seeded = _BUDGETS if each.pins >= _LARGE else (None, None)
     ours = functools.partial(make, command=setting.nox("-s", "lock"), lockfile=lockfiles["ours"])
     return [
         make(
@@ -60,31 +53,36 @@ def _cold_input(name: str, setting: Setting) -> list[Contender]:
             environ=without,
             lockfile=lockfiles["pip-compile"],
         ),
-        ours(
-            tool="nox-lock without uv", environ=without, budget=_UNSEEDED_BUDGET if large else None
-        ),
-        ours(tool="nox-lock with uv", environ=with_uv, budget=_SEEDED_BUDGET if large else None),
+        ours(tool="nox-lock without uv", environ=without, budget=unseeded),
+        ours(tool="nox-lock with uv", environ=with_uv, budget=seeded),
         make(
             tool="uv pip compile",
             command=setting.uv_compile("--output-file=uv.txt", path),
             environ=with_uv,
             lockfile=lockfiles["uv"],
         ),
-        Contender(
-            tool="hatch env lock",
-            command=[
-                setting.peers.command("hatch", "hatch"),
-                "env",
-                "lock",
-                "bench",
-                "--export=pylock.toml",
-            ],
-            place=hatch,
-            environ=with_uv,
-            before=remover(setting.home, hatch / "pylock.toml"),
-            unable=unable,
-        ),
+        _hatch(setting, place, path),
     ]
+
+
+def _hatch(setting: Setting, root: Path, path: str) -> Contender:
+    """Return Hatch at work on an environment that depends on what an input asks for."""
+    place = setting.folder / "hatch"
+    try:
+        write_hatch_project(place, {"bench": flatten(root, path)}, locked=False)
+    except UnavailableError as error:
+        unable = str(error)
+    else:
+        unable = ""
+    hatch = setting.peers.command("hatch", "hatch")
+    return Contender(
+        tool="hatch env lock",
+        command=[hatch, "env", "lock", "bench", "--export=pylock.toml"],
+        place=place,
+        environ=setting.environ(index_settings()),
+        before=remover(setting.home, place / "pylock.toml"),
+        unable=unable,
+    )
 
 
 def _cold_layers(setting: Setting) -> list[Contender]:
@@ -102,21 +100,16 @@ def _cold_layers(setting: Setting) -> list[Contender]:
     def by_hand(compile_one: list[str]) -> Sequence[str]:
         return in_order([[*compile_one, f"--output-file={s}.txt", f"{s}.in"] for s in stems])
 
+    whole = functools.partial(make, lockfile=lockfiles[-1])
+    ours = setting.nox("-s", "lock")
+    multi = setting.peers.command("pip-compile-multi", "pip-compile-multi")
     hashed = [part for layer in _LAYERS for part in ("--generate-hashes", layer)]
     return [
-        make(tool="pip-compile", command=by_hand(setting.pip_compile()), environ=without),
-        make(tool="nox-lock without uv", command=setting.nox("-s", "lock"), environ=without),
-        make(tool="nox-lock with uv", command=setting.nox("-s", "lock"), environ=with_uv),
-        make(tool="uv pip compile", command=by_hand(setting.uv_compile()), environ=with_uv),
-        make(
-            tool="pip-compile-multi",
-            command=[
-                setting.peers.command("pip-compile-multi", "pip-compile-multi"),
-                "--backtracking",
-                *hashed,
-            ],
-            environ=with_uv,
-        ),
+        whole(tool="pip-compile", command=by_hand(setting.pip_compile()), environ=without),
+        whole(tool="nox-lock without uv", command=ours, environ=without),
+        whole(tool="nox-lock with uv", command=ours, environ=with_uv),
+        whole(tool="uv pip compile", command=by_hand(setting.uv_compile()), environ=with_uv),
+        make(tool="pip-compile-multi", command=[multi, "--backtracking", *hashed], environ=with_uv),
     ]
 
 

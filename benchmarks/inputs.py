@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.setting import UnavailableError
+from benchmarks.row import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.memory import MemoryWatch
 from benchmarks.results import Figure
+from benchmarks.row import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +85,8 @@ def measure(
     """Return the figure of each contender, and the floor's ratio to itself.
 
     The first contender is the floor. With a `proxy` the row is slow: bytes and memory are watched,
-    the floor is not run twice in each round, and nothing else is warmed up.
+    the floor is not run twice in each round, and nothing else is warmed up. Raises
+    UnavailableError where the floor fails.
     """
     floor = contenders[0]
     turns = list(enumerate(contenders))
@@ -100,12 +102,12 @@ def measure(
                 continue
             sample = run(contender, proxy)
             if sample.returncode != 0:
-                failed[index] = _last_line(sample.output)
+                failed[index] = told(sample)
                 print(f"{contender.tool} failed:\n{sample.output}", file=sys.stderr, flush=True)
+                if contender is floor:
+                    raise UnavailableError(f"{floor.tool} fails: {failed[index]}")
             elif counted >= 0:
                 samples[index].append(sample)
-    if 0 in failed:
-        sys.exit(f"there is no floor: {failed[0]}")
     base = _quartile(samples[0])
     figures = [
         Figure(tool=each.tool, seconds=None, budget=each.budget, failure=failed[index])
@@ -197,8 +199,9 @@ def _quartile(samples: Sequence[Sample]) -> float:
     return statistics.quantiles(times, n=4, method="inclusive")[0] if len(times) > 1 else times[0]
 
 
-def _last_line(output: str) -> str:
-    last = (output.strip().splitlines() or ["without a word"])[-1].strip()
+def told(sample: Sample) -> str:
+    """Return the last line of what a run said, without the paths of this machine."""
+    last = (sample.output.strip().splitlines() or ["without a word"])[-1].strip()
     return _ABSOLUTE.sub("PATH", last)  # it is kept, and shown to others
 
 

@@ -29,7 +29,7 @@ class MemoryWatch(threading.Thread):
     def run(self) -> None:
         """Look, until there is nothing more to see."""
         while not self._stopped.wait(_EVERY):
-            self.peak = max(self.peak, _held(self._process))
+            self.peak = max(self.peak, held(self._process))
 
     def stop(self) -> int | None:
         """Look no more; return the peak, or None where this cannot be seen."""
@@ -38,7 +38,7 @@ class MemoryWatch(threading.Thread):
         return self.peak or None
 
 
-def _held(process: int) -> int:
+def held(process: int) -> int:
     """Return the bytes that a process and its descendants hold now; 0 but on Linux."""
     children: defaultdict[int, list[int]] = defaultdict(list)
     pages: dict[int, int] = {}

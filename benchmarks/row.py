@@ -22,6 +22,10 @@ GROUPS = {
 }
 
 
+class UnavailableError(Exception):
+    """A row, or a tool in it, cannot be measured on this machine; says why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """Some work, and who does it.

@@ -11,8 +11,9 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import run
+from benchmarks.measure import run, told
 from benchmarks.peers import OURS
+from benchmarks.row import UnavailableError
 from support.project import clean_environment
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ for command in json.loads(sys.argv[1]):
     if code := subprocess.run(command).returncode:
         sys.exit(code)
 """
-
-
-class UnavailableError(Exception):
-    """A row cannot be measured on this machine; says why."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class Setting:
         for contender in contenders:
             sample = run(contender)
             if sample.returncode != 0:
-                sys.exit(f"cannot prepare {contender.tool}:\n{sample.output}")
+                raise UnavailableError(f"{contender.tool} fails: {told(sample)}")
 
 
 def in_order(commands: Sequence[Sequence[str]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
@@ -17,9 +18,10 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # `pytest` alone has 
 from benchmarks import bench
 from benchmarks.chart import svg
 from benchmarks.measure import WARM_UP, Contender, contents, measure
+from benchmarks.memory import held
 from benchmarks.proxy import CountingProxy
 from benchmarks.results import Figure, Result, Results, load, parse, render
-from benchmarks.row import GROUPS
+from benchmarks.row import GROUPS, UnavailableError
 from benchmarks.rows import ROWS, select
 from benchmarks.table import BEGIN, END, markdown, place
 
@@ -188,7 +190,23 @@ def test_tools_take_turns(tmp_path: Path) -> None:
     assert (floor.same, first.same, first.compiles) == (None, True, 1)
     assert (failed.seconds, failed.failure) == (None, "it broke: PATH")
     assert again is not None
+    with pytest.raises(UnavailableError, match=r"^x fails: it broke: PATH$"):
+        measure([broken, contender("a")], 1)
     assert contents(lockfile) == {"a==1": {"sha256:" + "0" * 64}}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="seen on Linux alone")
+def test_memory_is_that_of_the_whole_tree() -> None:
+    """What a child of the process holds counts, too."""
+    child = "x = bytearray(50_000_000); print('holds', flush=True); input()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert 60_000_000 < held(process.pid) < 200_000_000
+        process.communicate(b"\n")
 
 
 class _Answer(BaseHTTPRequestHandler):
