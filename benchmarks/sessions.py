@@ -1,0 +1,132 @@
+"""Rows that run a session whose environment is there and whose lock has not changed."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Contender
+from benchmarks.projects import names, write_input, write_uv_project, write_wheels
+from benchmarks.row import Row
+
+if TYPE_CHECKING:
+    from benchmarks.setting import Setting
+
+_BUDGET = 1.10
+_ALL = 60  # pins of the row in which every peer takes part
+_NOXFILE = """
+import nox
+import nox_lock
+
+nox_lock.add_sessions()
+
+@nox_lock.session(lock="requirements")
+def ours(session):
+    session.run("python", "-c", "pass")
+
+@nox_lock.session(lock="requirements", venv_backend="uv")
+def ours_uv(session):
+    session.run("python", "-c", "pass")
+"""
+_PLAIN = """
+import nox
+
+@nox.session(reuse_venv=True)
+def plain(session):
+    session.run("python", "-c", "pass")
+
+@nox.session(reuse_venv=True)
+def pip(session):
+    session.install("-r", "requirements.txt")
+    session.run("python", "-c", "pass")
+
+@nox.session(reuse_venv=True, venv_backend="uv")
+def uv(session):
+    session.install("-r", "requirements.txt")
+    session.run("python", "-c", "pass")
+
+@nox.session(reuse_venv=True, venv_backend="uv")
+def sync(session):
+    session.run_install("uv", "pip", "sync", "requirements.txt", external=True)
+    session.run("python", "-c", "pass")
+"""
+_NOX_UV = """
+import nox_uv
+
+@nox_uv.session(venv_backend="uv", reuse_venv=True, uv_only_groups=["test"])
+def tests(session):
+    session.run("python", "-c", "pass")
+"""
+_TOX = """\
+[tox]
+skipsdist = true
+[testenv:tests]
+runner = uv-venv-lock-runner
+dependency_groups = test
+skip_install = true
+commands = python -c pass
+"""
+_NOTE = """\
+The floor is the same session without any installing. `session.install("-r")` removes nothing of
+what is too much; `uv pip sync` removes it, and proves no dependency; nox-lock does both. `uv.lock`
+is quick to compare: nox-uv costs little more than a start of uv. tox starts slower than nox."""
+
+
+def _sessions(pins: int, setting: Setting) -> list[Contender]:
+    """Run a session with so many pins in its reused environment."""
+    place = setting.folder / "project"
+    write_wheels(setting.folder / "wheels", pins)
+    write_input(place / "requirements.in", names(pins), "../wheels")
+    (place / "noxfile.py").write_text(_NOXFILE, "utf-8")
+    (place / "plain.py").write_text(_PLAIN, "utf-8")
+    make = functools.partial(Contender, place=place, environ=setting.environ())
+
+    def nox(tool: str, file: str, session: str, budget: float | None = None) -> Contender:
+        command = setting.nox("-f", file, "-s", session)
+        return make(tool=tool, command=command, budget=budget)
+
+    setting.prepare(make(tool="lock", command=setting.nox("-s", "lock")))
+    found = [
+        nox("plain session, nothing installed", "plain.py", "plain"),
+        nox("nox-lock", "noxfile.py", "ours", _BUDGET),
+        nox("nox-lock, environment by uv", "noxfile.py", "ours_uv", _BUDGET),
+        nox('session.install("-r"), pip', "plain.py", "pip"),
+        nox('session.install("-r"), uv', "plain.py", "uv"),
+    ]
+    if pins == _ALL:
+        found += [nox("uv pip sync", "plain.py", "sync"), *_with_uv_lock(setting, pins)]
+    setting.prepare(*found)
+    return found
+
+
+def _with_uv_lock(setting: Setting, pins: int) -> list[Contender]:
+    """Return those that install from a `uv.lock` of the same projects."""
+    place = setting.folder / "uv-project"
+    write_uv_project(place, names(pins), setting.folder / "wheels")
+    (place / "noxfile.py").write_text(_NOX_UV, "utf-8")
+    (place / "tox.ini").write_text(_TOX, "utf-8")
+    uv = setting.peers.command("uv", "uv")
+    make = functools.partial(Contender, place=place)
+    # Without this uv takes whatever Python it finds first.
+    python = {"UV_PYTHON": sys.executable}
+    command = [uv, "lock", "--quiet"]
+    setting.prepare(make(tool="uv lock", command=command, environ=setting.environ(python)))
+    nox_uv = [setting.peers.python("nox-uv"), "-m", "nox", "--no-color", "-s", "tests"]
+    tox = [setting.peers.python("tox"), "-m", "tox", "run", "-q", "-e", "tests"]
+    return [
+        make(tool="nox-uv", command=nox_uv, environ=setting.environ()),
+        make(tool="tox, uv's lock runner", command=tox, environ=setting.environ()),
+    ]
+
+
+ROWS = tuple(
+    Row(
+        name=f"session {pins}",
+        group="session",
+        title=f"a session in its environment of {pins} packages, nothing changed",
+        make=functools.partial(_sessions, pins),
+        note=_NOTE,
+    )
+    for pins in (10, _ALL, 300)
+)

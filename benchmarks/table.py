@@ -1,0 +1,127 @@
+"""Results as Markdown tables, and their place in a page."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from benchmarks.row import GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks.results import Figure, Result, Results
+
+BEGIN = "<!-- figures: written by `nox -s bench -- --write` -->"
+END = "<!-- end of figures -->"
+_SECOND = 1.0
+_LONG = 10.0  # seconds from which on a decimal says nothing
+_MEGA = 1e6
+
+
+def markdown(results: Results) -> str:
+    """Return a table for each group, its notes below, and what was measured on."""
+    parts = []
+    for group, heading in GROUPS.items():
+        rows = [row for row in results.rows if row.group == group]
+        if rows:
+            parts += [f"### {heading}", *_group(rows)]
+    machines = sorted({f"{row.day}: {row.machine}" for row in results.rows if row.machine})
+    if machines:
+        parts.append("\n".join(["Measured on", "", *(f"- {each}" for each in machines)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def place(page: str, figures: str) -> str:
+    """Return the page with the figures between its marks.
+
+    Raises ValueError where a mark is missing.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"there is no `{BEGIN}` with `{END}` after it")
+    return f"{before}{begin}\n\n{figures}\n{end}{after}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person reads it."""
+    if seconds < _SECOND:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < _LONG else f"{seconds:.0f} s"
+
+
+def _group(rows: Sequence[Result]) -> list[str]:
+    """Return a table of all figures, the floor of each row first, and each note once."""
+    figures = [figure for row in rows for figure in row.figures]
+    columns = {
+        "x floor": [_times(each.ratio) for each in figures],
+        "may be": [_times(each.budget) for each in figures],
+        "downloaded": [_size(each.downloaded) for each in figures],
+        "memory": [_size(each.memory) for each in figures],
+        "same lock": [_yes(each.same) for each in figures],
+        "compiles": ["" if each.compiles is None else str(each.compiles) for each in figures],
+    }
+    columns = {head: cells for head, cells in columns.items() if any(cells)}
+    lines = [_line(["", "lower quartile", *columns]), _line(["---"] * (len(columns) + 2))]
+    number = 0
+    for row in rows:
+        again = "" if row.again is None else f"; the floor to itself {_times(row.again)}"
+        lines.append(_line([f"**{row.title}**{again}", *[""] * (len(columns) + 1)]))
+        for figure in row.figures:
+            cells = [column[number] for column in columns.values()]
+            lines.append(_line([_cell(figure.tool), _time(figure), *cells]))
+            number += 1
+        if row.skipped:
+            lines.append(_line([f"skipped: {_cell(row.skipped)}", *[""] * (len(columns) + 1)]))
+    notes = dict.fromkeys(" ".join(row.note.split()) for row in rows if row.note)
+    summary = list(_summary(rows))
+    return ["\n".join(lines), *(["\n".join(summary)] if summary else []), *notes]
+
+
+def _summary(rows: Sequence[Result]) -> Iterator[str]:
+    """Say of each tool that has budgets in several rows of downloads what comes out over them."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        for figure in row.figures:
+            theirs = row.figures[0].downloaded
+            if figure.budget and figure.ratio and figure.downloaded is not None and theirs:
+                part = figure.ratio, figure.downloaded / theirs
+                found.setdefault(figure.tool, []).append(part)
+    for tool, parts in found.items():
+        ratios, sizes = zip(*parts, strict=True)
+        yield (
+            f"- {tool}, over the {len(parts)} rows in which it has a budget: "
+            f"{statistics.median(ratios):.2f} of the floor's time in the median, "
+            f"{max(ratios):.2f} at most; {statistics.median(sizes):.0%} of its bytes, "
+            f"{max(sizes):.0%} at most"
+        )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _time(figure: Figure) -> str:
+    if figure.seconds is None:
+        return f"failed: {_cell(figure.failure)}"
+    return duration(figure.seconds)
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
+def _size(size: int | None) -> str:
+    if size is None:
+        return ""
+    mega = size / _MEGA
+    return f"{mega:.0f} MB" if mega >= _LONG else f"{mega:.1f} MB"
+
+
+def _yes(same: bool | None) -> str:  # noqa: FBT001 a value to be shown, no switch
+    return {None: "", True: "yes", False: "no"}[same]

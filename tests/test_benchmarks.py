@@ -1,0 +1,240 @@
+"""The benchmarks' own parts: rows are listed, runs take turns, figures are written as they are."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import threading
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # `pytest` alone has it not there
+
+from benchmarks import bench
+from benchmarks.chart import svg
+from benchmarks.measure import WARM_UP, Contender, contents, measure
+from benchmarks.memory import held
+from benchmarks.proxy import CountingProxy
+from benchmarks.results import Figure, Result, Results, load, parse, render
+from benchmarks.row import GROUPS, UnavailableError
+from benchmarks.rows import ROWS, select
+from benchmarks.table import BEGIN, END, markdown, place
+
+ROW = Result(
+    row="check 1",
+    group="check",
+    title="check 1 lock",
+    note="All are\noffline.",
+    again=1.02,
+    day="2026-11-23",
+    machine="a machine",
+    figures=(
+        Figure(tool="floor", seconds=0.25, ratio=1.0, runs=3),
+        Figure(tool="nox-lock", seconds=0.5, ratio=2.0, runs=3, budget=1.45, same=True),
+        Figure(tool="a | <peer>", seconds=12.4, ratio=49.6, runs=3, downloaded=12_345_678),
+        Figure(tool="broken", seconds=None, failure="no such option"),
+    ),
+)
+TABLE = """\
+### Check
+
+| | lower quartile | x floor | may be | downloaded | same lock |
+| --- | --- | --- | --- | --- | --- |
+| **check 1 lock**; the floor to itself 1.02 | | | | | |
+| floor | 250 ms | 1.00 | | | |
+| nox-lock | 500 ms | 2.00 | 1.45 | | yes |
+| a \\| <peer> | 12 s | 49.60 | | 12 MB | |
+| broken | failed: no such option | | | | |
+
+All are offline.
+
+Measured on
+
+- 2026-11-23: a machine
+"""
+
+
+def test_every_row_is_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--list` names all rows, each once and of a group that has a table."""
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--list"])
+    assert bench.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:22].strip() for line in lines] == [row.name for row in ROWS]
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    assert {row.group for row in ROWS} == set(GROUPS)
+
+
+def test_rows_are_chosen() -> None:
+    """By name, else by a part of it; slow ones only when asked for."""
+
+    def chosen(*wanted: str, every: bool = False) -> list[str]:
+        return [row.name for row in select([*wanted], every=every)]
+
+    assert chosen("check 20") == ["check 20"]
+    assert chosen("check") == ["check 1", "check 20", "check 200"]
+    assert chosen("cold layers", "list") == ["cold layers", "list"]
+    assert chosen("no such row") == []
+    assert not any(row.slow for row in select(None, every=False))
+    assert select(None, every=True) == ROWS
+
+
+def test_a_table() -> None:
+    """Columns that say nothing are left out; what would break a cell is escaped."""
+    assert markdown(Results((ROW,))) == TABLE
+    assert [figure.missed for figure in ROW.figures] == [False, True, False, False]
+
+
+def test_what_comes_out_over_several_rows() -> None:
+    """Medians and worst cases of the rows that have a budget, of times and of bytes."""
+
+    def lock(seconds: float, downloaded: int, budget: float | None = 0.6) -> Result:
+        floor = Figure(tool="pip-compile", seconds=10, ratio=1, downloaded=1000)
+        figure = Figure(
+            tool="ours",
+            seconds=seconds,
+            ratio=seconds / 10,
+            downloaded=downloaded,
+            budget=budget,
+        )
+        return Result(row="x", group="cold", title="lock x", figures=(floor, figure))
+
+    rows = (lock(2, 50), lock(3, 100), lock(5, 150), lock(99, 999, None))
+    assert (
+        "- ours, over the 3 rows in which it has a budget: 0.30 of the floor's time in the median, "
+        "0.50 at most; 10% of its bytes, 15% at most\n"
+    ) in markdown(Results(rows))
+
+
+def test_a_skipped_row_says_why() -> None:
+    row = Result(row="cold x", group="cold", title="lock x", skipped="there is no corpus")
+    assert "| skipped: there is no corpus | |" in markdown(Results((row,)))
+
+
+def test_figures_stand_between_their_marks() -> None:
+    """Writing them again replaces them; a page without marks is an error."""
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    once = place(page, "new\n")
+    assert once == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    assert place(once, "new\n") == once
+    with pytest.raises(ValueError, match="end of figures"):
+        place("no marks", "new\n")
+
+
+def test_results_are_kept_row_by_row() -> None:
+    """JSON loses nothing; a newer row replaces its older self, a skipped one does not."""
+    old = Results((ROW, replace(ROW, row="gone")), {"uv": {"uv": "1"}})
+    assert parse(render(old)) == old
+    newer = Results((replace(ROW, row="first"), replace(ROW, again=1.5)), {"tox": {"tox": "4"}})
+    merged = old.merge(newer, ["first", "check 1"])
+    assert [(row.row, row.again) for row in merged.rows] == [("first", 1.02), ("check 1", 1.5)]
+    assert merged.versions == {"tox": {"tox": "4"}, "uv": {"uv": "1"}}
+    skipped = Results((replace(ROW, figures=(), skipped="no corpus"),))
+    assert merged.merge(skipped, ["check 1"]).rows == (replace(ROW, again=1.5),)
+
+
+def test_a_chart() -> None:
+    """One bar for each time, as long as it took; failures have none; both schemes are there."""
+    picture = svg([ROW])
+    root = ET.fromstring(picture)  # noqa: S314 our own
+    bars = [each for each in root.findall(".//{*}rect") if each.get("class") != "ground"]
+    assert [each.get("class") for each in bars] == ["floor", "ours", "peer"]
+    widths = [float(each.attrib["width"]) for each in bars]
+    assert widths[1] / widths[2] == pytest.approx(0.5 / 12.4, rel=0.02)
+    texts = [each.text for each in root.findall(".//{*}text")]
+    assert texts == ["Check 1 lock", "floor", "250 ms", "nox-lock", "500 ms", "a | <peer>", "12 s"]
+    right = [float(each.attrib["x"]) for each in root.findall(".//{*}text")]
+    assert max(right) + 40 < float(root.attrib["width"])
+    assert "prefers-color-scheme: dark" in picture
+
+
+def test_the_page_and_the_picture_are_of_the_results() -> None:
+    """What docs/ shows is what results.json has."""
+    results = load(bench.RESULTS)
+    page = bench.PAGE.read_text("utf-8")
+    assert place(page, markdown(results)) == page
+    assert bench.PICTURE.read_text("utf-8") == bench.picture(results)
+
+
+def test_tools_take_turns(tmp_path: Path) -> None:
+    """The floor runs twice a round; what fails is told, and does not run again."""
+    log = tmp_path / "log"
+    lockfile = tmp_path / "lock.txt"
+    lockfile.write_text("a==1 \\\n    --hash=sha256:" + "0" * 64 + "\n    # via b\n", "utf-8")
+
+    def contender(tool: str, code: str = "", at_most: int | None = None) -> Contender:
+        said = f"print('compiled', flush=True); open({str(log)!r}, 'a').write({tool!r}); {code}"
+        command = [sys.executable, "-S", "-c", said]
+        return Contender(
+            tool=tool,
+            command=command,
+            place=tmp_path,
+            environ={},
+            lockfile=lockfile,
+            at_most=at_most,
+            compiled="compiled",
+        )
+
+    broken = contender("x", "raise SystemExit('it broke: /home/me/x')")
+    tools = [contender("f"), contender("a"), contender("b", at_most=1), broken]
+    figures, again = measure(tools, 2)
+    assert log.read_text("utf-8") == "fabxf" + "fabf" * WARM_UP + "faf"
+    floor, first, second, failed = figures
+    assert (floor.ratio, floor.runs, first.runs, second.runs) == (1.0, 2, 2, 1)
+    assert (floor.same, first.same, first.compiles) == (None, True, 1)
+    assert (failed.seconds, failed.failure) == (None, "it broke: PATH")
+    assert again is not None
+    with pytest.raises(UnavailableError, match=r"^x fails: it broke: PATH$"):
+        measure([broken, contender("a")], 1)
+    assert contents(lockfile) == {"a==1": {"sha256:" + "0" * 64}}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="seen on Linux alone")
+def test_memory_is_that_of_the_whole_tree() -> None:
+    """What a child of the process holds counts, too."""
+    child = "x = bytearray(50_000_000); print('holds', flush=True); input()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert 60_000_000 < held(process.pid) < 200_000_000
+        process.communicate(b"\n")
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"x" * 100_000)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_proxy_counts_what_comes() -> None:
+    """A tunnel hands on all, and counts what comes from the far side; it is a tunnel alone."""
+    with HTTPServer(("127.0.0.1", 0), _Answer) as far, CountingProxy() as proxy:
+        thread = threading.Thread(target=far.serve_forever, args=(0.01,))
+        thread.start()
+        near = http.client.HTTPConnection(*proxy.server_address)
+        near.set_tunnel("127.0.0.1", far.server_port)
+        near.request("GET", "/")
+        body = near.getresponse().read()
+        near.close()
+        plain = http.client.HTTPConnection(*proxy.server_address)
+        plain.request("GET", "/")
+        refused = plain.getresponse().status
+        plain.close()
+        far.shutdown()
+        thread.join()
+    assert len(body) == 100_000
+    assert 100_000 < proxy.received < 101_000
+    assert refused == http.HTTPStatus.NOT_IMPLEMENTED
