@@ -14,8 +14,8 @@ from nox_lock._environment import (
     project_is_installed,
     record_project,
 )
-from nox_lock._errors import ConfigError
-from nox_lock._installing import Wanted, is_equal, make_equal
+from nox_lock._errors import ConfigError, InstallError
+from nox_lock._installing import Wanted, alone_in, is_equal, make_equal
 from nox_lock._targets import of_target
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def provide(names: Sequence[str], project: Project, host: Host) -> Wanted:
     if is_equal(wanted):
         host.output(f"{host.name} holds exactly what is locked in {paths}")
     elif host.installs():
-        make_equal(wanted, host.installer, host.voice.tell)
+        make_equal(wanted, host.installer, host.voice)
     else:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {paths}")
     _install_project(host, venv, root, project)
@@ -127,9 +127,20 @@ def _install_project(host: Host, venv: Environment, root: Path, project: Project
     if editable and project_is_installed(venv, list_installed(venv), root):
         return
     if host.installs():
-        host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
+        with alone_in(venv, host.voice):
+            _build_project(host, editable=editable)
         if editable:
             record_project(venv, root)
+
+
+def _build_project(host: Host, *, editable: bool) -> None:
+    try:
+        host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
+    except InstallError as error:
+        raise InstallError(
+            "the project itself could not be installed",
+            hint="What its build needs, and why it failed, stands above.",
+        ) from error
 
 
 def _on_stale() -> str:
