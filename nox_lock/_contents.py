@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _lockfile
-from nox_lock._environment import direct_urls, find_project
+from nox_lock._environment import find_project, list_origins
 from nox_lock._errors import LocksError
+from nox_lock._origin import is_from
 from nox_lock._target import counts, holds, running_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from nox_lock._environment import Environment, Installed
+    from nox_lock._origin import Origin
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
 
@@ -65,12 +66,12 @@ def compare(
     root: Path,
 ) -> Contents:
     """Hold what is installed against lock files that agree."""
-    direct = direct_urls(installed)
+    origins = list_origins(installed)
     differences: list[Difference] = []
     wanted: set[str] = set()
     for each, pin in active_pins(planned, venv):
         if pin.version is None:
-            name = _find_direct(pin, direct, root)
+            name = _find_direct(pin, origins, root)
             wanted.add(name or pin.name or "")
             if name is None:
                 differences.append(Difference(each, pin))
@@ -79,7 +80,7 @@ def compare(
         has = installed.get(pin.name or "")
         if has is None or not _same_version(has.version, pin.version):
             differences.append(Difference(each, pin, has and has.version))
-    extras = sorted(installed.keys() - wanted - _SEEDS - find_project(direct, root).keys())
+    extras = sorted(installed.keys() - wanted - _SEEDS - find_project(origins, root).keys())
     facts = [str(venv.target), *(each.path for each in planned)]
     facts += [_lockfile.digest(each.existing.body) for each in planned if each.existing]
     facts += sorted(f"{name} {each.version}" for name, each in installed.items())
@@ -95,18 +96,12 @@ def active_pins(planned: Sequence[Planned], venv: Environment) -> Iterator[tuple
                 yield each, pin
 
 
-def _find_direct(pin: Pin, direct: Mapping[str, tuple[str, bool]], root: Path) -> str | None:
+def _find_direct(pin: Pin, origins: Mapping[str, Origin], root: Path) -> str | None:
     """Return the name of what is installed from the URL or path of a pin, or None."""
-    wanted = (pin.url or "").partition("#")[0]
-    if pin.editable or wanted.startswith(("./", "../", "file:")) or wanted == ".":
-        wanted = (root / wanted.removeprefix("file:")).resolve().as_uri()
-    for name, (url, editable) in direct.items():
-        if pin.name in {None, name} and editable is pin.editable:
-            here = Path(unquote(urlsplit(url).path)).as_uri() if url.startswith("file:") else url
-            # A repository is recorded by its bare URL; the revision is in another key.
-            if here == wanted or wanted.startswith((f"git+{here}", f"hg+{here}", f"svn+{here}")):
-                return name
-    return None
+    found = (
+        n for n, origin in origins.items() if pin.name in {None, n} and is_from(pin, origin, root)
+    )
+    return next(found, None)
 
 
 def _same_version(one: str, other: str) -> bool:

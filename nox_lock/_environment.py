@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from packaging.utils import canonicalize_name
 from nox_lock import _witness
 from nox_lock._errors import ToolchainError
 from nox_lock._files import write_atomically
+from nox_lock._origin import read_origin
 from nox_lock._seal import NOTES
 from nox_lock._target import Target, site_packages, target_of_environment
 from nox_lock._witness import fingerprint
@@ -20,6 +20,8 @@ from nox_lock._witness import fingerprint
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from nox_lock._origin import Origin
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 _CONDA = "conda-meta"
@@ -45,13 +47,9 @@ class Installed(NamedTuple):
     version: str
     metadata: Path
 
-    def direct_url(self) -> tuple[str, bool] | None:
-        """Return (URL, editable) of a distribution that came from no index (PEP 610), else None."""
-        try:
-            told = json.loads((self.metadata / "direct_url.json").read_bytes())
-            return told["url"], bool(told.get("dir_info", {}).get("editable"))
-        except (OSError, ValueError, KeyError):
-            return None
+    def origin(self) -> Origin | None:
+        """Return where it came from, if from no index."""
+        return read_origin(self.metadata)
 
     def requires(self) -> list[str]:
         """Return the requirements in its metadata, as they stand there."""
@@ -118,20 +116,20 @@ def _is_of_conda(metadata: Path) -> bool:
         return False
 
 
-def direct_urls(installed: Mapping[str, Installed]) -> dict[str, tuple[str, bool]]:
-    """Return what came from no index, by name, each with its URL and whether it is editable."""
-    return {name: told for name, each in installed.items() if (told := each.direct_url())}
+def list_origins(installed: Mapping[str, Installed]) -> dict[str, Origin]:
+    """Return what came from no index, by name."""
+    return {name: told for name, each in installed.items() if (told := each.origin())}
 
 
-def find_project(direct: Mapping[str, tuple[str, bool]], root: Path) -> dict[str, bool]:
+def find_project(origins: Mapping[str, Origin], root: Path) -> dict[str, bool]:
     """Return the name of the project in `root` where it is installed, and whether editable."""
     url = root.resolve().as_uri()
-    return {name: editable for name, (there, editable) in direct.items() if there == url}
+    return {name: each.editable for name, each in origins.items() if each.url == url}
 
 
 def project_is_installed(venv: Environment, installed: Mapping[str, Installed], root: Path) -> bool:
     """Tell whether the project is there, editable, from the build files as they are now."""
-    there = True in find_project(direct_urls(installed), root).values()
+    there = True in find_project(list_origins(installed), root).values()
     return there and read_note(venv, "project") == _project_digest(root)
 
 

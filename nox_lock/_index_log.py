@@ -7,12 +7,15 @@ terminal as for a project that does not exist. Only its log tells them apart.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ASKED = re.compile(r"(?:Getting page|Downloading|Collecting \S+ @) (\w+://\S+)")
 _FETCHED = re.compile(r"Fetched page (\S+) as text/html")
@@ -128,12 +131,20 @@ def index_failure(output: str, log: str) -> CompileError | None:
         failed = {_index_of(asked[-1]) if asked else "": _reason(broken[1])}
     if not failed:
         return None
-    named = "; ".join(f"{mask(index)}: {why}" if index else why for index, why in failed.items())
     return CompileError(
-        f"a package index failed: {named}",
+        f"a package index failed: {'; '.join(_told(failed))}",
         kind="index",
         hint="Nothing was locked: what another index offers instead may be a stranger's package.",
     )
+
+
+def failed_indexes(log: str) -> list[str]:
+    """Say, a line each, which indexes failed, and how."""
+    return _told(_failures(log))
+
+
+def _told(failed: Mapping[str, str]) -> list[str]:
+    return [f"{mask(index)}: {why}" if index else why for index, why in failed.items()]
 
 
 def _failures(log: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ _UV = {
 }
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
 # Not GIT_CONFIG_*, which may hold what gives access.
-_REPOSITORY = {
+REPOSITORY = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_DIR",
@@ -142,7 +142,7 @@ def pip_environment(
 
     `extra` are pip options by their names with underscores, and win.
     """
-    left_out = {"CUSTOM_COMPILE_COMMAND", *_REPOSITORY}
+    left_out = {"CUSTOM_COMPILE_COMMAND", *REPOSITORY}
     clean = {
         name: value
         for name, value in environ.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nox_lock._contents import active_pins, compare, find_unmet
@@ -11,6 +11,7 @@ from nox_lock._entries import URL, relative
 from nox_lock._environment import discard_halves, list_installed, read_note, write_note
 from nox_lock._errors import EnvironmentMismatchError, InstallError
 from nox_lock._files import write_atomically
+from nox_lock._install_log import explain, withdrawn
 from nox_lock._seal import CONSTRAINTS
 from nox_lock._target import running_platform
 from nox_lock._turns import read_timeout, take_turn
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
     from nox_lock._environment import Environment
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock._voice import Voice
 
 _PROOF, _LEFT, _UNFINISHED = "proof", "left", "unfinished"
-_SHOWN = 5
 
 
 class Installer(Protocol):
     """What changes an environment: pip or uv, as its backend has it."""
 
     def install(self, arguments: list[str], log: Path | None = None) -> None:
-        """Install; what pip has to say in detail goes to `log`.
+        """Install; what pip has to say in detail, and what uv says, goes to `log`.
 
         Raises:
             InstallError: where that fails.
@@ -94,17 +95,29 @@ def is_equal(wanted: Wanted) -> bool:
     return read_note(wanted.venv, _PROOF) == contents.digest
 
 
-def make_equal(wanted: Wanted, installer: Installer, tell: Callable[[str], None]) -> None:
+@contextmanager
+def alone_in(venv: Environment, voice: Voice) -> Iterator[None]:
+    """Be the only process that installs into an environment.
+
+    Raises:
+        WaitError: when another one does so for too long.
+    """
+    busy, timeout = venv.notes / "busy.lock", read_timeout(os.environ)
+    with take_turn(busy, timeout, voice.tell, "installs into this environment"):
+        yield
+
+
+def make_equal(wanted: Wanted, installer: Installer, voice: Voice) -> None:
     """Make an environment hold exactly what it should, and prove that it is whole.
 
     Nothing is taken away before all that is new is there.
 
     Raises:
         EnvironmentMismatchError: naming what differs still, or what a lock file lacks.
+        InstallError: naming the pins that could not be installed.
         WaitError: when another process installs into it for too long.
     """
-    busy = wanted.venv.notes / "busy.lock"
-    with take_turn(busy, read_timeout(os.environ), tell, "installs into this environment"):
+    with alone_in(wanted.venv, voice):
         contents = wanted.look()
         force: list[str]
         # An installer that trusts what is half there is told not to.
@@ -114,8 +127,8 @@ def make_equal(wanted: Wanted, installer: Installer, tell: Callable[[str], None]
             discard_halves(wanted.venv)
             names = (each.pin.name or "" for each in contents.differences)
             write_note(wanted.venv, _UNFINISHED, " ".join(sorted(names)))
-            for arguments in _runs(wanted, contents.differences, tell):
-                _install(installer, [*force, *arguments], wanted)
+            for arguments in _runs(wanted, contents.differences, voice.tell):
+                _install(installer, [*force, *arguments], wanted, voice)
             write_note(wanted.venv, _UNFINISHED, "")
             contents = wanted.look()
         if contents.differences:
@@ -130,31 +143,26 @@ def make_equal(wanted: Wanted, installer: Installer, tell: Callable[[str], None]
         _prove(wanted, contents)
 
 
-def _install(installer: Installer, arguments: list[str], wanted: Wanted) -> None:
-    """Run the installer; say of which pins it failed.
+def _install(installer: Installer, arguments: list[str], wanted: Wanted, voice: Voice) -> None:
+    """Run the installer; say which pins are withdrawn, and of which it failed.
 
     Raises:
         InstallError: naming them with their lines.
     """
     log = wanted.venv.notes / "install.log"
     log.unlink(missing_ok=True)
+    pending = wanted.look().differences
     try:
         installer.install(arguments, log)
+        voice.warn(*withdrawn(_read(log), pending))
     except InstallError as error:
-        left = wanted.look().differences
-        said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        raise explain(_read(log), wanted.look().differences, wanted.lock) from error
+    finally:
         log.unlink(missing_ok=True)
-        _, found, errors = said.partition("ERROR: ")
-        named = [each for each in left if found and _names(errors, each.pin)] or left
-        shown = [f"  {each.pin.shown} ({each.place})" for each in named[:_SHOWN]]
-        more = [f"  and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
-        raise InstallError("\n".join([error.message, *shown, *more]), hint=error.hint) from error
 
 
-def _names(text: str, pin: Pin) -> bool:
-    """Tell whether what pip said is about a pin."""
-    name = re.escape(pin.name or pin.shown).replace("\\-", "[-_.]")
-    return re.search(rf"(?<![\w.-]){name}(?![\w-])", text, re.IGNORECASE) is not None
+def _read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
 
 
 def _prove(wanted: Wanted, contents: Contents) -> None:

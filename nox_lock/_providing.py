@@ -14,7 +14,8 @@ from nox_lock._environment import (
     project_is_installed,
     record_project,
 )
-from nox_lock._installing import Wanted, is_equal, make_equal, write_constraints
+from nox_lock._errors import InstallError
+from nox_lock._installing import Wanted, alone_in, is_equal, make_equal, write_constraints
 from nox_lock._targets import of_target
 from nox_lock._witness import watch
 
@@ -105,7 +106,7 @@ def provide(
         if there and not stale:
             seal.keep(witness, wanted.paths)
     elif host.installs():
-        make_equal(wanted, host.installer, host.voice.tell)
+        make_equal(wanted, host.installer, host.voice)
     else:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
     if constrain:
@@ -142,7 +143,14 @@ def _project_is_there(wanted: Wanted, project: Project) -> bool:
 
 
 def _install_project(host: Host, wanted: Wanted, *, editable: bool) -> None:
-    host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
+    with alone_in(wanted.venv, host.voice):
+        try:
+            host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
+        except InstallError as error:
+            raise InstallError(
+                "the project itself could not be installed",
+                hint="What its build needs, and why it failed, stands above.",
+            ) from error
     if editable:
         record_project(wanted.venv, wanted.root)
 

@@ -290,20 +290,40 @@ class _Installer:
     """What installs in a session: pip, or uv with the indexes that pip is told of."""
 
     def __init__(self, session: nox.Session) -> None:
-        from nox_lock._indexes import read_index_settings, uv_environment  # noqa: PLC0415
+        from nox_lock._indexes import (  # noqa: PLC0415
+            REPOSITORY,
+            read_index_settings,
+            uv_environment,
+        )
 
         self.session = session
         self.by_uv = session.venv_backend == "uv"
-        self.environ: dict[str, str] = {}
+        # What a git hook says of its own repository would mislead a clone, or a build.
+        self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
         if self.by_uv:
-            self.environ = uv_environment(read_index_settings(os.environ), os.environ)
+            self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
 
     def install(self, arguments: list[str], log: Path | None = None) -> None:
-        environ = {} if self.by_uv or log is None else {"PIP_LOG": str(log)}
         try:
-            self.session.install(*arguments, env={**self.environ, **environ})
+            if log is None:
+                self.session.install(*arguments, env=self.environ)
+            elif self.by_uv:
+                self._install_by_uv(arguments, log)
+            else:
+                self.session.install(*arguments, env={**self.environ, "PIP_LOG": str(log)})
         except CommandFailed as error:
-            raise InstallError("not all that is locked could be installed:") from error
+            raise InstallError("the installer failed") from error
+
+    def _install_by_uv(self, arguments: list[str], log: Path) -> None:
+        """Keep what uv says, and show it as nox does: in verbose mode, or when uv fails."""
+        show = nox.logger.logger.error
+        try:
+            with log.open("w", encoding="utf-8") as stderr:
+                self.session.install(*arguments, env=self.environ, stderr=stderr)
+            show = nox.logger.logger.output
+        finally:
+            if said := log.read_text(encoding="utf-8", errors="replace"):
+                show(said)
 
     def uninstall(self, names: list[str]) -> None:
         command = ["uv", "pip", "uninstall"]

@@ -133,23 +133,6 @@ def test_each_backend_installs_the_lock_once(
 
 
 @pytest.mark.parametrize("backend", ["virtualenv", "uv"])
-def test_a_file_that_is_not_what_was_locked_is_refused(
-    project: Project, index: LocalIndex, backend: str
-) -> None:
-    """A release replaced on the index after it was locked is not installed."""
-    need(backend)
-    publish(index)
-    project.write("noxfile.py", NOXFILE.format(backend=backend))
-    project.write(INPUT, "app\n")
-    project.nox("-s", "lock").ok()
-    index.publish("lib", "1.0", modules={"lib.py": "raise SystemExit('evil')\n"})
-    run = project.nox("-s", "tests").failed()
-    assert "evil" not in run.output
-    assert "hash" in run.output.lower()
-    assert "lib" not in content(project)
-
-
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
 def test_a_lock_without_hashes_installs_too(
     project: Project, index: LocalIndex, backend: str
 ) -> None:

@@ -10,16 +10,18 @@ import pytest
 
 from nox_lock._environment import (
     Environment,
-    direct_urls,
     discard_halves,
     find_environment,
     find_project,
     has_other_python,
     list_installed,
+    list_origins,
     read_note,
     write_note,
 )
 from nox_lock._errors import ToolchainError
+from nox_lock._origin import Origin, is_from
+from nox_lock._pins import Pin
 from nox_lock._target import Target
 
 if TYPE_CHECKING:
@@ -77,10 +79,10 @@ def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
     install(venv, "mine", "1.0", direct_url__json=json.dumps(told))
     install(venv, "other", "1.0", direct_url__json='{"url": "https://example.invalid/x.whl"}')
     install(venv, "broken", "1.0", direct_url__json="{")
-    direct = direct_urls(list_installed(venv))
-    assert find_project(direct, tmp_path) == {"mine": True}
-    assert direct["other"] == ("https://example.invalid/x.whl", False)
-    assert "broken" not in direct
+    origins = list_origins(list_installed(venv))
+    assert find_project(origins, tmp_path) == {"mine": True}
+    assert origins["other"] == Origin("https://example.invalid/x.whl")
+    assert "broken" not in origins
 
 
 def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:
@@ -112,3 +114,76 @@ def test_notes(venv: Environment) -> None:
     before = (venv.notes / "left").stat().st_mtime_ns
     write_note(venv, "left", "tool")
     assert (venv.notes / "left").stat().st_mtime_ns == before
+
+
+COMMIT, OTHER = "1" * 40, "2" * 40
+CLONE = {"vcs": "git", "requested_revision": COMMIT, "commit_id": COMMIT}
+BRANCH = CLONE | {"requested_revision": "main"}
+NO_BRANCH = {"vcs": "git", "commit_id": COMMIT}
+ORIGINS: list[tuple[str, dict[str, object], bool]] = [
+    (f"git+https://h.invalid/a.git@{COMMIT}", {"vcs_info": CLONE}, True),
+    (f"git+https://h.invalid/a.git@{OTHER}", {"vcs_info": CLONE}, False),
+    (f"git+https://h.invalid/a.git@{COMMIT}#egg=a", {"vcs_info": BRANCH}, True),
+    ("git+https://h.invalid/a.git@main", {"vcs_info": BRANCH}, True),
+    ("git+https://h.invalid/a.git", {"vcs_info": NO_BRANCH}, True),
+    ("git+https://h.invalid/a.git", {"vcs_info": BRANCH}, False),
+    (f"git+https://u:${{TOKEN}}@h.invalid/a.git@{COMMIT}", {"vcs_info": CLONE}, True),
+    (f"git+https://h.invalid/b.git@{COMMIT}", {"vcs_info": CLONE}, False),
+    (f"git+https://h.invalid/a.git@{COMMIT}#subdirectory=x", {"vcs_info": CLONE}, False),
+    (
+        f"git+https://h.invalid/a.git@{COMMIT}#egg=a&subdirectory=x",
+        {"vcs_info": CLONE, "subdirectory": "x"},
+        True,
+    ),
+    ("https://h.invalid/a.git", {}, True),
+    ("https://h.invalid/a.git#sha256=0", {}, True),
+    ("git+https://h.invalid/a.git", {}, False),
+]
+
+
+@pytest.mark.parametrize(("url", "told", "same"), ORIGINS)
+def test_what_came_from_a_url(
+    venv: Environment,
+    tmp_path: Path,
+    url: str,
+    told: dict[str, object],
+    same: bool,  # noqa: FBT001
+) -> None:
+    record = json.dumps({"url": "https://h.invalid/a.git", **told})
+    install(venv, "a", "1.0", direct_url__json=record)
+    [origin] = list_origins(list_installed(venv)).values()
+    assert is_from(Pin("a", None, url, 1), origin, tmp_path) is same
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        (".", True),
+        ("file:.", True),
+        ("./sub dir/..", True),
+        ("{root}", True),
+        ("git+{root}@1", False),
+        ("../other", False),
+    ],
+)
+def test_what_came_from_a_folder(
+    tmp_path: Path,
+    url: str,
+    same: bool,  # noqa: FBT001
+) -> None:
+    pin = Pin("a", None, url.format(root=tmp_path.as_uri()), 1, editable=True)
+    assert is_from(pin, Origin(tmp_path.as_uri(), editable=True), tmp_path) is same
+    assert not is_from(pin, Origin(tmp_path.as_uri()), tmp_path)
+    # As pip-compile writes it.
+    mangled = Pin("a", None, f"git+file:{tmp_path.as_posix()}@v1", 1)
+    assert is_from(mangled, Origin(tmp_path.as_uri(), revisions=frozenset({"v1"})), tmp_path)
+
+
+def test_an_editable_clone(tmp_path: Path) -> None:
+    """pip does not record its commit, which stands in the clone."""
+    (tmp_path / "src" / "a" / ".git").mkdir(parents=True)
+    (tmp_path / "src" / "a" / ".git" / "HEAD").write_text(f"{COMMIT}\n", encoding="utf-8")
+    origin = Origin((tmp_path / "src" / "a").as_uri(), editable=True)
+    for revision, same in ((f"@{COMMIT}", True), (f"@{OTHER}", False), ("@main", True), ("", True)):
+        pin = Pin("a", None, f"git+https://h.invalid/a{revision}#egg=a", 1, editable=True)
+        assert is_from(pin, origin, tmp_path) is same

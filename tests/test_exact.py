@@ -275,34 +275,6 @@ def test_what_was_being_installed_is_not_trusted(project: Project, backend: str)
     assert record.exists()
 
 
-def test_a_hash_that_is_wrong_names_the_pin_and_its_line(project: Project) -> None:
-    """What was there stays usable: nothing is taken away before the new is there."""
-    use(project, "virtualenv")
-    run(project).ok()
-    by_hand(project, "install", "tool")
-    lines = project.read(LOCK).splitlines()
-    number = next(n for n, line in enumerate(lines, 1) if line.startswith("lib=="))
-    lines[number - 1] = lines[number - 1].replace("1.0", "2.0")
-    project.write(LOCK, "\n".join([*lines, ""]))
-    said = run(project).failed().output
-    assert "not all that is locked could be installed" in said
-    assert f"lib==2.0 ({LOCK}:{number})" in said
-    assert content(project) == WANTED | {"tool": "2.0", "gear": "1.0"}
-
-
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
-def test_an_index_that_is_down(project: Project, made: Prepared, backend: str) -> None:
-    """It is no matter where everything is there; else the pins are named that could not come."""
-    use(project, backend)
-    run(project).ok()
-    made.index.stop()
-    assert "1.0 runs" in run(project).ok().output
-    by_hand(project, "uninstall", "-y", "dep")
-    said = project.nox("-s", "tests", env={"PIP_RETRIES": "0"}).failed().output
-    assert "not all that is locked could be installed" in said
-    assert re.search(rf"dep==1\.0 \({LOCK}:\d+\)", said)
-
-
 def test_without_installs_the_difference_is_told(project: Project) -> None:
     use(project)
     run(project).ok()
