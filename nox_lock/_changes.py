@@ -10,8 +10,9 @@ from packaging.version import InvalidVersion, Version
 from nox_lock._agreement import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
+    from nox_lock._index_log import Offer
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
@@ -81,6 +82,47 @@ def find_reasons(planned: Planned, name: str) -> list[str]:
     return ways
 
 
+class Held(NamedTuple):
+    """A project that was to move and could not: what it has, what there is, what holds it back."""
+
+    name: str
+    version: str
+    newest: str
+    why: str
+
+
+def find_held(planned: Planned, offers: Iterable[Offer], names: Collection[str] = ()) -> list[Held]:
+    """Return the pins for which an index has something newer; `names` are those asked for, or all.
+
+    `offers` are the files that an index has for this Python and platform, and others.
+    """
+    newest: dict[str, Version] = {}
+    for offer in offers:
+        version = _parse(offer.version)
+        if offer.fits and version is not None and not version.is_prerelease:
+            newest[offer.project] = max(version, newest.get(offer.project, version))
+    found = []
+    for pin in planned.existing.pins if planned.existing else ():
+        name, has = pin.name or "", _version(pin)
+        there = newest.get(name)
+        if has is None or there is None or there <= has or (names and name not in names):
+            continue
+        caps = [
+            f"{entry.text} ({entry.where.file}:{entry.where.line})"
+            for entry in planned.inputs.entries
+            if entry.name == name and entry.specifier and not entry.specifier.contains(there)
+        ]
+        below = [low.path for low in planned.below if low.existing and _pins(low, name)]
+        parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
+        needs = f"what needs it: {', '.join(parents)}" if parents else "what else is locked"
+        found.append(Held(name, str(has), str(there), ", ".join(caps or below or [needs])))
+    return found
+
+
+def _pins(planned: Planned, name: str) -> bool:
+    return planned.existing is not None and any(p.name == name for p in planned.existing.pins)
+
+
 def count(changes: Iterable[Change]) -> dict[str, int]:
     """Count changes by kind, in the order of `KINDS`; kinds that do not occur are left out."""
     kinds = [change.kind for change in changes]
@@ -116,8 +158,12 @@ def _size(old: str, new: str) -> str:
 
 
 def _version(pin: Pin) -> Version | None:
+    return _parse(pin.version or "")
+
+
+def _parse(text: str) -> Version | None:
     try:
-        return Version(pin.version or "")
+        return Version(text)
     except InvalidVersion:
         return None
 

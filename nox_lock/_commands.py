@@ -109,7 +109,7 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
     Raises:
         NoxLockError: when one could not be made for another reason.
     """
-    from nox_lock._outcomes import change_lines, changes_of, outcome_line  # noqa: PLC0415
+    from nox_lock._outcomes import change_lines, changes_of, held_lines, outcome_line  # noqa: PLC0415
     from nox_lock._stacks import lock_all  # noqa: PLC0415  (a check must stay instant)
 
     told: list[NoxLockError] = []
@@ -118,7 +118,7 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
         if not isinstance(result, NoxLockError):
             moved = change_lines(changes_of(result), unicode=voice.unicode)
             line = outcome_line(result, dry=wishes.dry_run)
-            voice.tell(line, *(f"    {each}" for each in moved))
+            voice.tell(line, *(f"    {each}" for each in (*moved, *held_lines(result.held))))
             voice.warn(*result.notes)
         elif len(planned) > 1 and all(result is not error for error in told):
             told.append(result)

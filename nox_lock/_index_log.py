@@ -88,12 +88,21 @@ def rejected(log: str) -> tuple[Rejected, ...]:
 
 
 class Offer(NamedTuple):
-    """A file that an index offers: its project, its version, its name, the page it is on."""
+    """A file that an index offers.
+
+    Attributes:
+        project: whose it is, normalized.
+        version: of what.
+        file: its name.
+        page: where it is offered.
+        fits: whether it is for this Python and platform.
+    """
 
     project: str
     version: str
     file: str
     page: str
+    fits: bool = True
 
 
 def offers(log: str) -> set[Offer]:
@@ -110,7 +119,7 @@ def offers(log: str) -> set[Offer]:
         if not file.endswith(".whl"):
             name = file[: max(file.rfind(f"-{told}"), 0)]
         version = told or rest.partition("-")[0]
-        found.add(Offer(name, version, file, tail.partition(")")[0]))
+        found.add(Offer(name, version, file, tail.partition(")")[0], _OFFERED[0] in head))
     return {each._replace(project=canonicalize_name(each.project)) for each in found}
 
 

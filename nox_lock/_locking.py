@@ -13,8 +13,10 @@ from packaging.utils import canonicalize_name
 from nox_lock import _lockfile
 from nox_lock._agreement import Seed, falls, find_seed, make_seed
 from nox_lock._cache import Entry, make_key
+from nox_lock._changes import find_held
 from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import judge
+from nox_lock._index_log import offers
 from nox_lock._indexes import index_identity
 from nox_lock._planned import made_on
 from nox_lock._projects import is_project_file
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from nox_lock._changes import Held
+    from nox_lock._compile import Compiled
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
@@ -46,6 +50,7 @@ class Outcome:
         seconds: how long a compile took.
         day: when a restored lock was resolved (ISO 8601).
         notes: what a person should know of it.
+        held: of those that were to move, which could not.
         before: the lock file as it was, or None.
     """
 
@@ -56,6 +61,7 @@ class Outcome:
     day: str = ""
     notes: tuple[str, ...] = ()
     before: _lockfile.LockFile | None = None
+    held: tuple[Held, ...] = ()
 
     @property
     def pins(self) -> int:
@@ -132,7 +138,15 @@ class Locker:
                 self._remember(planned, seed, entry)
             notes = tuple(falls(made, compiled.rejected))
             seconds = time.monotonic() - started
-            return Outcome(made, COMPILED, text, seconds, notes=notes, before=before)
+            held = self._held(made, compiled)
+            return Outcome(made, COMPILED, text, seconds, notes=notes, before=before, held=held)
+
+    def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
+        names = {_name(package) for package in self.wishes.upgrade_packages}
+        if not self.wishes.upgrade and not names:
+            return ()
+        asked = () if self.wishes.upgrade else names
+        return tuple(find_held(made, offers(compiled.log), asked))
 
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
         if together is None:
@@ -212,9 +226,13 @@ class Locker:
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
     """Return a note on each project to upgrade that no lock pins."""
     pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
-    names = [canonicalize_name(Requirement(each).name) for each in packages]
+    names = [_name(each) for each in packages]
     known = sorted(name for name in pinned if name)
     return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]
+
+
+def _name(package: str) -> str:
+    return canonicalize_name(Requirement(package).name)
 
 
 def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:

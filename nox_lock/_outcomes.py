@@ -21,7 +21,7 @@ from nox_lock._changes import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nox_lock._changes import Change
+    from nox_lock._changes import Change, Held
     from nox_lock._locking import Outcome
 
 JSON_VERSION = 1
@@ -68,6 +68,12 @@ def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterato
             yield f"{mark} {name} {old} {arrow} {new}{told.get(kind, '')}{reason}"
 
 
+def held_lines(held: Iterable[Held]) -> Iterator[str]:
+    """Say, a line each, what could not move, and why: ``= idna 3.6, not 3.7: idna<3.7 (...)``."""
+    for name, version, newest, why in held:
+        yield f"= {name} {version}, not {newest}: held back by {why}"
+
+
 def totals(outcomes: Sequence[Outcome]) -> str:
     """Sum the changes up: ``3 upgraded, 1 added, 41 kept; 2 lock files unchanged``; or nothing."""
     changed = [(each, found) for each in outcomes if (found := changes_of(each))]
@@ -95,6 +101,7 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Iterable[tuple[str, str]]
             "action": each.action,
             "pins": each.pins,
             "changes": [_change_json(change) for change in changes_of(each)],
+            "held": [held._asdict() for held in each.held],
         }
         for each in outcomes
     ]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from nox_lock._index_log import Offer
     from nox_lock._pins import Pin
 
-# Failures that have nothing to do with what a compile starts from.
-_NOT_OF_A_SEED = ("disk", "index", "time-out", "tool")
+# Failures that may come of what a compile starts from.
+_OF_A_SEED = ("conflict", "no version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Quick:
             try:
                 compiled = self.resolver(quick, folder)
             except CompileError as error:
-                if error.kind in _NOT_OF_A_SEED:
+                if error.kind not in _OF_A_SEED:
                     raise
                 break
             certain = _certain(seed, own, compiled)
@@ -91,10 +91,13 @@ class Quick:
 def may_seed(order: Order, own: Mapping[str | None, Pin]) -> bool:
     """Tell whether a quick resolution may come first, and saves anything.
 
-    Where each requirement has a pin that holds, and none is to move, pip-compile starts from
-    these.
+    It saves the downloads that hashes take. Where each requirement has a pin that holds, and none
+    is to move, pip-compile starts from these.
     """
-    if order.planned.lock.seed == "never" or order.held or not reads_alike(order):
+    planned = order.planned
+    if planned.lock.seed == "never" or not planned.settings.generate_hashes or order.held:
+        return False
+    if not reads_alike(order):
         return False
     return bool(order.upgrade_packages) or any(_unmet(order, own))
 

@@ -111,10 +111,13 @@ def made(prepared: Prepared) -> Prepared:
         prepared.index.publish("app", version, requires=["dep"])
         prepared.index.publish("dep", version)
     prepared.project.write("noxfile.py", NOXFILE)
-    prepared.project.write("requirements.in", "app<2\n")
+    prepared.index.publish("old", "1.0", requires=["cut<2"])
+    for version in ("1.0", "2.0"):
+        prepared.index.publish("cut", version)
+    prepared.project.write("requirements.in", "app<2\nold\n")
     prepared.project.nox("-s", "lock").ok()
     prepared.index.publish("dep", "3.0")
-    prepared.project.write("requirements.in", "app\n")
+    prepared.project.write("requirements.in", "app\nold\n")
     prepared.freeze()
     return prepared
 
@@ -131,15 +134,26 @@ def test_a_dry_run_tells_and_writes_nothing(project: Project) -> None:
     told = project.nox("-s", "lock", "--", "-U", "--dry-run", "--format", "json").ok()
     assert project.snapshot() == before
     assert "compiled in" in told.stderr
-    assert "(2 pins), not written" in told.stderr
-    assert "pins: 2 upgraded\n" in told.stderr
+    assert "(4 pins), not written" in told.stderr
+    assert "pins: 2 upgraded, 2 kept\n" in told.stderr
     (lock,) = json.loads(told.stdout)["locks"]
     assert lock["lockfile"] == "requirements.txt"
     assert [(c["project"], c["kind"], c["from"], c["to"]) for c in lock["changes"]] == [
         ("app", "upgraded", "1.0", "2.0"),
         ("dep", "upgraded", "2.0", "3.0"),
     ]
+    assert lock["held"] == [
+        {"name": "cut", "version": "1.0", "newest": "2.0", "why": "what needs it: old"}
+    ]
     project.nox("-s", "lock-check").ok()
+
+
+def test_what_cannot_move_is_told_with_what_holds_it(project: Project) -> None:
+    project.write("requirements.in", "app\n-c caps.txt\n")
+    project.write("caps.txt", "app<2\n")
+    told = project.nox("-s", "lock", "--", "-P", "app").ok().output
+    assert "= app 1.0, not 2.0: held back by app<2 (caps.txt:1)" in told
+    assert "= dep" not in told
 
 
 def test_what_moved_is_told_with_the_reason(project: Project) -> None:

@@ -249,5 +249,5 @@ def test_the_files_that_pip_was_offered() -> None:
     assert offers(log) == {
         Offer("lib-x", "1.0", "lib_x-1.0-py3-none-any.whl", page),
         Offer("lib-x", "1.0", "lib-x-1.0.tar.gz", page),
-        Offer("lib-x", "1.0+cpu", "lib_x-1.0+cpu-py3-none-win32.whl", page),
+        Offer("lib-x", "1.0+cpu", "lib_x-1.0+cpu-py3-none-win32.whl", page, fits=False),
     }
