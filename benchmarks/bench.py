@@ -16,6 +16,7 @@ import argparse
 import datetime as dt
 import os
 import platform
+import signal
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(rows: tuple[Row, ...], options: argparse.Namespace) -> Results:
+    # So that no process that was started outlives this one, however it is told to stop.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     peers = Peers(options.environments.resolve(), ROOT)
     found = []
     for row in rows:

@@ -9,7 +9,7 @@ from benchmarks.inputs import INPUTS, copy_input, flatten
 from benchmarks.measure import Contender
 from benchmarks.projects import SESSIONS, write_hatch_project
 from benchmarks.row import Row, UnavailableError
-from benchmarks.setting import in_order, index_settings, remover
+from benchmarks.setting import in_order, remover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +42,8 @@ def _cold_input(name: str, setting: Setting) -> list[Contender]:
     lockfiles = {tool: place / f"{tool}.txt" for tool in ("ours", "pip-compile", "uv")}
     clear = remover(setting.home, *lockfiles.values())
     make = functools.partial(Contender, place=place, before=clear)
-    with_uv = setting.environ(index_settings())
-    without = setting.environ(index_settings(), uv=False)
+    with_uv = setting.environ(setting.index())
+    without = setting.environ(setting.index(), uv=False)
     unseeded, seeded = _BUDGETS if each.pins >= _LARGE else (None, None)
     ours = functools.partial(make, command=setting.nox("-s", "lock"), lockfile=lockfiles["ours"])
     return [
@@ -79,7 +79,7 @@ def _hatch(setting: Setting, root: Path, path: str) -> Contender:
         tool="hatch env lock",
         command=[hatch, "env", "lock", "bench", "--export=pylock.toml"],
         place=place,
-        environ=setting.environ(index_settings()),
+        environ=setting.environ(setting.index()),
         before=remover(setting.home, place / "pylock.toml"),
         unable=unable,
     )
@@ -93,8 +93,8 @@ def _cold_layers(setting: Setting) -> list[Contender]:
     stems = [f"requirements/{layer}" for layer in _LAYERS]
     lockfiles = [place / f"{stem}.txt" for stem in stems]
     clear = remover(setting.home, *lockfiles)
-    with_uv = setting.environ(index_settings(), first="pip-compile-multi")
-    without = setting.environ(index_settings(), uv=False)
+    with_uv = setting.environ(setting.index(), first="pip-compile-multi")
+    without = setting.environ(setting.index(), uv=False)
     make = functools.partial(Contender, place=place, before=clear)
 
     def by_hand(compile_one: list[str]) -> Sequence[str]:

@@ -14,7 +14,7 @@ from benchmarks.setting import remover
 if TYPE_CHECKING:
     from benchmarks.setting import Setting
 
-_FEW = 3  # runs: 64 processes on few cores take their time
+_FEW = 2  # runs: 64 processes on few cores take their time
 _MANY = 8  # processes; more of them would keep pip-compile busy for minutes
 # Starts the command in folders 0, 1, ... at once, and says what each of them said.
 _AT_ONCE = """

@@ -97,8 +97,9 @@ def measure(
     for counted in range(-1 if proxy else -WARM_UP, runs):
         # What the floor downloads is then as ready on the index's side for all as for it.
         for index, contender in turns[:1] if proxy and counted < 0 else turns:
-            enough = contender.at_most is not None and counted >= contender.at_most
-            if enough or index in failed:
+            # What takes long is warmed up once.
+            few = contender.at_most is not None and not -1 <= counted < contender.at_most
+            if few or index in failed:
                 continue
             sample = run(contender, proxy)
             if sample.returncode != 0:

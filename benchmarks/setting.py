@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
@@ -66,11 +65,21 @@ class Setting:
             kept.insert(0, self.peers.uv())
         found = clean_environment(self.home, PATH=os.pathsep.join(kept))
         found.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody starts without byte code in earnest
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            if self.through:
+        if self.through:  # and through nothing else
+            for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
                 found.pop(name, None)
                 found.pop(name.lower(), None)
         return found | {**self.through, **(extra or {})}
+
+    def index(self) -> dict[str, str]:
+        """Return which package index this machine's pip is configured for, for pip and for uv."""
+        command = [self.peers.python(OURS), "-m", "pip", "config", "list"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
+        for level in (":env:", "install", "global"):
+            if url := found.get(f"{level}.index-url", "").strip("'\""):
+                return {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+        return {}
 
     def nox(self, *arguments: str) -> list[str]:
         """Return a command of the nox that has nox-lock beside it."""
@@ -111,18 +120,6 @@ def remover(*paths: Path) -> Callable[[], None]:
             path.unlink(missing_ok=True)
 
     return remove
-
-
-@functools.cache
-def index_settings() -> dict[str, str]:
-    """Return how this machine reaches its package index, for pip and for uv."""
-    command = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    found = dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
-    for level in (":env:", "install", "global"):
-        if url := found.get(f"{level}.index-url", "").strip("'\""):
-            return {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
-    return {}
 
 
 def _has_uv(place: str) -> bool:
