@@ -16,7 +16,7 @@ from nox_lock._origin import read_origin
 from nox_lock._target import Target, site_packages, target_of_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from nox_lock._origin import Origin
@@ -82,24 +82,43 @@ def has_other_python(venv: Environment) -> bool:
     return found is not None and found[1] != venv.target.version
 
 
-def list_installed(venv: Environment) -> dict[str, Installed]:
-    """List the distributions of an environment, by normalized name.
+class Stock(NamedTuple):
+    """What there is in an environment, but for what conda brought: that is conda's affair.
 
-    One that was half installed or half deleted is not there; what conda brought is conda's affair.
+    Attributes:
+        whole: distributions, by normalized name.
+        halves: metadata folders of what was half installed, half deleted, or set aside by pip.
     """
-    found: dict[str, Installed] = {}
+
+    whole: dict[str, Installed]
+    halves: list[Path]
+
+
+def take_stock(venv: Environment) -> Stock:
+    """Look at the distributions of an environment."""
+    stock = Stock({}, [])
     by_conda = (venv.location / _CONDA).is_dir()
     for folder in venv.site.glob("*.dist-info"):
         name, _, version = folder.name.removesuffix(".dist-info").partition("-")
-        if _is_whole(folder) and not (by_conda and _is_of_conda(folder)):
-            found[canonicalize_name(name)] = Installed(version, folder)
-    return found
+        if by_conda and _is_of_conda(folder):
+            continue
+        if name[:1].isalnum() and _is_whole(folder):
+            stock.whole[canonicalize_name(name)] = Installed(version, folder)
+        else:
+            stock.halves.append(folder)
+    return stock
 
 
-def discard_halves(venv: Environment) -> None:
-    """Take away the metadata of what is half there: an installer would trust it, or choke on it."""
-    for folder in venv.site.glob("*.dist-info"):
-        if not _is_whole(folder):
+def list_installed(venv: Environment) -> dict[str, Installed]:
+    """List the distributions of an environment, by normalized name."""
+    return take_stock(venv).whole
+
+
+def discard(halves: Iterable[Path]) -> None:
+    """Take away what is half there: an installer would trust it, or choke on it."""
+    for metadata in halves:
+        set_aside = metadata.parent.glob("~*") if metadata.name.startswith("~") else ()
+        for folder in (metadata, *set_aside):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -97,6 +97,7 @@ def provide(names: Sequence[str], project: Project, host: Host) -> Wanted:
         make_equal(wanted, host.installer, host.voice)
     else:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {paths}")
+        wanted = wanted._replace(tolerated=wanted.extras(wanted.look()))
     _install_project(host, venv, root, project)
     return wanted
 

@@ -10,13 +10,14 @@ import pytest
 
 from nox_lock._environment import (
     Environment,
-    discard_halves,
+    discard,
     find_environment,
     find_project,
     has_other_python,
     list_installed,
     list_origins,
     read_note,
+    take_stock,
     write_note,
 )
 from nox_lock._errors import ToolchainError
@@ -54,6 +55,7 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
     (venv.location / "conda-meta").mkdir()
     (venv.location / "conda-meta" / "python-3.11.4-h1.json").write_text("{}", encoding="utf-8")
     install(venv, "numpy", "2.0", INSTALLER="conda\n")
+    (install(venv, "scipy", "1.0", INSTALLER="conda\n") / "RECORD").unlink()
     install(venv, "Flask", "3.0", INSTALLER="pip\n")
     install(venv, "nobody_knows", "1.0")
     found = find_environment(venv.location, "remake")
@@ -63,6 +65,7 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
         "flask": "3.0",
         "nobody-knows": "1.0",
     }
+    assert take_stock(found).halves == []
 
 
 @pytest.mark.parametrize("gone", ["METADATA", "RECORD"])
@@ -70,7 +73,18 @@ def test_halves_are_not_there_and_go(venv: Environment, gone: str) -> None:
     (install(venv, "half", "1.0") / gone).unlink()
     whole = install(venv, "whole", "1.0")
     assert list(list_installed(venv)) == ["whole"]
-    discard_halves(venv)
+    discard(take_stock(venv).halves)
+    assert list(venv.site.iterdir()) == [whole]
+
+
+def test_what_pip_set_aside_goes(venv: Environment) -> None:
+    """pip renames what it replaces, and is ended before it takes that away."""
+    install(venv, "~hole", "1.0")
+    (venv.site / "~hole").mkdir()
+    whole = install(venv, "whole", "1.1")
+    stock = take_stock(venv)
+    assert list(stock.whole) == ["whole"]
+    discard(stock.halves)
     assert list(venv.site.iterdir()) == [whole]
 
 
