@@ -5,6 +5,7 @@ One environment for each backend goes through all states: that is how people's d
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 import shutil
@@ -18,7 +19,7 @@ from support.project import interpreters
 from support.pythons import HERE, with_pythons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from support.prepared import Prepared
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 BACKENDS = ("uv", "virtualenv", "venv")
 LOCK = "requirements.txt"
 BUMPED = "bumped.txt"
+PYTHON, BACKEND = "another Python", "another backend"
 WANTED = {"app": "1.0", "dep": "1.0", "lib": "1.0"}
 TOOL = {"tool": "1.0", "gear": "1.0"}
 SEEDS = {"pip", "setuptools", "wheel"}
@@ -82,9 +84,10 @@ class Machine:
     def venv(self) -> Path:
         return self.project.root / ".nox" / self.environment
 
-    @property
-    def other_backend(self) -> str:
-        return "virtualenv" if self.backend == "venv" else "venv"
+    def spell(self, options: Sequence[str]) -> list[str]:
+        """Return options with the names of this machine."""
+        other = "virtualenv" if self.backend == "venv" else "venv"
+        return [other_python() if o == PYTHON else other if o == BACKEND else o for o in options]
 
     @property
     def site(self) -> Path:
@@ -95,14 +98,11 @@ class Machine:
         found = self.project.venv_versions(self.environment)
         return {name: version for name, version in found.items() if name not in SEEDS}
 
-    def run(self, *options: str) -> Run:
+    def run(self, *options: str, posargs: Sequence[str] = ()) -> Run:
         assert self.project.index is not None
         # For what a body installs by itself: nox tells uv nothing of pip's indexes.
-        options = (*options, *(() if "-s" in options else ("-s", "tests")))
-        if "--" in options:
-            split = options.index("--")
-            options = ("-s", "tests", *options[:split], *options[split:-2])
-        return self.project.nox(*options, env={"UV_DEFAULT_INDEX": self.project.index.url})
+        env = {"UV_DEFAULT_INDEX": self.project.index.url}
+        return self.project.nox(*options, "-s", "tests", "--", *posargs, env=env)
 
     def settle(self) -> None:
         """Bring all back to a session that ran from its lock."""
@@ -156,10 +156,10 @@ class Machine:
 
     def swap_python(self) -> None:
         """Lead the environment's links to another X.Y, as an upgrade of `current` does."""
-        other = interpreters()[another_python()]
+        other = interpreters()[other_python()]
         for each in self.python.parent.glob("python*"):
             each.unlink()
-        self.python.symlink_to(shutil.which(f"python{another_python()}") or other)
+        self.python.symlink_to(shutil.which(f"python{other_python()}") or other)
 
     @property
     def python(self) -> Path:
@@ -173,7 +173,7 @@ class Machine:
 
     def lock_for_another(self) -> None:
         """Lock for two Pythons: by a bot, which leaves no stamp."""
-        other = another_python()
+        other = other_python()
         self.project.env.update(with_pythons([other]))
         table = f"[tool.nox-lock]\npython = ['{HERE}', '{other}']\n"
         self.project.write("pyproject.toml", table)
@@ -186,7 +186,7 @@ class Machine:
         self.environment = f"tests-{other.replace('.', '-')}"
 
 
-def another_python() -> str:
+def other_python() -> str:
     """Return a Python that is not the one of the environment."""
     others = [version for version in interpreters() if version in {"3.10", "3.12", "3.13", "3.11"}]
     others.remove(HERE)
@@ -201,19 +201,23 @@ class State(NamedTuple):
     Attributes:
         before: what somebody does to it.
         options: of nox, in the run that is looked at.
-        runs: what the installer is run for, in that run.
+        posargs: what the body installs.
+        runs: what else the installer is run for.
         says: what else stands in the log.
         holds: what the environment holds afterwards.
         fails: whether the run fails, as does the one after it.
-        settled: whether the run after it, with no options, has nothing to do.
+        again: options of the run after it.
+        settled: whether that one has nothing to do; else it brings back what is locked.
     """
 
     before: Callable[[Machine], None] = Machine.nothing
     options: tuple[str, ...] = ()
+    posargs: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
     holds: Mapping[str, str] = WANTED
     fails: bool = False
+    again: tuple[str, ...] = ()
     settled: bool = True
 
 
@@ -245,9 +249,7 @@ STATES = {
     "--install-only, changed": State(Machine.change, ("--install-only",), runs=(SOME,)),
     "-r, removed": State(Machine.remove, ("-r",), runs=(SOME,), says=(RUNS,)),
     "--reuse-venv=yes": State(options=("--reuse-venv=yes",), says=(RUNS,)),
-    "body installs": State(
-        options=("--", "tool"), runs=("install tool",), says=(RUNS,), holds=WANTED | TOOL
-    ),
+    "body installs": State(posargs=("tool",), says=(RUNS,), holds=WANTED | TOOL),
     "--reuse-venv=never": State(
         Machine.add, ("--reuse-venv=never",), runs=(ALL,), says=(CREATES, RUNS)
     ),
@@ -256,14 +258,13 @@ STATES = {
         runs=(ALL,),
         says=("tests was made with another Python: it is made anew", CREATES, RUNS),
     ),
-    "-fb": State(
-        options=("-fb", "OTHER BACKEND"), runs=(ALL,), says=(CREATES, RUNS), settled=False
-    ),
+    "-fb": State(options=("-fb", BACKEND), runs=(ALL,), says=(CREATES, RUNS), settled=False),
     "-P": State(
         Machine.lock_for_another,
-        ("-P", "OTHER PYTHON"),
+        ("-P", PYTHON),
         runs=(ALL.replace(LOCK, "requirements-py"),),
         says=(RUNS,),
+        again=("-P", PYTHON),
     ),
     "incomplete": State(
         Machine.leave_out,
@@ -281,14 +282,18 @@ SOON = {
 
 
 @pytest.fixture(scope="module")
-def machine(
-    made: Prepared, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Machine]:
-    if request.param == "uv" and importlib.util.find_spec("uv") is None:
-        pytest.skip("uv is not installed")
-    project = made.copy(tmp_path_factory.mktemp("machine"))
-    yield Machine(project, request.param)
-    project.close()
+def machines(
+    made: Prepared, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Machine]]:
+    """Return what returns the environment of a backend, made at its first use."""
+
+    @functools.cache
+    def machine(backend: str) -> Machine:
+        return Machine(made.copy(tmp_path_factory.mktemp(backend)), backend)
+
+    yield machine
+    for backend in BACKENDS:
+        machine(backend).project.close()
 
 
 def changes(told: Run) -> list[str]:
@@ -297,38 +302,36 @@ def changes(told: Run) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("machine", "state"),
+    ("backend", "state"),
     [
         pytest.param(backend, state, marks=() if state in SOON[backend] else pytest.mark.long)
         for backend in BACKENDS
         for state in STATES
     ],
-    indirect=["machine"],
 )
-def test_matrix(machine: Machine, state: str) -> None:
-    before, options, runs, says, holds, fails, settled = STATES[state]
+def test_matrix(machines: Callable[[str], Machine], backend: str, state: str) -> None:
+    if backend == "uv" and importlib.util.find_spec("uv") is None:
+        pytest.skip("uv is not installed")
+    row, machine = STATES[state], machines(backend)
     machine.settle()
-    before(machine)
-    others = {"OTHER PYTHON": another_python, "OTHER BACKEND": lambda: machine.other_backend}
-    options = tuple(others[each]() if each in others else each for each in options)
-    told = machine.run(*options)
-    assert (told.returncode != 0) is fails, told.output
+    row.before(machine)
+    told = machine.run(*machine.spell(row.options), posargs=row.posargs)
+    assert (told.returncode != 0) is row.fails, told.output
+    expected = [*row.runs, *(f"install {each}" for each in row.posargs)]
     done = changes(told)
-    assert [bool(re.match(*pair)) for pair in zip(runs, done)] == [True] * len(runs), told.output
-    assert len(done) == len(runs), told.output
-    for words in says:
+    assert len(done) == len(expected), told.output
+    for words, command in zip(expected, done, strict=True):
+        assert re.match(words, command)
+    for words in row.says:
         assert re.search(words, told.output), told.output
-    assert machine.content() == holds
-    # What was installed once is not installed again; what failed fails again.
-    again = machine.run(
-        *options[:2] if state == "-P" else (), *options[-2:] if "--" in options else ()
-    )
-    assert (again.returncode != 0) is fails, again.output
-    if settled:
-        assert [each for each in changes(again) if each != "install tool"] == []
-        assert machine.content() == holds
-    else:
-        assert machine.content() == WANTED
+    assert machine.content() == row.holds
+
+    # What was done once is not done again; what failed fails again.
+    again = machine.run(*machine.spell(row.again), posargs=row.posargs)
+    assert (again.returncode != 0) is row.fails, again.output
+    assert machine.content() == (row.holds if row.settled else WANTED)
+    if row.settled:
+        assert changes(again) == [f"install {each}" for each in row.posargs]
 
 
 @pytest.mark.parametrize(
@@ -342,11 +345,14 @@ def test_matrix(machine: Machine, state: str) -> None:
     ],
 )
 def test_no_environment(
-    made: Prepared, tmp_path: Path, options: tuple[str, ...], refused: bool
+    made: Prepared,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    refused: bool,  # noqa: FBT001
 ) -> None:
     """There is nothing to install into: an error, unless nothing is to be installed."""
     project = made.copy(tmp_path)
-    noxfile = project.read("noxfile.py").replace("import app, dep, lib", "lib = __import__('re')")
+    noxfile = project.read("noxfile.py").replace("import app, dep, lib", "import re as lib")
     project.write("noxfile.py", noxfile)
     before = project.snapshot()
     told = project.nox(*options, "-s", "tests")
