@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -17,7 +18,6 @@ from nox_lock._target import Target, site_packages, target_of_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from nox_lock._origin import Origin
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _FOLDER = "nox-lock"
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 _CONDA = "conda-meta"
+_HOME = re.compile(r"^home\s*=\s*(.+?)\s*$", re.MULTILINE)
+_DLL = re.compile(r"python(\d)(\d+)t?\.dll")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 
 
@@ -78,8 +80,25 @@ def has_other_python(venv: Environment) -> bool:
 
     A link such as ``current`` may lead elsewhere now; pyvenv.cfg does not know.
     """
-    found = _PYTHON.search(os.path.realpath(venv.location / "bin" / "python"))
-    return found is not None and found[1] != venv.target.version
+    return _version_beneath(venv.location) not in {None, venv.target.version}
+
+
+def _version_beneath(location: Path) -> str | None:
+    """Return the X.Y that an environment's Python is now, or None where no file tells.
+
+    On POSIX that is where its link leads; on Windows a DLL beside the Python that it starts.
+    """
+    if found := _PYTHON.search(os.path.realpath(location / "bin" / "python")):
+        return found[1]
+    if not (location / "Scripts").is_dir():
+        return None
+    try:
+        home = _HOME.search((location / "pyvenv.cfg").read_text(encoding="utf-8"))
+        names = [path.name for path in Path(home[1] if home else "").glob("python3*.dll")]
+    except (OSError, UnicodeDecodeError):
+        return None
+    versions = {f"{dll[1]}.{dll[2]}" for name in names if (dll := _DLL.fullmatch(name.lower()))}
+    return versions.pop() if len(versions) == 1 else None
 
 
 class Stock(NamedTuple):

@@ -97,11 +97,18 @@ def alone_in(venv: Environment, voice: Voice) -> Iterator[None]:
     """Be the only process that installs into an environment.
 
     Raises:
+        InstallError: when nothing can be written into it.
         WaitError: when another one does so for too long.
     """
     busy, timeout = venv.notes / "busy.lock", read_timeout(os.environ)
     with take_turn(busy, timeout, voice.tell, "installs into this environment"):
-        yield
+        try:
+            yield
+        except OSError as error:
+            raise InstallError(
+                f"the environment {venv.location.name} cannot be written: {error.strerror}",
+                hint="Make room for it, or make it anew with nox --reuse-venv=never.",
+            ) from error
 
 
 def make_equal(wanted: Wanted, installer: Installer, voice: Voice) -> None:

@@ -335,33 +335,37 @@ def test_matrix(machines: Callable[[str], Machine], backend: str, state: str) ->
 
 
 @pytest.mark.parametrize(
-    ("options", "refused"),
+    ("backend", "options", "refused"),
     [
-        ((), True),
-        (("--install-only",), True),
-        (("-r",), True),
-        (("--no-install",), False),
-        (("-R",), False),
+        ("none", (), True),
+        ("none", ("--install-only",), True),
+        ("virtualenv", ("--no-venv",), True),
+        ("virtualenv", ("-fb", "none", "-r"), True),
+        ("virtualenv", ("--no-venv", "--no-install"), False),
+        ("none", ("-R",), False),
     ],
 )
 def test_no_environment(
     made: Prepared,
     tmp_path: Path,
+    backend: str,
     options: tuple[str, ...],
     refused: bool,  # noqa: FBT001
 ) -> None:
     """There is nothing to install into: an error, unless nothing is to be installed."""
     project = made.copy(tmp_path)
-    noxfile = project.read("noxfile.py").replace("import app, dep, lib", "import re as lib")
-    project.write("noxfile.py", noxfile)
+    body = NOXFILE.format(backend=backend).replace("import app, dep, lib", "import re as lib")
+    project.write("noxfile.py", body)
     before = project.snapshot()
     told = project.nox(*options, "-s", "tests")
     if refused:
-        said = told.failed().output
-        assert "the session tests has no virtual environment to install its lock into" in said
-        assert "runs\n" not in said
+        said = "the session tests has no virtual environment to install its lock into"
+        assert f"nox > {said}\n" in told.failed().output
+        assert "Leave out --no-venv" in told.output
+        assert "runs\n" not in told.stdout
     else:
-        assert "runs\n" in told.ok().output
+        assert "runs\n" in told.ok().stdout
     assert changes(told) == []
     assert project.snapshot() == before
+    assert not project.exists(".nox/tests")
     project.close()
