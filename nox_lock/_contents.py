@@ -52,11 +52,13 @@ class Contents(NamedTuple):
         differences: the pins it does not hold.
         extras: what it holds beside them, by name; without its seeds and the project itself.
         digest: of all that its dependencies are proven for: lock files, distributions, Python.
+        halves: the metadata of what is neither there nor gone.
     """
 
     differences: tuple[Difference, ...]
     extras: tuple[str, ...]
     digest: str
+    halves: tuple[Path, ...] = ()
 
 
 def compare(

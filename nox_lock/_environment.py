@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -18,13 +19,14 @@ from nox_lock._target import Target, site_packages, target_of_environment
 from nox_lock._witness import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from nox_lock._origin import Origin
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 _CONDA = "conda-meta"
+_HOME = re.compile(r"^home\s*=\s*(.+?)\s*$", re.MULTILINE)
+_DLL = re.compile(r"python(\d)(\d+)t?\.dll")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 
 
@@ -78,28 +80,64 @@ def has_other_python(venv: Environment) -> bool:
 
     A link such as ``current`` may lead elsewhere now; pyvenv.cfg does not know.
     """
-    found = _PYTHON.search(os.path.realpath(venv.location / "bin" / "python"))
-    return found is not None and found[1] != venv.target.version
+    return _version_beneath(venv.location) not in {None, venv.target.version}
 
 
-def list_installed(venv: Environment) -> dict[str, Installed]:
-    """List the distributions of an environment, by normalized name.
+def _version_beneath(location: Path) -> str | None:
+    """Return the X.Y that an environment's Python is now, or None where no file tells.
 
-    One that was half installed or half deleted is not there; what conda brought is conda's affair.
+    On POSIX that is where its link leads; on Windows a DLL beside the Python that it starts.
     """
-    found: dict[str, Installed] = {}
+    if found := _PYTHON.search(os.path.realpath(location / "bin" / "python")):
+        return found[1]
+    if not (location / "Scripts").is_dir():
+        return None
+    try:
+        home = _HOME.search((location / "pyvenv.cfg").read_text(encoding="utf-8"))
+        names = [path.name for path in Path(home[1] if home else "").glob("python3*.dll")]
+    except (OSError, UnicodeDecodeError):
+        return None
+    versions = {f"{dll[1]}.{dll[2]}" for name in names if (dll := _DLL.fullmatch(name.lower()))}
+    return versions.pop() if len(versions) == 1 else None
+
+
+class Stock(NamedTuple):
+    """What there is in an environment, but for what conda brought: that is conda's affair.
+
+    Attributes:
+        whole: distributions, by normalized name.
+        halves: metadata folders of what was half installed, half deleted, or set aside by pip.
+    """
+
+    whole: dict[str, Installed]
+    halves: list[Path]
+
+
+def take_stock(venv: Environment) -> Stock:
+    """Look at the distributions of an environment."""
+    stock = Stock({}, [])
     by_conda = (venv.location / _CONDA).is_dir()
     for folder in venv.site.glob("*.dist-info"):
         name, _, version = folder.name.removesuffix(".dist-info").partition("-")
-        if _is_whole(folder) and not (by_conda and _is_of_conda(folder)):
-            found[canonicalize_name(name)] = Installed(version, folder)
-    return found
+        if by_conda and _is_of_conda(folder):
+            continue
+        if name[:1].isalnum() and _is_whole(folder):
+            stock.whole[canonicalize_name(name)] = Installed(version, folder)
+        else:
+            stock.halves.append(folder)
+    return stock
 
 
-def discard_halves(venv: Environment) -> None:
-    """Take away the metadata of what is half there: an installer would trust it, or choke on it."""
-    for folder in venv.site.glob("*.dist-info"):
-        if not _is_whole(folder):
+def list_installed(venv: Environment) -> dict[str, Installed]:
+    """List the distributions of an environment, by normalized name."""
+    return take_stock(venv).whole
+
+
+def discard(halves: Iterable[Path]) -> None:
+    """Take away what is half there: an installer would trust it, or choke on it."""
+    for metadata in halves:
+        set_aside = metadata.parent.glob("~*") if metadata.name.startswith("~") else ()
+        for folder in (metadata, *set_aside):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nox_lock._contents import active_pins, compare, find_unmet
 from nox_lock._entries import URL, relative
-from nox_lock._environment import discard_halves, list_installed, read_note, write_note
+from nox_lock._environment import discard, list_installed, read_note, take_stock, write_note
 from nox_lock._errors import EnvironmentMismatchError, InstallError
 from nox_lock._files import write_atomically
 from nox_lock._install_log import explain, withdrawn
@@ -56,6 +56,7 @@ class Wanted(NamedTuple):
         root: the project root.
         remake: the command that makes the environment anew.
         lock: the command that locks.
+        tolerated: what is too much, where nothing may be installed or taken away.
     """
 
     planned: Sequence[Planned]
@@ -63,6 +64,7 @@ class Wanted(NamedTuple):
     root: Path
     remake: str
     lock: str
+    tolerated: Collection[str] = ()
 
     @property
     def paths(self) -> str:
@@ -72,9 +74,10 @@ class Wanted(NamedTuple):
     def look(self) -> Contents:
         """Compare the environment as it is now; what was left unfinished is not there."""
         doubtful = self.unfinished
-        installed = list_installed(self.venv).items()
-        there = {name: each for name, each in installed if name not in doubtful}
-        return compare(self.planned, self.venv, there, self.root)
+        whole, halves = take_stock(self.venv)
+        there = {name: each for name, each in whole.items() if name not in doubtful}
+        found = compare(self.planned, self.venv, there, self.root)
+        return found._replace(halves=tuple(halves))
 
     @property
     def unfinished(self) -> list[str]:
@@ -90,7 +93,7 @@ class Wanted(NamedTuple):
 def is_equal(wanted: Wanted) -> bool:
     """Tell whether an environment holds exactly what it should, and that was proven."""
     contents = wanted.look()
-    if contents.differences or wanted.extras(contents):
+    if contents.differences or contents.halves or wanted.extras(contents):
         return False
     return read_note(wanted.venv, _PROOF) == contents.digest
 
@@ -100,11 +103,18 @@ def alone_in(venv: Environment, voice: Voice) -> Iterator[None]:
     """Be the only process that installs into an environment.
 
     Raises:
+        InstallError: when nothing can be written into it.
         WaitError: when another one does so for too long.
     """
     busy, timeout = venv.notes / "busy.lock", read_timeout(os.environ)
     with take_turn(busy, timeout, voice.tell, "installs into this environment"):
-        yield
+        try:
+            yield
+        except OSError as error:
+            raise InstallError(
+                f"the environment {venv.location.name} cannot be written: {error.strerror}",
+                hint="Make room for it, or make it anew with nox --reuse-venv=never.",
+            ) from error
 
 
 def make_equal(wanted: Wanted, installer: Installer, voice: Voice) -> None:
@@ -119,12 +129,12 @@ def make_equal(wanted: Wanted, installer: Installer, voice: Voice) -> None:
     """
     with alone_in(wanted.venv, voice):
         contents = wanted.look()
+        discard(contents.halves)
         force: list[str]
         # An installer that trusts what is half there is told not to.
         for force in (["--force-reinstall"] if wanted.unfinished else [], ["--force-reinstall"]):
             if not contents.differences:
                 break
-            discard_halves(wanted.venv)
             names = (each.pin.name or "" for each in contents.differences)
             write_note(wanted.venv, _UNFINISHED, " ".join(sorted(names)))
             for arguments in _runs(wanted, contents.differences, voice.tell):
@@ -195,7 +205,8 @@ def _prove(wanted: Wanted, contents: Contents) -> None:
 def record_body(wanted: Wanted) -> list[str]:
     """Keep what the body of a session has left; say which pins it has changed, a line each."""
     contents = wanted.look()
-    write_note(wanted.venv, _LEFT, " ".join(contents.extras))
+    left = (name for name in contents.extras if name not in wanted.tolerated)
+    write_note(wanted.venv, _LEFT, " ".join(left))
     return [str(each) for each in contents.differences]
 
 

@@ -87,4 +87,7 @@ def _absolute(url: str, root: Path, *, editable: bool) -> str:
 def _place(url: str) -> tuple[str, str, str]:
     """Return scheme, host and path of a URL: ``file:/x`` is ``file:///x``; no user is recorded."""
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc.rpartition("@")[2], unquote(parts.path)
+    path = unquote(parts.path)
+    if parts.scheme == "file":
+        path = "/" + path.lstrip("/")
+    return parts.scheme, parts.netloc.rpartition("@")[2], path

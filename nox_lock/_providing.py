@@ -109,6 +109,7 @@ def provide(
         make_equal(wanted, host.installer, host.voice)
     else:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
+        wanted = wanted._replace(tolerated=wanted.extras(wanted.look()))
     if constrain:
         write_constraints(wanted)
     if not there and host.installs():

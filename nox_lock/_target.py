@@ -6,7 +6,6 @@ https://packaging.python.org/en/latest/specifications/dependency-specifiers/#env
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import sys
@@ -129,9 +128,9 @@ def target_of_environment(location: Path) -> Target | None:
 
 def site_packages(location: Path) -> Path | None:
     """Return a virtual environment's site-packages folder, or None when there is none."""
-    if os.name == "nt":
-        folder = location / "Lib" / "site-packages"
-        return folder if folder.is_dir() else None
+    folder = location / "Lib" / "site-packages"  # Windows
+    if folder.is_dir():
+        return folder
     return next((folder / "site-packages" for folder in _library_folders(location)), None)
 
 

@@ -148,18 +148,6 @@ def test_a_lock_without_hashes_installs_too(
     assert content(project) == WANTED
 
 
-def test_a_session_without_environment_is_refused(locked: Project) -> None:
-    """`--no-venv` ends in one clear message and exit code 1; the body does not run."""
-    before = locked.snapshot()
-    run = locked.nox("--no-venv", "-s", "tests").failed()
-    assert run.returncode == 1
-    said = "the session tests has no virtual environment to install its lock into"
-    assert f"nox > {said}\n" in run.output
-    assert "Leave out --no-venv" in run.output
-    assert "runs" not in run.output.replace("--no-install runs", "")
-    assert locked.snapshot() == before
-
-
 def test_without_environment_and_install_it_runs_on_what_is_there(locked: Project) -> None:
     """`--no-venv --no-install` is nox's way to say: use what there is; nothing is installed."""
     locked.write(
@@ -181,13 +169,6 @@ def test_without_environment_and_install_it_runs_on_what_is_there(locked: Projec
 # nox's flags
 
 
-def test_reuse_without_install_runs_on_a_matching_environment(installed: Project) -> None:
-    """`-R` on an environment that holds the lock installs nothing and passes."""
-    run = installed.nox("-R", "-s", "tests").ok()
-    assert "lib 1.0 runs" in run.output
-    assert installs(run) == 0
-
-
 def test_reuse_without_install_never_locks(installed: Project, made: Prepared) -> None:
     """`-R` with a stale or missing lock is an error that names the reason, and writes nothing."""
     before = fingerprint(installed.root / LOCK)
@@ -204,13 +185,6 @@ def test_reuse_without_install_never_locks(installed: Project, made: Prepared) -
     assert made.index.requests() == []
 
 
-def test_install_only_installs_and_runs_no_body(locked: Project) -> None:
-    """`--install-only` makes the environment hold the lock, and leaves the body out."""
-    run = locked.nox("--install-only", "-s", "tests").ok()
-    assert content(locked) == WANTED
-    assert "lib 1.0 runs" not in run.output
-
-
 def test_reuse_venv_is_the_users_to_say(locked: Project) -> None:
     """`reuse_venv=False` goes through: each run makes the environment, and installs, anew."""
     noxfile = NOXFILE.format(backend=ANY)
@@ -222,54 +196,6 @@ def test_reuse_venv_is_the_users_to_say(locked: Project) -> None:
 
 
 # What the environment holds
-
-
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
-def test_what_was_changed_by_hand_is_repaired(locked: Project, backend: str) -> None:
-    """Another version, or a project taken away, by hand: the next run mends it, once."""
-    need(backend)
-    installed = locked
-    installed.write("noxfile.py", NOXFILE.format(backend=backend))
-    installed.nox("-s", "tests").ok()
-    pip(installed, "install", "lib==2.0")
-    assert content(installed)["lib"] == "2.0"
-    run = installed.nox("-s", "tests").ok()
-    assert installs(run) == 1
-    assert "lib 1.0 runs" in run.output
-    pip(installed, "uninstall", "-y", "app")
-    assert installs(installed.nox("-s", "tests").ok()) == 1
-    assert content(installed) == WANTED
-    assert installs(installed.nox("-s", "tests").ok()) == 0
-
-
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
-def test_a_half_deleted_project_is_installed_again(locked: Project, backend: str) -> None:
-    """Metadata without METADATA, as an interrupted uninstall leaves it, is seen, and mended.
-
-    pip takes it for installed. Where a run cannot mend it, the command that it tells does.
-    """
-    need(backend)
-    installed = locked
-    installed.write("noxfile.py", NOXFILE.format(backend=backend))
-    installed.nox("-s", "tests").ok()
-    (metadata,) = (installed.root / ".nox" / "tests").rglob("lib-1.0.dist-info/METADATA")
-    metadata.unlink()
-    run = installed.nox("-s", "tests")
-    assert installs(run) > 0
-    if run.returncode != 0:
-        assert "lib==1.0 is not installed" in run.failed().output
-        assert "nox --reuse-venv=never -s tests" in run.output
-        run = installed.nox("--reuse-venv=never", "-s", "tests")
-    assert "lib 1.0 runs" in run.ok().output
-    assert content(installed) == WANTED
-
-
-def test_a_bumped_lock_is_installed_by_the_next_run(installed: Project) -> None:
-    """After `nox -s lock -- -U` the session's next run has the new versions."""
-    installed.nox("-s", "lock", "--", "-U").ok()
-    run = installed.nox("-s", "tests").ok()
-    assert "lib 2.0 runs" in run.output
-    assert content(installed) == {"app": "1.0", "lib": "2.0"}
 
 
 def test_a_lock_bumped_by_a_bot_is_installed_as_it_is(installed: Project, made: Prepared) -> None:

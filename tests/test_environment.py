@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from nox_lock._environment import (
     Environment,
-    discard_halves,
+    discard,
     find_environment,
     find_project,
     has_other_python,
     list_installed,
     list_origins,
     read_note,
+    take_stock,
     write_note,
 )
 from nox_lock._errors import ToolchainError
 from nox_lock._origin import Origin, is_from
 from nox_lock._pins import Pin
 from nox_lock._target import Target
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the layout is that of POSIX")
 
 
 @pytest.fixture
@@ -54,6 +50,7 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
     (venv.location / "conda-meta").mkdir()
     (venv.location / "conda-meta" / "python-3.11.4-h1.json").write_text("{}", encoding="utf-8")
     install(venv, "numpy", "2.0", INSTALLER="conda\n")
+    (install(venv, "scipy", "1.0", INSTALLER="conda\n") / "RECORD").unlink()
     install(venv, "Flask", "3.0", INSTALLER="pip\n")
     install(venv, "nobody_knows", "1.0")
     found = find_environment(venv.location, "remake")
@@ -63,6 +60,7 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
         "flask": "3.0",
         "nobody-knows": "1.0",
     }
+    assert take_stock(found).halves == []
 
 
 @pytest.mark.parametrize("gone", ["METADATA", "RECORD"])
@@ -70,7 +68,18 @@ def test_halves_are_not_there_and_go(venv: Environment, gone: str) -> None:
     (install(venv, "half", "1.0") / gone).unlink()
     whole = install(venv, "whole", "1.0")
     assert list(list_installed(venv)) == ["whole"]
-    discard_halves(venv)
+    discard(take_stock(venv).halves)
+    assert list(venv.site.iterdir()) == [whole]
+
+
+def test_what_pip_set_aside_goes(venv: Environment) -> None:
+    """pip renames what it replaces, and is ended before it takes that away."""
+    install(venv, "~hole", "1.0")
+    (venv.site / "~hole").mkdir()
+    whole = install(venv, "whole", "1.1")
+    stock = take_stock(venv)
+    assert list(stock.whole) == ["whole"]
+    discard(stock.halves)
     assert list(venv.site.iterdir()) == [whole]
 
 
@@ -91,6 +100,7 @@ def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:
     assert caught.value.hint == "Run: nox --reuse-venv=never -s tests"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links to a Python are those of POSIX")
 @pytest.mark.parametrize(
     ("beneath", "other"),
     [("python3.11", False), ("python3.12", True), ("python3.11t", False), ("anything", False)],
@@ -105,6 +115,65 @@ def test_the_python_beneath(
     (venv.location / "bin").mkdir()
     (venv.location / "bin" / "python").symlink_to(tmp_path / beneath)
     assert has_other_python(venv) is other
+
+
+@pytest.mark.parametrize(
+    ("dlls", "other"),
+    [
+        (("python3.dll", "python311.dll"), False),
+        (("python3.dll", "python312.dll"), True),
+        (("PYTHON3.DLL", "python312t.dll"), True),
+        (("python311.dll", "python312.dll"), False),  # which of them runs, nothing tells
+        ((), False),
+    ],
+)
+def test_the_python_beneath_on_windows(
+    tmp_path: Path,
+    dlls: tuple[str, ...],
+    other: bool,  # noqa: FBT001
+) -> None:
+    """There is no link, but the folder in pyvenv.cfg, such as a junction named `current`."""
+    home, location = tmp_path / "A Python", tmp_path / "env"
+    home.mkdir()
+    for name in dlls:
+        (home / name).touch()
+    site = location / "Lib" / "site-packages"
+    site.mkdir(parents=True)
+    (location / "Scripts").mkdir()
+    config = f"home = {home}\r\nversion = 3.11.4\r\n"
+    (location / "pyvenv.cfg").write_bytes(config.encode())
+    found = find_environment(location, "remake")
+    assert found == Environment(location, site, Target("3.11"))
+    assert has_other_python(found) is other
+
+
+@pytest.mark.parametrize("site", ["Lib/site-packages", "lib/python3.11/site-packages"])
+def test_a_conda_environment_of_either_system(tmp_path: Path, site: str) -> None:
+    """On Windows the standard library is beside site-packages; elsewhere there is `python3.1`."""
+    location = tmp_path / "env"
+    (location / site).mkdir(parents=True)
+    (location / "conda-meta").mkdir()
+    (location / "conda-meta" / "python-3.11.4-h1.json").write_text("{}", encoding="utf-8")
+    if site.startswith("Lib"):
+        (location / "Lib" / "pydoc.py").touch()
+    elif sys.platform != "win32":
+        (location / "lib" / "python3.1").symlink_to("python3.11")
+    found = find_environment(location, "remake")
+    assert found.target == Target("3.11")
+    install(found, "numpy", "2.0", INSTALLER="conda\n")
+    install(found, "flask", "3.0", INSTALLER="pip\n")
+    assert list(list_installed(found)) == ["flask"]
+    assert found.site.resolve() == location / site
+
+
+def test_long_paths(tmp_path: Path) -> None:
+    """Our own names add no more to a path than those of the distributions do."""
+    site = Path("Lib", "site-packages")
+    longest = len(str(site / "a_project_of_some_name-1.0.0.dist-info" / "METADATA"))
+    venv = Environment(tmp_path, tmp_path / site, Target("3.11"))
+    write_note(venv, "unfinished", "x")
+    [note] = venv.notes.iterdir()
+    assert len(str(note.relative_to(tmp_path))) < longest
 
 
 def test_notes(venv: Environment) -> None:

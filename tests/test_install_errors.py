@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import itertools
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from _pytest.mark import ParameterSet
+
     from support.index import LocalIndex
     from support.prepared import Prepared
     from support.project import Project, Run
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     ]
 
 LOCK = "requirements.txt"
+BACKENDS = ("uv", "virtualenv")
 # In the order in which they are asked for; `lib` is also a folder in every traceback.
 PROJECTS = ("app", "lib", "lib-extra")
 AGAIN = "Run it again when the package index answers"
@@ -43,6 +47,10 @@ NOXFILE = """
 """
 
 
+def long(*values: str) -> ParameterSet:
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
 @pytest.fixture(scope="module")
 def made(prepared: Prepared) -> Prepared:
     for name in PROJECTS:
@@ -54,20 +62,30 @@ def made(prepared: Prepared) -> Prepared:
     return prepared
 
 
-@pytest.fixture(scope="module", params=["uv", "virtualenv"])
-def installed(
-    made: Prepared, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Project]:
-    """Return a project whose session ran: each test takes two of three projects away again."""
-    if request.param == "uv" and importlib.util.find_spec("uv") is None:
+@pytest.fixture(scope="module")
+def machines(made: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+    """Return what returns a project whose session ran, of a backend, made at its first use.
+
+    Each test takes two of three projects away again.
+    """
+
+    @functools.cache
+    def machine(backend: str) -> Project:
+        project = made.copy(tmp_path_factory.mktemp(backend))
+        project.env |= {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1"}
+        project.env |= {"UV_HTTP_RETRIES": "0", "PIP_RETRIES": "0"}
+        project.write("noxfile.py", NOXFILE.format(backend=backend, project=None))
+        project.nox("-s", "tests").ok()
+        return project
+
+    return machine
+
+
+@pytest.fixture
+def installed(machines: Callable[[str], Project], backend: str) -> Project:
+    if backend == "uv" and importlib.util.find_spec("uv") is None:
         pytest.skip("uv is not installed")
-    project = made.copy(tmp_path_factory.mktemp("installed"))
-    project.env |= {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0"}
-    project.env |= {"UV_HTTP_RETRIES": "0"}
-    project.write("noxfile.py", NOXFILE.format(backend=request.param, project=None))
-    project.nox("-s", "tests").ok()
-    yield project
-    project.close()
+    return machines(backend)
 
 
 def pages(index: LocalIndex, *, mark: str = "") -> dict[str, Answer]:
@@ -149,12 +167,8 @@ LONG = {("virtualenv", "no such project"), ("virtualenv", "a broken page")}
 
 
 @pytest.mark.parametrize(
-    ("installed", "failure"),
-    [
-        pytest.param(*case, marks=pytest.mark.long if case in LONG else ())
-        for case in itertools.product(("uv", "virtualenv"), FAILURES)
-    ],
-    indirect=["installed"],
+    ("backend", "failure"),
+    [long(*case) if case in LONG else case for case in itertools.product(BACKENDS, FAILURES)],
 )
 def test_only_the_pin_that_failed_is_named(
     installed: Project, made: Prepared, failure: str
@@ -170,7 +184,10 @@ def test_only_the_pin_that_failed_is_named(
     assert not [*(installed.root / ".nox" / "tests").rglob("install.log")]
 
 
-@pytest.mark.parametrize("reason", ["eats data", ""])
+@pytest.mark.parametrize(
+    ("backend", "reason"),
+    [("uv", "eats data"), ("virtualenv", "eats data"), ("uv", ""), long("virtualenv", "")],
+)
 def test_a_pin_that_was_yanked_is_told(installed: Project, made: Prepared, reason: str) -> None:
     """It is installed, as it is pinned, and with its line the user hears of it."""
     with ScriptedIndex(NOT_FOUND, pages(made.index, mark=f' data-yanked="{reason}"')) as scripted:
@@ -183,6 +200,7 @@ def test_a_pin_that_was_yanked_is_told(installed: Project, made: Prepared, reaso
     assert "extra" not in versions
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_no_index_is_needed_where_all_is_there(installed: Project) -> None:
     installed.nox("-s", "tests").ok()
     with RefusingIndex() as refusing:
@@ -190,6 +208,7 @@ def test_no_index_is_needed_where_all_is_there(installed: Project) -> None:
     assert "app runs" in run.output
 
 
+@pytest.mark.parametrize("backend", ["uv", long("virtualenv")])
 def test_a_project_that_cannot_be_built(installed: Project) -> None:
     """Nothing that is locked is to blame."""
     noxfile = installed.read("noxfile.py")
