@@ -138,17 +138,20 @@ def _install(installer: Installer, arguments: list[str], wanted: Wanted) -> None
     """
     log = wanted.venv.notes / "install.log"
     log.unlink(missing_ok=True)
+    log.parent.mkdir(exist_ok=True)
+    log.touch(mode=0o600)  # pip writes the folders of this machine into it, and whole URLs
     try:
         installer.install(arguments, log)
     except InstallError as error:
         left = wanted.look().differences
         said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-        log.unlink(missing_ok=True)
         _, found, errors = said.partition("ERROR: ")
         named = [each for each in left if found and _names(errors, each.pin)] or left
         shown = [f"  {each.pin.shown} ({each.place})" for each in named[:_SHOWN]]
         more = [f"  and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
         raise InstallError("\n".join([error.message, *shown, *more]), hint=error.hint) from error
+    finally:
+        log.unlink(missing_ok=True)
 
 
 def _names(text: str, pin: Pin) -> bool:
