@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -106,7 +107,7 @@ class Cache:
 def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache:
     """Open the user's cache, in `NOX_LOCK_CACHE_DIR` or the platform's folder for caches.
 
-    One that cannot be made or written is done without, with a warning.
+    One that cannot be made or written, or is not the user's own, is done without, with a warning.
 
     Raises:
         ConfigError: for a `NOX_LOCK_TIMEOUT` that is no number of seconds.
@@ -118,18 +119,43 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
         import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
 
         folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
+    why = "cannot be written"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        places = [folder / part for part in _PARTS]
-        for place in places:
-            place.mkdir(parents=True, exist_ok=True)
-        writable = all(os.access(place, os.W_OK | os.X_OK) for place in places)
+        if not (stranger := _belongs_to_others(folder)):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _close_to_others(folder)
+            places = [folder / part for part in _PARTS]
+            for place in places:
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if all(os.access(place, os.W_OK | os.X_OK) for place in places):
+                return Cache(folder, timeout)
+        why = stranger or why
     except OSError:
-        writable = False
-    if not writable:
-        warn(f"the cache folder cannot be written ({VARIABLE} names another): going on without")
-        return Cache(None, timeout)
-    return Cache(folder, timeout)
+        pass  # as one that cannot be written
+    warn(f"the cache folder {why} ({VARIABLE} names another): going on without")
+    return Cache(None, timeout)
+
+
+def _belongs_to_others(folder: Path) -> str:
+    """Say what gives others a hand in a folder; empty for nothing.
+
+    What is compiled with stands there. A link of the system's, such as macOS's ``/tmp``, is none.
+    """
+    if sys.platform == "win32":  # the user's profile is the user's own, by its access lists
+        return ""
+    me = os.geteuid()
+    for place in (*reversed(folder.parents), folder):
+        if place.is_symlink() and place.lstat().st_uid not in {0, me}:
+            return "is reached through a link of another user"
+    if folder.exists() and folder.stat().st_uid != me:
+        return "belongs to another user"
+    return ""
+
+
+def _close_to_others(folder: Path) -> None:
+    """Let nobody else look into a folder, or put anything there."""
+    if sys.platform != "win32" and folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
 
 
 def make_key(*facts: str) -> str:

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
 from nox_lock._index_log import index_failure, mask
+from nox_lock._wording import without_folders
 
 if TYPE_CHECKING:
     from nox_lock._entries import Entry
@@ -79,6 +80,7 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     said = _EXCEPTION.sub("", lines[-1]) if lines else "(it said nothing)"
     file, line = _place(said, inputs)
+    said = without_folders(said)
     return CompileError(f"pip-tools failed: {said}", kind="other", file=file, line=line)
 
 
@@ -224,7 +226,7 @@ def _build(output: str, inputs: Inputs) -> CompileError | None:
     lines = [line.strip() for line in output.splitlines() if re.search(r"[Ee]rror", line)]
     return _placed(
         f"{name or 'a project'} has to be built to be locked, and its build failed: "
-        f"{_EXCEPTION.sub('', lines[-1] if lines else found[0])[:300]}",
+        f"{without_folders(_EXCEPTION.sub('', lines[-1] if lines else found[0]))[:300]}",
         "build",
         name,
         _origin(name, output, inputs) if name else None,
@@ -237,7 +239,7 @@ def _tool(output: str) -> CompileError | None:
     if not found:
         return None
     return CompileError(
-        f"pip-tools does not work here: {found[-1]}",
+        f"pip-tools does not work here: {without_folders(found[-1])}",
         kind="tool",
         hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.2" pip',
     )

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from nox_lock import _syntax, _witness
 from nox_lock._errors import RequirementsError
 from nox_lock._projects import metadata_digest
-from nox_lock._wording import CREDENTIAL, quoted
+from nox_lock._wording import has_password, has_token, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +29,7 @@ URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORE
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@"
 _EMPTY_MARKER = r"\s*;\s*$"
+_EDITABLE = r"-e|--e(?!x)"
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
@@ -263,17 +264,19 @@ def refuse_bad_url(url: str, where: Where) -> None:
         )
 
 
-def has_password(text: str) -> bool:
-    """Tell whether a literal password stands in a URL; ``${NAME}`` is none."""
-    return "@" in text and re.search(CREDENTIAL, text) is not None
-
-
 def refuse_secrets(line: str, where: Where) -> None:
-    """Refuse a line with a password in a URL.
+    """Refuse a line with a password in a URL, or an index line with a token.
 
     Raises:
         RequirementsError: naming the place.
     """
+    if line.startswith("-") and has_token(line) and not re.match(_EDITABLE, line):
+        raise fault(
+            "a user name without a password stands here: it is a token, mostly, and would go into "
+            "the lock file",
+            where,
+            "Write it as ${NAME} and set that variable, or move the index to pip's configuration.",
+        )
     if has_password(line):
         raise fault(
             "a password stands here in clear, and would go into the lock file",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -54,18 +53,21 @@ def write_all(texts: Mapping[Path, str]) -> None:
 
 def _write_beside(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    # Made here and by nobody else, with the mode that the system gives a new file: to ask for
+    # the user's mask would be to change it, for all threads.
+    with temporary.open("xb") as file:
+        try:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(_mode(path))
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    return Path(temporary)
+            _keep_mode(path, temporary)
+        except BaseException:
+            file.close()
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+    return temporary
 
 
 def _put_back(old: Mapping[Path, bytes | None]) -> None:
@@ -78,14 +80,10 @@ def _put_back(old: Mapping[Path, bytes | None]) -> None:
                 _write_beside(place, before.decode()).replace(place)
 
 
-def _mode(path: Path) -> int:
-    """Return the mode of the file that is replaced, else that of any new file."""
-    try:
-        return path.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+def _keep_mode(path: Path, temporary: Path) -> None:
+    """Give a file the mode of the one that it replaces, if any."""
+    with suppress(FileNotFoundError):
+        temporary.chmod(path.stat().st_mode & 0o777)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -38,6 +38,7 @@ _YANKED = re.compile(
     r"is a yanked version: '(\S+)' candidate \(version (\S+) at .*\n.*Reason for being yanked: (.*)"
 )
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]*@")
+_QUERY = re.compile(r"((?:\w+://|url: /)[^\s?#'\"]*\?)[^\s#'\",;)]+")
 # In this order: a TLS failure may be told as a connection that failed.
 _FAILURES = (
     (("certificate", "ssl"), "TLS failed: its certificate is not trusted, or it speaks no TLS"),
@@ -124,8 +125,8 @@ def offers(log: str) -> set[Offer]:
 
 
 def mask(text: str) -> str:
-    """Return `text` without the user names and passwords of its URLs."""
-    return _CREDENTIALS.sub(r"\1****@", text)
+    """Return `text` without the user names, passwords and queries of its URLs."""
+    return _QUERY.sub(r"\1****", _CREDENTIALS.sub(r"\1****@", text))
 
 
 def index_failure(output: str, log: str) -> CompileError | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import ToolchainError
+from nox_lock._wording import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,7 +102,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
         check=False,
     )
     if result.returncode != 0:
-        reason = result.stderr.strip().splitlines()
+        reason = without_folders(result.stderr.strip()).splitlines()
         raise ToolchainError(
             f"pip cannot read its configuration: {reason[-1] if reason else 'no reason given'}",
             hint="See `pip config debug`.",

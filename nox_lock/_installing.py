@@ -150,6 +150,11 @@ def make_equal(wanted: Wanted, installer: Installer, voice: Voice) -> None:
         if extras := wanted.extras(contents):
             installer.uninstall(extras)
             contents = wanted.look()
+            if left := wanted.extras(contents):
+                raise EnvironmentMismatchError(
+                    f"not locked, and could not be taken away: {', '.join(left)}",
+                    hint=f"Run: {wanted.remake}",
+                )
         _prove(wanted, contents)
 
 
@@ -162,6 +167,8 @@ def _install(installer: Installer, arguments: list[str], wanted: Wanted, voice: 
     log = wanted.venv.notes / "install.log"
     log.unlink(missing_ok=True)
     pending = wanted.look().differences
+    log.parent.mkdir(exist_ok=True)
+    log.touch(mode=0o600)  # pip writes the folders of this machine into it, and whole URLs
     try:
         installer.install(arguments, log)
         voice.warn(*withdrawn(_read(log), pending))

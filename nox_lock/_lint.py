@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 
 from nox_lock import _lockfile
 from nox_lock._coverage import bare_url
-from nox_lock._entries import has_password
 from nox_lock._pins import HASH_LENGTHS
 from nox_lock._target import holds
 from nox_lock._verdict import Reason
-from nox_lock._wording import quoted
+from nox_lock._wording import has_password, has_token, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ _COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
 def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Yield what makes a lock file `invalid`: secrets, pins without a hash, strange URLs."""
     for option in lock.options:
-        if has_password(option.text):
+        if has_password(option.text) or has_token(option.text):
             yield Reason("a password stands here in clear", planned.path, option.line)
     hashed = lock.hashed and planned.settings.generate_hashes
     for pin in _own(lock):

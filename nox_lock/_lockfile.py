@@ -128,6 +128,9 @@ def _with_included(lock: LockFile, root: Path, file: str, seen: set[str]) -> Loc
         path = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
         if path in seen:
             continue
+        if path.startswith(("../", "/")):
+            problems.append(Problem(f"it includes {path}, which is outside the project", line))
+            continue
         if len(seen) > _MOST:
             told = f"more than {_MOST} lock files include each other"
             raise LockFileError(told, file=file, line=line, hint="Take this line out.")

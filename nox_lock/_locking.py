@@ -109,7 +109,7 @@ class Locker:
         before = planned.existing
         if together is None and self.is_done(planned):
             return Outcome(planned, UP_TO_DATE)
-        refuse_foreign(planned, overwrite=self.wishes.overwrite)
+        self.refuse(planned)
         if not planned.here:
             fresh = before is not None and judge(planned).fresh
             return Outcome(planned, UP_TO_DATE if fresh else WAITS)
@@ -147,6 +147,20 @@ class Locker:
             return ()
         asked = () if self.wishes.upgrade else names
         return tuple(find_held(made, offers(compiled.log), asked))
+
+    def refuse(self, planned: Planned) -> None:
+        """Refuse to write a lock file where something else stands, or outside the project.
+
+        Raises:
+            LockFileError: saying what, and the ways out.
+        """
+        refuse_foreign(planned, overwrite=self.wishes.overwrite)
+        if not (self.root / planned.path).resolve().is_relative_to(self.root.resolve()):
+            raise LockFileError(
+                "a link leads out of the project here: nothing is written there",
+                file=planned.path,
+                hint="Put a file or folder in the place of the link.",
+            )
 
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
         if together is None:

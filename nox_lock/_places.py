@@ -17,6 +17,7 @@ from nox_lock._lockfile import is_stamped
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 from nox_lock._target import SYSTEM, parse_target, running_platform
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -28,6 +29,13 @@ _SUFFIX = ".txt"
 _TARGET = r"(?:pypy)?\d+\.\d+t?"
 _DEPTH = 3
 _NAME = r"[\w.-]+"
+# What Windows takes for a device, or another name; or what leads out of the folder.
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_UNPORTABLE = (
+    r"(?<![^/])(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])"
+    r"(?=\s*(?:[./:]|$))[^/]*"
+    r'|[^/]*[. ](?=/|$)|[^/]*[<>:"|?*][^/]*'
+)
 # Folders that hold no lock files, and may be large.
 _ELSEWHERE = ("node_modules", "site-packages", "__pycache__", "build", "dist")
 
@@ -48,7 +56,8 @@ def lockfile_path(
     each platform; `system` is the `sys.platform` the file is for.
 
     Raises:
-        ConfigError: for a pattern that gives several files one path.
+        ConfigError: for a pattern that gives several files one path, or one that is none on
+            another system.
     """
     pattern = lock.lockfile
     if pattern is None:
@@ -64,13 +73,22 @@ def lockfile_path(
                 hint=f"Such as: {posixpath.splitext(pattern)[0]}-{name}"
                 f"{posixpath.splitext(pattern)[1]}",
             )
-    return pattern.format(
+    path = pattern.format(
         name=lock.name,
         stem=posixpath.basename(_stem(lock)),
         python=target,
         platform=system,
         machine=running_platform().machine,
     )
+    if found := re.search(_UNPORTABLE, path, re.IGNORECASE):
+        raise ConfigError(
+            f"`{lock.lockfile_key}` gives {quoted(path)}: not every system can have a file "
+            f"{quoted(found[0])}",
+            file=FILE,
+            hint="Name it otherwise: CON, NUL and the like, a dot or blank at the end, and any "
+            'of < > : " | ? * mean something else on Windows.',
+        )
+    return path
 
 
 def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Place | None:

@@ -108,6 +108,8 @@ class _Planner:
         self.files = Files(root, expected=self._is_lock_file)
         self.owners = Owners(config.locks.values())
         self.planned: dict[str, Planned] = {}
+        # By path as those systems have it that know no upper case.
+        self._taken: dict[str, Planned] = {}
         self._inputs: dict[str, Inputs] = {}
         self._lowers: dict[str, dict[str, str]] = {}
         self._roots = {name: roots_of(lock, self.files) for name, lock in self.locks.items()}
@@ -159,10 +161,9 @@ class _Planner:
         self, lock: LockConfig, target: Target, system: str, path: str, existing: LockFile | None
     ) -> None:
         inputs = self._read(lock)
-        if path in self.planned or path in (*inputs.files, *inputs.pending):
-            other = "one of its inputs"
-            if path in self.planned:
-                other = f"lock {self.planned[path].name!r}"
+        taken = self._taken.get(path.casefold())
+        if taken is not None or path in (*inputs.files, *inputs.pending):
+            other = "one of its inputs" if taken is None else f"lock {taken.name!r}"
             raise self._shared(lock.name, path, other)
         below = self._below(lock, target, system)
         _refuse_other_targets(lock, target, inputs, below, self.owners)
@@ -185,7 +186,7 @@ class _Planner:
         if lock.constraints:
             constrained = _read(lock, self.files, self.environ, planned.constraints)
             planned = planned._replace(inputs=constrained)
-        self.planned[path] = planned
+        self.planned[path] = self._taken[path.casefold()] = planned
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
         """Return the lock file that one which does not stand yet takes the place of."""

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nox_lock import _lockfile
 from nox_lock._errors import (
     BlockedError,
     InterpreterMissingError,
@@ -239,7 +240,15 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
     if locker.wishes.dry_run:
         return dict(made)
     try:
+        for each in made.values():
+            if isinstance(each, Outcome) and each.text is not None:
+                # A compile takes its time: what stands there now may be another's.
+                now = _lockfile.read(locker.root, each.planned.path)
+                locker.refuse(each.planned._replace(existing=now))
         write_all({locker.root / path: text for path, text in texts.items()})
+    except LockFileError as error:
+        left = {path: BlockedError(error.file or path, file=path) for path in texts}
+        return {**made, **left, error.file or "": error}
     except OSError as error:
         said = f"cannot be written: {error.strerror}; it is as it was"
         return {**made, **{path: LockFileError(said, file=path) for path in texts}}

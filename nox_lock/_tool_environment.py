@@ -22,6 +22,7 @@ from nox_lock._errors import InterpreterMissingError, ToolchainError
 from nox_lock._index_log import index_failure, mask
 from nox_lock._indexes import NARROWING, module_command, pip_environment, uv_environment
 from nox_lock._target import Target, running_target, site_packages
+from nox_lock._wording import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,8 +54,6 @@ _WHO = (
     "os.path.realpath(getattr(sys, '_base_executable', None) or sys.executable), sep='\\n')"
 )
 _ERROR_LINE = re.compile(r"^(?:error|ERROR|[\w.]*(?:Error|Exception)):? .*", re.MULTILINE)
-# The folders of an absolute path, not those of a URL.
-_FOLDERS = re.compile(r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +255,4 @@ def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.Compl
 def _reason(text: str) -> str:
     """Return the last line that tells of an error, else the last; no secret and no folder in it."""
     told = _ERROR_LINE.findall(text) or [line for line in text.splitlines() if line.strip()]
-    return _FOLDERS.sub("", mask(told[-1].strip())) if told else "no reason given"
+    return without_folders(mask(told[-1].strip())) if told else "no reason given"

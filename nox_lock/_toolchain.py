@@ -91,7 +91,7 @@ def find_toolchain(  # noqa: PLR0913  (each is another thing that a compile has 
     if cache.folder is None:
         raise ToolchainError(
             f"Python {target} needs an environment with pip-tools, and the cache folder, "
-            "where it would be kept, cannot be written"
+            "where it would be kept, cannot be used"
         )
     home = cache.folder / "tools" / f"{target}-pip-tools-{version}"
     seen = _ready_file(home)

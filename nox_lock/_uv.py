@@ -48,6 +48,7 @@ _READ = {
     "--pre",
     "--trusted-host",
 }
+_ADDRESSES = ("index-url", "extra-index-url", "find-links")
 _TO_BUILD = re.compile(
     r"Wheels are required for `([^`]+)`|([\w.-]+)(?:\{[^}]*\})?(?:[=<>]=?\S+)? has no usable wheels"
 )
@@ -62,12 +63,12 @@ def find_uv() -> list[str] | None:
 
 
 def reads_alike(order: Order) -> bool:
-    """Tell whether uv reads the inputs of an order as pip does."""
+    """Tell whether uv reads the inputs of an order as pip does, and keeps nothing it should not."""
     inputs = order.planned.inputs
     return (
         not inputs.remote
         and not inputs.dynamic
-        and all(option.name in _READ for option in inputs.options)
+        and all(option.name in _READ and "?" not in option.value for option in inputs.options)
         and not any(entry.editable for entry in inputs.entries)
     )
 
@@ -92,6 +93,9 @@ class Uv:
         allowed = self.resolver.indexes.allowed.get("uploaded-prior-to")
         day = order.planned.settings.uploaded_prior_to or allowed
         if day and _moment(day) is None:
+            return []
+        # Its own cache would keep the whole address, and a query is where tokens stand.
+        if any("?" in self.resolver.indexes.allowed.get(name, "") for name in _ADDRESSES):
             return []
         output, overrides = folder / "requirements.txt", folder / "overrides.txt"
         mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)

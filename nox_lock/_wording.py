@@ -10,7 +10,15 @@ from pathlib import Path
 from nox_lock._errors import ConfigError, NoxLockError, SystemRefusedError
 
 # A user name alone is no secret, but one with an empty password is a token.
-CREDENTIAL = r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@"
+_LOGIN = r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@"
+# One alone that a web server is told is a token mostly; repositories have users such as git.
+_USER = r"(?<![\w+])(?P<scheme>https?:)//(?!\$\{[A-Z0-9_]+\}@)[^/@\s:\"']+@"
+_QUERY = (
+    r"(?P<name>[?&](?:[\w.-]*[-_.])?(?:\w*token|secret|passw(?:or)?d|auth|credential|"
+    r"(?:api|access)[-_]?key|sig(?:nature)?)=)(?!\$\{[A-Z0-9_]+\}(?![^&#\s\"']))[^&#\s\"'*]+"
+)
+# The folders of an absolute path, not those of a URL.
+_FOLDERS = re.compile(r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+")
 _LONGEST = 120
 _MENDS = {
     "ENOENT": "Make it, or take out what names it.",
@@ -34,7 +42,10 @@ def presentable(text: str) -> str:
     A terminal obeys control characters, and marks of direction make a text look like another.
     """
     if "@" in text:
-        text = re.sub(CREDENTIAL, "//****@", text)
+        text = re.sub(_LOGIN, "//****@", text)
+        text = re.sub(_USER, r"\g<scheme>//****@", text, flags=re.IGNORECASE)
+    if "?" in text:
+        text = re.sub(_QUERY, r"\g<name>****", text, flags=re.IGNORECASE)
     if text.isprintable():
         return text
     return "".join(
@@ -43,9 +54,26 @@ def presentable(text: str) -> str:
     )
 
 
+def has_password(text: str) -> bool:
+    """Tell whether a literal password stands in a URL; ``${NAME}`` is none."""
+    return ("@" in text and re.search(_LOGIN, text) is not None) or (
+        "?" in text and re.search(_QUERY, text, re.IGNORECASE) is not None
+    )
+
+
+def has_token(text: str) -> bool:
+    """Tell whether a user name stands alone where a web server is told it."""
+    return "@" in text and re.search(_USER, text, re.IGNORECASE) is not None
+
+
 def quoted(text: str) -> str:
     """Return a text as an error quotes it: on one line, and of a long one the beginning."""
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def without_folders(text: str) -> str:
+    """Return what another tool said with files by their own names: the rest is this machine's."""
+    return _FOLDERS.sub("", text)
 
 
 def mend_of(error: OSError) -> str:

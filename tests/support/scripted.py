@@ -72,6 +72,10 @@ class ScriptedIndex:
         """Return the address of the index."""
         return f"http://{self.host}/simple/"
 
+    def wait(self, seconds: float = 120) -> None:
+        """Return once something was asked."""
+        assert self._server.reached.wait(seconds), "nothing was asked"
+
     @property
     def asked(self) -> list[str]:
         """Return the paths that were asked for."""
@@ -101,6 +105,7 @@ class _Server(ThreadingHTTPServer):
         self.answer = answer
         self.pages = pages
         self.asked: list[str] = []
+        self.reached = threading.Event()
         self.ended = threading.Event()
         super().__init__((LOOPBACK, 0), _Handler)
 
@@ -114,6 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        self.server.reached.set()
         project = self.path.rstrip("/").rpartition("/")[2]
         answer = self.server.pages.get(project, self.server.answer)
         if answer.hangs:
