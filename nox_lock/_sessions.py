@@ -1,6 +1,6 @@
 """Where nox-lock meets nox: sessions, the decorator, options, and the one error boundary.
 
-The only module that imports nox.
+Beside `_host`, the only module that imports nox.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import nox
 import nox.registry
-from nox.command import CommandFailed
-from nox.virtualenv import InterpreterNotFound, VirtualEnv
+from nox.virtualenv import InterpreterNotFound
 
-from nox_lock._errors import ConfigError, InstallError, InterpretersMissingError, NoxLockError
+from nox_lock._errors import ConfigError, InterpretersMissingError, NoxLockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from nox_lock._config import Config
+    from nox_lock._host import SessionHost
     from nox_lock._installing import Wanted
     from nox_lock._planned import Planned
     from nox_lock._providing import Project
@@ -174,7 +173,6 @@ class _Provided(NamedTuple):
     """
 
     names: Sequence[str]
-    host: _Host
     seal: Seal
     wanted: Wanted | None
 
@@ -190,19 +188,26 @@ def _provide(
             return None
         from nox_lock._seal import look  # noqa: PLC0415
 
-        host, wanted = _Host(session), None
+        wanted = None
+        location = Path(session.virtualenv.location).resolve()
         in_ci = bool(os.environ.get("CI"))
-        seal = look(host.location, repr((names, project, constrain, in_ci, _told_by_noxfile())))
+        seal = look(location, repr((names, project, constrain, in_ci, _told_by_noxfile())))
         paths = seal.told(os.environ)
         if paths is None:
             from nox_lock._providing import provide  # noqa: PLC0415
 
-            wanted = provide(names, project, host, seal, constrain=constrain)
+            wanted = provide(names, project, _host(session), seal, constrain=constrain)
         else:
-            host.output(f"{host.name} holds exactly what is locked in {paths}")
+            nox.logger.logger.output(f"{session.name} holds exactly what is locked in {paths}")
         if constrain:
             session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), seal.constraints))
-        return _Provided(names, host, seal, wanted)
+        return _Provided(names, seal, wanted)
+
+
+def _host(session: nox.Session) -> SessionHost:
+    from nox_lock._host import SessionHost  # noqa: PLC0415  (only when there is work)
+
+    return SessionHost(session, _voice(session), _plan)
 
 
 def _record_body(session: nox.Session, provided: _Provided | None) -> None:
@@ -213,7 +218,7 @@ def _record_body(session: nox.Session, provided: _Provided | None) -> None:
     from nox_lock._providing import look_up  # noqa: PLC0415
 
     try:
-        wanted = provided.wanted or look_up(provided.names, provided.host)
+        wanted = provided.wanted or look_up(provided.names, _host(session))
         for line in record_body(wanted):
             told = f"changed by this session itself, and repaired by the next run: {line}"
             _voice(session).warn(told)
@@ -244,95 +249,6 @@ def _voice(session: nox.Session) -> Voice:
 
     unicode = speaks_unicode(sys.stderr.encoding)
     return Voice(session.log, session.warn, _lock_command(), unicode=unicode)
-
-
-class _Host:
-    """A session, as `_providing` knows it; what installs in it is pip, or uv."""
-
-    def __init__(self, session: nox.Session) -> None:
-        self.session = session
-        self.name = session.name
-        self.voice = _voice(session)
-        self.plan = _plan
-
-    @property
-    def location(self) -> Path:
-        return Path(self.session.virtualenv.location).resolve()
-
-    @property
-    def remake_command(self) -> str:
-        return f"nox --reuse-venv=never -s {shlex.quote(self.name)}"
-
-    @property
-    def installer(self) -> _Installer:
-        return _Installer(self.session)
-
-    def installs(self) -> bool:
-        """Tell whether nox installs in this session: not under -R or --no-install.
-
-        nox has no other public way to ask; see `session.run_install` in its documentation.
-        """
-        return self.session.run_install("python", "-V", silent=True, log=False) is not None
-
-    def remake(self) -> bool:
-        made = self.session.virtualenv
-        if not isinstance(made, VirtualEnv):
-            return False
-        made.reuse_existing = False
-        made.create()
-        return True
-
-    def output(self, line: str) -> None:
-        nox.logger.logger.output(line)
-
-
-class _Installer:
-    """What installs in a session: pip, or uv with the indexes that pip is told of."""
-
-    def __init__(self, session: nox.Session) -> None:
-        from nox_lock._indexes import (  # noqa: PLC0415
-            REPOSITORY,
-            read_index_settings,
-            uv_environment,
-        )
-
-        self.session = session
-        self.by_uv = session.venv_backend == "uv"
-        # What a git hook says of its own repository would mislead a clone, or a build.
-        self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
-        if self.by_uv:
-            self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
-
-    def install(self, arguments: list[str], log: Path | None = None) -> None:
-        try:
-            if log is None:
-                self.session.install(*arguments, env=self.environ)
-            elif self.by_uv:
-                self._install_by_uv(arguments, log)
-            else:
-                self.session.install(*arguments, env={**self.environ, "PIP_LOG": str(log)})
-        except CommandFailed as error:
-            raise InstallError("the installer failed") from error
-
-    def _install_by_uv(self, arguments: list[str], log: Path) -> None:
-        """Keep what uv says, and show it as nox does: in verbose mode, or when uv fails."""
-        show = nox.logger.logger.error
-        try:
-            with log.open("w", encoding="utf-8") as stderr:
-                self.session.install(*arguments, env=self.environ, stderr=stderr)
-            show = nox.logger.logger.output
-        finally:
-            if said := log.read_text(encoding="utf-8", errors="replace"):
-                show(said)
-
-    def uninstall(self, names: list[str]) -> None:
-        command = ["uv", "pip", "uninstall"]
-        if not self.by_uv:
-            command = ["python", "-m", "pip", "uninstall", "--yes"]
-        try:
-            self.session.run_install(*command, *names, env=self.environ, silent=True)
-        except CommandFailed as error:
-            raise InstallError(f"could not be taken away: {', '.join(names)}") from error
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:

@@ -1,0 +1,107 @@
+"""A nox session as the core sees it: where its environment is, and what installs there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+from nox.command import CommandFailed
+from nox.virtualenv import VirtualEnv
+
+from nox_lock._errors import InstallError
+from nox_lock._indexes import REPOSITORY, read_index_settings, uv_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nox_lock._config import Config
+    from nox_lock._planned import Planned
+    from nox_lock._voice import Voice
+
+    Plan = Callable[[Iterable[str | None]], tuple[Config, list[Planned]]]
+
+
+class SessionHost:
+    """A session, as `_providing` knows it; what installs in it is pip, or uv."""
+
+    def __init__(self, session: nox.Session, voice: Voice, plan: Plan) -> None:
+        self.session = session
+        self.name = session.name
+        self.voice = voice
+        self.plan = plan
+
+    @property
+    def location(self) -> Path:
+        return Path(self.session.virtualenv.location).resolve()
+
+    @property
+    def remake_command(self) -> str:
+        return f"nox --reuse-venv=never -s {shlex.quote(self.name)}"
+
+    @property
+    def installer(self) -> SessionInstaller:
+        return SessionInstaller(self.session)
+
+    def installs(self) -> bool:
+        """Tell whether nox installs in this session: not under -R or --no-install.
+
+        nox has no other public way to ask; see `session.run_install` in its documentation.
+        """
+        return self.session.run_install("python", "-V", silent=True, log=False) is not None
+
+    def remake(self) -> bool:
+        made = self.session.virtualenv
+        if not isinstance(made, VirtualEnv):
+            return False
+        made.reuse_existing = False
+        made.create()
+        return True
+
+    def output(self, line: str) -> None:
+        nox.logger.logger.output(line)
+
+
+class SessionInstaller:
+    """What installs in a session: pip, or uv with the indexes that pip is told of."""
+
+    def __init__(self, session: nox.Session) -> None:
+        self.session = session
+        self.by_uv = session.venv_backend == "uv"
+        # What a git hook says of its own repository would mislead a clone, or a build.
+        self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
+        if self.by_uv:
+            self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
+
+    def install(self, arguments: list[str], log: Path | None = None) -> None:
+        try:
+            if log is None:
+                self.session.install(*arguments, env=self.environ)
+            elif self.by_uv:
+                self._install_by_uv(arguments, log)
+            else:
+                self.session.install(*arguments, env={**self.environ, "PIP_LOG": str(log)})
+        except CommandFailed as error:
+            raise InstallError("the installer failed") from error
+
+    def _install_by_uv(self, arguments: list[str], log: Path) -> None:
+        """Keep what uv says, and show it as nox does: in verbose mode, or when uv fails."""
+        show = nox.logger.logger.error
+        try:
+            with log.open("w", encoding="utf-8") as stderr:
+                self.session.install(*arguments, env=self.environ, stderr=stderr)
+            show = nox.logger.logger.output
+        finally:
+            if said := log.read_text(encoding="utf-8", errors="replace"):
+                show(said)
+
+    def uninstall(self, names: list[str]) -> None:
+        command = ["uv", "pip", "uninstall"]
+        if not self.by_uv:
+            command = ["python", "-m", "pip", "uninstall", "--yes"]
+        try:
+            self.session.run_install(*command, *names, env=self.environ, silent=True)
+        except CommandFailed as error:
+            raise InstallError(f"could not be taken away: {', '.join(names)}") from error
