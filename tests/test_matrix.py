@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import re
 import shutil
 import sys
@@ -369,3 +370,46 @@ def test_no_environment(
     assert project.snapshot() == before
     assert not project.exists(".nox/tests")
     project.close()
+
+
+CONDA = """\
+#!/bin/sh
+# What `conda create --yes --prefix LOCATION pip python` leaves, as far as pip and nox-lock see it.
+set -e
+"{python}" -m venv "$4"
+mkdir "$4/conda-meta"
+: > "$4/conda-meta/python-{version}.0-h1_0.json"
+for name in numpy-2.0 dep-1.0; do
+    info="$4/lib/python{version}/site-packages/$name.dist-info"
+    mkdir "$info"
+    echo conda > "$info/INSTALLER"
+    printf 'Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n' "${{name%-*}}" "${{name#*-}}" \
+        > "$info/METADATA"
+    : > "$info/RECORD"
+done
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_conda(made: Prepared, tmp_path: Path) -> None:
+    """The pip inside installs; what conda brought is left alone, but where the lock has it, too."""
+    machine = Machine(made.copy(tmp_path), "conda")
+    script = machine.project.home / "bin" / "conda"
+    script.parent.mkdir()
+    script.write_text(CONDA.format(python=sys.executable, version=HERE), encoding="utf-8")
+    script.chmod(0o755)
+    machine.project.env["PATH"] = os.pathsep.join([str(script.parent), os.environ["PATH"]])
+    machine.project.write("noxfile.py", NOXFILE.format(backend="conda"))
+    first = machine.run().ok()
+    assert "nox > python -m pip install --no-deps --require-hashes" in first.output
+    held = WANTED | {"numpy": "2.0"}
+    assert machine.content() == held
+    for what, command in ((machine.add, UNINSTALL), (machine.remove, SOME), (machine.change, SOME)):
+        what()
+        told = machine.run().ok()
+        [done] = changes(told)
+        assert re.match(command, done)
+        assert machine.content() == held
+    assert changes(machine.run().ok()) == []
+    machine.project.close()
