@@ -179,7 +179,9 @@ def record_project(venv: Environment, root: Path) -> None:
 def _project_digest(root: Path) -> str:
     files = (root / name for name in _PROJECT_FILES)
     return _lockfile.digest(
-        "\0".join(f"{f.name}\0{f.read_text('utf-8')}" for f in files if f.is_file())
+        "\0".join(
+            f"{f.name}\0{f.read_text('utf-8', 'backslashreplace')}" for f in files if f.is_file()
+        )
     )
 
 
