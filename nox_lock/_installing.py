@@ -137,7 +137,7 @@ def make_equal(wanted: Wanted, installer: Installer, voice: Voice) -> None:
                 break
             names = (each.pin.name or "" for each in contents.differences)
             write_note(wanted.venv, _UNFINISHED, " ".join(sorted(names)))
-            for arguments in _runs(wanted, contents.differences, voice.tell):
+            for arguments in _runs(wanted, contents.differences, voice.warn):
                 _install(installer, [*force, *arguments], wanted, voice)
             write_note(wanted.venv, _UNFINISHED, "")
             contents = wanted.look()
@@ -232,7 +232,7 @@ def write_constraints(wanted: Wanted) -> None:
 
 
 def _runs(
-    wanted: Wanted, differences: Collection[Difference], tell: Callable[[str], None]
+    wanted: Wanted, differences: Collection[Difference], warn: Callable[[str], None]
 ) -> Iterator[list[str]]:
     """Yield the arguments of the installer runs that mend differences."""
     for planned in wanted.planned:
@@ -252,7 +252,7 @@ def _runs(
                 continue
             if name == "rest" and planned.existing.hashed:
                 shown = ", ".join(pin.shown for pin in some)
-                tell(f"{planned.path}: installed without a hash: {shown}")
+                warn(f"{planned.path}: installed without a hash: {shown}")
             path = wanted.venv.notes / f"{planned.name}-{name}.txt"
             options = _options(planned, wanted.root)
             write_atomically(path, "\n".join([*options, *map(_line, some), ""]))

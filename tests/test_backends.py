@@ -321,7 +321,10 @@ def test_an_input_that_names_the_project_itself_locks_and_installs(
     assert str(own.root) not in text
     own.nox("-s", "lock-check").ok()
 
-    assert "first 1.0" in own.nox("-s", "tests").ok().output
+    first = own.nox("-s", "tests").ok()
+    assert "first 1.0" in first.output
+    assert f"{LOCK}: installed without a hash: " in first.output
+    assert installs(first) == 2  # those with hashes, and the rest
     assert content(own) == {**WANTED, "my-own": "1.0"}
     own.write("my_own.py", "WORD = 'second'\n")
     index.clear_requests()

@@ -16,7 +16,9 @@ from nox_lock._environment import (
     has_other_python,
     list_installed,
     list_origins,
+    project_is_installed,
     read_note,
+    record_project,
     take_stock,
     write_note,
 )
@@ -92,6 +94,18 @@ def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
     assert find_project(origins, tmp_path) == {"mine": True}
     assert origins["other"] == Origin("https://example.invalid/x.whl")
     assert "broken" not in origins
+
+
+def test_an_editable_project_is_built_again_where_its_build_changed(
+    venv: Environment, tmp_path: Path
+) -> None:
+    told = {"url": tmp_path.as_uri(), "dir_info": {"editable": True}}
+    install(venv, "mine", "1.0", direct_url__json=json.dumps(told))
+    for content in (b"", b"# \xe9, as Latin-1 has it"):
+        (tmp_path / "setup.py").write_bytes(content)
+        assert not project_is_installed(venv, list_installed(venv), tmp_path)
+        record_project(venv, tmp_path)
+        assert project_is_installed(venv, list_installed(venv), tmp_path)
 
 
 def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from support.scripted import BROKEN, NOT_FOUND, Answer, RefusingIndex, ScriptedI
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from _pytest.mark import ParameterSet
 
@@ -182,6 +183,18 @@ def test_only_the_pin_that_failed_is_named(
     assert says in run.output
     assert {"app", "extra"} <= installed.venv_versions("tests").keys()
     assert not [*(installed.root / ".nox" / "tests").rglob("install.log")]
+
+
+def test_a_file_that_was_replaced_is_locked_anew_where_that_is_asked(
+    made: Prepared, tmp_path: Path
+) -> None:
+    """What the error tells to run puts the new hash into the lock."""
+    project = made.copy(tmp_path)
+    wheel = made.index.publish("lib", "1.0", modules={"lib.py": "# another\n"})
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert digest not in project.read(LOCK)
+    project.nox("-s", "lock", "--", "-P", "lib").ok()
+    assert digest in project.read(LOCK)
 
 
 @pytest.mark.parametrize(
