@@ -5,6 +5,7 @@ Who sends a change of a lock file can run our code too: a stamp that is right pr
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -228,3 +229,24 @@ def test_a_session_does_not_take_the_word_of_a_stamp_for_more_than_it_is_of(
     assert planned.existing.stamp is not None
     assert planned.existing.stamp.body == _lockfile.digest(planned.existing.body)
     assert not planned.matches_stamp()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("what", ["a hash", "a hash more", "a pin in the name of another"])
+def test_what_no_file_tells_deep_does(made: Prepared, project: Project, what: str) -> None:
+    """As SECURITY.md says: fresh offline, and not for who asks the index."""
+    wheel = made.index.publish("evil", "6.6.6")
+    real = f"--hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    edits = {
+        "a hash": swapped(r"(dep==1\.0 \\\n    )--hash=\S+", rf"\1{HASH}"),
+        "a hash more": swapped(r"dep==1\.0 \\\n", rf"dep==1.0 \\\n    {HASH} \\\n"),
+        "a pin in the name of another": pinned(f"evil==6.6.6 \\\n    {real}\n    # via app"),
+    }
+    text = stamped(project.root, edits[what](project.read(LOCK)))
+    project.write(LOCK, text)
+    check(project).ok()
+    env = project.environment()
+    run = nox_inside(project.root, "-s", "lock-check", "--", "--deep", env=env).failed()
+    assert re.search(r"requirements\.txt: (stale|invalid)", run.output)
+    assert "evil==6.6.6" in run.output or f"sha256:{'0' * 64}" in run.output
+    assert project.read(LOCK) == text
