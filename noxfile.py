@@ -121,6 +121,15 @@ def _starts(python: str) -> bool:
 
 
 @nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Ask the advisory database about all that our locks pin; what cannot be asked is an error."""
+    session.install("pip-audit")
+    for lock in sorted(Path("requirements").glob("*.txt")):
+        options = ("--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off")
+        session.run("pip-audit", *options, "-r", str(lock), *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure nox-lock beside plain nox and other tools, each in an environment of its own."""
     session.run("python", "benchmarks/bench.py", *session.posargs)

@@ -111,7 +111,8 @@ def _canonical(marker: str) -> str:
 
 def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that an input asks for every pin, directly or through others, as annotated."""
-    if not lock.annotated or not planned.inputs.judgeable:
+    # Under a stamp of ours they were taken away, and the stamp made anew.
+    if not (lock.annotated or lock.as_stamped) or not planned.inputs.judgeable:
         return
     asking, silent = _sorted_by_marker(planned)
     wanted = {entry.name for entry in asking if entry.name}
@@ -133,14 +134,15 @@ def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         }
         reached |= more
         growing = bool(more)
-    for pin in lock.pins:
-        if pin.file or not counts(pin.marker, planned.target, planned.platform):
+    for pin in planned.own_pins:
+        if not counts(pin.marker, planned.target, planned.platform):
             continue
         if _key(pin) in reached or bare_url(pin.url or "-") in wanted:
             continue
         entry = silent.get(pin.name)
         if entry is None:
-            yield Reason(f"{pin.shown} is asked for by no requirement", planned.path, pin.line)
+            told = f"{pin.shown} is asked for by no requirement"
+            yield Reason(told, *planned.place_of(pin))
         else:
             here = f"Python {planned.target} on {planned.platform.system}"
             yield Reason(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile
 from nox_lock._coverage import bare_url, judge_entries, judge_markers, judge_reach
 from nox_lock._lint import find_faults, find_strangers, find_weak
 from nox_lock._target import counts
@@ -47,7 +46,7 @@ def judge(planned: Planned) -> Verdict:
     notes: list[str] = []
     if lock.stamp is None:
         notes.append(f"no stamp: made by {lock.maker or 'another tool'}")
-    elif lock.stamp.body != _lockfile.digest(lock.body):
+    elif not lock.as_stamped:
         notes.append("changed since it was stamped")
     else:
         reasons += find_strangers(planned, lock)
@@ -56,7 +55,7 @@ def judge(planned: Planned) -> Verdict:
         (INVALID if faults else STALE) if reasons else FRESH,
         tuple(dict.fromkeys(reasons)),
         () if reasons else tuple(notes),
-        tuple(find_weak(planned, lock)),
+        tuple(find_weak(planned)),
     )
 
 

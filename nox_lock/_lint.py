@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nox_lock import _lockfile
+from packaging.utils import canonicalize_name
+
 from nox_lock._coverage import bare_url
 from nox_lock._pins import HASH_LENGTHS
 from nox_lock._target import holds
@@ -36,43 +37,46 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         if has_password(option.text) or has_token(option.text):
             yield Reason("a password stands here in clear", planned.path, option.line)
     hashed = lock.hashed and planned.settings.generate_hashes
-    for pin in _own(lock):
+    for pin in planned.own_pins:
         if pin.url and has_password(pin.url):
-            yield Reason("a password stands here in clear", planned.path, pin.line)
+            yield Reason("a password stands here in clear", *planned.place_of(pin))
         if hashed and not pin.hashes and not pin.unhashable:
-            yield Reason(f"{pin.shown} has no hash", planned.path, pin.line)
+            yield Reason(f"{pin.shown} has no hash", *planned.place_of(pin))
         if not HASH_LENGTHS.issuperset(map(len, pin.hashes)):
             wrong = next(each for each in pin.hashes if len(each) not in HASH_LENGTHS)
             said = f"{pin.shown} has {quoted(wrong)}, which is no hash or not all of it"
-            yield Reason(said, planned.path, pin.line)
-    if not _as_stamped(lock):
+            yield Reason(said, *planned.place_of(pin))
+    if not lock.as_stamped:
         yield from find_strangers(planned, lock)
 
 
 def find_strangers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Yield the pins to a direct URL that no input asks for.
 
-    Inputs that ask for a version are met by nothing but a version. What a project asks for by
-    URL is known to its metadata alone: that is left to who knows where the lock comes from.
+    Inputs that ask for a version are met by nothing but a version. A project that is a URL or a
+    folder itself may ask for others so; which, is known to its metadata alone, and that is left
+    to the stamp. What comes from an index asks for nothing from elsewhere.
     """
     if not planned.inputs.judgeable:
         return
     by_name = {entry.name for entry in planned.inputs.entries if entry.url}
     by_url = {bare_url(entry.url) for entry in planned.inputs.entries if entry.url}
-    for pin in _own(lock):
+    versions = {pin.name for pin in lock.pins if pin.version}
+    for pin in planned.own_pins:
         if pin.url is None or pin.name in by_name or bare_url(pin.url) in by_url:
             continue
-        if not _as_stamped(lock):
-            yield Reason(f"no input asks for {_named(pin)}", planned.path, pin.line)
+        askers = [canonicalize_name(via) for via in pin.via if not via.startswith("-")]
+        if not lock.as_stamped or (askers and versions.issuperset(askers)):
+            yield Reason(f"no input asks for {_named(pin)}", *planned.place_of(pin))
             continue
-        if any(not via.startswith("-") for via in pin.via):
+        if askers:
             continue
         for entry in planned.inputs.requirements:
             if entry.name == pin.name and holds(entry.marker, planned.target, planned.platform):
                 yield Reason(f"{entry.text} is not met by {_named(pin)}", *entry.where)
 
 
-def find_weak(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def find_weak(planned: Planned) -> Iterator[Reason]:
     """Yield what is allowed and still not good: a warning each."""
     for line, where in planned.options.items():
         name, _, value = line.partition(" ")
@@ -81,28 +85,19 @@ def find_weak(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)
-    for pin in _own(lock):
+    for pin in planned.own_pins:
         if pin.url is None:
             continue
         if pin.editable:
             yield Reason(
-                f"-e {pin.url} is editable: its code is not locked", planned.path, pin.line
+                f"-e {pin.url} is editable: its code is not locked", *planned.place_of(pin)
             )
         elif re.match(_REPOSITORY, pin.url, re.IGNORECASE) and not re.search(_COMMIT, pin.url):
             said = f"{_named(pin)} names no commit: what stands there can change"
-            yield Reason(said, planned.path, pin.line)
+            yield Reason(said, *planned.place_of(pin))
         elif _is_open(pin.url) and not pin.hashes:
             said = f"{_named(pin)} is not encrypted and has no hash"
-            yield Reason(said, planned.path, pin.line)
-
-
-def _own(lock: LockFile) -> Iterator[Pin]:
-    """Yield the pins that stand in the file itself: those of others are told of there."""
-    return (pin for pin in lock.pins if not pin.file)
-
-
-def _as_stamped(lock: LockFile) -> bool:
-    return lock.stamp is not None and lock.stamp.body == _lockfile.digest(lock.body)
+            yield Reason(said, *planned.place_of(pin))
 
 
 def _named(pin: Pin) -> str:

@@ -92,6 +92,11 @@ class LockFile(NamedTuple):
         return any(pin.via for pin in self.pins)
 
     @property
+    def as_stamped(self) -> bool:
+        """Whether the body is the one that the stamp is of."""
+        return self.stamp is not None and self.stamp.body == digest(self.body)
+
+    @property
     def blank(self) -> bool:
         """Whether it holds nothing but comments."""
         return not (self.pins or self.options or self.problems)

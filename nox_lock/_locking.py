@@ -88,7 +88,7 @@ class Locker:
         lock = planned.existing
         if lock is None or lock.stamp is None or self.compiler.moves(planned):
             return False
-        if lock.stamp.body != _lockfile.digest(lock.body) or not lock.recognised:
+        if not lock.as_stamped or not lock.recognised:
             return False
         return planned.matches_stamp() or judge(planned).fresh
 

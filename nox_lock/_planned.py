@@ -12,10 +12,13 @@ from nox_lock._settings import UNSAFE_PACKAGES, Settings
 from nox_lock._target import Platform, holds, parse_platform, running_platform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from nox_lock._config import LockConfig
     from nox_lock._entries import Where
     from nox_lock._inputs import Inputs
     from nox_lock._lockfile import LockFile
+    from nox_lock._pins import Pin
     from nox_lock._target import Target
 
 
@@ -63,6 +66,22 @@ class Planned(NamedTuple):
     def origin(self) -> LockFile | None:
         """The lock file it starts from: as it stands, else the one it takes the place of."""
         return self.existing if self.existing is not None else self.earlier
+
+    @property
+    def own_pins(self) -> Sequence[Pin]:
+        """The pins of the lock file, but for those of files it includes that are judged there.
+
+        Those are the lock files it builds on; any other file that it names is a part of it.
+        """
+        lock = self.existing
+        if lock is None or not lock.includes:
+            return lock.pins if lock else ()
+        elsewhere = set(_paths_below(self))
+        return [pin for pin in lock.pins if pin.file not in elsewhere]
+
+    def place_of(self, pin: Pin) -> tuple[str, int]:
+        """Return the file and line of a pin."""
+        return pin.file or self.path, pin.line
 
     @property
     def here(self) -> bool:
@@ -143,10 +162,18 @@ class Planned(NamedTuple):
             return False
         return (
             self.system in {"", self.platform.system}
+            and not lock.includes
+            and tuple(option.text for option in lock.options) == tuple(self.options)
             and lock.stamp.inputs == self.digest()
             and lock.stamp.hidden == frozenset(self.hidden())
-            and lock.stamp.body == _lockfile.digest(lock.body)
+            and lock.as_stamped
         )
+
+
+def _paths_below(planned: Planned) -> Iterator[str]:
+    for low in planned.below:
+        yield low.path
+        yield from _paths_below(low)
 
 
 def made_on(existing: LockFile | None, system: str) -> Platform:
