@@ -11,8 +11,9 @@ import json
 import os
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class Cache:
 
     folder: Path | None
     timeout: float = SECONDS
+    _stopped: threading.Event = field(default_factory=threading.Event)
 
     def get(self, key: str) -> Entry | None:
         """Return the entry for `key`, or None; one that does not verify is removed."""
@@ -82,8 +84,12 @@ class Cache:
             yield
             return
         path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
-        with take_turn(path, self.timeout, tell, doing):
+        with take_turn(path, self.timeout, tell, doing, self._stopped.is_set):
             yield
+
+    def stop_waiting(self) -> None:
+        """Let no thread wait in `hold` any longer, since all is about to end."""
+        self._stopped.set()
 
     @contextmanager
     def workshop(self) -> Iterator[Path]:

@@ -28,7 +28,7 @@ CONSTRAINTS = "constraints.txt"
 _NAME = "seal"
 _INTERPRETERS = ("bin/python", "Scripts/python.exe")
 # Notes that are no part of what an environment holds.
-_PASSING = (_NAME, "install.log", "busy.lock")
+_PASSING = (_NAME, "install.log", "busy.lock", "busy.holder")
 
 
 class Seal(NamedTuple):

@@ -181,6 +181,7 @@ def _make_all(
                     if all(each.path in results for each in stack.files):
                         tell(stack, _write(locker, {e.path: results[e.path] for e in stack.files}))
         except BaseException:
+            locker.compiler.cache.stop_waiting()
             locker.compiler.processes.end()
             raise
 

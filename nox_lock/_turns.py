@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import os
+import platform
+import sys
+import time
+import warnings
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._errors import ConfigError, WaitError
 
@@ -16,50 +21,137 @@ if TYPE_CHECKING:
 
 VARIABLE = "NOX_LOCK_TIMEOUT"
 SECONDS = 600.0
+_NOTE = ".holder"
+_SLICE_SECONDS = 0.5
+
+
+class Holder(NamedTuple):
+    """Who holds a file lock, as noted beside it: to be told, nothing depends on it.
+
+    The note is a file of its own, since Windows lets nobody else read a locked one. What a killed
+    process leaves is written over by the next that holds the lock.
+
+    Attributes:
+        pid: the process.
+        machine: the one it runs on; a folder may be shared by several.
+        since: when it took the lock, in seconds since the epoch.
+    """
+
+    pid: int
+    machine: str
+    since: float
+
+    def __str__(self) -> str:
+        there = "" if self.machine == platform.node() else f" on {self.machine}"
+        since = time.strftime("%H:%M:%S", time.localtime(self.since))
+        return f"process {self.pid}{there} since {since}"
 
 
 @contextmanager
 def take_turn(
-    path: Path, timeout: float, tell: Callable[[str], None], doing: str
+    path: Path,
+    timeout: float,
+    tell: Callable[[str], None],
+    doing: str,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
     """Be the only process that is `doing` something; `path` is the file lock for it.
 
-    `timeout` is in seconds; `tell` hears of a wait.
+    `timeout` is in seconds; `tell` hears of a wait. Ctrl-C reaches the main thread alone: another
+    one waits no longer once `stopped`.
 
     Raises:
         WaitError: when another process holds it for longer.
     """
     from filelock import FileLock  # noqa: PLC0415  (7 ms, only when there is work)
 
+    # It goes on with a softer lock, and would say so with a path of this machine.
+    warnings.filterwarnings("ignore", message="flock not supported")
     lock = FileLock(path)
-    held = _acquire(lock, path, timeout, tell, doing)
+    held = _try(lock, path)
+    if held is False:
+        tell(f"waiting for another process that {doing}{_told(path)}")
+        held = _wait(lock, path, timeout, stopped)
+    if held is False:
+        raise WaitError(
+            f"another process that {doing} did not end within {timeout:g} s{_told(path)}: "
+            f"it holds the file lock {'/'.join(path.parts[-3:])}",
+            hint=f"Wait for it or end it; {VARIABLE}=SECONDS waits longer.",
+        )
+    if held is None:
+        yield
+        return
+    note = path.with_suffix(_NOTE)
     try:
+        _write(note)
         yield
     finally:
-        if held:
-            lock.release()
+        with suppress(OSError):
+            note.unlink(missing_ok=True)
+        lock.release()
 
 
-def _acquire(
-    lock: BaseFileLock, path: Path, timeout: float, tell: Callable[[str], None], doing: str
-) -> bool:
-    """Take a file lock; False where the file system has none."""
+def _try(lock: BaseFileLock, path: Path, timeout: float = 0) -> bool | None:
+    """Take a file lock; False while another process has it, None where the system has none."""
     from filelock import Timeout  # noqa: PLC0415
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            tell(f"waiting for another process that {doing}")
-            lock.acquire(timeout=timeout)
-    except Timeout as error:
-        raise WaitError(
-            f"another process that {doing} did not end within {timeout:g} s "
-            f"(it holds the file lock {path.parent.name}/{path.name})",
-            hint=f"Wait for it or end it; {VARIABLE}=SECONDS waits longer.",
-        ) from error
+        lock.acquire(timeout=timeout)
+    except Timeout:
+        return False
     except (OSError, NotImplementedError):
+        return None
+    return True
+
+
+def _wait(
+    lock: BaseFileLock, path: Path, timeout: float, stopped: Callable[[], bool]
+) -> bool | None:
+    """Try again until the time is over; returns what `_try` does."""
+    end = time.monotonic() + timeout
+    held: bool | None = False
+    while held is False and (left := end - time.monotonic()) > 0 and not stopped():
+        held = _try(lock, path, min(left, _SLICE_SECONDS))
+    return held
+
+
+def find_holder(path: Path) -> Holder | None:
+    """Return who holds the file lock `path`; None where that is not known.
+
+    A note of a process that is no more is of one before: whoever holds it now has yet to write.
+    """
+    try:
+        pid, since, machine = path.with_suffix(_NOTE).read_text(encoding="utf-8").split(" ", 2)
+        holder = Holder(int(pid), machine, float(since))
+        str(holder)  # not every number is a time
+    except (OSError, ValueError, OverflowError):
+        return None
+    if holder.pid <= 0:
+        return None
+    return holder if machine != platform.node() or _is_alive(holder.pid) else None
+
+
+def _told(path: Path) -> str:
+    holder = find_holder(path)
+    return f" ({holder})" if holder else ""
+
+
+def _write(note: Path) -> None:
+    with suppress(OSError):
+        text = f"{os.getpid()} {time.time():.0f} {platform.node()}"
+        note.write_text(text, encoding="utf-8")
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a process of this machine runs; True where there is no harmless way to ask."""
+    if sys.platform == "win32":  # signal 0 is Ctrl-C there
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # another user's
+        return True
+    except (ProcessLookupError, OverflowError):
         return False
     return True
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.index import LocalIndex
+from support.inside import nox_inside
 from support.project import NOXFILE, Project
 from support.scripted import (
     BROKEN,
@@ -76,6 +77,7 @@ class Case:
         args: the arguments of nox.
         env: environment variables.
         never: what the output must not hold.
+        compiles: whether it takes a compile to see it; the rest runs in this process.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Case:
     args: tuple[str, ...] = LOCK
     env: Mapping[str, str] = field(default_factory=dict)
     never: tuple[str, ...] = ()
+    compiles: bool = False
 
 
 def inputs(text: str, **files: str) -> dict[str, str | None]:
@@ -177,43 +180,51 @@ CASES = [
         "an unknown project",
         ("requirements.in:2:", "no package index has a project 'no-such-project'", "spelling"),
         inputs("app\nNo_Such.Project>=1\n"),
+        compiles=True,
     ),
     Case(
         "an unknown project that another asks for",
         ("no package index has a project 'nowhere-to-be-found'", "deep", "requirements.in:2"),
         inputs("app\ndeep\n"),
+        compiles=True,
     ),
     Case(
         "a version that does not exist",
         ("requirements.in:2:", "no version meets dep==99", "1.0", "2.0"),
         inputs("app\ndep==99\n"),
         never=("no package index has",),
+        compiles=True,
     ),
     Case(
         "a version for another Python",
         ("requirements.in:2:", "future", "for this Python", ">=3.99"),
         inputs("app\nfuture\n"),
+        compiles=True,
     ),
     Case(
         "a conflict of two requirements",
         ("old 1.0", "new 1.0", "dep<2", "dep>=2", "requirements.in:2", "requirements.in:3"),
         inputs("app\nold\nnew\n"),
         never=("(constraint)",),
+        compiles=True,
     ),
     Case(
         "a conflict with a constraint",
         ("cannot hold together", "dep<2", "old", "requirements.in:2", "limits.txt:2"),
         inputs("app\nold\n-c limits.txt\n") | {"limits.txt": "# no old ones\ndep>=2\n"},
+        compiles=True,
     ),
     Case(
         "a conflict of two demands for one project",
         ("cannot hold together", "dep<2", "dep>=2", "requirements.in:2", "requirements.in:3"),
         inputs("app\ndep<2\ndep>=2\n"),
+        compiles=True,
     ),
     Case(
         "a conflict of a requirement with what another asks for",
         ("cannot hold together", "dep>=2", "dep<2", "requirements.in:2", "requirements.in:3"),
         inputs("app\nold\ndep>=2\n"),
+        compiles=True,
     ),
     Case(
         "a password in an option",
@@ -415,10 +426,15 @@ def fill(project: Project, files: Mapping[str, str | None]) -> None:
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
-def refused(project: Project, *args: str, env: Mapping[str, str] | None = None) -> Run:
+def refused(
+    project: Project, *args: str, env: Mapping[str, str] | None = None, inside: bool = False
+) -> Run:
     """Run nox and see that it fails in words, shows no path and no secret, and changes nothing."""
     before = project.snapshot()
-    run = project.nox(*args, env=env).failed()
+    if inside:
+        run = nox_inside(project.root, *args, env=project.environment(env)).failed()
+    else:
+        run = project.nox(*args, env=env).failed()
     assert run.returncode == 1, run.output
     assert project.snapshot() == before
     # nox itself warns with the noxfile's path of a session that is defined twice.
@@ -431,7 +447,7 @@ def refused(project: Project, *args: str, env: Mapping[str, str] | None = None) 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
 def test_it_is_refused_in_words(case: Case, good: Project) -> None:
     fill(good, case.files)
-    run = refused(good, *case.args, env=case.env)
+    run = refused(good, *case.args, env=case.env, inside=not case.compiles)
     missing = [words for words in case.says if words not in run.output]
     assert not missing, run.output
     assert not [words for words in case.never if words in run.output], run.output
@@ -487,7 +503,7 @@ def test_an_own_session_after_add_sessions(good: Project) -> None:
 @pytest.mark.parametrize("args", [LOCK, CHECK, TESTS], ids=["lock", "lock-check", "tests"])
 def test_an_error_is_told_once(args: tuple[str, ...], good: Project) -> None:
     fill(good, inputs("app ==\n"))
-    run = refused(good, *args)
+    run = refused(good, *args, inside=True)
     told = [line for line in run.output.splitlines() if "requirements.in:1" in line]
     assert len(told) == 1, run.output
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import nox
@@ -166,20 +168,133 @@ def test_sessions_side_by_side_compile_once(crowd: Crowd, index: LocalIndex) -> 
     assert index.requests() == []
 
 
+def test_checkouts_at_different_states_keep_to_their_own(crowd: Crowd, index: LocalIndex) -> None:
+    """Two checkouts of one repository with different inputs, three rounds: never the other's."""
+    index.publish("lib", "2.0")
+    ways = {"left": "app\nlib<2\n", "right": "app\nlib>=2\n"}
+    right = {"app\nlib<2\n": "1.0", "app\nlib>=2\n": "2.0"}
+    clones = [crowd.checkout(name) for name in ways]
+    texts = list(ways.values())
+    total = 0
+    for _ in range(3):
+        for clone, text in zip(clones, texts, strict=True):
+            clone.write("requirements.in", text)
+            (clone.root / LOCK).unlink(missing_ok=True)
+        runs = [run.ok() for run in finish(*(clone.start_nox("-s", "lock") for clone in clones))]
+        total += compiled(*runs)
+        for clone, text in zip(clones, texts, strict=True):
+            assert pins(clone.read(LOCK)) == {"app": "1.0", "lib": right[text]}
+        texts.reverse()  # each checks out the other's branch
+    assert total == 2
+
+
 @pytest.mark.long
-def test_sixteen_compile_once(crowd: Crowd, index: LocalIndex) -> None:
-    """Eight on one checkout and eight clones, all at once, three times: one compile each time."""
+def test_sixty_four_compile_once(crowd: Crowd, index: LocalIndex) -> None:
+    """Half on one checkout and half on clones of it, all at once: 1 compile, 64 successes."""
     cost = crowd.cost_of_one()
-    for turn in range(3):
-        one = crowd.checkout(f"{turn}-one")
-        clones = [crowd.checkout(f"{turn}-clone-{number}") for number in range(8)]
-        everybody = [one] * 8 + clones
-        for checkout in {one, *clones}:
-            checkout.write("requirements.in", f"app\nlib!=0.{turn}\n")
-        index.clear_requests()
-        processes = [each.start_nox("-s", "lock") for each in everybody]
-        runs = [run.ok() for run in finish(*processes)]
-        assert compiled(*runs) == 1
-        assert index.pages("lib") == cost
-        assert len({checkout.read(LOCK) for checkout in everybody}) == 1
-        assert pins(one.read(LOCK)) == WANTED
+    one = crowd.checkout("one")
+    clones = [crowd.checkout(f"clone-{number}") for number in range(32)]
+    everybody = [one] * 32 + clones
+    runs = finish(*(each.start_nox("-s", "lock") for each in everybody), timeout=600)
+    assert len([run.ok() for run in runs]) == 64
+    assert compiled(*runs) == 1
+    assert index.pages("lib") == cost
+    assert len({checkout.read(LOCK) for checkout in everybody}) == 1
+    assert pins(one.read(LOCK)) == WANTED
+
+
+@pytest.mark.long
+def test_sixteen_over_eight_locks_compile_eight_times(crowd: Crowd) -> None:
+    """Two checkouts, eight locks, a process for each: each lock is compiled once."""
+    checkouts = [crowd.checkout(name) for name in ("left", "right")]
+    names = [f"part{number}" for number in range(8)]
+    for checkout in checkouts:
+        (checkout.root / "requirements.in").unlink()
+        for name in names:
+            checkout.write(f"requirements/{name}.in", f"app\nlib!=0.{name[-1]}\n")
+    started = [
+        checkout.start_nox("-s", "lock", "--", name) for checkout in checkouts for name in names
+    ]
+    runs = [run.ok() for run in finish(*started, timeout=600)]
+    assert len(runs) == 16
+    assert compiled(*runs) == 8
+    assert sum(run.output.count("restored from the cache") for run in runs) == 8
+    for name in names:
+        [lock] = {checkout.read(f"requirements/{name}.txt") for checkout in checkouts}
+        assert pins(lock) == WANTED
+
+
+MIXED_NOXFILE = """
+    import nox
+    import nox_lock
+
+    nox.options.allow_parallel = True
+    nox_lock.add_sessions()
+
+
+    def use(session):
+        session.run("python", "-c", "import lib; print('lib', lib.__version__)")
+
+
+    for name, lock in {uses}.items():
+        nox_lock.session(name=name, lock=lock, venv_backend="uv|virtualenv")(use)
+"""
+USES = {"one": "app", "two": "app", "three": "lib"}
+KINDS = ("lock", "lock-check", *USES)
+
+
+def mixtures() -> list[tuple[str, ...]]:
+    """Return every mixture of two or more of these sessions."""
+    every = (combinations(KINDS, size) for size in range(2, len(KINDS) + 1))
+    return [each for some in every for each in some]
+
+
+def mix(project: Project, sessions: tuple[str, ...], number: int) -> None:
+    """Run sessions side by side on a stale lock, or two; what holds then does not hang on luck.
+
+    A check beside what locks sees the old or the new: either verdict is right, nothing else is.
+    """
+    locks = {name: f"requirements/{name}.txt" for name in ("app", "lib")}
+    for name in (("app", "lib"), ("app",), ("lib",))[number % 3]:
+        project.write(f"requirements/{name}.in", f"{name}\nlib!=0.{number}\n")
+        (project.root / locks[name]).unlink(missing_ok=True)
+    before = {name for name, path in locks.items() if project.exists(path)}
+    users = [name for name in sessions if name in USES]
+    needed = set(locks) if "lock" in sessions else {USES[name] for name in users}
+
+    run = project.nox("-j", str(len(sessions)), "-s", *sessions)
+    told = f"round {number}, {sessions}:\n{run.output}"
+    assert "Traceback" not in run.output, told
+    assert run.returncode in ({0, 1} if "lock-check" in sessions else {0}), told
+    if run.returncode:
+        assert re.search(r"requirements/(app|lib)\.txt: missing", run.output), told
+    assert run.output.count("lib 1.0") == len(users), told
+    assert compiled(run) == len(needed - before), told
+    wanted = {"app": WANTED, "lib": {"lib": "1.0"}}
+    for name in before | needed:
+        assert pins(project.read(locks[name])) == wanted[name], told
+    for name in users:
+        assert project.venv_versions(name).get("lib") == "1.0", told
+
+
+def mixed(crowd: Crowd, rounds: int) -> None:
+    needs_parallel_nox()
+    project = crowd.checkout("mixed")
+    (project.root / "requirements.in").unlink()
+    project.write("noxfile.py", MIXED_NOXFILE.format(uses=USES))
+    every = mixtures()
+    for number in range(rounds):
+        # From all at once on; a stride of 7 comes past each of the 26.
+        mix(project, every[-1 - number * 7 % len(every)], number)
+    project.nox("-s", "lock").ok()
+    project.nox("-s", "lock-check").ok()
+
+
+def test_mixtures_side_by_side(crowd: Crowd) -> None:
+    """`nox -j` with locks, checks and tests in one call: each does what it would do alone."""
+    mixed(crowd, 3)
+
+
+@pytest.mark.long
+def test_every_mixture_side_by_side(crowd: Crowd) -> None:
+    mixed(crowd, 52)
