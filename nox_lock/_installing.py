@@ -195,9 +195,8 @@ def write_constraints(wanted: Wanted) -> str:
         for pin in (each.existing.pins if each.existing else ())
         if pin.version is not None
     }
-    path = wanted.venv.notes / "constraints.txt"
-    write_atomically(path, "".join(f"{line}\n" for line in sorted(lines)))
-    return path.as_uri()
+    write_note(wanted.venv, "constraints.txt", "".join(f"{line}\n" for line in sorted(lines)))
+    return (wanted.venv.notes / "constraints.txt").as_uri()
 
 
 def _runs(

@@ -5,6 +5,7 @@ The only module that imports nox.
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import os
@@ -48,6 +49,10 @@ class _Locked(NamedTuple):
     python: object
 
 
+_OF_THE_DISK = {
+    getattr(errno, name, 0)
+    for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EROFS")
+}
 # The sessions of the noxfile, and the two of `add_sessions` by name.
 _LOCKED: list[_Locked] = []
 _OURS: dict[str, Func] = {}
@@ -352,6 +357,12 @@ def _reported(session: nox.Session) -> Iterator[None]:
             session.warn(line)
         # nox puts a full stop behind this, so the text with commands stands above.
         session.error(error.message.splitlines()[0].rstrip(":.?"))
+    except OSError as error:
+        # The disk's own refusal can come from any line; the rest would be a fault of ours.
+        if error.errno not in _OF_THE_DISK:
+            raise
+        place = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
+        session.error(f"nox-lock cannot go on: {error.strerror}{place}")
 
 
 def _refuse_overridden() -> None:

@@ -17,7 +17,7 @@ from nox_lock._errors import (
     LocksError,
     NoxLockError,
 )
-from nox_lock._files import write_all
+from nox_lock._files import clear_leftovers, write_all
 from nox_lock._freshness import judge_all
 from nox_lock._locking import UP_TO_DATE, Locker, Outcome
 from nox_lock._plan import replan
@@ -71,6 +71,7 @@ def lock_all(
     Returns what was made of each, by path: an outcome, or the error that says why not. A lock
     file of a stack that failed is as it was.
     """
+    clear_leftovers((locker.root / each.path).parent for each in planned)
     results: dict[str, Result] = {}
     open_stacks = []
     for stack in find_stacks(planned):
