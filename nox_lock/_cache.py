@@ -2,6 +2,7 @@
 
 An entry is never trusted: what does not verify is dropped. Nothing here is needed for a right
 lock; without a cache folder, or with file locks that do not work, work is only done twice.
+docs/cache.md tells of the layout.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from nox_lock._files import write_atomically
 from nox_lock._turns import SECONDS, read_timeout, take_turn
+from nox_lock._workshops import open_workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 VARIABLE = "NOX_LOCK_CACHE_DIR"
 # Part of every path: another layout gets another folder, and old processes keep theirs.
 _LAYOUT = "v1"
+_DAY_SECONDS = 24 * 3600.0
+_UNUSED_DAYS = 90
 _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "tools")
 
 
@@ -39,11 +44,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """The cache in one folder; a folder of None remembers nothing."""
+    """The cache in one folder; a folder of None remembers nothing.
+
+    Attributes:
+        folder: where it is.
+        timeout: seconds to wait for another process.
+        interrupted: set by who wants such a wait to end.
+    """
 
     folder: Path | None
     timeout: float = SECONDS
-    _stopped: threading.Event = field(default_factory=threading.Event)
+    interrupted: threading.Event = field(default_factory=threading.Event)
 
     def get(self, key: str) -> Entry | None:
         """Return the entry for `key`, or None; one that does not verify is removed."""
@@ -54,6 +65,7 @@ class Cache:
             stored = json.loads(path.read_bytes())
             entry = Entry(str(stored["body"]), str(stored["day"]))
             if stored["check"] == _check(key, entry):
+                _touch(path)
                 return entry
         except FileNotFoundError:
             return None
@@ -69,7 +81,8 @@ class Cache:
             return
         text = json.dumps({**asdict(entry), "check": _check(key, entry)})
         with suppress(OSError):
-            write_atomically(self._path(key), text)
+            write_atomically(self._path(key), text, self.folder / _LAYOUT / "work")
+            self._drop_unused(self.folder / _LAYOUT)
 
     @contextmanager
     def hold(
@@ -84,26 +97,38 @@ class Cache:
             yield
             return
         path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
-        with take_turn(path, self.timeout, tell, doing, self._stopped.is_set):
+        with take_turn(path, self.timeout, tell, doing, self.interrupted.is_set):
             yield
-
-    def stop_waiting(self) -> None:
-        """Let no thread wait in `hold` any longer, since all is about to end."""
-        self._stopped.set()
 
     @contextmanager
     def workshop(self) -> Iterator[Path]:
-        """Give a private folder for one compile, gone afterwards."""
-        parent = None if self.folder is None else self.folder / _LAYOUT / "work"
-        with tempfile.TemporaryDirectory(
-            prefix="compile-", dir=parent, ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder).resolve()
+        """Give a private folder for one compile, gone afterwards.
+
+        Raises:
+            OSError: when there is no place for one.
+        """
+        parent = Path(tempfile.gettempdir())
+        if self.folder is not None:
+            parent = self.folder / _LAYOUT / "work"
+            parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
+        with open_workshop(parent, "nox-lock-compile-") as folder:
+            yield folder.resolve()
 
     @property
     def downloads(self) -> Path | None:
         """Where pip-tools keeps what it downloaded."""
         return self.folder and self.folder / "pip-tools"
+
+    def _drop_unused(self, layout: Path) -> None:
+        """Remove what nobody has used for long; looks once a day."""
+        looked = layout / "looked"
+        if not _is_older(looked, 1):
+            return
+        looked.touch()
+        for path in (*layout.glob("locks/*/*.json"), *layout.glob("busy/*")):
+            if _is_older(path, _UNUSED_DAYS):
+                with suppress(OSError):
+                    path.unlink()
 
     def _path(self, key: str) -> Path:
         assert self.folder is not None  # noqa: S101  (the callers have asked)
@@ -120,13 +145,17 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
     """
     timeout = read_timeout(environ)
     if given := environ.get(VARIABLE):
-        folder = Path(given).expanduser().absolute()
+        folder = Path(given)
+        with suppress(RuntimeError):  # nobody's home is known
+            folder = folder.expanduser()
     else:
         import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
 
         folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
     why = "cannot be written"
     try:
+        _refuse_homeless(folder)
+        folder = folder.absolute()
         if not (stranger := _belongs_to_others(folder)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _close_to_others(folder)
@@ -138,7 +167,7 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
         why = stranger or why
     except OSError:
         pass  # as one that cannot be written
-    warn(f"the cache folder {why} ({VARIABLE} names another): going on without")
+    warn(unusable(f"it {why}"))
     return Cache(None, timeout)
 
 
@@ -162,6 +191,32 @@ def _close_to_others(folder: Path) -> None:
     """Let nobody else look into a folder, or put anything there."""
     if sys.platform != "win32" and folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
+
+
+def unusable(why: str) -> str:
+    """Return what to say of a cache that is done without."""
+    return f"the cache folder cannot be used: {why} ({VARIABLE} names another). Going on without"
+
+
+def _refuse_homeless(folder: Path) -> None:
+    """Refuse a ``~`` that stands for nobody's home: it would be a folder of that name in ours."""
+    if folder.parts[:1] and folder.parts[0].startswith("~"):
+        raise FileNotFoundError(folder)
+
+
+def _touch(path: Path) -> None:
+    """Note that an entry is used; a day's precision is enough, and costs no write in most runs."""
+    if _is_older(path, 1):
+        with suppress(OSError):
+            os.utime(path)
+
+
+def _is_older(path: Path, days: int) -> bool:
+    """Tell whether nothing has touched a file for so many days; one that is not there is old."""
+    try:
+        return time.time() - path.stat().st_mtime > days * _DAY_SECONDS
+    except OSError:
+        return True
 
 
 def make_key(*facts: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,11 +17,12 @@ from nox_lock._indexes import module_command, pip_environment
 from nox_lock._mirror import Mirror, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
     from nox_lock._planned import Planned
+    from nox_lock._processes import Processes
     from nox_lock._toolchain import Toolchain
 
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
@@ -74,38 +73,6 @@ class Resolver(Protocol):
         """Return the body, with LF and no absolute path; `workshop` is a private folder."""
 
 
-class Processes:
-    """The processes that run now; any thread may end them all."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._ended = False
-
-    @contextmanager
-    def watch(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Make sure that a process is gone afterwards, whatever happens."""
-        with self._lock:
-            self._running.add(process)
-            if self._ended:
-                process.kill()
-        try:
-            yield
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            with self._lock:
-                self._running.discard(process)
-
-    def end(self) -> None:
-        """End all that run, and all that start later."""
-        with self._lock:
-            self._ended = True
-            for process in self._running:
-                process.kill()
-
-
 @dataclass(frozen=True, slots=True)
 class PipTools:
     """The resolver: pip-tools, run as a command.
@@ -117,7 +84,7 @@ class PipTools:
         indexes: the pip settings that a compile may see.
         downloads: where pip-tools keeps what it downloads, or None to keep nothing.
         deadline: seconds a compile may take.
-        processes: where its processes are registered.
+        processes: what its processes are among.
     """
 
     root: Path
@@ -172,17 +139,10 @@ class PipTools:
 
     def _run(self, command: list[str], environment: dict[str, str], printed: Path) -> int:
         with printed.open("wb") as sink:
-            process = subprocess.Popen(
-                command,
-                cwd=self.root,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
-        with self.processes.watch(process):
             try:
-                return process.wait(timeout=self.deadline)
+                return self.processes.run(
+                    command, environment, sink, deadline=self.deadline, folder=self.root
+                )
             except subprocess.TimeoutExpired as error:
                 raise CompileError(
                     f"the compile took longer than {self.deadline:g} s and was ended",

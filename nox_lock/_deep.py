@@ -56,7 +56,6 @@ def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], l
         try:
             looked = list(pool.map(look, judged))
         except BaseException:
-            compiler.cache.stop_waiting()
             compiler.processes.end()
             raise
     return looked, sorted(missing)

@@ -55,6 +55,7 @@ _BUILD = re.compile(
     r"Failed to build '?([\w.-]+)|metadata-generation-failed|subprocess-exited-with-error"
     r"|BackendUnavailable|Backend '.*' is not available|BuildBackendException"
 )
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 _TOOL = re.compile(
     r"^(?:ModuleNotFoundError|ImportError|AttributeError|TypeError|(?:\S+: )?No module named).*$",
     re.MULTILINE,
@@ -111,7 +112,7 @@ def _other_file(output: str, inputs: Inputs) -> CompileError | None:
 
 
 def _disk(output: str) -> CompileError | None:
-    if "No space left on device" in output:
+    if _FULL.search(output):
         return CompileError("the disk is full: nothing was written", kind="disk")
     return None
 

@@ -125,6 +125,13 @@ class WaitError(NoxLockError):
     """Another process held a file lock for longer than `NOX_LOCK_TIMEOUT`."""
 
 
+class InterruptedWorkError(NoxLockError):
+    """What a thread was at was ended, because the whole run was interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+
 class InstallError(NoxLockError):
     """pip or uv could not install what is locked; what it said stands above."""
 

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
+from nox_lock._workshops import clear, open_workshop
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+# What a file is written in before it moves to its place: a folder beside it, so that both are
+# on one file system.
+_PREFIX = ".nox-lock-"
 
-def write_atomically(path: Path, text: str) -> None:
+
+def write_atomically(path: Path, text: str, workshops: Path | None = None) -> None:
     """Replace `path` by `text` (UTF-8, newlines as given) at once, or leave it as it was.
 
-    A link is written through, and the mode of an existing file is kept.
+    A link is written through, and the mode of an existing file is kept. `workshops` is a folder
+    of the same file system to write in, instead of the one that `path` is in.
 
     Raises:
         OSError: when the folder cannot be written, or the disk is full.
     """
-    write_all({path: text})
+    write_all({path: text}, workshops)
 
 
-def write_all(texts: Mapping[Path, str]) -> None:
+def write_all(texts: Mapping[Path, str], workshops: Path | None = None) -> None:
     """Replace several files as `write_atomically` does one: all of them, or none.
 
     All are written beside their places before the first one moves there; only a kill or a power
@@ -31,59 +38,58 @@ def write_all(texts: Mapping[Path, str]) -> None:
     Raises:
         OSError: when a folder cannot be written, or the disk is full.
     """
-    written: dict[Path, Path] = {}
-    old: dict[Path, bytes | None] = {}
-    try:
+    with ExitStack() as stack:
+        rooms: dict[Path, Path] = {}
+        written: dict[Path, Path] = {}
         for path, text in texts.items():
             place = path.resolve()
-            written[place] = _write_beside(place, text)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            parent = workshops or place.parent
+            if parent not in rooms:
+                rooms[parent] = stack.enter_context(open_workshop(parent, _PREFIX))
+            written[place] = rooms[parent] / f"{len(written)}.new"
+            _write(written[place], text.encode(), place)
+        _move(written)
+    for folder in {place.parent for place in written}:
+        _sync_folder(folder)
+
+
+def clear_leftovers(folders: Iterable[Path]) -> None:
+    """Remove what killed processes left beside the files they were about to replace."""
+    for folder in set(folders):
+        clear(folder, _PREFIX)
+
+
+def _move(written: Mapping[Path, Path]) -> None:
+    """Move files to their places: all of them, or none."""
+    old: dict[Path, bytes | None] = {}
+    try:
         for place, temporary in written.items():
             before = place.read_bytes() if len(written) > 1 and place.exists() else None
             temporary.replace(place)
             old[place] = before
     except BaseException:
-        for temporary in written.values():
+        for place, content in old.items():
             with suppress(OSError):
-                temporary.unlink()
-        _put_back(old)
+                if content is None:
+                    place.unlink()
+                else:
+                    _write(written[place], content, place)
+                    written[place].replace(place)
         raise
-    for folder in {place.parent for place in written}:
-        _sync_folder(folder)
 
 
-def _write_beside(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    # Made here and by nobody else, with the mode that the system gives a new file: to ask for
-    # the user's mask would be to change it, for all threads.
-    with temporary.open("xb") as file:
-        try:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-            _keep_mode(path, temporary)
-        except BaseException:
-            file.close()
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-    return temporary
+def _write(path: Path, content: bytes, like: Path) -> None:
+    """Write a file, with the mode of the one it replaces; a new one has what the system gives it.
 
-
-def _put_back(old: Mapping[Path, bytes | None]) -> None:
-    """Undo the moves made before one that failed."""
-    for place, before in old.items():
-        with suppress(OSError):
-            if before is None:
-                place.unlink()
-            else:
-                _write_beside(place, before.decode()).replace(place)
-
-
-def _keep_mode(path: Path, temporary: Path) -> None:
-    """Give a file the mode of the one that it replaces, if any."""
+    To ask for the user's mask would be to change it, for all threads.
+    """
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     with suppress(FileNotFoundError):
-        temporary.chmod(path.stat().st_mode & 0o777)
+        path.chmod(like.stat().st_mode & 0o777)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,10 +11,11 @@ from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
-from nox_lock._cache import Cache, open_cache
-from nox_lock._compile import Order, PipTools, Processes
+from nox_lock._cache import Cache, open_cache, unusable
+from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._indexes import read_index_settings
+from nox_lock._processes import Processes
 from nox_lock._quick import Quick
 from nox_lock._toolchain import find_toolchain
 from nox_lock._uv import find_uv
@@ -81,7 +82,8 @@ class Compiler:
         """The user's cache, opened when it is first needed."""
         with self._once:
             if self._cache is None:
-                self._cache = open_cache(self.environ, self.warn)
+                opened = open_cache(self.environ, self.warn)
+                self._cache = replace(opened, interrupted=self.processes.ended)
             return self._cache
 
     def moves(self, planned: Planned) -> bool:
@@ -144,6 +146,21 @@ class Compiler:
         return Order(planned, seed.text, texts, refresh=refresh, upgrade_packages=packages)
 
     def _run(self, order: Order) -> Compiled:
+        """Compile; without the cache, where its disk is full or fails."""
+        try:
+            return self._run_tools(order)
+        except (OSError, CompileError) as error:
+            if isinstance(error, CompileError) and error.kind != "disk":
+                raise
+            if self.cache.folder is None:
+                raise _of_disk(error) from error
+            with self._once:
+                if self.cache.folder is not None:
+                    self._cache = replace(self.cache, folder=None)
+                    self.warn(unusable(_of_disk(error).message))
+        return self._run(order)
+
+    def _run_tools(self, order: Order) -> Compiled:
         target = order.planned.target
         for again in ({}, {"private": True}, {"private": True, "remake": True}):
             with self.cache.workshop() as workshop:
@@ -171,7 +188,13 @@ class Compiler:
                 raise self._refused[target]
             try:
                 toolchain = find_toolchain(
-                    target, cache, indexes, self.environ, self.tell, **options
+                    target,
+                    cache,
+                    indexes,
+                    self.environ,
+                    self.tell,
+                    processes=self.processes,
+                    **options,
                 )
             except ToolchainError as error:
                 self._refused[target] = error
@@ -202,6 +225,12 @@ class Compiler:
 def with_body(planned: Planned, body: str) -> Planned:
     """Return a lock file as it would be with this body."""
     return planned._replace(existing=_lockfile.parse(body))
+
+
+def _of_disk(error: OSError | CompileError) -> CompileError:
+    if isinstance(error, CompileError):
+        return error
+    return CompileError(f"no place to compile in: {error.strerror}", kind="disk")
 
 
 def _pins_of(planned: Planned) -> Sequence[Pin]:

@@ -19,7 +19,7 @@ from nox_lock._errors import (
     LocksError,
     NoxLockError,
 )
-from nox_lock._files import write_all
+from nox_lock._files import clear_leftovers, write_all
 from nox_lock._freshness import judge_all
 from nox_lock._locking import UP_TO_DATE, Locker, Outcome
 from nox_lock._outcomes import outcome_line
@@ -78,6 +78,7 @@ def lock_all(
     Returns what was made of each, by path: an outcome, or the error that says why not. A lock
     file of a stack that failed is as it was.
     """
+    clear_leftovers((locker.root / each.path).parent for each in planned)
     results: dict[str, Result] = {}
     open_stacks = []
     for stack in find_stacks(planned):
@@ -181,7 +182,6 @@ def _make_all(
                     if all(each.path in results for each in stack.files):
                         tell(stack, _write(locker, {e.path: results[e.path] for e in stack.files}))
         except BaseException:
-            locker.compiler.cache.stop_waiting()
             locker.compiler.processes.end()
             raise
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nox_lock._indexes import IndexSettings
+    from nox_lock._processes import Processes
 
 PREFIX = "env-"
 _DEADLINE_SECONDS = 600.0
@@ -91,12 +92,14 @@ class Maker:
         version: the version of pip-tools it gets.
         indexes: where packages come from.
         environ: the environment nox has; its pip settings are replaced by `indexes`.
+        processes: what its processes are among.
     """
 
     target: Target
     version: str
     indexes: IndexSettings
     environ: Mapping[str, str]
+    processes: Processes
 
     def make(self, home: Path) -> tuple[Path, str]:
         """Make an environment in a new folder below `home`, and return it with its pip's version.
@@ -165,12 +168,12 @@ class Maker:
 
     def _create(self, way: _Way, python: str, folder: Path) -> str:
         """Make an empty environment, and return the path of the Python it is of."""
-        made = _run([*way.create, "-p", python, str(folder)], way.environment)
+        made = self._run([*way.create, "-p", python, str(folder)], way.environment)
         if made.returncode != 0:
             if way.missing in made.stdout:
                 raise InterpreterMissingError(str(self.target))
             raise ToolchainError(f"no environment was made: {_reason(made.stdout)}")
-        asked = _run([str(python_in(folder)), "-I", "-X", "utf8", "-c", _WHO], way.environment)
+        asked = self._run([str(python_in(folder)), "-I", "-X", "utf8", "-c", _WHO], way.environment)
         if asked.returncode != 0:
             raise ToolchainError(f"its Python does not run: {_reason(asked.stdout)}")
         version, implementation, threaded, base = asked.stdout.splitlines()[-4:]
@@ -182,7 +185,7 @@ class Maker:
         with tempfile.TemporaryDirectory() as place:
             log = Path(place) / "pip.log"
             command = way.install(str(python_in(folder)), requirements)
-            installed = _run(command, way.environment | {"PIP_LOG": str(log)})
+            installed = self._run(command, way.environment | {"PIP_LOG": str(log)})
             if installed.returncode == 0:
                 return
             logged = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
@@ -190,15 +193,30 @@ class Maker:
             raise ToolchainError(failure.message)
         raise ToolchainError(_reason(installed.stdout))
 
+    def _run(
+        self, command: list[str], environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; one that cannot start or does not end has failed as well."""
+        with tempfile.TemporaryFile() as output:
+            try:
+                code = self.processes.run(command, environment, output, deadline=_DEADLINE_SECONDS)
+            except subprocess.TimeoutExpired:
+                told = f"it took longer than {_DEADLINE_SECONDS:g} s and was ended"
+                return subprocess.CompletedProcess(command, 1, told)
+            output.seek(0)
+            # Universal line ends, as of a text file.
+            told = "\n".join(output.read().decode("utf-8", "replace").splitlines())
+            return subprocess.CompletedProcess(command, code, told)
+
     def _prove(self, way: _Way, folder: Path) -> str:
         """Run pip-tools, and return the version of the pip that it works with."""
         python = str(python_in(folder))
         command = module_command(python, "piptools", "compile", "--version")
-        proof = _run(command, way.environment)
+        proof = self._run(command, way.environment)
         if proof.returncode != 0:
             # pip-tools stands on pip's private parts: the newest pip may be too new for it.
             self._install(way, folder, f"pip=={metadata.version('pip')}")
-            proof = _run(command, way.environment)
+            proof = self._run(command, way.environment)
         if proof.returncode != 0:
             raise ToolchainError(f"it does not run there: {_reason(proof.stdout)}")
         site = site_packages(folder)
@@ -228,28 +246,6 @@ def _new_folder(home: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; one that cannot start or does not end has failed as well."""
-    try:
-        return subprocess.run(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,  # virtualenv tells its errors on either
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=_DEADLINE_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        reason = f"it took longer than {_DEADLINE_SECONDS:g} s and was ended"
-    except OSError as error:
-        reason = f"it does not start: {error.strerror}"
-    return subprocess.CompletedProcess(command, 1, reason)
 
 
 def _reason(text: str) -> str:

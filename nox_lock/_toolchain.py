@@ -26,6 +26,7 @@ from packaging.specifiers import SpecifierSet
 
 from nox_lock._errors import ToolchainError
 from nox_lock._files import write_atomically
+from nox_lock._processes import Processes
 from nox_lock._target import running_target, site_packages
 from nox_lock._tool_environment import PREFIX, Maker, python_in
 
@@ -72,6 +73,7 @@ def find_toolchain(  # noqa: PLR0913  (each is another thing that a compile has 
     *,
     private: bool = False,
     remake: bool = False,
+    processes: Processes | None = None,
 ) -> Toolchain:
     """Return a toolchain for `target`; `private` passes over the one that runs nox.
 
@@ -108,7 +110,8 @@ def find_toolchain(  # noqa: PLR0913  (each is another thing that a compile has 
             return toolchain
         tell(f"preparing {preparing}")
         try:
-            return _make(home, Maker(target, version, indexes, environ))
+            maker = Maker(target, version, indexes, environ, processes or Processes())
+            return _make(home, maker)
         except OSError as error:
             raise ToolchainError(
                 f"{preparing} cannot be kept in the cache folder: {error.strerror}"

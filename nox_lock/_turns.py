@@ -11,7 +11,7 @@ import warnings
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock._errors import ConfigError, WaitError
+from nox_lock._errors import ConfigError, InterruptedWorkError, WaitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -62,6 +62,7 @@ def take_turn(
 
     Raises:
         WaitError: when another process holds it for longer.
+        InterruptedWorkError: when the wait was interrupted.
     """
     from filelock import FileLock  # noqa: PLC0415  (7 ms, only when there is work)
 
@@ -72,6 +73,8 @@ def take_turn(
     if held is False:
         tell(f"waiting for another process that {doing}{_told(path)}")
         held = _wait(lock, path, timeout, stopped)
+    if held is False and stopped():
+        raise InterruptedWorkError
     if held is False:
         raise WaitError(
             f"another process that {doing} did not end within {timeout:g} s{_told(path)}: "

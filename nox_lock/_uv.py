@@ -121,20 +121,18 @@ class Uv:
     def _run(self, arguments: Sequence[str], log: Path) -> str | None:
         """Run uv; None when it is content, else what it says."""
         with log.open("wb") as sink:
-            process = subprocess.Popen(
-                [*self.command, *arguments],
-                cwd=self.resolver.root,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
-            with self.resolver.processes.watch(process):
-                try:
-                    if process.wait(timeout=min(_SECONDS, self.resolver.deadline)) == 0:
-                        return None
-                except subprocess.TimeoutExpired:
-                    return ""
+            try:
+                code = self.resolver.processes.run(
+                    [*self.command, *arguments],
+                    self._environment(),
+                    sink,
+                    deadline=min(_SECONDS, self.resolver.deadline),
+                    folder=self.resolver.root,
+                )
+            except subprocess.TimeoutExpired:
+                return ""
+        if code == 0:
+            return None
         return log.read_text(encoding="utf-8", errors="replace")
 
     def _environment(self) -> dict[str, str]:

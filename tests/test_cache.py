@@ -396,7 +396,7 @@ def test_a_cache_that_cannot_be_used_is_done_without(
     assert pins(project.read(LOCK)) == {"app": "1.0"}
     assert obstacle.read_text(encoding="utf-8") == "in the way"
     assert "NOX_LOCK_CACHE_DIR" in run.output
-    assert "going on without" in run.output
+    assert "Going on without" in run.output
     project.nox("-s", "lock-check").ok()
 
 
@@ -409,5 +409,5 @@ def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) ->
     assert entries(locked)
     assert list((cache / "v1" / "work").iterdir()) == []
     left = {path.name for path in cache.rglob("*") if path.is_file()}
-    assert {Path(name).suffix for name in left} <= {".json", ".lock"}
+    assert {Path(name).suffix for name in left - {"looked"}} <= {".json", ".lock"}
     assert set(locked.snapshot()) == {"noxfile.py", INPUT, LOCK}

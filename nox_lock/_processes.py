@@ -1,0 +1,116 @@
+"""Processes that we start: each ends when we do, with all that it has started itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from nox_lock._errors import InterruptedWorkError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import IO
+
+# What runs a command for us. Its standard input is a pipe that only we hold: it ends when we close
+# it, or die in whatever way, which no handler of a signal could see to.
+_KEEPER = """
+import os, signal, subprocess, sys, threading
+
+
+def end():
+    os.read(0, 1)
+    if os.name == "nt":
+        subprocess.call(["taskkill", "/F", "/T", "/PID", str(os.getpid())])
+    else:
+        os.killpg(0, signal.SIGKILL)
+
+
+threading.Thread(target=end, daemon=True).start()
+try:
+    code = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL)
+except OSError as error:
+    sys.exit(f"it does not start: {error.strerror}")
+os._exit(code % 256)
+"""
+_END_SECONDS = 10.0
+
+
+class Processes:
+    """The processes that run now; any thread may end them all, with `end`.
+
+    Attributes:
+        ended: set when they were.
+    """
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self._turn = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def run(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        output: IO[bytes],
+        *,
+        deadline: float,
+        folder: Path | None = None,
+    ) -> int:
+        """Run a command in `folder`; all it prints goes to `output`. Return its exit status.
+
+        It has no terminal and no input.
+
+        Raises:
+            subprocess.TimeoutExpired: when it was ended after `deadline` seconds.
+            InterruptedWorkError: when all were ended.
+            OSError: when no process can be started.
+        """
+        with self._turn:
+            if self.ended.is_set():
+                raise InterruptedWorkError
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _KEEPER, *command],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        try:
+            code = process.wait(timeout=deadline)
+        finally:
+            with self._turn:
+                self._running.discard(process)
+            _end(process)
+        if self.ended.is_set():
+            raise InterruptedWorkError
+        return code
+
+    def end(self) -> None:
+        """End all that run, and let none start later."""
+        self.ended.set()
+        with self._turn:
+            for process in self._running:
+                _let_go(process)
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Make sure that a process is gone."""
+    _let_go(process)
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
