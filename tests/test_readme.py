@@ -134,3 +134,13 @@ def test_the_hooks_that_are_told_are_there() -> None:
     page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert set(re.findall(r"- id: ([\w-]+)", page)) == {hook["id"] for hook in hooks}
+
+
+def test_the_tests_that_are_told_are_there() -> None:
+    """Each row of a table on reliability names a file of tests that exists."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| ") and "---" not in row]
+    for row in rows:
+        named = re.findall(r"`(tests/\w+\.py)`", row)
+        assert named or row == "| promise | how it is tested | CI | long |"
+        assert all((ROOT / name).is_file() for name in named), row
