@@ -116,6 +116,7 @@ class Project:
         self.home = home
         self.index = index
         self.env = dict(env or {})
+        self.prefix: list[str] = []  # a command that runs nox: with less power, within limits
         self._started: list[subprocess.Popen[str]] = []
         for folder in (root, home):
             folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +173,7 @@ class Project:
     ) -> subprocess.Popen[str]:
         """Start nox as the leader of its own process group; `finish` or `close` ends it."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "nox", *args],
+            [*self.prefix, sys.executable, "-m", "nox", *args],
             cwd=cwd or self.root,
             env=self.environment(env),
             stdin=subprocess.DEVNULL,
