@@ -249,7 +249,8 @@ def test_a_cache_of_others_is_done_without(
     before = sorted(tmp_path.rglob("*"))
     folder, told = opened(tmp_path / "cache" / below)
     assert folder is None
-    assert told == [f"the cache folder {why} (NOX_LOCK_CACHE_DIR names another): going on without"]
+    said = f"the cache folder cannot be used: it {why} (NOX_LOCK_CACHE_DIR names another)"
+    assert told == [f"{said}. Going on without"]
     assert sorted(tmp_path.rglob("*")) == before
 
 
