@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -39,6 +41,7 @@ class Order:
         held: pins of the lock files below that may not move.
         refresh: ask the indexes anew, whatever they said may be kept.
         upgrade_packages: projects (or requirements) to take the newest of.
+        until: when it has to be done, by the monotonic clock.
     """
 
     planned: Planned
@@ -47,6 +50,12 @@ class Order:
     held: tuple[Entry, ...] = ()
     refresh: bool = False
     upgrade_packages: tuple[str, ...] = ()
+    until: float = math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may still take."""
+        return max(self.until - time.monotonic(), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,6 @@ class PipTools:
         environ: the environment nox has; its pip settings are replaced by `indexes`.
         indexes: the pip settings that a compile may see.
         downloads: where pip-tools keeps what it downloads, or None to keep nothing.
-        deadline: seconds a compile may take.
         processes: what its processes are among.
     """
 
@@ -92,7 +100,6 @@ class PipTools:
     environ: Mapping[str, str]
     indexes: IndexSettings
     downloads: Path | None
-    deadline: float
     processes: Processes
 
     def __call__(self, order: Order, workshop: Path) -> Compiled:
@@ -112,7 +119,7 @@ class PipTools:
         arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
         arguments += [f"--constraint={held}"] if order.held else []
         command = module_command(self.toolchain.python, "piptools", *arguments)
-        code = self._run(command, self._environment(order, workshop, log), printed)
+        code = self._run(command, self._environment(order, workshop, log), printed, order)
         said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
         if code != 0:
             known = inputs._replace(entries=(*inputs.entries, *order.held))
@@ -137,17 +144,25 @@ class PipTools:
         temporary.mkdir()
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
 
-    def _run(self, command: list[str], environment: dict[str, str], printed: Path) -> int:
+    def _run(
+        self, command: list[str], environment: dict[str, str], printed: Path, order: Order
+    ) -> int:
         with printed.open("wb") as sink:
             try:
                 return self.processes.run(
-                    command, environment, sink, deadline=self.deadline, folder=self.root
+                    command,
+                    environment,
+                    sink,
+                    deadline=order.seconds_left,
+                    folder=self.root,
                 )
             except subprocess.TimeoutExpired as error:
                 raise CompileError(
-                    f"the compile took longer than {self.deadline:g} s and was ended",
+                    f"the compile took longer than {order.planned.lock.compile_timeout:g} s "
+                    "and was ended",
                     kind="time-out",
-                    hint="Is an index slow or a requirement very loose? Tighten it, or try again.",
+                    hint="Is an index slow or a requirement very loose? Tighten it, or give it "
+                    "more time: [tool.nox-lock] compile-timeout = SECONDS.",
                 ) from error
 
     def _read(self, path: Path, mirror: Mirror, workshop: Path) -> str:

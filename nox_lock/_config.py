@@ -31,7 +31,8 @@ ON_STALE = ("auto", "lock", "error")
 SEEDS = ("auto", "never")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
-_LOCK_KEYS = (*SETTINGS_KEYS, "python", "platforms", "lockfile", "seed")
+_TIMEOUT = 600.0
+_LOCK_KEYS = (*SETTINGS_KEYS, "python", "platforms", "lockfile", "seed", "compile-timeout")
 
 
 class LockConfig(NamedTuple):
@@ -49,6 +50,7 @@ class LockConfig(NamedTuple):
         constraints: names of the locks it must agree with.
         settings: how it is compiled.
         seed: whether a quick first resolution may come before, one of `SEEDS`.
+        compile_timeout: seconds that its compile may take in all.
     """
 
     name: str
@@ -62,6 +64,7 @@ class LockConfig(NamedTuple):
     constraints: tuple[str, ...] = ()
     settings: Settings = Settings()
     seed: str = SEEDS[0]
+    compile_timeout: float = _TIMEOUT
 
 
 class Config(NamedTuple):
@@ -150,6 +153,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
         _platforms(table),
         settings=merge_settings(read_settings(table), pip_tools),
         seed=_seed(table) or SEEDS[0],
+        compile_timeout=table.seconds("compile-timeout") or _TIMEOUT,
     )
     on_stale = table.string("on-stale") or "auto"
     if on_stale not in ON_STALE:
@@ -221,6 +225,7 @@ def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         table.strings("constraints"),
         merge_settings(read_settings(table), common.settings),
         _seed(table) or common.seed,
+        table.seconds("compile-timeout") or common.compile_timeout,
     )
 
 

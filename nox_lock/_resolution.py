@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._target import Target
-
-_DEADLINE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,7 @@ class Compiler:
         self._cache: Cache | None = None
         self._indexes: IndexSettings | None = None
         self._uv = find_uv()
+        self._until: dict[str, float] = {}
         self._turns: dict[Target, threading.Lock] = {}
         self._refused: dict[Target, ToolchainError] = {}
 
@@ -143,7 +143,18 @@ class Compiler:
     def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
         packages = self._packages(planned)
         refresh = self.wishes.upgrade or self.wishes.refresh or bool(packages)
-        return Order(planned, seed.text, texts, refresh=refresh, upgrade_packages=packages)
+        # All rounds that a lock takes count as one compile.
+        until = self._until.setdefault(
+            planned.path, time.monotonic() + planned.lock.compile_timeout
+        )
+        return Order(
+            planned,
+            seed.text,
+            texts,
+            refresh=refresh,
+            upgrade_packages=packages,
+            until=until,
+        )
 
     def _run(self, order: Order) -> Compiled:
         """Compile; without the cache, where its disk is full or fails."""
@@ -205,7 +216,6 @@ class Compiler:
             self.environ,
             indexes,
             cache.downloads,
-            _DEADLINE_SECONDS,
             self.processes,
         )
         return Quick(self._uv, resolver) if self._uv else resolver

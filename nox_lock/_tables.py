@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nox_lock._errors import ConfigError, NoxLockError
@@ -54,6 +55,17 @@ class Table(NamedTuple):
     def string(self, key: str) -> str | None:
         """Return a string."""
         return self._get(key, str)
+
+    def seconds(self, key: str) -> float | None:
+        """Return a number of seconds, more than none and with an end."""
+        found = self.values.get(key)
+        if found is None:
+            return None
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found < inf:
+            shown = quoted(found) if isinstance(found, str) else found
+            told = f" must be a number of seconds, not {shown}"
+            raise self.wrong(key, told, f"Write it as: {key} = 600")
+        return float(found)
 
     def strings(self, key: str) -> tuple[str, ...]:
         """Return a list of strings."""

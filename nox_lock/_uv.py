@@ -108,7 +108,9 @@ class Uv:
             # An override that never counts: as if nobody asked for the project.
             lines = (f"{name} ; python_version < '0'\n" for name in sorted(left_out))
             overrides.write_text("".join(lines), encoding="utf-8")
-            said = self._run([*arguments, *mirror.arguments], folder / "said.txt")
+            said = self._run(
+                [*arguments, *mirror.arguments], folder / "said.txt", order.seconds_left
+            )
             if said is None:
                 pins = _lockfile.parse(output.read_text(encoding="utf-8")).pins
                 return [pin for pin in pins if pin.version]
@@ -118,7 +120,7 @@ class Uv:
             left_out |= built
         return []
 
-    def _run(self, arguments: Sequence[str], log: Path) -> str | None:
+    def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> str | None:
         """Run uv; None when it is content, else what it says."""
         with log.open("wb") as sink:
             try:
@@ -126,7 +128,7 @@ class Uv:
                     [*self.command, *arguments],
                     self._environment(),
                     sink,
-                    deadline=min(_SECONDS, self.resolver.deadline),
+                    deadline=min(_SECONDS, seconds),
                     folder=self.resolver.root,
                 )
             except subprocess.TimeoutExpired:

@@ -441,3 +441,21 @@ def test_first_contact(tmp_path: Path, files: dict[str, str], told: str) -> None
     with pytest.raises(ConfigError, match="no inputs found") as error:
         load_config(tmp_path)
     assert told in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "true", "'600'", "inf", "nan"])
+def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match=r"`tool.nox-lock.compile-timeout` must be a number"):
+        load(tmp_path, f"[tool.nox-lock]\ncompile-timeout = {value}\n", "requirements.in")
+
+
+def test_a_lock_may_have_a_timeout_of_its_own(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        "[tool.nox-lock]\ncompile-timeout = 60\n"
+        "[tool.nox-lock.locks.dev]\ninputs = ['dev.in']\ncompile-timeout = 2.5\n",
+        "requirements.in",
+        "dev.in",
+    )
+    assert config.lock("dev").compile_timeout == 2.5
+    assert config.lock("requirements").compile_timeout == 60

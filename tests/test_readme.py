@@ -33,6 +33,7 @@ KEYS = {
     "extras",
     "groups",
     "seed",
+    "compile-timeout",
     "constraints",
     "lockfile",
 }
