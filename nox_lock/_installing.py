@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from nox_lock._contents import active_pins, compare, find_unmet
 from nox_lock._entries import URL, relative
 from nox_lock._environment import discard_halves, list_installed, read_note, write_note
-from nox_lock._errors import EnvironmentMismatchError, InstallError
+from nox_lock._errors import EnvironmentMismatchError, InstallerBrokenError, InstallError
 from nox_lock._files import write_atomically
 from nox_lock._seal import CONSTRAINTS
 from nox_lock._target import running_platform
@@ -101,6 +101,7 @@ def make_equal(wanted: Wanted, installer: Installer, tell: Callable[[str], None]
 
     Raises:
         EnvironmentMismatchError: naming what differs still, or what a lock file lacks.
+        InstallerBrokenError: when only a new environment helps.
         WaitError: when another process installs into it for too long.
     """
     busy = wanted.venv.notes / "busy.lock"
@@ -140,6 +141,8 @@ def _install(installer: Installer, arguments: list[str], wanted: Wanted) -> None
     log.unlink(missing_ok=True)
     try:
         installer.install(arguments, log)
+    except InstallerBrokenError:
+        raise
     except InstallError as error:
         left = wanted.look().differences
         said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""

@@ -14,6 +14,7 @@ from nox_lock._environment import (
     project_is_installed,
     record_project,
 )
+from nox_lock._errors import InstallerBrokenError
 from nox_lock._installing import Wanted, is_equal, make_equal, write_constraints
 from nox_lock._targets import of_target
 from nox_lock._witness import watch
@@ -105,13 +106,26 @@ def provide(
         if there and not stale:
             seal.keep(witness, wanted.paths)
     elif host.installs():
-        make_equal(wanted, host.installer, host.voice.tell)
+        wanted = _make_equal(wanted, host)
     else:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
     if constrain:
         write_constraints(wanted)
     if not there and host.installs():
         _install_project(host, wanted, editable=project == "editable")
+    return wanted
+
+
+def _make_equal(wanted: Wanted, host: Host) -> Wanted:
+    """Install; an environment that was half made, which nox takes for whole, is made anew."""
+    try:
+        make_equal(wanted, host.installer, host.voice.tell)
+    except InstallerBrokenError as error:
+        host.voice.warn(f"{host.name}: {error.message}: it is made anew")
+        if not host.remake():
+            raise
+        wanted = wanted._replace(venv=find_environment(host.location, host.remake_command))
+        make_equal(wanted, host.installer, host.voice.tell)
     return wanted
 
 

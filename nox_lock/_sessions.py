@@ -19,7 +19,13 @@ import nox.registry
 from nox.command import CommandFailed
 from nox.virtualenv import InterpreterNotFound, VirtualEnv
 
-from nox_lock._errors import ConfigError, InstallError, InterpretersMissingError, NoxLockError
+from nox_lock._errors import (
+    ConfigError,
+    InstallerBrokenError,
+    InstallError,
+    InterpretersMissingError,
+    NoxLockError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -303,7 +309,22 @@ class _Installer:
         try:
             self.session.install(*arguments, env={**self.environ, **environ})
         except CommandFailed as error:
+            # pip keeps its log from its start on.
+            if environ and log is not None and not log.exists() and not self._runs():
+                raise InstallerBrokenError(
+                    "pip does not run in this environment",
+                    hint=f"Run: nox --reuse-venv=never -s {shlex.quote(self.session.name)}",
+                ) from error
             raise InstallError("not all that is locked could be installed:") from error
+
+    def _runs(self) -> bool:
+        """Tell whether pip can install at all, whatever its settings are."""
+        command = ("python", "-m", "pip", "--isolated", "help", "install")
+        try:
+            self.session.run_install(*command, silent=True, log=False)
+        except CommandFailed:
+            return False
+        return True
 
     def uninstall(self, names: list[str]) -> None:
         command = ["uv", "pip", "uninstall"]
