@@ -136,5 +136,9 @@ class InstallError(NoxLockError):
     """pip or uv could not install what is locked; what it said stands above."""
 
 
+class InstallerBrokenError(InstallError):
+    """The environment's own pip does not run: nox was ended while it made the environment."""
+
+
 class EnvironmentMismatchError(NoxLockError):
     """After installing, the environment still does not hold what the lock says."""

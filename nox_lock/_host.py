@@ -11,7 +11,7 @@ import nox
 from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 
-from nox_lock._errors import InstallError
+from nox_lock._errors import InstallerBrokenError, InstallError
 from nox_lock._indexes import REPOSITORY, read_index_settings, uv_environment
 
 if TYPE_CHECKING:
@@ -84,7 +84,22 @@ class SessionInstaller:
             else:
                 self.session.install(*arguments, env={**self.environ, "PIP_LOG": str(log)})
         except CommandFailed as error:
+            # pip keeps its log from its start on.
+            if not self.by_uv and log is not None and not log.stat().st_size and not self._runs():
+                raise InstallerBrokenError(
+                    "pip does not run in this environment",
+                    hint=f"Run: nox --reuse-venv=never -s {shlex.quote(self.session.name)}",
+                ) from error
             raise InstallError("the installer failed") from error
+
+    def _runs(self) -> bool:
+        """Tell whether pip can install at all, whatever its settings are."""
+        command = ("python", "-m", "pip", "--isolated", "help", "install")
+        try:
+            self.session.run_install(*command, silent=True, log=False)
+        except CommandFailed:
+            return False
+        return True
 
     def _install_by_uv(self, arguments: list[str], log: Path) -> None:
         """Keep what uv says, and show it as nox does: in verbose mode, or when uv fails."""

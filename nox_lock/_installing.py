@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from nox_lock._contents import active_pins, compare, find_unmet
 from nox_lock._entries import URL, relative
 from nox_lock._environment import discard, list_installed, read_note, take_stock, write_note
-from nox_lock._errors import EnvironmentMismatchError, InstallError
+from nox_lock._errors import EnvironmentMismatchError, InstallerBrokenError, InstallError
 from nox_lock._files import write_atomically
 from nox_lock._install_log import explain, withdrawn
 from nox_lock._seal import CONSTRAINTS
@@ -125,6 +125,7 @@ def make_equal(wanted: Wanted, installer: Installer, voice: Voice) -> None:
     Raises:
         EnvironmentMismatchError: naming what differs still, or what a lock file lacks.
         InstallError: naming the pins that could not be installed.
+        InstallerBrokenError: when only a new environment helps.
         WaitError: when another process installs into it for too long.
     """
     with alone_in(wanted.venv, voice):
@@ -172,6 +173,8 @@ def _install(installer: Installer, arguments: list[str], wanted: Wanted, voice: 
     try:
         installer.install(arguments, log)
         voice.warn(*withdrawn(_read(log), pending))
+    except InstallerBrokenError:
+        raise
     except InstallError as error:
         raise explain(_read(log), wanted.look().differences, wanted.lock) from error
     finally:

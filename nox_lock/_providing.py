@@ -14,7 +14,7 @@ from nox_lock._environment import (
     project_is_installed,
     record_project,
 )
-from nox_lock._errors import InstallError
+from nox_lock._errors import InstallerBrokenError, InstallError
 from nox_lock._installing import Wanted, alone_in, is_equal, make_equal, write_constraints
 from nox_lock._targets import of_target
 from nox_lock._witness import watch
@@ -106,7 +106,7 @@ def provide(
         if there and not stale:
             seal.keep(witness, wanted.paths)
     elif host.installs():
-        make_equal(wanted, host.installer, host.voice)
+        wanted = _make_equal(wanted, host)
     else:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
         wanted = wanted._replace(tolerated=wanted.extras(wanted.look()))
@@ -114,6 +114,19 @@ def provide(
         write_constraints(wanted)
     if not there and host.installs():
         _install_project(host, wanted, editable=project == "editable")
+    return wanted
+
+
+def _make_equal(wanted: Wanted, host: Host) -> Wanted:
+    """Install; an environment that was half made, which nox takes for whole, is made anew."""
+    try:
+        make_equal(wanted, host.installer, host.voice)
+    except InstallerBrokenError as error:
+        host.voice.warn(f"{host.name}: {error.message}: it is made anew")
+        if not host.remake():
+            raise
+        wanted = wanted._replace(venv=find_environment(host.location, host.remake_command))
+        make_equal(wanted, host.installer, host.voice)
     return wanted
 
 

@@ -295,6 +295,19 @@ def test_an_environment_that_cannot_be_written(project: Project) -> None:
     assert "nox --reuse-venv=never" in said
 
 
+def test_an_environment_whose_pip_is_broken_is_made_anew(project: Project) -> None:
+    """Ended while nox made it, or made by two at once: nox takes it for whole from then on."""
+    use(project, "virtualenv")
+    run(project).ok()
+    by_hand(project, "uninstall", "-y", "dep", "lib")
+    [command] = (project.root / ".nox" / "tests").rglob("pip/_internal/commands/install.py")
+    command.unlink()
+    told = run(project).ok()
+    assert "pip does not run in this environment: it is made anew" in told.output
+    assert content(project) == WANTED
+    assert "made anew" not in run(project).ok().output
+
+
 def kill_some(project: Project, backend: str, rounds: int) -> None:
     """Kill installs at random moments; each next run ends exact."""
     use(project, backend)
