@@ -11,6 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _lockfile
@@ -80,9 +82,13 @@ class Quick:
             pin.name for low in order.planned.below if low.existing for pin in low.existing.pins
         }
         stays = below if order.upgrade_packages else kept.keys()
+        # Of what is asked to move, the files are to be those of now, too.
+        asked = {canonicalize_name(Requirement(each).name) for each in order.upgrade_packages}
         return [
             kept[pin.name]
-            if pin.name in kept and (kept[pin.name].shown == pin.shown or pin.name in stays)
+            if pin.name in kept
+            and pin.name not in asked
+            and (kept[pin.name].shown == pin.shown or pin.name in stays)
             else pin
             for pin in found
         ]
