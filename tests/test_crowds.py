@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
+import random
 from typing import TYPE_CHECKING
 
 import nox
 import pytest
 
+from support.faults import leftovers, seeds
 from support.locks import pins
 from support.project import Project, finish
 
@@ -164,6 +167,114 @@ def test_sessions_side_by_side_compile_once(crowd: Crowd, index: LocalIndex) -> 
     again = project.nox("-j", "4", "-s", *SESSIONS).ok()
     assert again.output.count("lib 1.0") == len(SESSIONS)
     assert index.requests() == []
+
+
+def spread(crowd: Crowd, locks: int, checkouts: int) -> None:
+    """Each lock in each checkout by a process of its own, all at once: a compile for each lock."""
+    names = [f"part{number}" for number in range(locks)]
+    clones = [crowd.checkout(f"spread-{number}") for number in range(checkouts)]
+    for clone in clones:
+        (clone.root / "requirements.in").unlink()
+        for number, name in enumerate(names):
+            clone.write(f"requirements/{name}.in", f"app\nlib!=0.{number}\n")
+    runs = [clone.start_nox("-s", "lock", "--", name) for clone in clones for name in names]
+    assert compiled(*(run.ok() for run in finish(*runs))) == locks
+    for name in names:
+        made = {clone.read(f"requirements/{name}.txt") for clone in clones}
+        assert [pins(text) for text in made] == [WANTED]
+    assert leftovers(crowd.home, *(clone.root for clone in clones)) == []
+
+
+def test_four_over_two_locks_and_two_checkouts(crowd: Crowd) -> None:
+    spread(crowd, 2, 2)
+
+
+@pytest.mark.long
+def test_sixteen_over_eight_locks_and_two_checkouts(crowd: Crowd) -> None:
+    spread(crowd, 8, 2)
+
+
+def exchange(crowd: Crowd, index: LocalIndex, rounds: int) -> None:
+    """Two checkouts that ask for different things, side by side, and then for each other's."""
+    index.publish("lib", "2.0")
+    versions = ["1.0", "2.0"]
+    clones = [crowd.checkout(name) for name in ("left", "right")]
+    for _ in range(rounds):
+        for clone, version in zip(clones, versions, strict=True):
+            clone.write("requirements.in", f"app\nlib=={version}\n")
+        for run in finish(*(clone.start_nox("-s", "lock", "lock-check") for clone in clones)):
+            run.ok()
+        for clone, version in zip(clones, versions, strict=True):
+            assert pins(clone.read(LOCK)) == {"app": "1.0", "lib": version}
+        versions.reverse()
+
+
+def test_checkouts_at_different_states_exchange_no_lock(crowd: Crowd, index: LocalIndex) -> None:
+    exchange(crowd, index, 2)
+
+
+@pytest.mark.long
+def test_checkouts_go_back_and_forth(crowd: Crowd, index: LocalIndex) -> None:
+    exchange(crowd, index, 20)
+
+
+class Mixture:
+    """Runs of `nox -j`, two at once on one checkout, with sessions and states by a seed."""
+
+    def __init__(self, crowd: Crowd, index: LocalIndex) -> None:
+        index.publish("lib", "2.0")
+        self.project = crowd.checkout("mixed")
+        self.project.write("noxfile.py", PARALLEL_NOXFILE)
+        self.home = crowd.home
+
+    def run(self, seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311  (to be told again, not to be guessed)
+        version = chance.choice(["1.0", "2.0"])
+        self.project.write("requirements.in", f"app\nlib=={version}\n")
+        if chance.random() < 0.5:
+            (self.project.root / LOCK).unlink(missing_ok=True)
+        runs, reports = [], []
+        for number in range(2):
+            names = chance.sample(["lock", "lock-check", *SESSIONS[:3]], chance.randint(2, 4))
+            reports.append(self.home / f"report-{number}.json")
+            reports[-1].unlink(missing_ok=True)
+            command = ("-j", "4", "--report", str(reports[-1]), "-s", *names)
+            runs.append(self.project.start_nox(*command))
+        for run, report in zip(finish(*runs), reports, strict=True):
+            told = f"NOX_LOCK_TESTS_SEED={seed}\n{run.output}"
+            results = json.loads(report.read_text("utf-8"))["sessions"]
+            # A check may come before what makes the lock; all else must end well.
+            failed = {each["name"] for each in results if each["result"] != "success"}
+            assert failed <= {"lock-check"}, told
+            assert "Traceback" not in run.output, told
+            done = sum(each["name"] in SESSIONS for each in results)
+            assert run.output.count(f"lib {version}") == done, told
+        self.project.nox("-s", "lock", "lock-check").ok()
+        assert pins(self.project.read(LOCK)) == {"app": "1.0", "lib": version}
+        assert leftovers(self.home, self.project.root) == []
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.long)])
+def test_every_mixture_of_sessions(crowd: Crowd, index: LocalIndex, rounds: int) -> None:
+    """Locks, checks and sessions side by side, the lock missing, stale or fresh: no flake."""
+    needs_parallel_nox()
+    mixture = Mixture(crowd, index)
+    for seed in seeds(rounds):
+        mixture.run(seed)
+
+
+@pytest.mark.long
+def test_sixty_four_compile_once(crowd: Crowd, index: LocalIndex) -> None:
+    """64 processes on eight checkouts that miss one lock: one compiles, all succeed."""
+    cost = crowd.cost_of_one()
+    clones = [crowd.checkout(f"clone-{number}") for number in range(8)]
+    processes = [clone.start_nox("-s", "lock") for clone in clones for _ in range(8)]
+    runs = [run.ok() for run in finish(*processes)]
+    assert len(runs) == 64
+    assert compiled(*runs) == 1
+    assert index.pages("lib") == cost
+    assert len({clone.read(LOCK) for clone in clones}) == 1
+    assert leftovers(crowd.home, *(clone.root for clone in clones)) == []
 
 
 @pytest.mark.long
