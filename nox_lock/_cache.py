@@ -107,8 +107,9 @@ class Cache:
         Raises:
             OSError: when there is no place for one.
         """
-        parent = Path(tempfile.gettempdir())
-        if self.folder is not None:
+        if self.folder is None:
+            parent = _temporary_folder()
+        else:
             parent = self.folder / _LAYOUT / "work"
             parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
         with open_workshop(parent, "nox-lock-compile-") as folder:
@@ -144,18 +145,9 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
         ConfigError: for a `NOX_LOCK_TIMEOUT` that is no number of seconds.
     """
     timeout = read_timeout(environ)
-    if given := environ.get(VARIABLE):
-        folder = Path(given)
-        with suppress(RuntimeError):  # nobody's home is known
-            folder = folder.expanduser()
-    else:
-        import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
-
-        folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
     why = "cannot be written"
     try:
-        _refuse_homeless(folder)
-        folder = folder.absolute()
+        folder = _cache_folder(environ.get(VARIABLE))
         if not (stranger := _belongs_to_others(folder)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _close_to_others(folder)
@@ -165,7 +157,7 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
             if all(os.access(place, os.W_OK | os.X_OK) for place in places):
                 return Cache(folder, timeout)
         why = stranger or why
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where nobody knows the user's home
         pass  # as one that cannot be written
     warn(unusable(f"it {why}"))
     return Cache(None, timeout)
@@ -193,15 +185,34 @@ def _close_to_others(folder: Path) -> None:
         folder.chmod(0o700)
 
 
+def _cache_folder(given: str | None) -> Path:
+    """Return the folder that was given, else the platform's.
+
+    Raises:
+        RuntimeError: where it is in a home, and nobody knows that.
+    """
+    if given:
+        return Path(given).expanduser().absolute()
+    import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
+
+    folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
+    if not folder.is_absolute():
+        # Else it would be a folder `~` in the project.
+        raise RuntimeError
+    return folder
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        told = "no folder for temporary files can be written"  # without their absolute paths
+        raise FileNotFoundError(error.errno, told) from None
+
+
 def unusable(why: str) -> str:
     """Return what to say of a cache that is done without."""
     return f"the cache folder cannot be used: {why} ({VARIABLE} names another). Going on without"
-
-
-def _refuse_homeless(folder: Path) -> None:
-    """Refuse a ``~`` that stands for nobody's home: it would be a folder of that name in ours."""
-    if folder.parts[:1] and folder.parts[0].startswith("~"):
-        raise FileNotFoundError(folder)
 
 
 def _touch(path: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nox_lock._processes import Processes
     from nox_lock._toolchain import Toolchain
 
+_ROOM = 1 << 18
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 
@@ -107,6 +108,7 @@ class PipTools:
 
         Raises:
             CompileError: saying which kind of failure it was.
+            OSError: when the disk of `workshop` is full.
         """
         output = workshop / "requirements.txt"
         if order.seed:
@@ -122,6 +124,8 @@ class PipTools:
         code = self._run(command, self._environment(order, workshop, log), printed, order)
         said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
         if code != 0:
+            # On a full disk it could not even print that.
+            (workshop / "room").write_bytes(bytes(_ROOM))
             known = inputs._replace(entries=(*inputs.entries, *order.held))
             raise diagnose(said, logged, known)
         if failure := index_failure("", logged):

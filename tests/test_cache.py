@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock._cache import Cache, Entry
 from support.backend import project_table, publish_backend
 from support.index import LocalIndex
 from support.locks import fingerprint, pins
-from support.project import Project
+from support.project import Project, finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -398,6 +401,109 @@ def test_a_cache_that_cannot_be_used_is_done_without(
     assert "NOX_LOCK_CACHE_DIR" in run.output
     assert "Going on without" in run.output
     project.nox("-s", "lock-check").ok()
+
+
+def link_to_another(path: Path, other: Path) -> None:
+    path.unlink()
+    path.symlink_to(other)
+
+
+def link_to_itself(path: Path, _other: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+def link_to_nowhere(path: Path, _other: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def from_the_future(path: Path, _other: Path) -> None:
+    """As a later version might write it: another check, more keys."""
+    stored = json.loads(path.read_text("utf-8"))
+    told = {"version": 2, "body": stored["body"], "day": stored["day"], "check": "v2:abc"}
+    path.write_text(json.dumps(told), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip, truncate, swap, link_to_another, link_to_itself, link_to_nowhere, from_the_future],
+)
+def test_what_does_not_verify_is_dropped(
+    tmp_path: Path, damage: Callable[[Path, Path], None]
+) -> None:
+    """The same for many more damages, and each bit of an entry, without a compile."""
+    cache = Cache(tmp_path)
+    (tmp_path / "v1" / "work").mkdir(parents=True)
+    keys = ("a" * 64, "b" * 64)
+    entry, other = Entry("lib==1.0\n", "2026-01-02"), Entry("lib==2.0\n", "2026-01-02")
+    for key, each in zip(keys, (entry, other), strict=True):
+        cache.put(key, each)
+    paths = [tmp_path / "v1" / "locks" / key[:2] / f"{key}.json" for key in keys]
+    damage(*paths)
+    assert cache.get(keys[0]) is None
+    assert cache.get(keys[1]) == other
+    cache.put(keys[0], entry)
+    assert cache.get(keys[0]) == entry
+    assert cache.get(keys[1]) == other
+
+
+def test_each_flipped_bit_is_seen(tmp_path: Path) -> None:
+    cache, key = Cache(tmp_path), "a" * 64
+    (tmp_path / "v1" / "work").mkdir(parents=True)
+    entry = Entry("lib==1.0\n", "2026-01-02")
+    cache.put(key, entry)
+    path = tmp_path / "v1" / "locks" / "aa" / f"{key}.json"
+    sound = path.read_bytes()
+    for place in range(len(sound) * 8):
+        data = bytearray(sound)
+        data[place // 8] ^= 1 << place % 8
+        path.write_bytes(bytes(data))
+        # A flip may lead to the same value by another spelling, never to another one.
+        assert cache.get(key) in {None, entry}, place
+
+
+def test_the_cache_may_go_at_any_time(cached: Project, index: LocalIndex) -> None:
+    """Deleted while a compile is under way in it: the lock is made all the same."""
+    cached.write(INPUT, "app\nlib!=0.1\n")
+    cached.env["NOX_LOCK_ON_STALE"] = "lock"
+    remove_lock(cached)
+    index.clear_requests()
+    running = cached.start_nox("-s", "lock", "--", "--no-cache")
+    while running.poll() is None and not index.pages("lib"):
+        time.sleep(0.005)
+    shutil.rmtree(cached.home / "nox-lock-cache", ignore_errors=True)
+    [run] = finish(running)
+    assert run.returncode == 0 or "Traceback" not in run.output
+    assert not cached.exists(LOCK) or pins(cached.read(LOCK)) == {"app": "1.0", "lib": "1.0"}
+    cached.nox("-s", "lock", "lock-check").ok()
+    assert pins(cached.read(LOCK)) == {"app": "1.0", "lib": "1.0"}
+
+
+def age(path: Path, days: float) -> None:
+    moment = time.time() - days * 24 * 3600
+    os.utime(path, (moment, moment))
+
+
+def test_what_is_unused_for_long_goes(tmp_path: Path) -> None:
+    """After 90 days without use; looked at on a write, once a day; a use counts as one."""
+    cache = Cache(tmp_path)
+    for part in ("work", "busy"):
+        (tmp_path / "v1" / part).mkdir(parents=True)
+    entry, keys = Entry("lib==1.0\n", "2026-01-02"), [letter * 64 for letter in "abc"]
+    for key in keys:
+        cache.put(key, entry)
+    old, used, young = (tmp_path / "v1" / "locks" / k[:2] / f"{k}.json" for k in keys)
+    busy = tmp_path / "v1" / "busy" / "key.lock"
+    busy.touch()
+    for path, days in ((old, 91), (used, 91), (young, 89), (busy, 91)):
+        age(path, days)
+    assert cache.get(keys[1]) == entry
+    cache.put("d" * 64, entry)
+    assert old.exists()  # looked at today already
+    age(tmp_path / "v1" / "looked", 1.1)
+    cache.put("d" * 64, entry)
+    assert [path.exists() for path in (old, used, young, busy)] == [False, True, True, False]
 
 
 def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) -> None:

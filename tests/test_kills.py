@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +23,6 @@ from support.faults import (
     seeds,
     strangers,
     strike,
-    write_until,
 )
 from support.project import finish
 
@@ -194,6 +193,21 @@ def test_ctrl_c_ends_a_wait(small: Project, tmp_path: Path) -> None:
     assert victim.survivors() == []
 
 
+FORKS = """
+import os, sys
+from pathlib import Path
+from filelock import FileLock  # else each child imports it
+from support.faults import write_until
+
+for moment, text in enumerate(sys.stdin, 1):
+    process = os.fork()
+    if not process:
+        write_until(Path(sys.argv[1]), moment, text * 5000)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+
+
 def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
     """SIGKILL before every single thing that a write does to the disk, one after the other."""
     folder = tmp_path / "here"
@@ -201,24 +215,30 @@ def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
     places = [folder / name for name in ("one.txt", "two.txt")]
     for place in places:
         place.write_text("old" * 5000, encoding="utf-8")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["filelock", "support.faults"])
     texts = {place.read_text("utf-8") for place in places}
-    moment, exitcode, text = 0, -signal.SIGKILL, ""
-    while exitcode == -signal.SIGKILL:
-        moment += 1
-        text = f"new {moment}\n" * 5000
-        texts.add(text)
-        process = context.Process(target=write_until, args=(folder, moment, text))
-        process.start()
-        process.join(PATIENCE)
-        assert process.exitcode is not None
-        exitcode = process.exitcode
-        for place in places:
-            assert place.read_text("utf-8") in texts, moment
-        for path in (folder / "cache" / "v1" / "locks").rglob("*.json"):
-            assert Cache(folder / "cache").get(path.stem) is not None, moment
-    assert exitcode == 0
+    moment, code, text = 0, -signal.SIGKILL, ""
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKS, str(folder)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as forks:
+        assert forks.stdin is not None
+        assert forks.stdout is not None
+        while code == -signal.SIGKILL:
+            moment += 1
+            line = f"new {moment}\n"
+            text = line * 5000
+            texts.add(text)
+            forks.stdin.write(line)
+            forks.stdin.flush()
+            code = int(forks.stdout.readline())
+            for place in places:
+                assert place.read_text("utf-8") in texts, moment
+            for path in (folder / "cache" / "v1" / "locks").rglob("*.json"):
+                assert Cache(folder / "cache").get(path.stem) is not None, moment
+    assert code == 0
     assert moment > 20
     assert {place.read_text("utf-8") for place in places} == {text}
     assert leftovers(folder) == []
