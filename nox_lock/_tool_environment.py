@@ -15,7 +15,6 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import InterpreterMissingError, ToolchainError
@@ -26,6 +25,7 @@ from nox_lock._workshops import clear, open_workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from nox_lock._indexes import IndexSettings
     from nox_lock._processes import Processes

@@ -43,7 +43,7 @@ def open_workshop(parent: Path, prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear(parent: Path, prefix: str, before: Callable[[Path], None] = lambda folder: None) -> None:
+def clear(parent: Path, prefix: str, before: Callable[[Path], None] | None = None) -> None:
     """Remove the folders in `parent` whose makers are dead.
 
     `before` is called with each of them; one that it raises OSError for stays.
