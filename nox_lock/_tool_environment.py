@@ -15,7 +15,6 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import InterpreterMissingError, ToolchainError
@@ -23,14 +22,17 @@ from nox_lock._index_log import index_failure, mask
 from nox_lock._indexes import NARROWING, module_command, pip_environment, uv_environment
 from nox_lock._target import Target, running_target, site_packages
 from nox_lock._wording import without_folders
+from nox_lock._workshops import clear, open_workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from nox_lock._indexes import IndexSettings
     from nox_lock._processes import Processes
 
 PREFIX = "env-"
+_MAKING = "making-"
 _DEADLINE_SECONDS = 600.0
 # Of virtualenv's settings: where it looks for Pythons, and where it unpacks its wheels.
 _VIRTUALENV_KEPT = (
@@ -182,13 +184,13 @@ class Maker:
         return base
 
     def _install(self, way: _Way, folder: Path, *requirements: str) -> None:
-        with tempfile.TemporaryDirectory() as place:
-            log = Path(place) / "pip.log"
-            command = way.install(str(python_in(folder)), requirements)
-            installed = self._run(command, way.environment | {"PIP_LOG": str(log)})
-            if installed.returncode == 0:
-                return
-            logged = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        log = folder / "pip.log"  # goes with the environment, should this be killed
+        command = way.install(str(python_in(folder)), requirements)
+        installed = self._run(command, way.environment | {"PIP_LOG": str(log)})
+        logged = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        log.unlink(missing_ok=True)
+        if installed.returncode == 0:
+            return
         if failure := index_failure("", logged):
             raise ToolchainError(failure.message)
         raise ToolchainError(_reason(installed.stdout))
@@ -240,12 +242,29 @@ def python_in(folder: Path) -> Path:
 @contextmanager
 def _new_folder(home: Path) -> Iterator[Path]:
     """Give an empty folder of nobody else's, gone again if what is done with it fails."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with open_workshop(home, _MAKING) as making:
+        folder = _made_in(making)
+        folder.mkdir()
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def clear_half_made(home: Path) -> None:
+    """Remove the environments below `home` whose makers died in the middle."""
+
+    def remove(making: Path) -> None:
+        if (folder := _made_in(making)).exists():
+            shutil.rmtree(folder)
+
+    clear(home, _MAKING, remove)
+
+
+def _made_in(making: Path) -> Path:
+    """Return the environment that a workshop stands for; one cannot be moved to its place."""
+    return making.with_name(f"{PREFIX}{making.name.removeprefix(_MAKING)}")
 
 
 def _reason(text: str) -> str:

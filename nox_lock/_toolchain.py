@@ -5,6 +5,7 @@ What is made stands in the user's cache, in one folder for each target and pip-t
     tools/3.12-pip-tools-7.6.2/ready.json   names the environment that is in use, and its versions
     tools/3.12-pip-tools-7.6.2/env-k2v9x1/  an environment; one that `ready.json` does not name is
                                             half-made, or was replaced
+    tools/3.12-pip-tools-7.6.2/making-.../  held by who makes the environment of that name
 
 So what was not made to the end is never used, and what another process compiles with is never
 written to or pulled away, even where file locks are not honoured.
@@ -28,7 +29,7 @@ from nox_lock._errors import ToolchainError
 from nox_lock._files import write_atomically
 from nox_lock._processes import Processes
 from nox_lock._target import running_target, site_packages
-from nox_lock._tool_environment import PREFIX, Maker, python_in
+from nox_lock._tool_environment import PREFIX, Maker, clear_half_made, python_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,6 +135,7 @@ def _make(home: Path, maker: Maker) -> Toolchain:
     home.mkdir(parents=True, exist_ok=True)
     old = _read(home)
     (home / _READY).unlink(missing_ok=True)
+    clear_half_made(home)
     _sweep(home, old)
     folder, pip = maker.make(home)
     made = _Kept(folder, maker.version, pip)

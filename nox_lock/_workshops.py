@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from filelock import BaseFileLock
 
@@ -43,12 +43,15 @@ def open_workshop(parent: Path, prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear(parent: Path, prefix: str) -> None:
-    """Remove the folders in `parent` whose makers are dead."""
+def clear(parent: Path, prefix: str, before: Callable[[Path], None] | None = None) -> None:
+    """Remove the folders in `parent` whose makers are dead.
+
+    `before` is called with each of them; one that it raises OSError for stays.
+    """
     with suppress(OSError):
         for folder in list(parent.glob(f"{prefix}*")):
             with suppress(OSError):
-                _clear(folder)
+                _clear(folder, before)
 
 
 def _make(parent: Path, prefix: str) -> tuple[Path, BaseFileLock]:
@@ -70,7 +73,7 @@ def _make(parent: Path, prefix: str) -> tuple[Path, BaseFileLock]:
         lock.release()
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path, before: Callable[[Path], None] | None) -> None:
     """Remove a folder if its maker is dead."""
     from filelock import FileLock, Timeout  # noqa: PLC0415
 
@@ -86,8 +89,12 @@ def _clear(folder: Path) -> None:
     except (OSError, NotImplementedError):
         if time.time() - alive.stat().st_mtime < _LEFT_SECONDS:
             return
-    _empty(folder)
-    lock.release()
+    try:
+        if before is not None:
+            before(folder)
+        _empty(folder)
+    finally:
+        lock.release()
     shutil.rmtree(folder, ignore_errors=True)
 
 
