@@ -240,7 +240,7 @@ def with_body(planned: Planned, body: str) -> Planned:
 def _of_disk(error: OSError | CompileError) -> CompileError:
     if isinstance(error, CompileError):
         return error
-    return CompileError(f"no place to compile in: {error.strerror}", kind="disk")
+    return CompileError(f"nothing can be compiled here: {error.strerror}", kind="disk")
 
 
 def _pins_of(planned: Planned) -> Sequence[Pin]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ALIVE = "alive"
 # Longer than any work may take.
 _LEFT_SECONDS = 3600.0
+_TRIES = 10
 
 
 @contextmanager
@@ -57,20 +58,24 @@ def clear(parent: Path, prefix: str, before: Callable[[Path], None] | None = Non
 def _make(parent: Path, prefix: str) -> tuple[Path, BaseFileLock]:
     from filelock import FileLock, Timeout  # noqa: PLC0415  (7 ms, only when there is work)
 
+    tries = 0
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         lock = FileLock(folder / _ALIVE)
+        tries += 1
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            continue  # it was cleared between its making and this
+            # It was cleared between its making and this; or, always, there are no file locks.
+            if tries == _TRIES:
+                return folder, lock
         except (OSError, NotImplementedError):
             if folder.exists():
                 return folder, lock
-            continue
-        if (folder / _ALIVE).exists():
-            return folder, lock
-        lock.release()
+        else:
+            if (folder / _ALIVE).exists():
+                return folder, lock
+            lock.release()
 
 
 def _clear(folder: Path, before: Callable[[Path], None] | None) -> None:

@@ -114,6 +114,40 @@ def test_a_cache_that_cannot_be_written_costs_the_cache(
     here.nox("-s", "lock-check").ok()
 
 
+SESSION = """
+    import nox_lock
+
+    nox_lock.add_sessions()
+
+
+    @nox_lock.session(venv_backend="uv|virtualenv")
+    def tests(session):
+        session.run("python", "-c", "import app; print('app', app.__version__)")
+"""
+
+
+@pytest.mark.long
+def test_an_environment_on_a_full_disk_is_mended_later(here: Project, tmp_path: Path) -> None:
+    """What cannot be installed is told in words; with room again, the next run ends exact."""
+    with small_disk(tmp_path / "disk", "96m") as disk:
+        project = moved(here, disk)
+        project.env["UV_LINK_MODE"] = "copy"
+        project.write("noxfile.py", SESSION)
+        project.write(INPUT, "app\n")
+        project.nox("-s", "tests").ok()
+        project.write(INPUT, "app\nother\n")
+        project.nox("-s", "lock").ok()
+        fill(disk)
+        before = project.read(LOCK)
+        told_without_traceback(project.nox("-s", "tests"))
+        assert project.read(LOCK) == before
+        (disk / "filler").unlink()
+        project.nox("-s", "tests").ok()
+        found = project.venv_versions("tests")
+        assert {name: found.get(name) for name in ("app", "lib", "other")} == pins(before)
+        assert leftovers(disk, here.home) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
 @pytest.mark.parametrize("size", [0, 300])
 def test_a_limit_on_files_leaves_the_lock_as_it_was(here: Project, size: int) -> None:

@@ -120,10 +120,12 @@ class Victim:
 
 def strike(process: subprocess.Popen[str], plan: Kill) -> None:
     """Send a signal, unless there is nobody left."""
+    if process.poll() is not None:
+        return  # its number may be another's by now
     with suppress(ProcessLookupError):
         if plan.group:
             os.killpg(process.pid, plan.signal)
-        elif process.poll() is None:
+        else:
             process.send_signal(plan.signal)
 
 
