@@ -103,7 +103,7 @@ def may_seed(order: Order, own: Mapping[str | None, Pin]) -> bool:
     planned = order.planned
     if planned.lock.seed == "never" or not planned.settings.generate_hashes or order.held:
         return False
-    if not reads_alike(order):
+    if planned.below or not reads_alike(order):  # what a layer holds back only pip tells
         return False
     return bool(order.upgrade_packages) or any(_unmet(order, own))
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nox_lock._errors import ConfigError, RequirementsError
+from nox_lock._files import write_all as write_files
 from support.layers import (
     BASE,
     DEV,
@@ -361,14 +362,14 @@ def test_an_upper_that_is_no_lock_file_keeps_the_base_as_it_was(project: Project
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_an_upper_that_cannot_be_written_keeps_the_base_as_it_was(project: Project) -> None:
-    """Nobody, root neither, may make a file there."""
+    """Its link leads out of the project."""
     write_all(project, over("-c requirements.txt"))
     lock(project, "requirements").ok()
     before = fingerprint(project.root / BASE)
     (project.root / DEV).symlink_to("/proc/nowhere/dev.txt")
     project.write("requirements.in", MOVED)
     said = lock(project).failed().output
-    assert f"{DEV}: cannot be written" in said
+    assert f"{DEV}: a link leads out of the project here: nothing is written there" in said
     assert fingerprint(project.root / BASE) == before
     assert not [path for path in project.snapshot() if path.startswith(".requirements")]
     (project.root / DEV).unlink()
@@ -377,12 +378,12 @@ def test_an_upper_that_cannot_be_written_keeps_the_base_as_it_was(project: Proje
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_base_that_was_written_is_put_back(
+def test_a_base_is_not_written_where_its_upper_cannot_be(
     there: bool,  # noqa: FBT001
     project: Project,
     index: LocalIndex,
 ) -> None:
-    """The upper's place becomes a folder while it is compiled: its move is the second of two."""
+    """The upper's place becomes a folder while it is compiled."""
     write_all(project, over("-r requirements.in"))
     if there:
         lock(project, "requirements").ok()
@@ -394,10 +395,24 @@ def test_a_base_that_was_written_is_put_back(
         time.sleep(0.01)
     (project.root / DEV).mkdir()
     [run] = finish(running)
-    assert "cannot be written" in run.failed().output
+    assert f"{DEV}: cannot be read: " in run.failed().output
     assert project.snapshot() == before
     (project.root / DEV).rmdir()
     project.nox("-s", "lock", "lock-check").ok()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_of_two_moves_the_first_is_undone(there: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """The second place is a folder."""
+    first, second = tmp_path / BASE, tmp_path / DEV
+    if there:
+        first.write_text("old\n", encoding="utf-8")
+    (second / "something").mkdir(parents=True)
+    with pytest.raises(OSError, match=DEV):
+        write_files({first: "new\n", second: "new\n"})
+    assert first.exists() == there
+    assert not there or first.read_text(encoding="utf-8") == "old\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [DEV, *[BASE] * there]
 
 
 # Killed, and many at once
