@@ -78,17 +78,13 @@ class Quick:
         found = Uv(self.uv, self.resolver).find(
             order, make_seed(kept.values()).text.split("\n"), folder
         )
-        below = {
-            pin.name for low in order.planned.below if low.existing for pin in low.existing.pins
-        }
-        stays = below if order.upgrade_packages else kept.keys()
         # Of what is asked to move, the files are to be those of now, too.
         asked = {canonicalize_name(Requirement(each).name) for each in order.upgrade_packages}
         return [
             kept[pin.name]
             if pin.name in kept
             and pin.name not in asked
-            and (kept[pin.name].shown == pin.shown or pin.name in stays)
+            and (kept[pin.name].shown == pin.shown or not asked)
             else pin
             for pin in found
         ]
