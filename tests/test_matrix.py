@@ -89,7 +89,7 @@ class Machine:
 
     def spell(self, options: Sequence[str]) -> list[str]:
         """Return options with the names of this machine."""
-        other = "virtualenv" if self.backend == "venv" else "venv"
+        other = "venv" if self.backend == "uv" else "uv"
         return [other_python() if o == PYTHON else other if o == BACKEND else o for o in options]
 
     @property
@@ -262,6 +262,7 @@ STATES = {
         says=("tests was made with another Python: it is made anew", CREATES, RUNS),
     ),
     "-fb": State(options=("-fb", BACKEND), runs=(ALL,), says=(CREATES, RUNS), settled=False),
+    "-fb, kept": State(options=("-fb", BACKEND), says=(RUNS,)),
     "-P": State(
         Machine.lock_for_another,
         ("-P", PYTHON),
@@ -277,6 +278,8 @@ STATES = {
     ),
     "fresh": State(Machine.throw_away, runs=(ALL,), says=(CREATES, RUNS)),
 }
+# nox makes what uv made anew for others, and has uv take what others made.
+ONLY = {"-fb": {"uv"}, "-fb, kept": {"virtualenv", "venv"}}
 SOON = {
     "uv": {"added", "changed", "left over", "body installs", "other Python", "incomplete"},
     "virtualenv": {"added", "changed", "half deleted", "-R, added"},
@@ -310,6 +313,7 @@ def changes(told: Run) -> list[str]:
         pytest.param(backend, state, marks=() if state in SOON[backend] else pytest.mark.long)
         for backend in BACKENDS
         for state in STATES
+        if backend in ONLY.get(state, BACKENDS)
     ],
 )
 def test_matrix(machines: Callable[[str], Machine], backend: str, state: str) -> None:
