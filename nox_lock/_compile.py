@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from nox_lock._diagnosis import diagnose
 from nox_lock._entries import relative
 from nox_lock._errors import CompileError
-from nox_lock._index_log import Rejected, Yanked, index_failure, rejected, yanked
+from nox_lock._index_log import Rejected, Yanked, index_failure, last_asked, rejected, yanked
 from nox_lock._indexes import module_command, pip_environment
 from nox_lock._mirror import Mirror, lay_out
 
@@ -121,7 +121,11 @@ class PipTools:
         arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
         arguments += [f"--constraint={held}"] if order.held else []
         command = module_command(self.toolchain.python, "piptools", *arguments)
-        code = self._run(command, self._environment(order, workshop, log), printed, order)
+        environment = self._environment(order, workshop, log)
+        try:
+            code = self._run(command, environment, printed, order.seconds_left)
+        except subprocess.TimeoutExpired as error:
+            raise _took_too_long(order, self._read(log, mirror, workshop)) from error
         said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
         if code != 0:
             # On a full disk it could not even print that.
@@ -149,25 +153,12 @@ class PipTools:
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
 
     def _run(
-        self, command: list[str], environment: dict[str, str], printed: Path, order: Order
+        self, command: list[str], environment: dict[str, str], printed: Path, seconds: float
     ) -> int:
         with printed.open("wb") as sink:
-            try:
-                return self.processes.run(
-                    command,
-                    environment,
-                    sink,
-                    deadline=order.seconds_left,
-                    folder=self.root,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise CompileError(
-                    f"the compile took longer than {order.planned.lock.compile_timeout:g} s "
-                    "and was ended",
-                    kind="time-out",
-                    hint="Is an index slow or a requirement very loose? Tighten it, or give it "
-                    "more time: [tool.nox-lock] compile-timeout = SECONDS.",
-                ) from error
+            return self.processes.run(
+                command, environment, sink, deadline=seconds, folder=self.root
+            )
 
     def _read(self, path: Path, mirror: Mirror, workshop: Path) -> str:
         """Return what a run wrote, without the paths of this machine."""
@@ -179,6 +170,18 @@ class PipTools:
                 text.replace(f"{folder}/", "").replace(f"{folder}\\", "").replace(str(folder), ".")
             )
         return text
+
+
+def _took_too_long(order: Order, log: str) -> CompileError:
+    asked = last_asked(log)
+    waited = f"; at last it waited for {asked}" if asked else ""
+    return CompileError(
+        f"the compile took longer than {order.planned.lock.compile_timeout:g} s and was ended"
+        f"{waited}",
+        kind="time-out",
+        hint="Is an index slow or a requirement very loose? Tighten it, or give it "
+        "more time: [tool.nox-lock] compile-timeout = SECONDS.",
+    )
 
 
 def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror) -> list[str]:

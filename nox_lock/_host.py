@@ -12,7 +12,7 @@ from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 
 from nox_lock._errors import InstallerBrokenError, InstallError
-from nox_lock._indexes import REPOSITORY, read_index_settings, uv_environment
+from nox_lock._indexes import REPOSITORY, UNASKED, read_index_settings, uv_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,6 +72,7 @@ class SessionInstaller:
         self.by_uv = session.venv_backend == "uv"
         # What a git hook says of its own repository would mislead a clone, or a build.
         self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
+        self.environ |= UNASKED
         if self.by_uv:
             self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
 

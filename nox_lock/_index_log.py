@@ -39,6 +39,10 @@ _YANKED = re.compile(
 )
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]*@")
 _QUERY = re.compile(r"((?:\w+://|url: /)[^\s?#'\"]*\?)[^\s#'\",;)]+")
+_WHO = (
+    ": it wants a user name and password "
+    "(in pip's configuration or netrc, or keyring-provider = subprocess)"
+)
 # In this order: a TLS failure may be told as a connection that failed.
 _FAILURES = (
     (("certificate", "ssl"), "TLS failed: its certificate is not trusted, or it speaks no TLS"),
@@ -148,6 +152,12 @@ def index_failure(output: str, log: str) -> CompileError | None:
     )
 
 
+def last_asked(log: str) -> str:
+    """Return the address that pip asked last; empty where it asked none."""
+    asked = _ASKED.findall(log)
+    return mask(asked[-1]) if asked else ""
+
+
 def failed_indexes(log: str) -> list[str]:
     """Say, a line each, which indexes failed, and how."""
     return _told(_failures(log))
@@ -187,7 +197,7 @@ def _index_of(url: str) -> str:
 def _reason(text: str) -> str:
     """Say in words of our own why a page was not fetched; pip's words where we have none."""
     if status := _STATUS.search(text):
-        meaning = ": it wants a user name and password" if status[1] == "401" else ""
+        meaning = _WHO if status[1] == "401" else ""
         return f"it answered {status[1]}{meaning}"
     lowered = text.lower()
     for signs, words in _FAILURES:

@@ -66,6 +66,8 @@ REPOSITORY = {
     "GIT_PREFIX",
     "GIT_WORK_TREE",
 }
+# Nobody is asked for a password, by pip or by git: who works may not sit there.
+UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
 _RUN_MODULE = (
     "import sys; sys.path[:] = [p for p in sys.path if p]; sys.argv.pop(0); "
     "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
@@ -151,14 +153,15 @@ def pip_environment(
     }
     options = {
         "config_file": os.devnull,
-        "no_input": "1",
         "disable_pip_version_check": "1",
         **settings.allowed,
         **extra,
     }
-    return clean | {
-        f"PIP_{name.upper().replace('-', '_')}": value for name, value in options.items()
-    }
+    return (
+        clean
+        | UNASKED
+        | {f"PIP_{name.upper().replace('-', '_')}": value for name, value in options.items()}
+    )
 
 
 def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -128,7 +128,7 @@ class Uv:
                     [*self.command, *arguments],
                     self._environment(),
                     sink,
-                    deadline=min(_SECONDS, seconds),
+                    deadline=min(_SECONDS, seconds / 2),  # pip-tools is to have its turn
                     folder=self.resolver.root,
                 )
             except subprocess.TimeoutExpired:

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.index import LocalIndex
-from support.inside import nox_inside
 from support.project import NOXFILE, Project
-from support.scripted import (
-    BROKEN,
-    FORBIDDEN,
-    GARBAGE,
-    LOGIN,
-    NOT_FOUND,
-    SILENT,
-    TRUNCATED,
-    UNAUTHORIZED,
-    Answer,
-    RefusingIndex,
-    ScriptedIndex,
-)
+from support.refused import IMPATIENT, PASSWORD, fill, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from support.project import Run
 
 LOCK = ("-s", "lock")
 CHECK = ("-s", "lock-check")
 TESTS = ("-s", "tests")
-# Else pip waits between its attempts, and asks for a password.
-IMPATIENT = {"PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "1"}
-PASSWORD = "hunter2"  # noqa: S105
 LOCKS_TABLE = "[tool.nox-lock.locks.app]\ninputs = ['requirements.in']\n"
 
 
@@ -415,35 +397,6 @@ def good(project: Project, lock: str) -> Project:
     return project
 
 
-def fill(project: Project, files: Mapping[str, str | None]) -> None:
-    """Write files as they stand, a lone surrogate for a byte that is no UTF-8."""
-    for name, text in files.items():
-        path = project.root / name
-        if text is None:
-            path.unlink()
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode("utf-8", "surrogateescape"))
-
-
-def refused(
-    project: Project, *args: str, env: Mapping[str, str] | None = None, inside: bool = False
-) -> Run:
-    """Run nox and see that it fails in words, shows no path and no secret, and changes nothing."""
-    before = project.snapshot()
-    if inside:
-        run = nox_inside(project.root, *args, env=project.environment(env)).failed()
-    else:
-        run = project.nox(*args, env=env).failed()
-    assert run.returncode == 1, run.output
-    assert project.snapshot() == before
-    # nox itself warns with the noxfile's path of a session that is defined twice.
-    said = [line for line in run.output.splitlines() if "FutureWarning" not in line]
-    for hidden in (str(project.root), str(project.home), PASSWORD):
-        assert not [line for line in said if hidden in line]
-    return run
-
-
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
 def test_it_is_refused_in_words(case: Case, good: Project) -> None:
     fill(good, case.files)
@@ -506,122 +459,6 @@ def test_an_error_is_told_once(args: tuple[str, ...], good: Project) -> None:
     run = refused(good, *args, inside=True)
     told = [line for line in run.output.splitlines() if "requirements.in:1" in line]
     assert len(told) == 1, run.output
-
-
-# Indexes
-
-
-def only(url: str) -> dict[str, str]:
-    return {"PIP_INDEX_URL": url}
-
-
-def extra(url: str) -> dict[str, str]:
-    return {"PIP_EXTRA_INDEX_URL": url}
-
-
-FAILURES = {
-    "401": (UNAUTHORIZED, "401"),
-    "403 to everything": (FORBIDDEN, "403"),
-    "500": (BROKEN, "500"),
-    "a login page": (LOGIN, ""),
-    "garbage": (GARBAGE, "text/plain"),
-    "truncated": (TRUNCATED, ""),
-    "silent": (SILENT, "in time"),
-}
-WRONG = ("no matching distribution", "no package index has", "unknown project", "no version meets")
-
-
-def assert_index_failure(run: Run, named: str, why: str) -> None:
-    assert "index failed" in run.output, run.output
-    assert re.sub(r"/simple/?$", "", named) in run.output, run.output
-    assert why in run.output, run.output
-    assert not [words for words in WRONG if words in run.output.lower()], run.output
-
-
-@pytest.mark.parametrize("way", [only, extra])
-@pytest.mark.parametrize("failure", FAILURES)
-def test_an_index_that_fails_fails_the_lock(failure: str, way: object, good: Project) -> None:
-    assert callable(way)
-    answer, why = FAILURES[failure]
-    fill(good, inputs("app\nnew\n"))
-    with ScriptedIndex(answer) as bad:
-        run = refused(good, *LOCK, env=way(bad.url))
-        assert bad.asked
-        assert_index_failure(run, bad.url, why)
-
-
-@pytest.mark.parametrize("way", [only, extra])
-def test_an_index_that_cannot_be_reached(way: object, good: Project) -> None:
-    assert callable(way)
-    fill(good, inputs("app\nnew\n"))
-    with RefusingIndex() as bad:
-        run = refused(good, *LOCK, env=way(bad.url))
-        assert_index_failure(run, bad.url, "cannot be reached")
-
-
-def test_an_index_that_speaks_no_tls(good: Project) -> None:
-    fill(good, inputs("app\nnew\n"))
-    with ScriptedIndex(NOT_FOUND) as bad:
-        url = bad.url.replace("http://", "https://")
-        run = refused(good, *LOCK, env=extra(url))
-        assert_index_failure(run, url, "TLS")
-
-
-def test_an_index_without_a_name(good: Project) -> None:
-    fill(good, inputs("app\nnew\n"))
-    url = "https://nowhere.invalid/simple/"
-    assert_index_failure(refused(good, *LOCK, env=extra(url)), url, "name cannot be resolved")
-
-
-def test_an_index_that_pip_does_not_trust(good: Project) -> None:
-    """Pip passes over plain http with no more than a warning, and takes what others have."""
-    fill(good, inputs("app\nnew\n"))
-    run = refused(good, *LOCK, env=extra("http://nowhere.invalid/simple/"))
-    assert_index_failure(run, "nowhere.invalid", "trusted")
-
-
-def test_an_index_declared_in_an_input_that_fails(good: Project) -> None:
-    with ScriptedIndex(BROKEN) as bad:
-        fill(good, inputs(f"--extra-index-url {bad.url}\napp\n"))
-        assert_index_failure(refused(good, *LOCK), bad.url, "500")
-
-
-def test_a_failing_index_shows_no_password(good: Project) -> None:
-    fill(good, inputs("app\nnew\n"))
-    with ScriptedIndex(UNAUTHORIZED) as bad:
-        url = bad.url.replace("://", f"://user:{PASSWORD}@")
-        run = refused(good, *LOCK, env=extra(url))
-        assert_index_failure(run, bad.host, "401")
-
-
-def test_a_session_does_not_lock_from_a_failing_index(good: Project) -> None:
-    fill(good, inputs("app\nnew\n"))
-    with RefusingIndex() as bad:
-        before = good.snapshot()
-        run = good.nox(*TESTS, env=extra(bad.url)).failed()
-        assert_index_failure(run, bad.url, "cannot be reached")
-        assert good.snapshot() == before
-
-
-@pytest.mark.parametrize("status", [404, 410])
-def test_an_index_that_has_nothing_says_so(status: int, good: Project) -> None:
-    with ScriptedIndex(Answer(status)) as empty:
-        fill(good, inputs("app\nnew\n"))
-        run = refused(good, *LOCK, env=only(empty.url))
-        assert "no package index has a project" in run.output
-        assert "index failed" not in run.output
-        # Beside one that has it, it does no harm.
-        good.nox(*LOCK, env=extra(empty.url)).ok()
-        assert empty.asked
-    assert "\nnew==1.0" in good.read("requirements.txt")
-
-
-def test_a_single_403_means_not_here(good: Project) -> None:
-    with ScriptedIndex(NOT_FOUND, {"new": FORBIDDEN}) as empty:
-        fill(good, inputs("app\nnew\n"))
-        good.nox(*LOCK, env=extra(empty.url)).ok()
-        assert "/simple/new/" in empty.asked
-    assert "\nnew==1.0" in good.read("requirements.txt")
 
 
 def test_cases_are_told_apart() -> None:

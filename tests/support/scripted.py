@@ -26,6 +26,7 @@ class Answer:
         content_type: what it is said to be.
         missing: bytes that are promised and never sent.
         hangs: say nothing at all until the index ends.
+        drips: one byte a second.
     """
 
     status: int = 200
@@ -33,6 +34,7 @@ class Answer:
     content_type: str = "text/html"
     missing: int = 0
     hangs: bool = False
+    drips: bool = False
 
 
 NOT_FOUND = Answer(404)
@@ -43,6 +45,9 @@ LOGIN = Answer(body=b"<!DOCTYPE html><html><body><form>Who are you?</form></body
 GARBAGE = Answer(body=b"\x00\x01 it works!", content_type="text/plain")
 TRUNCATED = Answer(body=b"<!DOCTYPE html><html><body>", missing=1000)
 SILENT = Answer(hangs=True)
+EMPTY = Answer()
+NO_FILES = Answer(body=b"<!DOCTYPE html><html><body></body></html>")
+DRIPPING = Answer(body=NO_FILES.body * 10, drips=True)
 
 
 class ScriptedIndex:
@@ -131,7 +136,13 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status == UNAUTHORIZED.status:
             self.send_header("WWW-Authenticate", 'Basic realm="index"')
         self.end_headers()
-        self.wfile.write(answer.body)
+        if not answer.drips:
+            self.wfile.write(answer.body)
+            return
+        for byte in answer.body:
+            self.wfile.write(bytes([byte]))
+            if self.server.ended.wait(1):
+                return
 
     def do_HEAD(self) -> None:
         self.do_GET()
