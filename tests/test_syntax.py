@@ -603,6 +603,11 @@ def test_a_url_is_not_followed(oracle: Oracle) -> None:
     assert [entry.name for entry in inputs.entries] == ["app"]
 
 
+def test_each_difference_is_documented() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "inputs.md").read_text(encoding="utf-8")
+    assert [words for words in (*STRICTER, *LATER) if f"`{words}`" not in page] == []
+
+
 def test_the_oracle_sees_what_is_wrong(oracle: Oracle) -> None:
     oracle.fill(files("app==\n"))
     assert "Invalid requirement" in oracle.ask()["error"]
