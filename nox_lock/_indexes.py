@@ -54,6 +54,7 @@ _UV = {
     "keyring-provider": "UV_KEYRING_PROVIDER",
     "timeout": "UV_HTTP_TIMEOUT",
     "default-timeout": "UV_HTTP_TIMEOUT",
+    "retries": "UV_HTTP_RETRIES",
 }
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
 # Not GIT_CONFIG_*, which may hold what gives access.

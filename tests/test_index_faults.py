@@ -48,7 +48,7 @@ FAILURES = {
     "silent": (SILENT, "in time"),
 }
 WRONG = ("no matching distribution", "no package index has", "unknown project", "no version meets")
-TIMEOUT = "[tool.nox-lock]\ncompile-timeout = 8\n"
+TIMEOUT = "[tool.nox-lock]\ncompile-timeout = 6\n"
 # Runs a command on a terminal of its own, which nobody answers at.
 TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
@@ -141,9 +141,10 @@ def test_an_index_that_answers_a_byte_a_second(
 ) -> None:
     """It never is silent for long: only the time that a compile may take ends it."""
     stale.write("pyproject.toml", TIMEOUT)
+    stale.env["PIP_DEFAULT_TIMEOUT"] = "5"
     with ScriptedIndex(DRIPPING) as bad:
         run = refused(stale, *LOCK, env=way(bad.url))
-        assert "the compile took longer than 8 s and was ended" in run.output
+        assert "the compile took longer than 6 s and was ended" in run.output
         assert f"waited for {bad.url}".rstrip("/") in run.output
         assert "compile-timeout" in run.output
 
