@@ -110,25 +110,56 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
         _refuse_bad_hashes(line.options, where)
     if edit is not None or URL.match(text) or _is_path(text, root, where):
         return _direct(text, options, where, root, editable=edit is not None, constraint=constraint)
-    requirement = parse_requirement(text, where)
-    name = canonicalize_name(requirement.name)
-    extras = frozenset(canonicalize_name(extra) for extra in requirement.extras)
-    marks = f"[{','.join(sorted(extras))}]" if extras else ""
-    url = requirement.url and _local(requirement.url, where, root)
-    demand = f" @ {url}" if url else str(requirement.specifier)
-    when = f"; {requirement.marker}" if requirement.marker else ""
+    asked = _read_named(text, where)
+    url = asked.url and _local(asked.url, where, root)
+    demand = f" @ {url}" if url else asked.demand
     return Entry(
-        text=" ".join([f"{name}{marks}{demand}{when}", *sorted(options)]),
+        text=" ".join([f"{asked.head}{demand}{asked.when}", *sorted(options)]),
         where=where,
-        name=name,
-        extras=extras,
-        specifier=None if url else requirement.specifier,
-        marker=requirement.marker,
+        name=asked.name,
+        extras=asked.extras,
+        specifier=None if url else asked.specifier,
+        marker=asked.marker,
         url=url,
         editable=False,
         constraint=constraint,
         metadata=_metadata(url, root),
     )
+
+
+class _Named(NamedTuple):
+    """What PEP 508 makes of a line, wherever the line stands."""
+
+    name: str
+    extras: frozenset[str]
+    specifier: SpecifierSet
+    marker: Marker | None
+    url: str | None
+    head: str
+    demand: str
+    when: str
+
+
+# The same lines stand in many inputs of a project.
+_NAMED_LINES: dict[str, _Named] = {}
+
+
+def _read_named(text: str, where: Where) -> _Named:
+    if text not in _NAMED_LINES:
+        found = parse_requirement(text, where)
+        name = canonicalize_name(found.name)
+        extras = frozenset(canonicalize_name(extra) for extra in found.extras)
+        _NAMED_LINES[text] = _Named(
+            name=name,
+            extras=extras,
+            specifier=found.specifier,
+            marker=found.marker,
+            url=found.url,
+            head=f"{name}[{','.join(sorted(extras))}]" if extras else name,
+            demand=str(found.specifier),
+            when=f"; {found.marker}" if found.marker else "",
+        )
+    return _NAMED_LINES[text]
 
 
 def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
