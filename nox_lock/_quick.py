@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from nox_lock._index_log import Offer
     from nox_lock._pins import Pin
 
+# Files that are sooner downloaded for their hashes than resolved for twice.
+_FEW = 20
 # Failures that may come of what a compile starts from.
 _OF_A_SEED = ("conflict", "no version")
 
@@ -53,30 +55,44 @@ class Quick:
             CompileError: saying which kind of failure it was.
         """
         own = {pin.name: pin for pin in _lockfile.parse(order.seed).pins}
-        seed = self._find_seed(order, own, workshop) if may_seed(order, own) else []
+        if not may_seed(order, own):
+            return self.resolver(order, workshop)
+        seed, scout = self._find_seed(order, own, workshop), None
+        if order.planned.below:
+            new = [pin for pin in seed if pin is not own.get(pin.name)]
+            if sum(len(pin.hashes) for pin in new) < _FEW:
+                return self.resolver(order, workshop)
+            scout = self.resolver(_without_hashes(order), _folder(workshop, "scout"))
+            found = {pin.name: pin.version for pin in _lockfile.parse(scout.body).pins}
+            seed = [pin for pin in seed if found.get(pin.name) == pin.version]
+        compiled = self._confirm(order, seed, own, workshop)
+        if compiled is None or (scout and _versions(scout) != _versions(compiled)):
+            return self.resolver(order, workshop)
+        return replace(compiled, rejected=scout.rejected) if scout else compiled
+
+    def _confirm(
+        self, order: Order, seed: list[Pin], own: Mapping[str | None, Pin], workshop: Path
+    ) -> Compiled | None:
+        """Compile from a seed, less what of it turns out not to be certain; None if it misleads."""
         for name in ("quick-1", "quick-2") if seed else ():
-            folder = workshop / name
-            folder.mkdir()
             quick = replace(order, seed=make_seed(seed).text, upgrade_packages=())
             try:
-                compiled = self.resolver(quick, folder)
+                compiled = self.resolver(quick, _folder(workshop, name))
             except CompileError as error:
                 if error.kind not in _OF_A_SEED:
                     raise
-                break
+                return None
             certain = _certain(seed, own, compiled)
             if certain == seed:
                 return compiled
             seed = certain
-        return self.resolver(order, workshop)
+        return None
 
     def _find_seed(self, order: Order, own: Mapping[str | None, Pin], workshop: Path) -> list[Pin]:
         """Return what uv finds, but the pins there were before where they may stay."""
-        folder = workshop / "quick"
-        folder.mkdir()
         kept = {name: pin for name, pin in own.items() if _holds(pin, order)}
         found = Uv(self.uv, self.resolver).find(
-            order, make_seed(kept.values()).text.split("\n"), folder
+            order, make_seed(kept.values()).text.split("\n"), _folder(workshop, "quick")
         )
         # Of what is asked to move, the files are to be those of now, too.
         asked = {canonicalize_name(Requirement(each).name) for each in order.upgrade_packages}
@@ -90,6 +106,27 @@ class Quick:
         ]
 
 
+def _folder(workshop: Path, name: str) -> Path:
+    folder = workshop / name
+    folder.mkdir()
+    return folder
+
+
+def _without_hashes(order: Order) -> Order:
+    """Return an order for the pins alone, which costs no downloads.
+
+    Only pip tells what falls back because of a lower layer.
+    """
+    settings = order.planned.settings._replace(generate_hashes=False)
+    pins = (pin._replace(hashes=()) for pin in _lockfile.parse(order.seed).pins)
+    bare = make_seed(pins).text
+    return replace(order, planned=order.planned._replace(settings=settings), seed=bare)
+
+
+def _versions(compiled: Compiled) -> set[str]:
+    return {pin.shown for pin in _lockfile.parse(compiled.body).pins}
+
+
 def may_seed(order: Order, own: Mapping[str | None, Pin]) -> bool:
     """Tell whether a quick resolution may come first, and saves anything.
 
@@ -99,7 +136,7 @@ def may_seed(order: Order, own: Mapping[str | None, Pin]) -> bool:
     planned = order.planned
     if planned.lock.seed == "never" or not planned.settings.generate_hashes or order.held:
         return False
-    if planned.below or not reads_alike(order):  # what a layer holds back only pip tells
+    if not reads_alike(order):
         return False
     return bool(order.upgrade_packages) or any(_unmet(order, own))
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nox_lock._planned import Planned
+    from support.project import Project
 
 HEADER = """\
 #
@@ -223,6 +224,42 @@ def test_a_uv_that_does_not_work(
     fake.chmod(0o755)
     monkeypatch.setattr("nox_lock._resolution.find_uv", lambda: [str(fake)])
     assert place.compile("auto") == expected
+
+
+def test_a_lock_on_top_of_another(project: Project) -> None:
+    """What falls back because of the layer below is told as without; fewer files are fetched."""
+    index = project.index
+    assert index is not None
+    index.publish("dep", "1.0")
+    index.publish("dep", "2.0")
+    names = [f"tool{number}" for number in range(8)]
+    for name in names:
+        index.publish(name, "1.0")
+        for tag in ("cp311-cp311-win_arm64", "cp312-cp312-win_arm64"):
+            wheel = index.publish(name, "2.0", requires=[f"dep!={tag[2:5]}"])
+            wheel.rename(wheel.with_name(wheel.name.replace("py3-none-any", tag)))
+        # The newest of one does not go with what is below.
+        wants = ["dep>=2"] if name == "tool3" else ["dep"]
+        index.publish(name, "2.0", requires=wants)
+    project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
+    project.write("requirements/base.in", "dep<2\n")
+    project.write("requirements/dev.in", "\n".join(["-r base.in", *names]) + "\n")
+    told, made, fetched = {}, {}, {}
+    for seed in ("auto", "never"):
+        project.write("pyproject.toml", f"[tool.nox-lock]\nseed = '{seed}'\n")
+        project.env["NOX_LOCK_CACHE_DIR"] = str(project.home / seed)
+        index.clear_requests()
+        run = project.nox("-s", "lock").ok()
+        told[seed] = [line for line in run.output.splitlines() if "tool3" in line]
+        made[seed] = project.read("requirements/dev.txt").split("\n#    nox-lock")[0]
+        fetched[seed] = sum(index.downloads(name) for name in names)
+        (project.root / "requirements" / "dev.txt").unlink()
+    assert made["auto"] == made["never"]
+    assert told["auto"] == told["never"]
+    assert told["auto"]
+    assert "tool3==1.0" in made["auto"]
+    assert made["auto"].count("--hash=") > 20
+    assert fetched["auto"] < fetched["never"]
 
 
 def test_never_is_never(place: Place) -> None:
