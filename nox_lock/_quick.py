@@ -8,6 +8,7 @@ is what it would have written by itself; where that is not certain, it is not sh
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from nox_lock._index_log import Offer
     from nox_lock._pins import Pin
 
-# Files that are sooner downloaded for their hashes than resolved for twice.
-_FEW = 20
 # Failures that may come of what a compile starts from.
 _OF_A_SEED = ("conflict", "no version")
 
@@ -57,18 +56,16 @@ class Quick:
         own = {pin.name: pin for pin in _lockfile.parse(order.seed).pins}
         if not may_seed(order, own):
             return self.resolver(order, workshop)
-        seed, scout = self._find_seed(order, own, workshop), None
-        if order.planned.below:
-            new = [pin for pin in seed if pin is not own.get(pin.name)]
-            if sum(len(pin.hashes) for pin in new) < _FEW:
-                return self.resolver(order, workshop)
-            scout = self.resolver(_without_hashes(order), _folder(workshop, "scout"))
-            found = {pin.name: pin.version for pin in _lockfile.parse(scout.body).pins}
-            seed = [pin for pin in seed if found.get(pin.name) == pin.version]
-        compiled = self._confirm(order, seed, own, workshop)
-        if compiled is None or (scout and _versions(scout) != _versions(compiled)):
+        compiled = self._confirm(order, self._find_seed(order, own, workshop), own, workshop)
+        if compiled is None:
             return self.resolver(order, workshop)
-        return replace(compiled, rejected=scout.rejected) if scout else compiled
+        if not (order.planned.below and _fell_back(compiled, own, order)):
+            return compiled
+        # Only pip tells what it was that a lower layer held back; the pins cost no downloads.
+        scout = self.resolver(_without_hashes(order), _folder(workshop, "scout"))
+        if _versions(scout) != _versions(compiled):
+            return self.resolver(order, workshop)
+        return replace(compiled, rejected=scout.rejected)
 
     def _confirm(
         self, order: Order, seed: list[Pin], own: Mapping[str | None, Pin], workshop: Path
@@ -113,14 +110,25 @@ def _folder(workshop: Path, name: str) -> Path:
 
 
 def _without_hashes(order: Order) -> Order:
-    """Return an order for the pins alone, which costs no downloads.
-
-    Only pip tells what falls back because of a lower layer.
-    """
+    """Return an order for the pins alone."""
     settings = order.planned.settings._replace(generate_hashes=False)
     pins = (pin._replace(hashes=()) for pin in _lockfile.parse(order.seed).pins)
     bare = make_seed(pins).text
     return replace(order, planned=order.planned._replace(settings=settings), seed=bare)
+
+
+def _fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) -> bool:
+    """Tell whether something that was not pinned before has a newer release than it got."""
+    newest: dict[str, list[Version]] = defaultdict(list)
+    for offer in offers(compiled.log):
+        with suppress(InvalidVersion):
+            newest[offer.project] += [Version(offer.version)] if offer.fits else []
+    for pin in _lockfile.parse(compiled.body).pins:
+        for version in newest[pin.name or ""] if pin.name not in own and pin.version else ():
+            allowed = _holds(pin._replace(version=str(version)), order)
+            if allowed and not version.is_prerelease and version > Version(pin.version or "0"):
+                return True
+    return False
 
 
 def _versions(compiled: Compiled) -> set[str]:
