@@ -74,9 +74,11 @@ class InterpreterMissingError(ToolchainError):
         python: the target that was looked for, such as ``3.12``.
     """
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, broken: str | None = None) -> None:
+        """Say so; `broken` is the command that should start it and does not."""
+        told = f": {broken} on PATH does not start, or is another" if broken else ""
         super().__init__(
-            f"Python {python} is not on this machine",
+            f"Python {python} is not on this machine{told}",
             hint=f"Install Python {python}, or take it out of `python = [...]`.",
         )
         self.python = python

@@ -16,9 +16,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from nox_lock._errors import ToolchainError
-from nox_lock._wording import without_folders
+from nox_lock._errors import ConfigError, ToolchainError
+from nox_lock._wording import presentable, quoted, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,6 +94,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
 
     Raises:
         ToolchainError: when pip cannot read its own configuration.
+        ConfigError: when it names an index that is none.
     """
     result = subprocess.run(
         module_command(sys.executable, "pip", "config", "list"),
@@ -110,7 +112,33 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
             f"pip cannot read its configuration: {reason[-1] if reason else 'no reason given'}",
             hint="See `pip config debug`.",
         )
-    return parse_index_settings(result.stdout)
+    settings = parse_index_settings(result.stdout)
+    _refuse_bad_addresses(settings, environ)
+    return settings
+
+
+def _refuse_bad_addresses(settings: IndexSettings, environ: Mapping[str, str]) -> None:
+    """Refuse what pip would end with an error of its own for, or pass over."""
+    for name in ("index-url", "extra-index-url"):
+        value = settings.allowed.get(name, "")
+        for address in value.split() if name == "extra-index-url" else [value] if value else []:
+            if not _is_address(address):
+                variable = f"PIP_{name.upper().replace('-', '_')}"
+                place = variable if variable in environ else f"{name} in pip's configuration"
+                raise ConfigError(
+                    f"{place} is no address of a package index: {quoted(presentable(address))}",
+                    hint="Such as: https://host/simple  (`pip config debug` tells where it is set)",
+                )
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        there = parts.hostname if parts.scheme in {"http", "https"} else parts.path
+    except ValueError:
+        return False
+    known = parts.scheme in {"http", "https", "file"} or Path(address).is_absolute()
+    return bool(known and there) and not re.search(r"\s", address)
 
 
 def parse_index_settings(listing: str) -> IndexSettings:

@@ -125,7 +125,9 @@ class Maker:
                 reasons[way.name] = error.message
         *others, last = reasons  # the last is the one that knows the most Pythons
         if not reasons[last]:
-            raise InterpreterMissingError(str(self.target))
+            command = f"python{self.target.version}"
+            there = shutil.which(command, path=self.environ.get("PATH"))
+            raise InterpreterMissingError(str(self.target), command if there else None)
         more = "".join(
             f" (with {each}: {reasons[each]})"
             for each in others

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._errors import ToolchainError
+from nox_lock._errors import ConfigError, ToolchainError
 from nox_lock._indexes import (
     index_identity,
     module_command,
@@ -108,6 +108,38 @@ def test_a_broken_configuration_is_told(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "shown"),
+    [
+        ("PIP_INDEX_URL", "banana", "'banana'"),
+        ("PIP_INDEX_URL", "=banana", "'=banana'"),
+        ("PIP_INDEX_URL", "http://[", "'http://['"),
+        ("PIP_INDEX_URL", "http://:80/simple", "'http://:80/simple'"),
+        ("PIP_INDEX_URL", "https://a.example/ b", "'https://a.example/ b'"),
+        ("PIP_INDEX_URL", "ftp://a.example/simple", "'ftp://a.example/simple'"),
+        ("PIP_INDEX_URL", "http://u:hunter2@[", "'http://****@['"),
+        ("PIP_EXTRA_INDEX_URL", "https://a.example/ b", "'b'"),
+        ("index-url", "banana", "'banana'"),
+    ],
+)
+def test_an_address_that_is_none_is_told(variable: str, value: str, shown: str, home: Path) -> None:
+    if variable.startswith("PIP_"):
+        environ, place = configured(home, **{variable: value}), variable
+    else:
+        environ = configured(home, f"[global]\n{variable} = {value}\n")
+        place = f"{variable} in pip's configuration"
+    with pytest.raises(ConfigError) as caught:
+        read_index_settings(environ)
+    assert str(caught.value).startswith(f"{place} is no address of a package index: {shown}\n")
+    assert "pip config debug" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["https://a.example", "file:///opt/simple", os.devnull])
+def test_an_address_is_one(value: str, home: Path) -> None:
+    environ = configured(home, "[global]\n", PIP_INDEX_URL=value)
+    assert read_index_settings(environ).allowed["index-url"] == value
+
+
+@pytest.mark.parametrize(
     ("listing", "allowed", "dropped"),
     [
         ("", {}, ()),
@@ -167,6 +199,7 @@ def test_nothing_else_of_the_user_is_handed_on() -> None:
         "GIT_CONFIG_COUNT": "0",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INPUT": "1",
+        "GIT_TERMINAL_PROMPT": "0",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_INDEX_URL": "new",
         "PIP_UPLOADED_PRIOR_TO": "2026-01-01",
@@ -189,7 +222,7 @@ def test_nothing_else_of_the_user_is_handed_on() -> None:
         ("global.trusted-host='h'", {"UV_INSECURE_HOST": "h"}),
         ("global.cert='c'", {"SSL_CERT_FILE": "c"}),
         ("global.proxy='p'", {"HTTP_PROXY": "p", "HTTPS_PROXY": "p"}),
-        ("global.retries='3'\nglobal.only-binary=':all:'", {}),
+        ("global.retries='3'\nglobal.only-binary=':all:'", {"UV_HTTP_RETRIES": "3"}),
     ],
 )
 def test_uv_is_told_the_same(listing: str, expected: dict[str, str]) -> None:
