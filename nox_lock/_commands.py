@@ -66,6 +66,8 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
     )
     for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
         voice.warn(note)
+    if options.verbose:
+        voice.listener = voice.listener._replace(verbose=True)
     missing = _lock_all(planned, wishes, voice, options.format)
     if not (options.names or options.pythons):
         for each in judge_all([], orphans_of(config, planned, Path.cwd())):
@@ -79,7 +81,10 @@ def make_locker(wishes: Wishes, voice: Voice) -> Locker:
     from nox_lock._locking import Locker  # noqa: PLC0415  (only when something is not fresh)
     from nox_lock._resolution import Compiler  # noqa: PLC0415
 
-    return Locker(Compiler(Path.cwd(), os.environ, wishes, tell=voice.tell, warn=voice.warn))
+    detail = voice.tell if voice.listener.verbose else None
+    return Locker(
+        Compiler(Path.cwd(), os.environ, wishes, tell=voice.tell, warn=voice.warn, detail=detail)
+    )
 
 
 def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
@@ -109,22 +114,27 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
     Raises:
         NoxLockError: when one could not be made for another reason.
     """
-    from nox_lock._outcomes import change_lines, changes_of, held_lines, outcome_line  # noqa: PLC0415
-    from nox_lock._stacks import lock_all  # noqa: PLC0415  (a check must stay instant)
+    from nox_lock._outcomes import (  # noqa: PLC0415  (a check must stay instant)
+        changes_of,
+        held_lines,
+        outcome_line,
+        painted_changes,
+    )
+    from nox_lock._stacks import lock_all  # noqa: PLC0415
 
     told: list[NoxLockError] = []
 
     def done(_: Planned, result: Outcome | NoxLockError) -> None:
         if not isinstance(result, NoxLockError):
-            moved = change_lines(changes_of(result), unicode=voice.unicode)
+            moved = painted_changes(changes_of(result), unicode=voice.unicode)
             line = outcome_line(result, dry=wishes.dry_run)
-            voice.tell(line, *(f"    {each}" for each in (*moved, *held_lines(result.held))))
+            voice.tell(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
             voice.warn(*result.notes)
         elif len(planned) > 1 and all(result is not error for error in told):
             told.append(result)
             voice.warn(*str(result).splitlines())
 
-    results = lock_all(make_locker(wishes, voice), planned, done)
+    results = lock_all(make_locker(wishes, voice), planned, done, voice.open_board)
     _tell_totals([results[each.path] for each in planned], voice, form)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     missing = [each for each in errors.values() if isinstance(each, InterpreterMissingError)]

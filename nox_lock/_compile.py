@@ -14,12 +14,14 @@ from urllib.parse import quote, unquote
 from nox_lock._diagnosis import diagnose
 from nox_lock._entries import relative
 from nox_lock._errors import CompileError
-from nox_lock._index_log import Rejected, Yanked, index_failure, last_asked, rejected, yanked
+from nox_lock._index_log import Rejected, Yanked, index_failure, last_asked, mask, rejected, yanked
 from nox_lock._indexes import module_command, pip_environment
 from nox_lock._mirror import Mirror, lay_out
+from nox_lock._progress import HASHING
+from nox_lock._wording import without_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from nox_lock._toolchain import Toolchain
 
 _ROOM = 1 << 18
+_HASHES = b"Generating hashes:"
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 
@@ -94,6 +97,8 @@ class PipTools:
         indexes: the pip settings that a compile may see.
         downloads: where pip-tools keeps what it downloads, or None to keep nothing.
         processes: what its processes are among.
+        note: is told what it does now.
+        detail: is told, in lines, all that pip-tools printed; None where nobody listens.
     """
 
     root: Path
@@ -102,6 +107,8 @@ class PipTools:
     indexes: IndexSettings
     downloads: Path | None
     processes: Processes
+    note: Callable[[str], None] = field(default=lambda _state: None, repr=False)
+    detail: Callable[..., None] | None = field(default=None, repr=False)
 
     def __call__(self, order: Order, workshop: Path) -> Compiled:
         """Compile in `workshop`.
@@ -127,6 +134,9 @@ class PipTools:
         except subprocess.TimeoutExpired as error:
             raise _took_too_long(order, self._read(log, mirror, workshop)) from error
         said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
+        if self.detail:
+            lines = mask(without_folders(said)).splitlines()
+            self.detail(f"{order.planned.path}: pip-tools ended with {code}, and said:", *lines)
         if code != 0:
             # On a full disk it could not even print that.
             (workshop / "room").write_bytes(bytes(_ROOM))
@@ -155,9 +165,14 @@ class PipTools:
     def _run(
         self, command: list[str], environment: dict[str, str], printed: Path, seconds: float
     ) -> int:
-        with printed.open("wb") as sink:
+        with printed.open("wb") as sink, printed.open("rb") as so_far:
+
+            def look() -> None:
+                if _HASHES in so_far.read():
+                    self.note(HASHING)
+
             return self.processes.run(
-                command, environment, sink, deadline=seconds, folder=self.root
+                command, environment, sink, deadline=seconds, folder=self.root, beat=look
             )
 
     def _read(self, path: Path, mirror: Mirror, workshop: Path) -> str:

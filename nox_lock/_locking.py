@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from nox_lock._freshness import judge
 from nox_lock._index_log import offers
 from nox_lock._indexes import index_identity
 from nox_lock._planned import made_on
+from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
 from nox_lock._projects import is_project_file
 from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
@@ -116,7 +118,7 @@ class Locker:
         planned = planned._replace(platform=running_platform())  # what is made now is made here
         seed = self._seed(planned, together)
         with self.compiler.cache.hold(
-            self._key(planned, seed), lambda what: self.tell(f"{planned.path}: {what}")
+            self._key(planned, seed), functools.partial(self._tell_of_wait, planned)
         ):
             # Whoever held it before us may have made this very lock.
             now = _lockfile.read(self.root, planned.path)
@@ -129,7 +131,9 @@ class Locker:
             if entry is not None:
                 made, text = self._validate(planned, entry.body)
                 return Outcome(made, RESTORED, text, day=entry.day, before=before)
-            self.tell(f"{planned.path}: compiling for Python {planned.target}")
+            self.compiler.progress.note(planned.path, RESOLVING)
+            if not self.compiler.progress.live:
+                self.tell(f"{planned.path}: compiling for Python {planned.target}")
             started = time.monotonic()
             compiled = self.compiler.resolve(planned, seed, texts or {})
             made, text = self._validate(planned, compiled.body)
@@ -140,6 +144,10 @@ class Locker:
             seconds = time.monotonic() - started
             held = self._held(made, compiled)
             return Outcome(made, COMPILED, text, seconds, notes=notes, before=before, held=held)
+
+    def _tell_of_wait(self, planned: Planned, what: str) -> None:
+        self.compiler.progress.note(planned.path, WAITING_FOR_ANOTHER)
+        self.tell(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
         names = {_name(package) for package in self.wishes.upgrade_packages}

@@ -36,6 +36,7 @@ class LockOptions(NamedTuple):
     dry_run: bool
     why: tuple[str, ...]
     format: str
+    verbose: bool
 
 
 class CheckOptions(NamedTuple):
@@ -99,6 +100,7 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         help="tell why a project is in the lock files, and do nothing else; may be repeated",
     )
     add("--format", choices=LOCK_FORMATS, default="text", help="how changes are told")
+    add("-v", "--verbose", action="store_true", help="show all that pip-tools prints")
     add("--check", action="store_true", help="only judge, as lock-check does")
     add("--no-cache", action="store_true", help="compile, though the cache has the lock")
     add("--overwrite", action="store_true", help="write over files that are no lock files, too")
@@ -124,6 +126,7 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         found.dry_run,
         tuple(found.why),
         found.format,
+        found.verbose,
     )
 
 

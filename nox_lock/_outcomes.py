@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nox_lock._changes import (
     ADDED,
+    CHANGED,
     DOWNGRADED,
     KINDS,
     REHASHED,
@@ -17,6 +18,7 @@ from nox_lock._changes import (
     find_changes,
     kept,
 )
+from nox_lock._voice import GREEN, RED, YELLOW, Painted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from nox_lock._locking import Outcome
 
 JSON_VERSION = 1
+# What a change looks like by its kind, and a move by its size.
+_COLOURS = {ADDED: GREEN, REMOVED: RED, DOWNGRADED: RED, REHASHED: YELLOW, CHANGED: YELLOW}
+_SIZES = {"major": RED, "minor": YELLOW, "micro": GREEN}
 
 
 def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
@@ -66,6 +71,15 @@ def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterato
             told = {DOWNGRADED: " (DOWNGRADE)", UPGRADED: " (major)" * (size == "major")}
             mark = "!" if kind == DOWNGRADED else "~"
             yield f"{mark} {name} {old} {arrow} {new}{told.get(kind, '')}{reason}"
+
+
+def painted_changes(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[Painted]:
+    """Say each change in an indented line, coloured by what it means."""
+    for change in changes:
+        (line,) = change_lines([change], unicode=unicode)
+        told, reason, why = line.partition(f", {change.why}") if change.why else (line, "", "")
+        colour = _COLOURS.get(change.kind) or _SIZES.get(change.size, YELLOW)
+        yield Painted("    ", told, f"{reason}{why}", colour)
 
 
 def held_lines(held: Iterable[Held]) -> Iterator[str]:

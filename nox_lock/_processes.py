@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import InterruptedWorkError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -37,6 +38,7 @@ except OSError as error:
 os._exit(code % 256)
 """
 _END_SECONDS = 10.0
+_BEAT_SECONDS = 0.5
 
 
 class Processes:
@@ -59,10 +61,11 @@ class Processes:
         *,
         deadline: float,
         folder: Path | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> int:
         """Run a command in `folder`; all it prints goes to `output`. Return its exit status.
 
-        It has no terminal and no input.
+        It has no terminal and no input. `beat` is called now and then while it runs.
 
         Raises:
             subprocess.TimeoutExpired: when it was ended after `deadline` seconds.
@@ -83,7 +86,7 @@ class Processes:
             )
             self._running.add(process)
         try:
-            code = process.wait(timeout=deadline)
+            code = _wait(process, deadline, beat)
         finally:
             with self._turn:
                 self._running.discard(process)
@@ -98,6 +101,18 @@ class Processes:
         with self._turn:
             for process in self._running:
                 _let_go(process)
+
+
+def _wait(process: subprocess.Popen[bytes], deadline: float, beat: Callable[[], None]) -> int:
+    until = time.monotonic() + deadline
+    while True:
+        left = until - time.monotonic()
+        try:
+            return process.wait(max(min(left, _BEAT_SECONDS), 0.0))
+        except subprocess.TimeoutExpired:
+            if left <= _BEAT_SECONDS:
+                raise subprocess.TimeoutExpired(process.args, deadline) from None
+            beat()
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -17,7 +18,9 @@ from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._indexes import read_index_settings
 from nox_lock._processes import Processes
+from nox_lock._progress import RESOLVING, Progress, preparing
 from nox_lock._quick import Quick
+from nox_lock._target import running_target
 from nox_lock._toolchain import find_toolchain
 from nox_lock._uv import find_uv
 
@@ -50,8 +53,11 @@ class Wishes:
 class Compiler:
     """Compiles locks of one project; what several of them need is found once, when needed.
 
-    `tell` hears of progress, `warn` of what a person should change; neither may raise. Several
-    threads may use one compiler.
+    `tell` hears of progress, `warn` of what a person should change, `detail` of all that
+    pip-tools prints, in lines; none may raise. Several threads may use one compiler.
+
+    Attributes:
+        progress: is told what is done for each lock file.
     """
 
     def __init__(
@@ -62,12 +68,15 @@ class Compiler:
         *,
         tell: Callable[[str], None],
         warn: Callable[[str], None],
+        detail: Callable[..., None] | None = None,
     ) -> None:
         self.root = root
         self.environ = environ
         self.wishes = wishes
         self.tell = tell
         self.warn = warn
+        self.detail = detail
+        self.progress = Progress()
         self.processes = Processes()
         self._once = threading.RLock()
         self._cache: Cache | None = None
@@ -172,11 +181,10 @@ class Compiler:
         return self._run(order)
 
     def _run_tools(self, order: Order) -> Compiled:
-        target = order.planned.target
         for again in ({}, {"private": True}, {"private": True, "remake": True}):
             with self.cache.workshop() as workshop:
                 try:
-                    return self._resolver(target, again)(order, workshop)
+                    return self._resolver(order.planned, again)(order, workshop)
                 except CompileError as error:
                     # A pip that pip-tools does not work with: one of its own is made for it.
                     if error.kind != "tool" or "remake" in again:
@@ -190,26 +198,30 @@ class Compiler:
             package for package in self.wishes.upgrade_packages if _project(package) not in lower
         )
 
-    def _resolver(self, target: Target, options: Mapping[str, bool]) -> Resolver:
+    def _resolver(self, planned: Planned, options: Mapping[str, bool]) -> Resolver:
+        target, path = planned.target, planned.path
         cache, indexes = self.cache, self._read_indexes()
         with self._once:
             turn = self._turns.setdefault(target, threading.Lock())
         with turn:
             if target in self._refused:
                 raise self._refused[target]
+            if target != running_target():
+                self.progress.note(path, preparing(target))
             try:
                 toolchain = find_toolchain(
                     target,
                     cache,
                     indexes,
                     self.environ,
-                    self.tell,
+                    (lambda _: None) if self.progress.live else self.tell,
                     processes=self.processes,
                     **options,
                 )
             except ToolchainError as error:
                 self._refused[target] = error
                 raise
+        self.progress.note(path, RESOLVING)
         resolver = PipTools(
             self.root,
             toolchain,
@@ -217,6 +229,8 @@ class Compiler:
             indexes,
             cache.downloads,
             self.processes,
+            note=functools.partial(self.progress.note, path),
+            detail=self.detail,
         )
         return Quick(self._uv, resolver) if self._uv else resolver
 

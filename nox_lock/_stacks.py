@@ -21,9 +21,10 @@ from nox_lock._errors import (
 )
 from nox_lock._files import clear_leftovers, write_all
 from nox_lock._freshness import judge_all
-from nox_lock._locking import UP_TO_DATE, Locker, Outcome
+from nox_lock._locking import RESTORED, UP_TO_DATE, Locker, Outcome
 from nox_lock._outcomes import outcome_line
 from nox_lock._plan import replan
+from nox_lock._progress import DONE, FAILED, FROM_THE_CACHE, Progress
 from nox_lock._report import verdict_lines
 from nox_lock._target import running_platform
 from nox_lock._together import resolve_together
@@ -71,12 +72,16 @@ def with_lower(planned: Planned) -> list[Planned]:
 
 
 def lock_all(
-    locker: Locker, planned: Sequence[Planned], done: Callable[[Planned, Result], None]
+    locker: Locker,
+    planned: Sequence[Planned],
+    done: Callable[[Planned, Result], None],
+    show: Callable[[], Progress] = Progress,
 ) -> dict[str, Result]:
     """Bring lock files up to date; `done` hears of each when its stack is through.
 
-    Returns what was made of each, by path: an outcome, or the error that says why not. A lock
-    file of a stack that failed is as it was.
+    `show` is called once where there is work to do, for what shows how far it is. Returns what
+    was made of each, by path: an outcome, or the error that says why not. A lock file of a stack
+    that failed is as it was.
     """
     clear_leftovers((locker.root / each.path).parent for each in planned)
     results: dict[str, Result] = {}
@@ -97,7 +102,10 @@ def lock_all(
         if each.path in results:
             done(each, results[each.path])
     if open_stacks:
-        _make_all(locker, open_stacks, tell)
+        progress = locker.compiler.progress = show()
+        progress.begin(each.path for stack in open_stacks for each in stack.files)
+        with progress.shown():
+            _make_all(locker, open_stacks, tell)
     return results
 
 
@@ -172,11 +180,12 @@ def _make_all(
                     running[pool.submit(_make, locker, by_path[path], results, made)] = path
                     started[path] = time.monotonic()
                 ended = wait(running, _SIGN_OF_LIFE, FIRST_COMPLETED).done
-                for path in running.values() if not ended else ():
+                for path in () if ended or locker.compiler.progress.live else running.values():
                     locker.tell(f"{path}: not done yet ({time.monotonic() - started[path]:.0f} s)")
                 for future in ended:
                     path = running.pop(future)
                     results[path] = future.result()
+                    locker.compiler.progress.note(path, _state_of(results[path]))
                     sorter.done(path)
                     stack = stack_of[path]
                     if all(each.path in results for each in stack.files):
@@ -184,6 +193,12 @@ def _make_all(
         except BaseException:
             locker.compiler.processes.end()
             raise
+
+
+def _state_of(result: Result) -> str:
+    if isinstance(result, NoxLockError):
+        return FAILED
+    return FROM_THE_CACHE if result.action == RESTORED else DONE
 
 
 def _resolve_together(
