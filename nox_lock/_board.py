@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleOptions, OverflowMethod, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -115,16 +115,26 @@ class Board(Progress):
         table.add_column(width=1)
         room = options.max_width - _SECONDS_WIDTH - 8
         states = min(_STATE_WIDTH, room // 2)
-        cut: OverflowMethod = "ellipsis" if self._unicode else "crop"
-        table.add_column(no_wrap=True, overflow=cut, max_width=max(room - states, 8))
-        table.add_column(no_wrap=True, overflow=cut, max_width=states)
+        table.add_column(no_wrap=True, overflow="crop")
+        table.add_column(no_wrap=True, overflow="crop", max_width=states)
         table.add_column(justify="right", no_wrap=True, width=_SECONDS_WIDTH)
         for path, state, seconds in rows:
             told = f"{seconds:.0f} s" if seconds else ""
             style = _STYLES.get(state, "cyan")
-            mark, name = Text(self._mark(state), style), Text(presentable(path))
+            mark, name = (
+                Text(self._mark(state), style),
+                Text(self._short(path, max(room - states, 8))),
+            )
             table.add_row(mark, name, Text(state, style), told)
         yield table
+
+    def _short(self, path: str, width: int) -> str:
+        """Return a path that has the room; what tells it from others stands at its end."""
+        shown = presentable(path)
+        if len(shown) <= width:
+            return shown
+        cut = "\N{HORIZONTAL ELLIPSIS}" if self._unicode else ".."
+        return cut + shown[len(cut) - width :]
 
     def _mark(self, state: str) -> str:
         marks = _MARKS[self._unicode]

@@ -26,7 +26,7 @@ if sys.platform != "win32":
 LOCK = ("-s", "lock")
 NOXFILE = "import nox_lock\n\nnox_lock.add_sessions()\n"
 # A row: its mark, a path that may be cut, a state that may be cut, and the seconds.
-ROW = re.compile(r"^\S (\S+…?) +(\w[\w .…]*?)(?: +(\d+) s)?$")
+ROW = re.compile(r"^\S (\S+) +(\w[\w .]*?)(?: +(\d+) s)?$")
 ESCAPE = "\x1b["
 
 
