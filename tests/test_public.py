@@ -78,7 +78,8 @@ def test_what_a_module_imports(path: Path) -> None:
     names = imported(path)
     assert not names & {"pip", "piptools", "_pip", "click"}
     assert ("nox" in names) == (path.name in {"_host.py", "_sessions.py"})
-    known = {"filelock", "nox", "nox_lock", "packaging", "platformdirs", "tomli", "tomllib"}
+    assert ("rich" in names) == (path.name == "_board.py")
+    known = {"filelock", "rich", "nox", "nox_lock", "packaging", "platformdirs", "tomli", "tomllib"}
     assert names <= known | set(sys.stdlib_module_names), names
 
 
