@@ -83,7 +83,7 @@ class Peers:
         """Return a folder that holds uv and nothing else, to be put on a PATH or left out."""
         alone = self._folder / "uv-alone"
         shutil.rmtree(alone, ignore_errors=True)
-        alone.mkdir()
+        alone.mkdir(parents=True)
         shutil.copy2(self.command("uv", "uv"), alone)
         return str(alone)
 
