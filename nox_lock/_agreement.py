@@ -12,10 +12,11 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from nox_lock._entries import Entry, Where
+from nox_lock._entries import Entry
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
 from nox_lock._pins import HASH_LENGTHS
+from nox_lock._syntax import Where
 from nox_lock._target import counts
 
 if TYPE_CHECKING:

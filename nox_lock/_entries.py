@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from nox_lock import _syntax, _witness
-from nox_lock._errors import RequirementsError
+from nox_lock._named import EXAMPLE_NAME, parse_requirement, read_named
 from nox_lock._projects import metadata_digest
+from nox_lock._syntax import fault
 from nox_lock._wording import has_password, has_token, quoted
 
 if TYPE_CHECKING:
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
+
+    from nox_lock._syntax import Where
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
@@ -33,18 +33,6 @@ _EDITABLE = r"-e|--e(?!x)"
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
-# In a marker: the comparisons of versions alone, and names that only a lock file has.
-_DOUBTFUL = r"~=|===|extras|dependency_groups"
-_DIGITS = 1000  # Python reads no more than 4300
-_EXAMPLE_NAME = 'name==1.2, name[extra]>=1,<2 ; python_version < "3.12"'
-_EXAMPLE = f"One project a line, such as: {_EXAMPLE_NAME}"
-
-
-class Where(NamedTuple):
-    """A place in a file a person edits: path relative to the project root, line from 1."""
-
-    file: str
-    line: int
 
 
 class Entry(NamedTuple):
@@ -75,13 +63,6 @@ class Entry(NamedTuple):
     metadata: str = ""
 
 
-def fault(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
-    """Return the error for what is wrong at `where`; nowhere, for what no file asked for."""
-    if where is None:
-        return RequirementsError(message, hint=hint)
-    return RequirementsError(message, file=where.file, line=where.line, hint=hint)
-
-
 def relative(path: Path, root: Path) -> str:
     """Return `path` relative to `root`, with forward slashes; ``../`` where it lies outside."""
     try:
@@ -110,7 +91,7 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
         _refuse_bad_hashes(line.options, where)
     if edit is not None or URL.match(text) or _is_path(text, root, where):
         return _direct(text, options, where, root, editable=edit is not None, constraint=constraint)
-    asked = _read_named(text, where)
+    asked = read_named(text, where)
     url = asked.url and _local(asked.url, where, root)
     demand = f" @ {url}" if url else asked.demand
     return Entry(
@@ -125,70 +106,6 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
         constraint=constraint,
         metadata=_metadata(url, root),
     )
-
-
-class _Named(NamedTuple):
-    """What PEP 508 makes of a line, wherever the line stands."""
-
-    name: str
-    extras: frozenset[str]
-    specifier: SpecifierSet
-    marker: Marker | None
-    url: str | None
-    head: str
-    demand: str
-    when: str
-
-
-# The same lines stand in many inputs of a project.
-_NAMED_LINES: dict[str, _Named] = {}
-
-
-def _read_named(text: str, where: Where) -> _Named:
-    if text not in _NAMED_LINES:
-        found = parse_requirement(text, where)
-        name = canonicalize_name(found.name)
-        extras = frozenset(canonicalize_name(extra) for extra in found.extras)
-        _NAMED_LINES[text] = _Named(
-            name=name,
-            extras=extras,
-            specifier=found.specifier,
-            marker=found.marker,
-            url=found.url,
-            head=f"{name}[{','.join(sorted(extras))}]" if extras else name,
-            demand=str(found.specifier),
-            when=f"; {found.marker}" if found.marker else "",
-        )
-    return _NAMED_LINES[text]
-
-
-def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
-    """Read what PEP 508 calls a requirement, with a marker that can be evaluated.
-
-    `told` is what to say where it is none.
-
-    Raises:
-        RequirementsError: when it is none.
-    """
-    bare, _, when = text.partition(";")
-    try:
-        # pip splits here, also behind a URL, where PEP 508 wants a blank.
-        found = Requirement(f"{bare} ; {when}" if when else text)
-        if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
-            raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
-        if found.marker and re.search(_DOUBTFUL, when):
-            found.marker.evaluate({"extra": ""})
-    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
-        reason = str(error).splitlines()[0]
-    except (UndefinedComparison, UndefinedEnvironmentName) as error:
-        reason = f"its marker compares what are no versions, or has no value here: {error}"
-    except RecursionError:
-        reason = "its marker is nested too deep"
-    else:
-        return found
-    if text.startswith(_syntax.MERGE_MARKS):
-        raise fault(_syntax.MERGE, where, "Keep the lines you want, and take its marks out.")
-    raise fault(f"{told or f'{quoted(text)} is no requirement'}: {reason}", where, _EXAMPLE)
 
 
 def _refuse_bad_hashes(options: Iterable[tuple[str, str]], where: Where) -> None:
@@ -256,7 +173,7 @@ def _is_path(text: str, root: Path, where: Where) -> bool:
             raise fault(
                 f"there is no {path}, seen from the project root",
                 where,
-                f"Write the path from there; a project of an index is: {_EXAMPLE_NAME}",
+                f"Write the path from there; a project of an index is: {EXAMPLE_NAME}",
             )
         return True
     return path.endswith(_ARCHIVES)

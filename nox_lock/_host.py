@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +14,13 @@ from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 
 from nox_lock._errors import InstallerBrokenError, InstallError
-from nox_lock._indexes import REPOSITORY, UNASKED, read_index_settings, uv_environment
+from nox_lock._voice import Listener, Voice, is_attended, speaks_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nox_lock._config import Config
     from nox_lock._planned import Planned
-    from nox_lock._voice import Voice
 
     Plan = Callable[[Iterable[str | None]], tuple[Config, list[Planned]]]
 
@@ -68,6 +69,13 @@ class SessionInstaller:
     """What installs in a session: pip, or uv with the indexes that pip is told of."""
 
     def __init__(self, session: nox.Session) -> None:
+        from nox_lock._indexes import (  # noqa: PLC0415  (most have nothing to install)
+            REPOSITORY,
+            UNASKED,
+            read_index_settings,
+            uv_environment,
+        )
+
         self.session = session
         self.by_uv = session.venv_backend == "uv"
         # What a git hook says of its own repository would mislead a clone, or a build.
@@ -121,3 +129,20 @@ class SessionInstaller:
             self.session.run_install(*command, *names, env=self.environ, silent=True)
         except CommandFailed as error:
             raise InstallError(f"could not be taken away: {', '.join(names)}") from error
+
+
+def voice_of(session: nox.Session, lock_command: str) -> Voice:
+    """Return what speaks in a session, as its nox was told to."""
+    listener = Listener(
+        unicode=speaks_unicode(sys.stderr.encoding),
+        coloured=_has_colours(),
+        attended=is_attended(os.environ),
+        verbose=nox.logger.logger.isEnabledFor(nox.logger.OUTPUT),
+    )
+    return Voice(session.log, session.warn, lock_command, listener)
+
+
+def _has_colours() -> bool:
+    """Tell whether nox was told, or decided, to log in colours; it says so nowhere else."""
+    record = logging.LogRecord("nox", logging.INFO, "", 0, "", None, None)
+    return any("\x1b" in handler.format(record) for handler in logging.getLogger().handlers)

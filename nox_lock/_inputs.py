@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nox_lock._entries import Entry, Where
+    from nox_lock._entries import Entry
+    from nox_lock._syntax import Where
 
 
 class Option(NamedTuple):

@@ -15,13 +15,14 @@ from nox_lock import _lockfile
 from nox_lock._agreement import Seed, falls, find_seed, make_seed
 from nox_lock._cache import Entry, make_key
 from nox_lock._changes import find_held
-from nox_lock._errors import CompileError, LockFileError
+from nox_lock._errors import CompileError
 from nox_lock._freshness import judge
 from nox_lock._index_log import offers
 from nox_lock._indexes import index_identity
 from nox_lock._planned import made_on
 from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
 from nox_lock._projects import is_project_file
+from nox_lock._refusals import refuse
 from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
@@ -111,7 +112,7 @@ class Locker:
         before = planned.existing
         if together is None and self.is_done(planned):
             return Outcome(planned, UP_TO_DATE)
-        self.refuse(planned)
+        refuse(planned, self.root, overwrite=self.wishes.overwrite)
         if not planned.here:
             fresh = before is not None and judge(planned).fresh
             return Outcome(planned, UP_TO_DATE if fresh else WAITS)
@@ -155,20 +156,6 @@ class Locker:
             return ()
         asked = () if self.wishes.upgrade else names
         return tuple(find_held(made, offers(compiled.log), asked))
-
-    def refuse(self, planned: Planned) -> None:
-        """Refuse to write a lock file where something else stands, or outside the project.
-
-        Raises:
-            LockFileError: saying what, and the ways out.
-        """
-        refuse_foreign(planned, overwrite=self.wishes.overwrite)
-        if not (self.root / planned.path).resolve().is_relative_to(self.root.resolve()):
-            raise LockFileError(
-                "a link leads out of the project here: nothing is written there",
-                file=planned.path,
-                hint="Put a file or folder in the place of the link.",
-            )
 
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
         if together is None:
@@ -255,35 +242,6 @@ def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> lis
 
 def _name(package: str) -> str:
     return canonicalize_name(Requirement(package).name)
-
-
-def refuse_foreign(planned: Planned, *, overwrite: bool) -> None:
-    """Refuse to write over a file that is no lock file, or a broken one.
-
-    Raises:
-        LockFileError: naming the line that shows it, and the ways out.
-    """
-    lock = planned.existing
-    if overwrite or lock is None or lock.recognised or lock.blank:
-        return
-    line = lock.problems[0].line if lock.problems else None
-    why = lock.problems[0].message if lock.problems else "no header of pip-compile, no stamp"
-    if lock.maker or lock.stamp:
-        raise LockFileError(
-            f"this lock file is broken, and is not overwritten: {why}",
-            file=planned.path,
-            line=line,
-            hint="Mend it (of a conflict, keep either side), or make it anew: "
-            "nox -s lock -- --overwrite",
-        )
-    raise LockFileError(
-        f"this is no lock file, and is not overwritten: {why}",
-        file=planned.path,
-        line=line,
-        hint="Is it yours? Give the lock another name: "
-        f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
-        "Else: nox -s lock -- --overwrite",
-    )
 
 
 def _is_project_of(pin: Pin, file: str, root: Path) -> bool:

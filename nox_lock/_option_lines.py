@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nox_lock._entries import Where
     from nox_lock._inputs import Option
+    from nox_lock._syntax import Where
 
 # Every other option leaves no line in a lock file.
 WRITTEN = (

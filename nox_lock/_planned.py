@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nox_lock._config import LockConfig
-    from nox_lock._entries import Where
     from nox_lock._inputs import Inputs
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
+    from nox_lock._syntax import Where
     from nox_lock._target import Target
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from nox_lock import _witness
-from nox_lock._entries import Where, fault
 from nox_lock._errors import RequirementsError
+from nox_lock._syntax import Where, fault
 from nox_lock._tables import decode_toml, load_toml
 from nox_lock._toml_lines import value_lines
 from nox_lock._wording import mend_of

@@ -16,9 +16,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock import _syntax, _witness
-from nox_lock._entries import Entry, Where, fault, parse_entry, parse_requirement, refuse_secrets
+from nox_lock._entries import Entry, parse_entry, refuse_secrets
+from nox_lock._named import parse_requirement
 from nox_lock._project_file import ProjectFile, shown
 from nox_lock._projects import dynamic_digest
+from nox_lock._syntax import Where, fault
 from nox_lock._tables import nearest
 
 if TYPE_CHECKING:

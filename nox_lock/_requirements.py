@@ -11,8 +11,6 @@ from nox_lock import _lockfile, _syntax, _witness
 from nox_lock._entries import (
     URL,
     Entry,
-    Where,
-    fault,
     parse_entry,
     refuse_bad_url,
     refuse_secrets,
@@ -20,6 +18,7 @@ from nox_lock._entries import (
 )
 from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock._projects import is_project_file
+from nox_lock._syntax import Where, fault
 from nox_lock._tables import FILE
 from nox_lock._wording import mend_of, quoted
 

@@ -245,21 +245,9 @@ def _check(session: nox.Session) -> None:
 
 
 def _voice(session: nox.Session) -> Voice:
-    from nox_lock._voice import Listener, Voice, is_attended, speaks_unicode  # noqa: PLC0415
+    from nox_lock._host import voice_of  # noqa: PLC0415
 
-    listener = Listener(
-        unicode=speaks_unicode(sys.stderr.encoding),
-        coloured=_has_colours(),
-        attended=is_attended(os.environ),
-        verbose=nox.logger.logger.isEnabledFor(nox.logger.OUTPUT),
-    )
-    return Voice(session.log, session.warn, _lock_command(), listener)
-
-
-def _has_colours() -> bool:
-    """Tell whether nox was told, or decided, to log in colours; it says so nowhere else."""
-    record = logging.LogRecord("nox", logging.INFO, "", 0, "", None, None)
-    return any("\x1b" in handler.format(record) for handler in logging.getLogger().handlers)
+    return voice_of(session, _lock_command())
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:

@@ -25,6 +25,7 @@ from nox_lock._locking import RESTORED, UP_TO_DATE, Locker, Outcome
 from nox_lock._outcomes import outcome_line
 from nox_lock._plan import replan
 from nox_lock._progress import DONE, FAILED, FROM_THE_CACHE, Progress
+from nox_lock._refusals import refuse
 from nox_lock._report import verdict_lines
 from nox_lock._target import running_platform
 from nox_lock._together import resolve_together
@@ -260,7 +261,11 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
             if isinstance(each, Outcome) and each.text is not None:
                 # A compile takes its time: what stands there now may be another's.
                 now = _lockfile.read(locker.root, each.planned.path)
-                locker.refuse(each.planned._replace(existing=now))
+                refuse(
+                    each.planned._replace(existing=now),
+                    locker.root,
+                    overwrite=locker.wishes.overwrite,
+                )
         write_all({locker.root / path: text for path, text in texts.items()})
     except LockFileError as error:
         left = {path: BlockedError(error.file or path, file=path) for path in texts}

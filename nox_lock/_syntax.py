@@ -73,6 +73,20 @@ class Line(NamedTuple):
     options: tuple[tuple[str, str], ...]
 
 
+class Where(NamedTuple):
+    """A place in a file a person edits: path relative to the project root, line from 1."""
+
+    file: str
+    line: int
+
+
+def fault(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
+    """Return the error for what is wrong at `where`; nowhere, for what no file asked for."""
+    if where is None:
+        return RequirementsError(message, hint=hint)
+    return RequirementsError(message, file=where.file, line=where.line, hint=hint)
+
+
 def decode(data: bytes, file: str) -> str:
     """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8.
 

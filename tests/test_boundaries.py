@@ -16,6 +16,7 @@ from nox_lock._errors import BlockedError, ConfigError, LockFileError
 from nox_lock._files import write_all
 from nox_lock._locking import COMPILED, Locker, Outcome
 from nox_lock._plan import plan
+from nox_lock._refusals import refuse
 from nox_lock._resolution import Compiler, Wishes
 from nox_lock._stacks import _write
 from support.inside import nox_inside
@@ -117,10 +118,6 @@ def test_a_lock_file_includes_none_from_outside(name: str, root: Path) -> None:
 # Links
 
 
-def locker(root: Path, *, overwrite: bool = True) -> Locker:
-    return Locker(Compiler(root, {}, Wishes(overwrite=overwrite), tell=print, warn=print))
-
-
 def link(path: Path, to: Path) -> None:
     try:
         path.symlink_to(to, target_is_directory=to.is_dir())
@@ -136,7 +133,7 @@ def test_a_link_out_of_the_project_is_not_followed(root: Path, tmp_path: Path) -
     for path in ("locks/a.txt", "locks/b/c.txt", "x.txt"):
         [each] = planned(root, table(path))
         with pytest.raises(LockFileError, match="a link leads out of the project"):
-            locker(root).refuse(each)
+            refuse(each, root, overwrite=True)
     env = clean_environment(tmp_path)
     run = nox_inside(root, "-s", "lock", "--", "--overwrite", env=env).failed()
     assert "x.txt: a link leads out of the project" in run.output
@@ -147,9 +144,9 @@ def test_a_link_within_the_project_is_followed(root: Path, tmp_path: Path) -> No
     (root / "real").mkdir()
     link(root / "locks", root / "real")
     [each] = planned(root, table("locks/a.txt"))
-    locker(root).refuse(each)
+    refuse(each, root, overwrite=True)
     link(tmp_path / "checkout", root)
-    locker(tmp_path / "checkout").refuse(each)
+    refuse(each, tmp_path / "checkout", overwrite=True)
     write_all({root / "locks" / "a.txt": "locked\n"})
     assert (root / "real" / "a.txt").read_text(encoding="utf-8") == "locked\n"
     assert (root / "locks").is_symlink()
@@ -161,7 +158,8 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(root: Path) -> None:
     for each in planned(root, table("a.txt", "a") + table("b.txt", "b")):
         texts[each.path] = Outcome(each, COMPILED, HEADER + BODY)
     (root / "b.txt").write_text("notes of my own\n", encoding="utf-8")
-    made = _write(locker(root, overwrite=False), texts)
+    locker = Locker(Compiler(root, {}, Wishes(), tell=print, warn=print))
+    made = _write(locker, texts)
     assert "b.txt:1: this is no lock file" in str(made["b.txt"])
     assert isinstance(made["a.txt"], BlockedError)
     assert (root / "b.txt").read_text(encoding="utf-8") == "notes of my own\n"
