@@ -60,6 +60,13 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *PARALLEL, *session.posargs)
 
 
+@nox_lock.session(python="3.11", lock="docs", project="editable", default=False)
+def docs(session: nox.Session) -> None:
+    """Build the site of docs/ into docs/_build; what Sphinx warns of is an error."""
+    session.run("python", "docs/generate.py")
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "docs/_build")
+
+
 @nox_lock.session(name="tests-long", lock="dev", project="editable", default=False)
 def tests_long(session: nox.Session) -> None:
     """Run the long tier, too: many rounds, and more of the real package index."""

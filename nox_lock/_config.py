@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from nox_lock import _witness
 from nox_lock._discovery import FOUND_IN, NoInputsError, discover, what_next
 from nox_lock._errors import ConfigError
+from nox_lock._keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, names
 from nox_lock._projects import is_project_file
 from nox_lock._settings import (
-    SETTINGS_KEYS,
     Settings,
     merge_settings,
     read_pip_tools,
@@ -32,7 +32,6 @@ SEEDS = ("auto", "never")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 _TIMEOUT = 600.0
-_LOCK_KEYS = (*SETTINGS_KEYS, "python", "platforms", "lockfile", "seed", "compile-timeout")
 
 
 class LockConfig(NamedTuple):
@@ -143,7 +142,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
     """
     pip_tools, notes = read_pip_tools(tools.table("pip-tools"))
     table = tools.table("nox-lock")
-    table.refuse_unknown((*_LOCK_KEYS, "on-stale", "locks"))
+    table.refuse_unknown(names(LOCK_KEYS, PROJECT_KEYS))
     common = LockConfig(
         "",
         (),
@@ -201,7 +200,7 @@ def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         told = f": {quoted(name)} is no name for a lock"
         raise declared.wrong(name, told, "Use letters, digits, - _ and dots.")
     table = declared.table(name)
-    table.refuse_unknown((*_LOCK_KEYS, "inputs", "extras", "groups", "constraints"))
+    table.refuse_unknown(names(LOCK_KEYS, ONE_LOCK_KEYS))
     inputs = tuple(_inside(path, table, "inputs") for path in table.strings("inputs"))
     extras, groups = table.strings("extras"), table.strings("groups")
     if not inputs and not groups:

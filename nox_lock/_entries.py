@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
+_LIKE_ARCHIVE = re.compile("|".join(map(re.escape, _ARCHIVES)))
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@"
 _EMPTY_MARKER = r"\s*;\s*$"
 _EDITABLE = r"-e|--e(?!x)"
@@ -163,7 +164,7 @@ def _extras(text: str) -> Iterator[str]:
 
 def _is_path(text: str, root: Path, where: Where) -> bool:
     """Tell, as pip does, whether a line that is no URL names a local project or archive."""
-    if not (text[:1] == "." or "/" in text or os.sep in text or any(x in text for x in _ARCHIVES)):
+    if not (text[:1] == "." or "/" in text or os.sep in text or _LIKE_ARCHIVE.search(text)):
         return False  # nearly all lines: a check must stay instant
     if re.match(_NAMED, text):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -54,56 +55,58 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(message, hint=f"{self.prog} --help shows what there is.")
 
 
-def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | None:
-    """Read the options of the session that locks; None when they only asked for help.
-
-    Raises:
-        ConfigError: for an option that does not exist.
-    """
+def lock_parser(session: str) -> argparse.ArgumentParser:
+    """Return what reads the options of the session that locks."""
     parser = _parser(
         session,
         "Compile the inputs (requirements.in, ...) into pinned lock files. "
         "Only what is not fresh is compiled, and pins move only when asked or forced.",
     )
     add = parser.add_argument
+    add_several = functools.partial(add, action="append", default=[])
     add("-U", "--upgrade", action="store_true", help="take the newest of everything")
-    add(
-        "-P",
-        "--upgrade-package",
-        action="append",
-        default=[],
-        metavar="PKG",
-        help="take the newest of one project, or what 'PKG<3' allows; may be repeated",
-    )
-    add(
-        "--python",
-        action="append",
-        default=[],
-        metavar="X.Y",
-        help="only the lock files of this Python; may be repeated",
-    )
-    add(
-        "--together",
-        action="store_true",
-        help="resolve locks that build on each other as one, where they cannot agree in turn",
-    )
-    add(
-        "--dry-run",
-        action="store_true",
-        help="tell what would change, and write nothing; with -U: what is outdated",
-    )
-    add(
-        "--why",
-        action="append",
-        default=[],
-        metavar="PKG",
-        help="tell why a project is in the lock files, and do nothing else; may be repeated",
-    )
+    told = "take the newest of one project, or what 'PKG<3' allows; may be repeated"
+    add_several("-P", "--upgrade-package", metavar="PKG", help=told)
+    told = "only the lock files of this Python; may be repeated"
+    add_several("--python", metavar="X.Y", help=told)
+    told = "resolve locks that build on each other as one, where they cannot agree in turn"
+    add("--together", action="store_true", help=told)
+    told = "tell what would change, and write nothing; with -U: what is outdated"
+    add("--dry-run", action="store_true", help=told)
+    told = "tell why a project is in the lock files, and do nothing else; may be repeated"
+    add_several("--why", metavar="PKG", help=told)
     add("--format", choices=LOCK_FORMATS, default="text", help="how changes are told")
     add("-v", "--verbose", action="store_true", help="show all that pip-tools prints")
     add("--check", action="store_true", help="only judge, as lock-check does")
     add("--no-cache", action="store_true", help="compile, though the cache has the lock")
     add("--overwrite", action="store_true", help="write over files that are no lock files, too")
+    return parser
+
+
+def check_parser(session: str) -> argparse.ArgumentParser:
+    """Return what reads the options of the session that checks."""
+    parser = _parser(
+        session,
+        "Tell whether each lock file is what its inputs ask for, with the reasons when not. "
+        "Offline, by content; exit status 1 unless all are fresh.",
+    )
+    told = "text, json, or github (the default in GitHub Actions)"
+    parser.add_argument("--format", choices=FORMATS, help=told)
+    told = (
+        "also resolve a copy of each lock, and tell of yanked pins and unknown hashes; "
+        "asks the package indexes, and downloads"
+    )
+    parser.add_argument("--deep", action="store_true", help=told)
+    return parser
+
+
+def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | None:
+    """Read the options of the session that locks; None when they only asked for help.
+
+    Raises:
+        ConfigError: for an option that does not exist.
+    """
+    parser = lock_parser(session)
     found = _parse(parser, arguments)
     if found is None:
         return None
@@ -136,21 +139,7 @@ def parse_check_options(arguments: Sequence[str], session: str) -> CheckOptions 
     Raises:
         ConfigError: for an option that does not exist.
     """
-    parser = _parser(
-        session,
-        "Tell whether each lock file is what its inputs ask for, with the reasons when not. "
-        "Offline, by content; exit status 1 unless all are fresh.",
-    )
-    parser.add_argument(
-        "--format", choices=FORMATS, help="text, json, or github (the default in GitHub Actions)"
-    )
-    parser.add_argument(
-        "--deep",
-        action="store_true",
-        help="also resolve a copy of each lock, and tell of yanked pins and unknown hashes; "
-        "asks the package indexes, and downloads",
-    )
-    found = _parse(parser, arguments)
+    found = _parse(check_parser(session), arguments)
     if found is None:
         return None
     return CheckOptions(tuple(found.names), found.format, found.deep)
@@ -177,7 +166,7 @@ def _parser(session: str, description: str) -> _Parser:
     return parser
 
 
-def _parse(parser: _Parser, arguments: Sequence[str]) -> argparse.Namespace | None:
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace | None:
     try:
         return parser.parse_args(arguments)
     except SystemExit:  # argparse has printed its help

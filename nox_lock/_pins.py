@@ -71,6 +71,9 @@ class Pin(NamedTuple):
         return self.editable or "+" in url.split(":")[0] or (bool(url) and not _is_archive(url))
 
 
+_NO_EXTRAS: frozenset[str] = frozenset()
+
+
 class Problem(NamedTuple):
     """A line of a lock file that does not belong there."""
 
@@ -147,7 +150,7 @@ class BodyReader:
         url, name = group["url"], group.get("name")
         if name is None and (egg := re.search(_EGG, url)):
             name = egg[1]
-        extras, rest = group.get("extras") or "[]", group["rest"] or ""
+        extras, rest = group.get("extras"), group["rest"] or ""
         self._in_pin = True
         self._hashes = re.findall(_HASH, rest) if "--hash" in rest else []
         self._via = rest.partition("# via ")[2].split(", ") if "# via " in rest else []
@@ -158,9 +161,7 @@ class BodyReader:
             line=number,
             marker=group["marker"] or "",
             editable=bool(group.get("editable")),
-            extras=frozenset(
-                canonicalize_name(each.strip()) for each in extras[1:-1].split(",") if each.strip()
-            ),
+            extras=_extras(extras) if extras else _NO_EXTRAS,
             hashes=self._hashes,
             via=self._via,
         )
@@ -174,6 +175,12 @@ class BodyReader:
         first = self._seen.setdefault(pin.name, pin)
         if (first.version, first.url) != (pin.version, pin.url):
             self.problems.append(Problem(f"{pin.name} is pinned twice", pin.line))
+
+
+def _extras(text: str) -> frozenset[str]:
+    return frozenset(
+        canonicalize_name(each.strip()) for each in text[1:-1].split(",") if each.strip()
+    )
 
 
 def _what_is(line: str) -> str:

@@ -49,6 +49,7 @@ class Files:
         self.root = root
         self.made = made or {}
         self.expected = expected
+        self._real_root = Path(os.path.realpath(root))
         self._lines: dict[str, list[tuple[Where, _syntax.Line]]] = {}
         self._entries: dict[tuple[Where, bool], Entry] = {}
         self._pending: dict[str, bool] = {}
@@ -92,7 +93,7 @@ class Files:
     def real(self, file: str) -> str:
         """Return a file's path with its links resolved, relative to the project root."""
         real = _witness.real(self.root / file)
-        return relative(Path(real), Path(os.path.realpath(self.root)))
+        return relative(Path(real), self._real_root)
 
     def _bytes(self, file: str, asked: Where | None) -> bytes:
         if file in self.made:

@@ -39,13 +39,6 @@ _PIP_TOOLS_HARMLESS: Mapping[str, object] = {
     "verbose": "any",
 }
 _NAME = "Write the name alone, such as: setuptools"
-SETTINGS_KEYS = (
-    "generate-hashes",
-    "strip-extras",
-    "allow-unsafe",
-    "unsafe-package",
-    "uploaded-prior-to",
-)
 
 
 class Settings(NamedTuple):

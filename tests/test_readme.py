@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,31 +13,20 @@ import yaml
 
 from nox_lock import _cache
 from nox_lock._config import parse_config
-from nox_lock._settings import SETTINGS_KEYS
+from nox_lock._keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, VARIABLES
 from nox_lock._tables import parse_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.index import LocalIndex
     from support.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
-PAGES = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES.append(ROOT / "example_project" / "README.md")
-KEYS = {
-    *SETTINGS_KEYS,
-    "python",
-    "platforms",
-    "on-stale",
-    "inputs",
-    "extras",
-    "groups",
-    "seed",
-    "compile-timeout",
-    "constraints",
-    "lockfile",
-}
 
 
 def test_the_noxfile_of_the_readme_works(project: Project, index: LocalIndex) -> None:
@@ -54,15 +44,37 @@ def test_the_noxfile_of_the_readme_works(project: Project, index: LocalIndex) ->
     assert "ran it" in project.nox("-s", "tests").ok().output
 
 
-def test_the_table_of_keys_is_whole() -> None:
-    """Every key of the configuration stands in the table, and nothing else."""
-    told = set(re.findall(r"^\| `([\w-]+) = ", README, re.MULTILINE))
-    assert told == KEYS
+@pytest.fixture(scope="module")
+def generate() -> dict[str, Callable[[], str]]:
+    """Return what makes the pages of the reference, by their names."""
+    return runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", ["configuration.md", "options.md"])
+def test_the_reference_is_what_the_code_says(
+    name: str, generate: dict[str, Callable[[], str]]
+) -> None:
+    page = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+    assert page == generate[name](), "Run: python docs/generate.py"
+
+
+def test_every_key_is_read() -> None:
+    """What the reference says of a key is a configuration that is taken."""
+    tables = {"": (*LOCK_KEYS, *PROJECT_KEYS), ".locks.app": (*LOCK_KEYS, *ONE_LOCK_KEYS)}
+    for table, keys in tables.items():
+        for name, example, _, _ in keys:
+            if name == "locks":
+                continue
+            text = f"[tool.nox-lock{table}]\n{example}\n"
+            more = "\n[tool.nox-lock.locks.prod]\ninputs = ['prod.in']\n" * (name == "constraints")
+            also = "inputs = ['pyproject.toml']\n" * (table != "" and name != "inputs")
+            files = ["requirements.in", "pyproject.toml"]
+            parse_config(parse_toml(f"{text}{also}{more}".encode()).table("tool"), files)
 
 
 def test_the_variables_are_told() -> None:
-    """Every variable nox-lock reads stands in README."""
-    told = set(re.findall(r"`(NOX_LOCK_\w+)`", README))
+    """Every variable nox-lock reads stands in the reference."""
+    told = {name for name, *_ in VARIABLES}
     code = "".join(path.read_text("utf-8") for path in (ROOT / "nox_lock").glob("*.py"))
     assert told == set(re.findall(r"NOX_LOCK_[A-Z_]+", code))
     assert _cache.VARIABLE in told
