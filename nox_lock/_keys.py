@@ -16,8 +16,8 @@ LOCK_KEYS: tuple[Key, ...] = (
         'python = ["3.11", "3.12"]',
         "the Pythons to lock for, or one; several make `requirements-py3.11.txt`",
         (
-            "those of the sessions that use the lock, else the its lock file names, else the one "
-            "one that runs nox"
+            "those of the sessions that use the lock, else the one its lock file names, else "
+            "the one that runs nox"
         ),
     ),
     (
