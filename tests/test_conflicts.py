@@ -1,0 +1,105 @@
+"""Conflicts of real projects, as people are told of them: on recordings of real runs.
+
+`python -m support.conflicts` in tests/ records them anew, or only (`--told`) what is to be said.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_lock._diagnosis import diagnose
+from nox_lock._requirements import read_inputs
+from nox_lock._versions import nearest, read_specifier
+from support.conflicts import DATA, EXPECTED, LOG, OUTPUT, RECORDED_WITH, SCENES, run, told_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+HERE = "{}.{}".format(*sys.version_info)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_real_conflict_is_told(name: str) -> None:
+    assert f"{told_of(name)}\n" == (DATA / name / EXPECTED).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_each_line_that_may_be_edited_is_told(name: str) -> None:
+    """What is said to stand in a file at a line does, whatever the expected texts have."""
+    error = told_of(name)
+    said = str(error)
+    places = set(re.findall(r"([\w.-]+\.(?:in|txt)):(\d+)", said))
+    assert places
+    for file, line in places:
+        text = (DATA / name / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+        project = re.split(r"[^\w.-]", text)[0].lower()
+        assert project in said.lower()
+    if error.kind == "conflict":
+        assert len(places) >= 2
+        assert "may solve it" in said
+
+
+def test_recordings_are_of_the_scenes_and_hold_nothing_of_a_machine() -> None:
+    assert {path.name for path in DATA.iterdir()} == set(SCENES)
+    for name, scene in SCENES.items():
+        assert {path.name for path in (DATA / name).iterdir()} == {
+            *scene.files,
+            OUTPUT,
+            LOG,
+            EXPECTED,
+        }
+        for file, text in scene.files.items():
+            assert (DATA / name / file).read_text(encoding="utf-8") == text
+        for file in (OUTPUT, LOG):
+            text = (DATA / name / file).read_text(encoding="utf-8")
+            hosts = set(re.findall(r"\w+://([^/\s]+)", text))
+            assert hosts <= {"main.example", "pip.pypa.io"}
+            assert not re.search(r"[\s'\"(=]/\w+/\w+", text)
+
+
+VERSIONS = [f"{major}.{minor}" for major in range(5) for minor in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("versions", "demands", "told"),
+    [
+        ([], [">=1"], "none"),
+        (VERSIONS[:8], ["<1"], ", ".join(VERSIONS[:8])),
+        (
+            VERSIONS,
+            ["<1", ">=3.2"],
+            "..., 0.5, 1.0, ..., 3.1, 3.2, ..., 4.2, 4.3, 4.4, 4.5 (8 of 30)",
+        ),
+        (VERSIONS, ["==99"], "..., 3.4, 3.5, 4.0, 4.1, 4.2, 4.3, 4.4, 4.5 (8 of 30)"),
+        (VERSIONS, ["==2.*"], "..., 1.5, 2.0, ..., 4.0, 4.1, 4.2, 4.3, 4.4, 4.5 (8 of 30)"),
+        (["1.0", "2.0a1", "2.0"], ["<2"], "1.0, 2.0"),
+        (["1.0", "2.0a1", "2.0"], [">=2.0a1"], "1.0, 2.0a1, 2.0"),
+        (["2.0a1", "2.0a2"], [">=3"], "2.0a1, 2.0a2"),
+    ],
+)
+def test_the_nearest_versions(versions: list[str], demands: list[str], told: str) -> None:
+    specifiers = [found for each in demands if (found := read_specifier(f"x{each}")) is not None]
+    assert len(specifiers) == len(demands)
+    assert nearest(versions, *specifiers) == told
+
+
+@pytest.mark.long
+@pytest.mark.network
+@pytest.mark.skipif(HERE != RECORDED_WITH, reason=f"recorded with Python {RECORDED_WITH}")
+@pytest.mark.parametrize("name", SCENES)
+def test_the_index_of_today_is_told_alike(name: str, tmp_path: Path) -> None:
+    """The demands and their places, not the versions: those grow."""
+    folder = tmp_path / name
+    status, printed, logged = run(SCENES[name], folder)
+    assert status != 0
+    error = diagnose(printed, logged, read_inputs(["requirements.in"], folder, {}))
+    known = told_of(name)
+    assert (error.kind, error.file, error.line) == (known.kind, known.file, known.line)
+    demands = [line for line in known.message.splitlines() if re.search(r"\(\S+:\d+\)$", line)]
+    assert [line for line in demands if line not in error.message] == [], error.message
+    assert error.hint == known.hint or "may solve it" in str(error)
