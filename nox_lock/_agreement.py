@@ -125,7 +125,7 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
     if not lines:
         return conflict
     below = ", ".join(low.path for low in planned.below)
-    return CompileError(
+    told = CompileError(
         "\n".join(
             [f"{planned.path} cannot agree with {below}, on which it builds:"]
             + [f"  {line}" for line in conflict.message.splitlines()]
@@ -135,6 +135,8 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
         hint="Cap it in the input named, so that both can have it; or resolve the stack as one: "
         "nox -s lock -- --together",
     )
+    told.record = conflict.record
+    return told
 
 
 def disagreement(planned: Planned) -> CompileError | None:

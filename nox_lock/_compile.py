@@ -121,15 +121,20 @@ class PipTools:
         arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
         arguments += [f"--constraint={held}"] if order.held else []
         command = module_command(self.toolchain.python, "piptools", *arguments)
-        code = self._run(command, self._environment(order, workshop, log), printed, order)
-        said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
-        if code != 0:
-            # On a full disk it could not even print that.
-            (workshop / "room").write_bytes(bytes(_ROOM))
-            known = inputs._replace(entries=(*inputs.entries, *order.held))
-            raise diagnose(said, logged, known)
-        if failure := index_failure("", logged):
-            raise failure
+        said = ""
+        try:
+            code = self._run(command, self._environment(order, workshop, log), printed, order)
+            said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
+            if code != 0:
+                # On a full disk it could not even print that.
+                (workshop / "room").write_bytes(bytes(_ROOM))
+                known = inputs._replace(entries=(*inputs.entries, *order.held))
+                raise diagnose(said, logged, known)
+            if failure := index_failure("", logged):
+                raise failure
+        except CompileError as error:
+            error.said = said or self._read(printed, mirror, workshop)
+            raise
         body = mirror.show(output.read_text(encoding="utf-8"), self.root)
         body = relative_paths(body, self.root).rstrip("\n")
         return Compiled(body, rejected(logged), yanked(logged), logged)

@@ -100,6 +100,8 @@ class CompileError(NoxLockError):
     Attributes:
         kind: which failure it was, one of the names in `nox_lock._diagnosis.KINDS`.
         projects: those it is about, by normalized name.
+        said: what pip-tools printed; may hold what nobody else is to see.
+        record: where that is kept in a form that may be seen, as a person finds it; or empty.
     """
 
     def __init__(
@@ -115,6 +117,12 @@ class CompileError(NoxLockError):
         super().__init__(message, file=file, line=line, hint=hint)
         self.kind = kind
         self.projects = projects
+        self.said = ""
+        self.record = ""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text}\nAll that pip said: {self.record}" if self.record else text
 
 
 class SystemRefusedError(NoxLockError):

@@ -15,6 +15,7 @@ from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache, unusable
 from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, ToolchainError
+from nox_lock._failures import keep_failure
 from nox_lock._indexes import read_index_settings
 from nox_lock._processes import Processes
 from nox_lock._quick import Quick
@@ -111,6 +112,9 @@ class Compiler:
             except CompileError as error:
                 kept = [pin for pin in seed.pins if pin.name not in error.projects]
                 if len(kept) == len(seed.pins):
+                    error.record = keep_failure(
+                        error.said, planned, self.root, self.cache, self.environ
+                    )
                     raise
                 # It lets go of a seeded pin only where each demand in a conflict is on one.
                 seed = make_seed(pin for pin in kept if pin.version)
