@@ -25,7 +25,7 @@ from nox_lock._targets import of_targets
 from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nox_lock._checking import Plan
     from nox_lock._locking import Locker, Outcome
