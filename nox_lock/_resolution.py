@@ -16,7 +16,7 @@ from nox_lock._cache import Cache, open_cache, unusable
 from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._failures import keep_failure
-from nox_lock._indexes import read_index_settings
+from nox_lock._indexes import read_index_settings, refuse_broken
 from nox_lock._processes import Processes
 from nox_lock._quick import Quick
 from nox_lock._toolchain import find_toolchain
@@ -227,7 +227,9 @@ class Compiler:
     def _read_indexes(self) -> IndexSettings:
         with self._once:
             if self._indexes is None:
-                self._indexes = read_index_settings(self.environ)
+                indexes = read_index_settings(self.environ)
+                refuse_broken(indexes, self.environ)
+                self._indexes = indexes
                 for name in self._indexes.dropped:
                     self.warn(
                         f"your pip configuration sets {name}, which would change the locks for "

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._errors import ToolchainError
+from nox_lock._errors import ConfigError, ToolchainError
 from nox_lock._indexes import (
     index_identity,
     module_command,
     parse_index_settings,
     pip_environment,
     read_index_settings,
+    refuse_broken,
     uv_environment,
 )
 from support.project import clean_environment
@@ -264,3 +265,42 @@ def test_the_identity_sees_the_users_own_file(
 
 def test_a_broken_file_is_an_identity_too(home: Path) -> None:
     assert index_identity(configured(home, "nonsense")) != index_identity(machine(home))
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("=banana", "'=banana' is neither a URL nor a folder that exists"),
+        ("simple/", "'simple/' is neither a URL nor a folder that exists"),
+        ("http://[", "'http://[' is no URL: Invalid IPv6 URL"),
+        ("http://", "'http://' names no host"),
+        ("https:///simple", "'https:///simple' names no host"),
+        ("https://host:port/simple", "'https://host:port/simple' is no URL: Port could not be"),
+        ("gopher://h.example/", "'gopher://h.example/' is neither a URL nor a folder that exists"),
+        ("http://user:s3cret@[", "'http://****@[' is no URL"),
+    ],
+)
+@pytest.mark.parametrize("name", ["index-url", "extra-index-url"])
+def test_an_index_that_can_be_none_is_named(value: str, why: str, name: str) -> None:
+    variable = f"PIP_{name.upper().replace('-', '_')}"
+    settings = parse_index_settings(f"global.{name}={value!r}")
+    for environ, place, mend in (
+        ({variable: value}, variable, f"unset {variable}"),
+        ({variable: ""}, f"{name} of your pip configuration", "pip config debug"),
+    ):
+        with pytest.raises(ConfigError) as raised:
+            refuse_broken(settings, environ)
+        assert str(raised.value).startswith(f"{place}: {why}")
+        assert mend in str(raised.value)
+        assert "s3cret" not in str(raised.value)
+
+
+def test_indexes_that_can_be_some_are_not_refused(home: Path) -> None:
+    environ = machine(
+        home,
+        PIP_INDEX_URL=str(home),
+        PIP_EXTRA_INDEX_URL=f"https://u:p@h.example:8/x http://[::1]/ {home.as_uri()} HTTP://H",
+    )
+    refuse_broken(read_index_settings(environ), environ)
+    unset = machine(home, PIP_INDEX_URL="")
+    refuse_broken(read_index_settings(unset), unset)
