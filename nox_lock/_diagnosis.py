@@ -5,6 +5,7 @@ With an old lock, pip-tools tries its pins first and tells of those that fell: t
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ _WRONG_PYTHON = re.compile(
     r"Package '(\S+)' requires a different Python: (\S+) not in '([^']*)'", re.MULTILINE
 )
 _COLLECTED = re.compile(r"(?:Collecting|Processing) (\S+)")
+_LOOKED = re.compile(r"(?:Obtaining|Processing) .*? \(from -r (\S+) \(line (\d+)\)\)")
+_TOML = re.compile(r"TOMLDecodeError: (.*)")
 _EXCEPTION = re.compile(r"^(?:\w+\.)+\w+: ")
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
@@ -80,6 +83,7 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
         or _conflict(output, log, inputs)
         or _unmet(output, log, inputs)
         or _other_file(output, inputs)
+        or _broken_toml(output, inputs)
         or _syntax(output, inputs)
         or _build(output, inputs)
         or _tool(output)
@@ -206,6 +210,29 @@ def _wanted_python(demand: str, ignored: str) -> str:
 def _yanked(output: str) -> list[str]:
     found = _YANKED.findall(output)
     return read_versions(found[-1]) if found else []
+
+
+def _broken_toml(output: str, inputs: Inputs) -> CompileError | None:
+    """Tell of a local project whose `pyproject.toml` cannot be read: pip names neither."""
+    found, entry = _TOML.search(_last_line(output)), _local_project(output, inputs)
+    if not found or entry is None or entry.url is None:
+        return None
+    line = re.search(r"\(at line (\d+)", found[1])
+    folder = posixpath.normpath(entry.url.removeprefix("file:"))
+    return CompileError(
+        f"this is no TOML: {found[1]}",
+        kind="syntax",
+        file=posixpath.join(folder, "pyproject.toml"),
+        line=int(line[1]) if line else None,
+        hint=f"Mend it: {entry.url} is asked for ({entry.where.file}:{entry.where.line}).",
+    )
+
+
+def _local_project(output: str, inputs: Inputs) -> Entry | None:
+    """Return the requirement of the folder that pip looked at last."""
+    looked = _LOOKED.findall(output)
+    places = [(file, int(line)) for file, line in looked[-1:]]
+    return next((each for each in inputs.entries if each.url and each.where in places), None)
 
 
 def _syntax(output: str, inputs: Inputs) -> CompileError | None:
