@@ -69,21 +69,25 @@ def tell_conflict(output: str, log: str, inputs: Inputs) -> CompileError:
             bounds = _all_of(name, shown)
             lines.append(f"  of {name} there are {nearest(there[name].found, *bounds)}")
         lines += [f"  {each}" for each in left_out(there[name], (), _all_of(name, demands))]
-    edits = list(dict.fromkeys(_edits(shown, demands, there, log)))
-    if len(edits) > 1:
-        hint = "\n".join(["Any one of these may solve it:", *(f"  {each}" for each in edits)])
-    else:
-        hint = (
-            f"This may solve it: {edits[0]}" if edits else "Loosen one of the requirements named."
-        )
-    return CompileError(
+    error = CompileError(
         "\n".join(["these cannot hold together:", *lines]) if lines else "requirements conflict",
         kind="conflict",
-        hint=hint,
         projects=tuple(
-            dict.fromkeys(part for each in demands for part in (each.by, each.name) if part)
+            dict.fromkeys(
+                part for each in demands for part in (project_of(each.by), each.name) if part
+            )
         ),
     )
+    error.edits = tuple(dict.fromkeys(_edits(shown, demands, there, log)))
+    error.hint = in_one(error.edits) or "Loosen one of the requirements named."
+    return error
+
+
+def in_one(edits: Sequence[str]) -> str:
+    """Return what may be changed as a hint; empty where nothing is known."""
+    if len(edits) > 1:
+        return "\n".join(["Any one of these may solve it:", *(f"  {each}" for each in edits)])
+    return f"This may solve it: {edits[0]}" if edits else ""
 
 
 def read_demands(output: str, inputs: Inputs) -> list[Demand]:

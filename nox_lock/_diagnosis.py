@@ -50,7 +50,7 @@ _OTHER_PYTHON = re.compile(r"require a different python version: (.*)$", re.MULT
 _WRONG_PYTHON = re.compile(
     r"Package '(\S+)' requires a different Python: (\S+) not in '([^']*)'", re.MULTILINE
 )
-_COLLECTED = re.compile(r"(?:Collecting|Processing) (\S+)")
+_LOOKED_AT = re.compile(r"\b(?:Collecting|Processing|Obtaining) \S.*$", re.MULTILINE)
 _LOOKED = re.compile(r"(?:Obtaining|Processing) .*? \(from -r (\S+) \(line (\d+)\)\)")
 _TOML = re.compile(r"TOMLDecodeError: (.*)")
 _EXCEPTION = re.compile(r"^(?:\w+\.)+\w+: ")
@@ -215,16 +215,15 @@ def _yanked(output: str) -> list[str]:
 def _broken_toml(output: str, inputs: Inputs) -> CompileError | None:
     """Tell of a local project whose `pyproject.toml` cannot be read: pip names neither."""
     found, entry = _TOML.search(_last_line(output)), _local_project(output, inputs)
-    if not found or entry is None or entry.url is None:
+    if not found or entry is None:
         return None
     line = re.search(r"\(at line (\d+)", found[1])
-    folder = posixpath.normpath(entry.url.removeprefix("file:"))
     return CompileError(
         f"this is no TOML: {found[1]}",
         kind="syntax",
-        file=posixpath.join(folder, "pyproject.toml"),
+        file=posixpath.join(_folder_of(entry), "pyproject.toml"),
         line=int(line[1]) if line else None,
-        hint=f"Mend it: {entry.url} is asked for ({entry.where.file}:{entry.where.line}).",
+        hint=f"Mend it: ./{_folder_of(entry)} is asked for ({entry.where.file}:{entry.where.line}).",
     )
 
 
@@ -233,6 +232,10 @@ def _local_project(output: str, inputs: Inputs) -> Entry | None:
     looked = _LOOKED.findall(output)
     places = [(file, int(line)) for file, line in looked[-1:]]
     return next((each for each in inputs.entries if each.url and each.where in places), None)
+
+
+def _folder_of(entry: Entry) -> str:
+    return posixpath.normpath((entry.url or "").removeprefix("file:"))
 
 
 def _syntax(output: str, inputs: Inputs) -> CompileError | None:
@@ -251,16 +254,20 @@ def _build(output: str, inputs: Inputs) -> CompileError | None:
     found = _BUILD.search(output)
     if not found:
         return None
-    collected = _COLLECTED.findall(output)
-    name = project_of(found[1] or (collected[-1] if collected else "")) or None
+    looked = (_LOOKED_AT.findall(output) or [""])[-1]
+    local = None if found[1] else _local_project(looked, inputs)
+    name = None if local else project_of(found[1] or looked.partition(" ")[2]) or None
     lines = [line.strip() for line in output.splitlines() if re.search(r"[Ee]rror", line)]
+    said = without_folders(_EXCEPTION.sub("", lines[-1] if lines else found[0]))[:300]
+    what = f"./{_folder_of(local)}" if local else name or "a project"
     return _placed(
-        f"{name or 'a project'} has to be built to be locked, and its build failed: "
-        f"{without_folders(_EXCEPTION.sub('', lines[-1] if lines else found[0]))[:300]}",
+        f"{what} has to be built to be locked, and its build failed: {said}",
         "build",
         name,
-        _origin(name, output, inputs) if name else None,
-        "Ask for a version that has a wheel for this Python.",
+        _origin(name, output, inputs) if name else local,
+        f"See what is wrong with it: python -m pip wheel --no-deps {what}"
+        if local
+        else "Ask for a version that has a wheel for this Python.",
     )
 
 

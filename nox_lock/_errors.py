@@ -100,6 +100,7 @@ class CompileError(NoxLockError):
     Attributes:
         kind: which failure it was, one of the names in `nox_lock._diagnosis.KINDS`.
         projects: those it is about, by normalized name.
+        edits: what may be changed, each a line.
         said: what pip-tools printed; may hold what nobody else is to see.
         record: where that is kept in a form that may be seen, as a person finds it; or empty.
     """
@@ -117,6 +118,7 @@ class CompileError(NoxLockError):
         super().__init__(message, file=file, line=line, hint=hint)
         self.kind = kind
         self.projects = projects
+        self.edits: tuple[str, ...] = ()
         self.said = ""
         self.record = ""
 
