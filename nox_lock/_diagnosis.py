@@ -223,7 +223,7 @@ def _broken_toml(output: str, inputs: Inputs) -> CompileError | None:
         kind="syntax",
         file=posixpath.join(_folder_of(entry), "pyproject.toml"),
         line=int(line[1]) if line else None,
-        hint=f"Mend it: ./{_folder_of(entry)} is asked for ({entry.where.file}:{entry.where.line}).",
+        hint=f"Mend it, or do without it ({entry.where.file}:{entry.where.line}).",
     )
 
 

@@ -15,9 +15,13 @@ from nox_lock._diagnosis import diagnose
 from nox_lock._requirements import read_inputs
 from nox_lock._versions import nearest, read_specifier
 from support.conflicts import DATA, EXPECTED, LOG, OUTPUT, RECORDED_WITH, SCENES, run, told_of
+from support.layers import lock, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.index import LocalIndex
+    from support.project import Project
 
 
 HERE = "{}.{}".format(*sys.version_info)
@@ -86,6 +90,22 @@ def test_the_nearest_versions(versions: list[str], demands: list[str], told: str
     specifiers = [found for each in demands if (found := read_specifier(f"x{each}")) is not None]
     assert len(specifiers) == len(demands)
     assert nearest(versions, *specifiers) == told
+
+
+def test_a_conflict_of_three_steps_by_nox(project: Project, index: LocalIndex) -> None:
+    """As `dbt-deep` is recorded, on an index of our own: the same is told, to the line."""
+    for version in ("3.1.1", "3.1.2", "3.1.3", "3.1.6"):
+        index.publish("Jinja2", version)
+    index.publish("dbt-core", "1.5.0", requires=["Jinja2==3.1.2"])
+    for version in ("1.4.0", "1.5.0"):
+        index.publish("dbt-postgres", version, requires=["dbt-core==1.5.0"])
+    write_all(project, SCENES["dbt-deep"].files)
+    said = lock(project).failed().output.replace("nox > ", "")
+    recorded = str(told_of("dbt-deep")).splitlines()
+    assert len(recorded) == 7
+    for line in recorded:
+        there = "  of jinja2 there are 3.1.1, 3.1.2, 3.1.3, 3.1.6"
+        assert (there if line.startswith("  of ") else line) in said.splitlines()
 
 
 @pytest.mark.long
