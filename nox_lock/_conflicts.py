@@ -7,9 +7,18 @@ from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from nox_lock._errors import CompileError
 from nox_lock._origins import Origin, find_origin, project_of
-from nox_lock._versions import allowed, find_versions, left_out, nearest, read_specifier
+from nox_lock._versions import (
+    allowed,
+    find_versions,
+    left_out,
+    nearest,
+    read_specifier,
+    read_versions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +32,7 @@ _CAUSES = re.compile(r"The conflict is caused by:\n(.*?)\n\s*\n", re.DOTALL)
 _DEPENDS = " depends on "
 _CONSTRAINT = "(constraint) "
 _REQUESTED = "The user requested "
+_FIXED = re.compile(r"(\S+) (\d\S*) \(from (.*)\)")
 _SHOWN = 3
 
 
@@ -45,6 +55,11 @@ class Demand(NamedTuple):
     versions: tuple[str, ...]
     origin: Origin | None
 
+    @property
+    def fixed(self) -> bool:
+        """Whether an input names a file or folder, and so one version, for it."""
+        return not self.by and self.origin is not None and bool(self.origin.entry.url)
+
     def __str__(self) -> str:
         """Return the demand with its chain: ``a 1.0 depends on b<2, for c (requirements.in:3)``."""
         place = f" ({self.origin.place})" if self.origin else ""
@@ -61,11 +76,12 @@ class Demand(NamedTuple):
 def tell_conflict(output: str, log: str, inputs: Inputs) -> CompileError:
     """Return the error for demands that cannot hold together, from pip's words."""
     demands = read_demands(output, inputs)
-    there = {each.name: find_versions(log, each.name) for each in demands}
+    there = {each.name: _find(each.name, demands, log) for each in demands}
     shown = [each for each in demands if _is_in_question(each, demands, there)]
     lines = [f"  {each}" for each in shown]
     for name in dict.fromkeys(each.name for each in shown):
-        if there[name].found:
+        # Where a file is named, pip asks no index.
+        if there[name].found and not any(each.fixed for each in shown if each.name == name):
             bounds = _all_of(name, shown)
             lines.append(f"  of {name} there are {nearest(there[name].found, *bounds)}")
         lines += [f"  {each}" for each in left_out(there[name], (), _all_of(name, demands))]
@@ -107,12 +123,12 @@ def _read(line: str, output: str, inputs: Inputs) -> Demand:
     asking, depends, wanted = line.partition(_DEPENDS)
     if not depends:
         wanted = line.removeprefix(_REQUESTED).removeprefix(_CONSTRAINT)
+    if fixed := _FIXED.fullmatch(wanted):
+        return _read_fixed(fixed[1], fixed[2], fixed[3], inputs)
     specifier, name = read_specifier(wanted), project_of(wanted)
-    text = (
-        wanted.partition(";")[0].strip().replace(" and ", ",").replace(", ", ",")
-        if specifier is not None
-        else wanted
-    )
+    text = wanted
+    if specifier is not None:
+        text = re.sub(" and |, ", ",", wanted.partition(";")[0].strip())
     if depends:
         by, _, version = asking.rpartition(" ")
         origin = find_origin(project_of(by), output, inputs)
@@ -125,6 +141,15 @@ def _read(line: str, output: str, inputs: Inputs) -> Demand:
     if origin is None and not line.startswith(_REQUESTED):
         origin = find_origin(name, output, inputs)
     return Demand(name, text, specifier, "", (), origin)
+
+
+def _read_fixed(project: str, version: str, place: str, inputs: Inputs) -> Demand:
+    """Read ``b 1.0 (from PLACE)``: what stands at a URL or a path has one version."""
+    name, file = canonicalize_name(project), re.split(r"[/\\]", place)[-1]
+    entries = [each for each in inputs.entries if each.url and each.url.endswith(file)]
+    origin = Origin(entries[0]) if entries else None
+    text = f"{project} {version}, from {file}"
+    return Demand(name, text, read_specifier(f"{name}=={version}"), "", (), origin)
 
 
 def _is_in_question(
@@ -146,6 +171,18 @@ def _clash(one: Demand, other: Demand, there: Mapping[str, Versions]) -> bool:
         return False
     versions = there[one.name].found
     return bool(versions) and not allowed(versions, one.specifier, other.specifier)
+
+
+def _find(name: str, demands: Iterable[Demand], log: str) -> Versions:
+    """Return the versions that there are, with those that stand at a URL or a path."""
+    found = find_versions(log, name)
+    pinned = [
+        bound.version
+        for each in demands
+        if each.name == name and each.fixed and each.specifier
+        for bound in each.specifier
+    ]
+    return found._replace(found=tuple(read_versions(",".join({*found.found, *pinned}))))
 
 
 def _all_of(name: str, demands: Iterable[Demand]) -> list[SpecifierSet]:
@@ -178,12 +215,14 @@ def _edit(demand: Demand, room: Sequence[str], log: str) -> list[str]:
     """Return how the line that a demand comes from may be changed."""
     assert demand.origin is not None  # noqa: S101  (the caller has asked)
     entry, place = demand.origin.entry, demand.origin.place
+    if demand.fixed:
+        return []
     if not demand.by:
         span = room if len(room) <= _SHOWN else [room[0], "...", room[-1]]
         return [f"loosen {entry.text} ({place}): the others allow {', '.join(span)}"]
     name = entry.name or ""
     others = set(find_versions(log, name).found)
-    if not entry.specifier or entry.url:
+    if not entry.specifier:
         return []
     others -= set(entry.specifier.filter(others))
     if not others:

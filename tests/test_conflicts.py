@@ -92,6 +92,31 @@ def test_the_nearest_versions(versions: list[str], demands: list[str], told: str
     assert nearest(versions, *specifiers) == told
 
 
+def test_what_a_local_project_asks_for(tmp_path: Path) -> None:
+    """Its line has a path: that says nothing of the versions of what it asks for."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "setup.py").write_text("", encoding="utf-8")
+    (tmp_path / "requirements.in").write_text("mylib @ file:./lib\ndep>=2\n", encoding="utf-8")
+    output = """\
+  The conflict is caused by:
+      The user requested dep>=2
+      mylib 0.1 depends on dep<2
+
+ResolutionImpossible"""
+    log = "".join(
+        f"Found link https://main.example/dep-{version}.tar.gz (from x), version: {version}\n"
+        for version in ("1.0", "3.0")
+    )
+    inputs = read_inputs(["requirements.in"], tmp_path, {})
+    assert str(diagnose(output, log, inputs)).splitlines() == [
+        "these cannot hold together:",
+        "  dep>=2 (requirements.in:2)",
+        "  mylib 0.1 depends on dep<2 (requirements.in:1)",
+        "  of dep there are 1.0, 3.0",
+        "This may solve it: loosen dep>=2 (requirements.in:2): the others allow 1.0",
+    ]
+
+
 def test_a_conflict_of_three_steps_by_nox(project: Project, index: LocalIndex) -> None:
     """As `dbt-deep` is recorded, on an index of our own: the same is told, to the line."""
     for version in ("3.1.1", "3.1.2", "3.1.3", "3.1.6"):

@@ -71,6 +71,26 @@ def test_a_failure_is_kept_where_the_error_says(torn: Project) -> None:
     assert "The conflict is caused by:" not in text
 
 
+def test_a_wheel_outside_that_does_not_do(torn: Project, index: LocalIndex) -> None:
+    """pip names it by its absolute path, with a space in it; we by the line of the input."""
+    outside = torn.root.parent / "my wheels"
+    outside.mkdir()
+    wheel = outside / index.publish("lib", "1.0").name
+    (index.folder / wheel.name).rename(wheel)
+    for version in ("2.0", "3.0"):
+        index.publish("lib", version)
+    torn.write("requirements.in", f"../my wheels/{wheel.name}\nlib>=2\n")
+    said = lock(torn).failed().output.replace("nox > ", "")
+    assert f"  lib 1.0, from {wheel.name} (requirements.in:1)\n" in said
+    assert "  lib>=2 (requirements.in:2)\n" in said
+    assert "This may solve it: loosen lib>=2 (requirements.in:2): the others allow 1.0\n" in said
+    [text] = kept(torn).values()
+    assert "ResolutionImpossible" in text
+    for each in (said, text):
+        assert str(torn.root.parent) not in each
+        assert torn.root.parent.as_uri() not in each
+
+
 def test_no_record_without_a_cache(torn: Project) -> None:
     """One that cannot be kept is not spoken of."""
     blocked = torn.home / "a-file"
