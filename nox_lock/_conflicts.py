@@ -159,11 +159,8 @@ def _is_in_question(
 
     pip names all that was asked of a project, also what every version meets.
     """
-    clashing: dict[int, None] = {}
-    for one, other in combinations(range(len(demands)), 2):
-        if _clash(demands[one], demands[other], there):
-            clashing.update({one: None, other: None})
-    return not clashing or any(demands[each] is demand for each in clashing)
+    clashing = [pair for pair in combinations(demands, 2) if _clash(*pair, there)]
+    return not clashing or any(demand is each for pair in clashing for each in pair)
 
 
 def _clash(one: Demand, other: Demand, there: Mapping[str, Versions]) -> bool:
@@ -201,12 +198,17 @@ def _edits(
         asked[each.name].append(each)
     edits = []
     for demand in shown:
-        # What one line of an input asks for goes with it.
-        rest = [each for each in asked[demand.name] if each.origin != demand.origin]
+        # What one line of an input brings goes with it.
+        place = demand.origin and demand.origin.entry.where
+        rest = [
+            each
+            for each in asked[demand.name]
+            if each.origin is None or each.origin.entry.where != place
+        ]
         if demand.origin is None or any(each.specifier is None for each in rest):
             continue
         room = allowed(there[demand.name].found, *_all_of(demand.name, rest))
-        if rest and room:
+        if room and (rest or demand.by):
             edits += _edit(demand, room, log)
     return edits
 

@@ -117,6 +117,32 @@ ResolutionImpossible"""
     ]
 
 
+def test_two_demands_of_one_line(tmp_path: Path) -> None:
+    """What one requirement brings is at odds: only another version of it can help."""
+    (tmp_path / "requirements.in").write_text("app==1.0\n", encoding="utf-8")
+    output = """\
+  Collecting app==1.0 (from -r requirements.in (line 1))
+  Collecting mid (from app==1.0->-r requirements.in (line 1))
+  Collecting old (from mid->app==1.0->-r requirements.in (line 1))
+  Collecting new==1.1 (from mid->app==1.0->-r requirements.in (line 1))
+
+  The conflict is caused by:
+      old 1.0 depends on dep<2
+      new 1.1 depends on dep>=2
+
+ResolutionImpossible"""
+    found = ("dep-1.0", "dep-2.0", "app-0.9", "app-1.0", "old-1.0", "new-1.1", "new-1.2")
+    log = "".join(f"Found link https://main.example/{each}.tar.gz (from x)\n" for each in found)
+    inputs = read_inputs(["requirements.in"], tmp_path, {})
+    assert str(diagnose(output, log, inputs)).splitlines() == [
+        "these cannot hold together:",
+        "  old 1.0 depends on dep<2, for mid, for app (requirements.in:1)",
+        "  new 1.1 depends on dep>=2, for mid, for app (requirements.in:1)",
+        "  of dep there are 1.0, 2.0",
+        "This may solve it: ask for another version of app than app==1.0 (requirements.in:1)",
+    ]
+
+
 def test_a_conflict_of_three_steps_by_nox(project: Project, index: LocalIndex) -> None:
     """As `dbt-deep` is recorded, on an index of our own: the same is told, to the line."""
     for version in ("3.1.1", "3.1.2", "3.1.3", "3.1.6"):
