@@ -12,6 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from nox_lock._conflicts import in_one
 from nox_lock._entries import Entry
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
@@ -126,7 +127,7 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
     if not lines:
         return conflict
     below = ", ".join(low.path for low in planned.below)
-    return CompileError(
+    told = CompileError(
         "\n".join(
             [f"{planned.path} cannot agree with {below}, on which it builds:"]
             + [f"  {line}" for line in conflict.message.splitlines()]
@@ -136,6 +137,13 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
         hint="Cap it in the input named, so that both can have it; or resolve the stack as one: "
         "nox -s lock -- --together",
     )
+    # The pins below are not to be edited, but what stands in inputs may be.
+    told.edits = tuple(
+        edit for edit in conflict.edits if not any(f"({low.path}:" in edit for low in planned.below)
+    )
+    told.hint = "\n".join(filter(None, (in_one(told.edits), told.hint)))
+    told.record = conflict.record
+    return told
 
 
 def disagreement(planned: Planned) -> CompileError | None:

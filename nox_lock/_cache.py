@@ -31,6 +31,7 @@ VARIABLE = "NOX_LOCK_CACHE_DIR"
 _LAYOUT = "v1"
 _DAY_SECONDS = 24 * 3600.0
 _UNUSED_DAYS = 90
+_AGEING = ("locks/*/*.json", "busy/*", "failures/*")
 _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "tools")
 
 
@@ -84,6 +85,20 @@ class Cache:
             write_atomically(self._path(key), text, self.folder / _LAYOUT / "work")
             self._drop_unused(self.folder / _LAYOUT)
 
+    def keep_failure(self, name: str, text: str) -> Path | None:
+        """Keep what was said of a failure, over what was; return where, or None for nowhere."""
+        if self.folder is None:
+            return None
+        layout = self.folder / _LAYOUT
+        path = layout / "failures" / name
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, text, layout / "work")
+            self._drop_unused(layout)
+        except OSError:
+            return None
+        return path
+
     @contextmanager
     def hold(
         self, key: str, tell: Callable[[str], None], doing: str = "compiles the same lock"
@@ -126,7 +141,7 @@ class Cache:
         if not _is_older(looked, 1):
             return
         looked.touch()
-        for path in (*layout.glob("locks/*/*.json"), *layout.glob("busy/*")):
+        for path in (path for part in _AGEING for path in layout.glob(part)):
             if _is_older(path, _UNUSED_DAYS):
                 with suppress(OSError):
                     path.unlink()

@@ -25,7 +25,7 @@ from nox_lock._targets import of_targets
 from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nox_lock._checking import Plan
     from nox_lock._locking import Locker, Outcome
@@ -135,7 +135,7 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
             voice.warn(*str(result).splitlines())
 
     results = lock_all(make_locker(wishes, voice), planned, done, voice.open_board)
-    _tell_totals([results[each.path] for each in planned], voice, form)
+    _tell_totals({each.path: results[each.path] for each in planned}, voice, form)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     missing = [each for each in errors.values() if isinstance(each, InterpreterMissingError)]
     failed = [each.path for each in planned if errors.get(each.path) not in (None, *missing)]
@@ -148,12 +148,12 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
     return sorted({each.python for each in missing})
 
 
-def _tell_totals(results: Sequence[Outcome | NoxLockError], voice: Voice, form: str) -> None:
+def _tell_totals(results: Mapping[str, Outcome | NoxLockError], voice: Voice, form: str) -> None:
     """Sum up what was done, in the form that was asked for."""
     from nox_lock._outcomes import outcomes_json, outcomes_markdown, totals  # noqa: PLC0415
 
-    outcomes = [each for each in results if not isinstance(each, NoxLockError)]
-    errors = [(each.file or "", each.message) for each in results if isinstance(each, NoxLockError)]
+    outcomes = [each for each in results.values() if not isinstance(each, NoxLockError)]
+    errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     if form == "json":
         print_lines(outcomes_json(outcomes, errors))
     elif form == "markdown":

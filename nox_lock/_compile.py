@@ -128,22 +128,25 @@ class PipTools:
         arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
         arguments += [f"--constraint={held}"] if order.held else []
         command = module_command(self.toolchain.python, "piptools", *arguments)
-        environment = self._environment(order, workshop, log)
+        said = ""
         try:
-            code = self._run(command, environment, printed, order.seconds_left)
+            code = self._run(command, self._environment(order, workshop, log), printed, order)
+            said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
+            self._tell_all(order, code, said)
+            if code != 0:
+                # On a full disk it could not even print that.
+                (workshop / "room").write_bytes(bytes(_ROOM))
+                known = inputs._replace(entries=(*inputs.entries, *order.held))
+                raise diagnose(said, logged, known)
+            if failure := index_failure("", logged):
+                raise failure
         except subprocess.TimeoutExpired as error:
-            raise _took_too_long(order, self._read(log, mirror, workshop)) from error
-        said, logged = (self._read(path, mirror, workshop) for path in (printed, log))
-        if self.detail:
-            lines = mask(without_folders(said)).splitlines()
-            self.detail(f"{order.planned.path}: pip-tools ended with {code}, and said:", *lines)
-        if code != 0:
-            # On a full disk it could not even print that.
-            (workshop / "room").write_bytes(bytes(_ROOM))
-            known = inputs._replace(entries=(*inputs.entries, *order.held))
-            raise diagnose(said, logged, known)
-        if failure := index_failure("", logged):
-            raise failure
+            slow = _took_too_long(order, self._read(log, mirror, workshop))
+            slow.said = self._read(printed, mirror, workshop)
+            raise slow from error
+        except CompileError as error:
+            error.said = said
+            raise
         body = mirror.show(output.read_text(encoding="utf-8"), self.root)
         body = relative_paths(body, self.root).rstrip("\n")
         return Compiled(body, rejected(logged), yanked(logged), logged)
@@ -163,7 +166,7 @@ class PipTools:
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
 
     def _run(
-        self, command: list[str], environment: dict[str, str], printed: Path, seconds: float
+        self, command: list[str], environment: dict[str, str], printed: Path, order: Order
     ) -> int:
         with printed.open("wb") as sink, printed.open("rb") as so_far:
 
@@ -172,8 +175,13 @@ class PipTools:
                     self.note(HASHING)
 
             return self.processes.run(
-                command, environment, sink, deadline=seconds, folder=self.root, beat=look
+                command, environment, sink, deadline=order.seconds_left, folder=self.root, beat=look
             )
+
+    def _tell_all(self, order: Order, code: int, said: str) -> None:
+        if self.detail:
+            lines = mask(without_folders(said)).splitlines()
+            self.detail(f"{order.planned.path}: pip-tools ended with {code}, and said:", *lines)
 
     def _read(self, path: Path, mirror: Mirror, workshop: Path) -> str:
         """Return what a run wrote, without the paths of this machine."""

@@ -5,14 +5,24 @@ With an old lock, pip-tools tries its pins first and tells of those that fell: t
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from nox_lock._conflicts import tell_conflict
 from nox_lock._errors import CompileError
 from nox_lock._index_log import index_failure, mask
+from nox_lock._origins import find_entry, find_origin, project_of
+from nox_lock._versions import (
+    allowed,
+    find_versions,
+    left_out,
+    nearest,
+    read_specifier,
+    read_versions,
+)
 from nox_lock._wording import without_folders
 
 if TYPE_CHECKING:
@@ -35,13 +45,14 @@ KINDS = (
 )
 
 _UNMET = re.compile(r"satisfies the requirement (.+?) \(from versions: (.*)\)\s*$", re.MULTILINE)
+_YANKED = re.compile(r"Ignored the following yanked versions: (.*)$", re.MULTILINE)
 _OTHER_PYTHON = re.compile(r"require a different python version: (.*)$", re.MULTILINE)
 _WRONG_PYTHON = re.compile(
     r"Package '(\S+)' requires a different Python: (\S+) not in '([^']*)'", re.MULTILINE
 )
-_CAUSES = re.compile(r"The conflict is caused by:\n(.*?)\n\s*\n", re.DOTALL)
-_ASKED = re.compile(r"Collecting (\S+) \(from ([^\n]+)\)$", re.MULTILINE)
-_COLLECTED = re.compile(r"(?:Collecting|Processing) (\S+)")
+_LOOKED_AT = re.compile(r"\b(?:Collecting|Processing|Obtaining) \S.*$", re.MULTILINE)
+_LOOKED = re.compile(r"(?:Obtaining|Processing) .*? \(from -r (\S+) \(line (\d+)\)\)")
+_TOML = re.compile(r"TOMLDecodeError: (.*)")
 _EXCEPTION = re.compile(r"^(?:\w+\.)+\w+: ")
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
@@ -69,9 +80,10 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
         _disk(output)
         or index_failure(output, log)
         or _python(output, inputs)
-        or _conflict(output, inputs)
-        or _unmet(output, inputs)
+        or _conflict(output, log, inputs)
+        or _unmet(output, log, inputs)
         or _other_file(output, inputs)
+        or _broken_toml(output, inputs)
         or _syntax(output, inputs)
         or _build(output, inputs)
         or _tool(output)
@@ -105,7 +117,7 @@ def _other_file(output: str, inputs: Inputs) -> CompileError | None:
         f"{found[1]}: the index offers another file than those that the lock file has hashes of",
         "hash",
         None,
-        _origin(_project(found[1]), output, inputs),
+        _origin(project_of(found[1]), output, inputs),
         "Somebody may have tampered with it: find out. If all is well, take its pin out of the "
         "lock file, and lock again.",
     )
@@ -131,68 +143,35 @@ def _python(output: str, inputs: Inputs) -> CompileError | None:
     )
 
 
-def _conflict(output: str, inputs: Inputs) -> CompileError | None:
+def _conflict(output: str, log: str, inputs: Inputs) -> CompileError | None:
     if "ResolutionImpossible" not in _last_line(output):
         return None
-    causes = _CAUSES.findall(output)
-    demands = [line.strip() for line in causes[-1].splitlines()] if causes else []
-    shown = [f"  {_demand(demand, output, inputs)}" for demand in demands]
-    return CompileError(
-        "\n".join(["these cannot hold together:", *shown]) if shown else "requirements conflict",
-        kind="conflict",
-        hint="Loosen one of the requirements named.",
-        projects=tuple(
-            _project(part) for each in demands for part in _bare(each).split(" depends on ")
-        ),
-    )
+    return tell_conflict(output, log, inputs)
 
 
-def _demand(demand: str, output: str, inputs: Inputs) -> str:
-    """Return a line of pip's conflict text with the file and line it comes from."""
-    constraint = "(constraint) " in demand
-    bare = _bare(demand)
-    entries = [each for each in inputs.entries if each.name == _project(bare)]
-    exact = [each for each in entries if each.specifier == _specifier(bare)]
-    narrow = [each for each in exact if each.constraint is constraint] or exact
-    chosen = next(iter(narrow), None)
-    if chosen is None and not demand.startswith("The user requested "):
-        chosen = _origin(_project(bare), output, inputs)
-    return f"{bare} ({chosen.where.file}:{chosen.where.line})" if chosen else bare
-
-
-def _bare(demand: str) -> str:
-    """Return what is asked for in a line of pip's conflict text."""
-    return demand.removeprefix("The user requested ").removeprefix("(constraint) ")
-
-
-def _specifier(demand: str) -> SpecifierSet | None:
-    try:
-        return SpecifierSet(re.sub(r"^[\w.-]+(?:\[[^\]]*\])?", "", demand.partition(";")[0]))
-    except InvalidSpecifier:
-        return None
-
-
-def _unmet(output: str, inputs: Inputs) -> CompileError | None:
+def _unmet(output: str, log: str, inputs: Inputs) -> CompileError | None:
     found = _UNMET.findall(output)
     if not found:
         return None
-    wanted, versions = found[-1]
+    wanted, listed = found[-1]
     demand, _, by = wanted.partition(" (from ")
-    name = _project(demand)
-    entry = _entry(name, inputs)
+    name = project_of(demand)
+    entry = find_entry(name, inputs)
     asked = ""
     if entry is None and by:
-        parent = _project(by)
+        parent = project_of(by)
         asked, entry = f", which {parent} asks for", _origin(parent, output, inputs)
-    if other := _OTHER_PYTHON.search(output):
+    known, there = "" if listed == "none" else listed, find_versions(log, name)
+    other = _OTHER_PYTHON.search(output)
+    if other and (wanted_python := _wanted_python(demand, other[1])):
         return _placed(
-            f"{demand}{asked} has no version for this Python: {other[1][:300]}",
+            f"{demand}{asked} has no version for this Python: {wanted_python}",
             "python",
             name,
             entry,
             "Ask for an older version, or lock for another Python.",
         )
-    if versions == "none":
+    if not known and not there.any and not other:
         return _placed(
             f"no package index has a project {name!r}{asked}",
             "unknown project",
@@ -200,10 +179,63 @@ def _unmet(output: str, inputs: Inputs) -> CompileError | None:
             entry,
             "Check its spelling, and that your pip configuration names the index that has it.",
         )
-    known = versions.split(", ")
-    newest = ", ".join([*(["..."] if len(known) > 8 else []), *known[-8:]])  # noqa: PLR2004
-    said = f"no version meets {demand}{asked}; there are {newest}"
-    return _placed(said, "no version", name, entry)
+    bounds = read_specifier(demand)
+    limits = () if bounds is None else (bounds,)
+    there_are = nearest(read_versions(known), *limits)
+    said = [f"no version meets {demand}{asked}; there are {there_are}"]
+    said += [f"  {each}" for each in left_out(there, _yanked(output), limits)]
+    hint = None
+    if allowed(there.late, *limits):
+        hint = "Wait, let uploaded-prior-to allow more, or ask for an older version."
+    return _placed("\n".join(said), "no version", name, entry, hint)
+
+
+def _wanted_python(demand: str, ignored: str) -> str:
+    """Say which versions that meet a demand want another Python; empty where none does."""
+    specifier = read_specifier(demand)
+    wanted: dict[str, list[str]] = {}
+    for each in ignored.split("; "):
+        version, _, python = each.partition(" Requires-Python ")
+        known = read_versions(version)
+        if specifier is None or allowed(known, specifier):
+            wanted.setdefault(python.strip(), []).extend(known)
+    return "; ".join(
+        f"{nearest(read_versions(','.join(there)))} {'wants' if len(there) == 1 else 'want'} "
+        f"Python {python}"
+        for python, there in wanted.items()
+        if there
+    )
+
+
+def _yanked(output: str) -> list[str]:
+    found = _YANKED.findall(output)
+    return read_versions(found[-1]) if found else []
+
+
+def _broken_toml(output: str, inputs: Inputs) -> CompileError | None:
+    """Tell of a local project whose `pyproject.toml` cannot be read: pip names neither."""
+    found, entry = _TOML.search(_last_line(output)), _local_project(output, inputs)
+    if not found or entry is None:
+        return None
+    line = re.search(r"\(at line (\d+)", found[1])
+    return CompileError(
+        f"this is no TOML: {found[1]}",
+        kind="syntax",
+        file=posixpath.join(_folder_of(entry), "pyproject.toml"),
+        line=int(line[1]) if line else None,
+        hint=f"Mend it, or do without it ({entry.where.file}:{entry.where.line}).",
+    )
+
+
+def _local_project(output: str, inputs: Inputs) -> Entry | None:
+    """Return the requirement of the folder that pip looked at last."""
+    looked = _LOOKED.findall(output)
+    places = [(file, int(line)) for file, line in looked[-1:]]
+    return next((each for each in inputs.entries if each.url and each.where in places), None)
+
+
+def _folder_of(entry: Entry) -> str:
+    return posixpath.normpath((entry.url or "").removeprefix("file:"))
 
 
 def _syntax(output: str, inputs: Inputs) -> CompileError | None:
@@ -213,7 +245,7 @@ def _syntax(output: str, inputs: Inputs) -> CompileError | None:
     said = found[-1].removeprefix("RequirementsFileParseError: ")
     place = _SYNTAX_PLACE.search(output)
     file, line = (place[2], int(place[1])) if place else _place(said, inputs)
-    if file is None and (entry := _entry(_project(said.partition(": ")[2]), inputs)):
+    if file is None and (entry := find_entry(project_of(said.partition(": ")[2]), inputs)):
         file, line = entry.where
     return CompileError(said, kind="syntax", file=file, line=line, hint=_FORMAT)
 
@@ -222,16 +254,20 @@ def _build(output: str, inputs: Inputs) -> CompileError | None:
     found = _BUILD.search(output)
     if not found:
         return None
-    collected = _COLLECTED.findall(output)
-    name = _project(found[1] or (collected[-1] if collected else "")) or None
+    looked = (_LOOKED_AT.findall(output) or [""])[-1]
+    local = None if found[1] else _local_project(looked, inputs)
+    name = None if local else project_of(found[1] or looked.partition(" ")[2]) or None
     lines = [line.strip() for line in output.splitlines() if re.search(r"[Ee]rror", line)]
+    said = without_folders(_EXCEPTION.sub("", lines[-1] if lines else found[0]))[:300]
+    what = f"./{_folder_of(local)}" if local else name or "a project"
     return _placed(
-        f"{name or 'a project'} has to be built to be locked, and its build failed: "
-        f"{without_folders(_EXCEPTION.sub('', lines[-1] if lines else found[0]))[:300]}",
+        f"{what} has to be built to be locked, and its build failed: {said}",
         "build",
         name,
-        _origin(name, output, inputs) if name else None,
-        "Ask for a version that has a wheel for this Python.",
+        _origin(name, output, inputs) if name else local,
+        f"See what is wrong with it: python -m pip wheel --no-deps {what}"
+        if local
+        else "Ask for a version that has a wheel for this Python.",
     )
 
 
@@ -256,25 +292,8 @@ def _placed(
 
 
 def _origin(name: str, output: str, inputs: Inputs) -> Entry | None:
-    """Return the requirement of an input that brings a project, by pip's progress lines."""
-    if entry := _entry(name, inputs):
-        return entry
-    for what, chain in reversed(_ASKED.findall(output)):
-        if _project(what) == name:
-            # "a>=1 (from b==2->c->-r requirements.in (line 3))": c stands in the input.
-            parents = [part for part in chain.split("->") if not part.startswith("-")]
-            return _entry(_project(parents[-1]), inputs) if parents else None
-    return None
-
-
-def _entry(name: str, inputs: Inputs) -> Entry | None:
-    entries = [entry for entry in inputs.entries if entry.name == name]
-    return min(entries, key=lambda entry: entry.constraint, default=None)
-
-
-def _project(text: str) -> str:
-    found = re.match(r"[A-Za-z0-9][\w.-]*", text)
-    return canonicalize_name(found[0]) if found else text
+    found = find_origin(name, output, inputs)
+    return found.entry if found else None
 
 
 def _last_line(output: str) -> str:

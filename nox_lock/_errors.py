@@ -74,11 +74,9 @@ class InterpreterMissingError(ToolchainError):
         python: the target that was looked for, such as ``3.12``.
     """
 
-    def __init__(self, python: str, broken: str | None = None) -> None:
-        """Say so; `broken` is the command that should start it and does not."""
-        told = f": {broken} on PATH does not start, or is another" if broken else ""
+    def __init__(self, python: str) -> None:
         super().__init__(
-            f"Python {python} is not on this machine{told}",
+            f"Python {python} is not on this machine",
             hint=f"Install Python {python}, or take it out of `python = [...]`.",
         )
         self.python = python
@@ -102,6 +100,9 @@ class CompileError(NoxLockError):
     Attributes:
         kind: which failure it was, one of the names in `nox_lock._diagnosis.KINDS`.
         projects: those it is about, by normalized name.
+        edits: what may be changed, each a line.
+        said: what pip-tools printed; may hold what nobody else is to see.
+        record: where that is kept in a form that may be seen, as a person finds it; or empty.
     """
 
     def __init__(
@@ -117,6 +118,13 @@ class CompileError(NoxLockError):
         super().__init__(message, file=file, line=line, hint=hint)
         self.kind = kind
         self.projects = projects
+        self.edits: tuple[str, ...] = ()
+        self.said = ""
+        self.record = ""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text}\nAll that pip said: {self.record}" if self.record else text
 
 
 class SystemRefusedError(NoxLockError):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nox_lock._errors import ConfigError, ToolchainError
-from nox_lock._wording import presentable, quoted, without_folders
+from nox_lock._wording import quoted, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +44,7 @@ DROPPED = ("pre", "no-binary", "prefer-binary", "all-releases", "only-final")
 _IDENTITY = (*ACCESS[:4], *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _SECTIONS = ("global", "install")
+_SCHEMES = ("http", "https", "file", "ftp")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _UV = {
     "index-url": "UV_INDEX_URL",
@@ -94,7 +95,6 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
 
     Raises:
         ToolchainError: when pip cannot read its own configuration.
-        ConfigError: when it names an index that is none.
     """
     result = subprocess.run(
         module_command(sys.executable, "pip", "config", "list"),
@@ -112,33 +112,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
             f"pip cannot read its configuration: {reason[-1] if reason else 'no reason given'}",
             hint="See `pip config debug`.",
         )
-    settings = parse_index_settings(result.stdout)
-    _refuse_bad_addresses(settings, environ)
-    return settings
-
-
-def _refuse_bad_addresses(settings: IndexSettings, environ: Mapping[str, str]) -> None:
-    """Refuse what pip would end with an error of its own for, or pass over."""
-    for name in ("index-url", "extra-index-url"):
-        value = settings.allowed.get(name, "")
-        for address in value.split() if name == "extra-index-url" else [value] if value else []:
-            if not _is_address(address):
-                variable = f"PIP_{name.upper().replace('-', '_')}"
-                place = variable if variable in environ else f"{name} in pip's configuration"
-                raise ConfigError(
-                    f"{place} is no address of a package index: {quoted(presentable(address))}",
-                    hint="Such as: https://host/simple  (`pip config debug` tells where it is set)",
-                )
-
-
-def _is_address(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        there = parts.hostname if parts.scheme in {"http", "https"} else parts.path
-    except ValueError:
-        return False
-    known = parts.scheme in {"http", "https", "file"} or Path(address).is_absolute()
-    return bool(known and there) and not re.search(r"\s", address)
+    return parse_index_settings(result.stdout)
 
 
 def parse_index_settings(listing: str) -> IndexSettings:
@@ -156,6 +130,41 @@ def parse_index_settings(listing: str) -> IndexSettings:
     }
     dropped = (name for name in DROPPED if values.get(name, "").lower() not in _OFF)
     return IndexSettings(allowed, tuple(dropped))
+
+
+def refuse_broken(settings: IndexSettings, environ: Mapping[str, str]) -> None:
+    """Refuse an index that can be none: pip takes most of them for one that has no project.
+
+    Raises:
+        ConfigError: naming the variable, or the setting of pip's configuration.
+    """
+    for name in ("index-url", "extra-index-url"):
+        for value in settings.allowed.get(name, "").split():
+            if not (why := _why_no_index(value)):
+                continue
+            variable = f"PIP_{name.upper().replace('-', '_')}"
+            mend = "Write a URL such as https://host.example/simple"
+            if environ.get(variable):
+                raise ConfigError(f"{variable}: {why}", hint=f"{mend}, or: unset {variable}")
+            raise ConfigError(
+                f"{name} of your pip configuration: {why}",
+                hint=f"{mend}; `pip config debug` tells in which file it stands.",
+            )
+
+
+def _why_no_index(value: str) -> str:
+    """Say why no index can stand at an address; empty where one can."""
+    shown = quoted(_CREDENTIALS.sub("//****@", value))
+    try:
+        parts = urlsplit(value)
+        if parts.scheme in {"http", "https"} and not parts.hostname:
+            return f"{shown} names no host"
+        _ = parts.port
+    except ValueError as error:
+        return f"{shown} is no URL: {_CREDENTIALS.sub('//****@', str(error))}"
+    if parts.scheme in _SCHEMES or os.path.isdir(value):  # noqa: PTH112  (one that is too long is no folder, either)
+        return ""
+    return f"{shown} is neither a URL nor a folder that exists"
 
 
 def module_command(python: str, module: str, *arguments: str) -> list[str]:

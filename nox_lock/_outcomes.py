@@ -18,12 +18,14 @@ from nox_lock._changes import (
     find_changes,
     kept,
 )
+from nox_lock._errors import CompileError
 from nox_lock._voice import GREEN, RED, YELLOW, Painted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nox_lock._changes import Change, Held
+    from nox_lock._errors import NoxLockError
     from nox_lock._locking import Outcome
 
 JSON_VERSION = 1
@@ -102,10 +104,10 @@ def totals(outcomes: Sequence[Outcome]) -> str:
     return f"{told}; {_count(others, 'lock file')} unchanged" if others else told
 
 
-def outcomes_json(outcomes: Iterable[Outcome], errors: Iterable[tuple[str, str]]) -> str:
+def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError]) -> str:
     """Return the JSON of `lock --format json`; its shape is versioned.
 
-    `errors` are lock files that could not be made, each with the reason.
+    `errors` tells of each lock file that could not be made, by its path.
     """
     locks = [
         {
@@ -119,7 +121,7 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Iterable[tuple[str, str]]
         }
         for each in outcomes
     ]
-    failed = [{"lockfile": path, "message": message} for path, message in errors]
+    failed = [_error_json(path, error) for path, error in errors.items()]
     return json.dumps({"version": JSON_VERSION, "locks": locks, "errors": failed}, indent=2)
 
 
@@ -144,6 +146,17 @@ def _change_json(change: Change) -> dict[str, Any]:
         "from": change.old or None,
         "to": change.new or None,
         "why": change.why or None,
+    }
+
+
+def _error_json(path: str, error: NoxLockError) -> dict[str, Any]:
+    return {
+        "lockfile": path,
+        "message": error.message,
+        "file": error.file,
+        "line": error.line,
+        "hint": error.hint,
+        "log": (error.record or None) if isinstance(error, CompileError) else None,
     }
 
 

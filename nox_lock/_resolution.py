@@ -16,7 +16,8 @@ from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache, unusable
 from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, ToolchainError
-from nox_lock._indexes import read_index_settings
+from nox_lock._failures import keep_failure
+from nox_lock._indexes import read_index_settings, refuse_broken
 from nox_lock._processes import Processes
 from nox_lock._progress import RESOLVING, Progress, preparing
 from nox_lock._quick import Quick
@@ -120,6 +121,9 @@ class Compiler:
             except CompileError as error:
                 kept = [pin for pin in seed.pins if pin.name not in error.projects]
                 if len(kept) == len(seed.pins):
+                    error.record = keep_failure(
+                        error.said, planned, self.root, self.cache, self.environ
+                    )
                     raise
                 # It lets go of a seeded pin only where each demand in a conflict is on one.
                 seed = make_seed(pin for pin in kept if pin.version)
@@ -237,7 +241,9 @@ class Compiler:
     def _read_indexes(self) -> IndexSettings:
         with self._once:
             if self._indexes is None:
-                self._indexes = read_index_settings(self.environ)
+                indexes = read_index_settings(self.environ)
+                refuse_broken(indexes, self.environ)
+                self._indexes = indexes
                 for name in self._indexes.dropped:
                     self.warn(
                         f"your pip configuration sets {name}, which would change the locks for "

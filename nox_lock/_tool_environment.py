@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PREFIX = "env-"
 _MAKING = "making-"
 _DEADLINE_SECONDS = 600.0
+# With these end the scripts of pyenv and asdf that stand in for a Python that is not there.
+_STANDS_IN = (126, 127)
 # Of virtualenv's settings: where it looks for Pythons, and where it unpacks its wheels.
 _VIRTUALENV_KEPT = (
     "VIRTUALENV_DISCOVERY",
@@ -125,9 +127,8 @@ class Maker:
                 reasons[way.name] = error.message
         *others, last = reasons  # the last is the one that knows the most Pythons
         if not reasons[last]:
-            command = f"python{self.target.version}"
-            there = shutil.which(command, path=self.environ.get("PATH"))
-            raise InterpreterMissingError(str(self.target), command if there else None)
+            self._refuse_one_that_fails()
+            raise InterpreterMissingError(str(self.target))
         more = "".join(
             f" (with {each}: {reasons[each]})"
             for each in others
@@ -136,6 +137,24 @@ class Maker:
         raise ToolchainError(
             f"pip-tools {self.version} cannot be set up for Python {self.target}: "
             f"{reasons[last]}{more}"
+        )
+
+    def _refuse_one_that_fails(self) -> None:
+        """Tell of a Python that stands on the path and does not run: the tools pass it over."""
+        if self.target.implementation != "cpython":
+            return
+        name = f"python{self.target.version}{'t' if self.target.threaded else ''}"
+        found = shutil.which(name, path=self.environ.get("PATH", ""))
+        if found is None:
+            return
+        tried = self._run([found, "-I", "-c", ""], pip_environment(self.environ, self.indexes))
+        if tried.returncode in {0, *_STANDS_IN}:
+            return
+        raise ToolchainError(
+            f"Python {self.target} cannot be used: the `{name}` on PATH does not run: "
+            f"{_reason(tried.stdout)}",
+            hint=f"Mend it, or take it away: `{'where' if os.name == 'nt' else 'which'} {name}` "
+            f"tells where it is. Else take {self.target} out of `python = [...]`.",
         )
 
     def _wanted(self) -> str:

@@ -19,6 +19,7 @@ _QUERY = (
 )
 # The folders of an absolute path, not those of a URL.
 _FOLDERS = re.compile(r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+")
+_FILE_URL = re.compile(r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/")
 _LONGEST = 120
 _MENDS = {
     "ENOENT": "Make it, or take out what names it.",
@@ -73,7 +74,7 @@ def quoted(text: str) -> str:
 
 def without_folders(text: str) -> str:
     """Return what another tool said with files by their own names: the rest is this machine's."""
-    return _FOLDERS.sub("", text)
+    return _FOLDERS.sub("", _FILE_URL.sub(r"\1", text))
 
 
 def mend_of(error: OSError) -> str:

@@ -70,6 +70,8 @@ def test_layers_that_cannot_agree(line: str, project: Project) -> None:
         "lib, for app (requirements.in:2)" in said
     )
     assert "lib<2 (requirements-dev.in:3)" in said
+    assert "of lib there are 1.0, 2.0" in said
+    assert "This may solve it: loosen lib<2 (requirements-dev.in:3): the others allow 2.0" in said
     assert "nox -s lock -- --together" in said
     assert project.snapshot() == before
 

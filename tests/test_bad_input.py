@@ -209,6 +209,20 @@ CASES = [
         compiles=True,
     ),
     Case(
+        "an index that is no URL",
+        ("PIP_INDEX_URL: 'http://[' is no URL", "unset PIP_INDEX_URL"),
+        inputs("app\nnew\n"),
+        env={"PIP_INDEX_URL": "http://["},
+        compiles=True,
+    ),
+    Case(
+        "a local project with broken TOML",
+        ("lib/pyproject.toml:1: this is no TOML: Expected ']'", "(requirements.in:2)"),
+        inputs("app\n-e ./lib\n") | {"lib/pyproject.toml": "[project\nname = 'lib'\n"},
+        never=("pip-tools failed",),
+        compiles=True,
+    ),
+    Case(
         "a password in an option",
         ("requirements.in:2:", "password", "${NAME}"),
         inputs(f"app\n--extra-index-url http://user:{PASSWORD}@127.0.0.1:9/simple/\n"),

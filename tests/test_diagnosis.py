@@ -211,3 +211,50 @@ def test_a_project_is_no_index_failure_because_of_its_name(tmp_path: Path) -> No
         "readtimeouterror-ssl (from versions: none)\n"
     )
     assert "no package index has a project 'readtimeouterror-ssl'" in said(output, "", tmp_path)
+
+
+def test_a_local_project_that_cannot_be_built_is_named_by_its_line(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "setup.py").write_text("", encoding="utf-8")
+    (tmp_path / "requirements.in").write_text("app\n-e ./lib\n", encoding="utf-8")
+    inputs = read_inputs(["requirements.in"], tmp_path, {})
+    for looked in ("Obtaining file://lib", "Processing ./lib"):
+        output = f"""\
+  Collecting app (from -r requirements.in (line 1))
+  {looked} (from -r requirements.in (line 2))
+    error: subprocess-exited-with-error
+pip._internal.exceptions.build.InstallationSubprocessError: Getting requirements exited with 1
+"""
+        error = diagnose(output, "", inputs)
+        assert (error.kind, error.file, error.line) == ("build", "requirements.in", 2)
+        assert error.message.startswith("./lib has to be built to be locked, and its build failed")
+        assert error.hint == "See what is wrong with it: python -m pip wheel --no-deps ./lib"
+
+
+def test_versions_for_other_pythons_are_no_excuse(tmp_path: Path) -> None:
+    """Nobody has the version asked for: that some want another Python is beside the point."""
+    output = """\
+  ERROR: Ignored the following yanked versions: 1.1, 1.2
+  ERROR: Ignored the following versions that require a different python version: \
+2.0 Requires-Python >=3.99; 2.1 Requires-Python >=3.99
+  ERROR: Could not find a version that satisfies the requirement dep{} (from versions: 1.0)
+"""
+    assert "no version meets dep==99; there are 1.0" in said(output.format("==99"), "", tmp_path)
+    other = said(output.format(">=2"), "", tmp_path)
+    assert "dep>=2 has no version for this Python: 2.0, 2.1 want Python >=3.99" in other
+    withdrawn = said(output.format(">=1.1,<2"), "", tmp_path)
+    assert "withdrawn (yanked): 1.1, 1.2" in withdrawn
+
+
+def test_what_came_too_late_is_no_unknown_project(tmp_path: Path) -> None:
+    """All of it may be younger than the cooldown allows."""
+    output = "Could not find a version that satisfies the requirement dep (from versions: none)\n"
+    log = (
+        "Skipping link: Upload time 2026-01-01 00:00:00+00:00 not prior to 2025-01-01: "
+        "https://main.example/packages/dep-1.0-py3-none-any.whl (from https://main.example/dep/)\n"
+    )
+    told = said(output, log, tmp_path)
+    assert "no version meets dep; there are none" in told
+    assert "younger than uploaded-prior-to allows: 1.0" in told
+    assert "no package index has" not in told
+    assert "no package index has a project 'dep'" in said(output, "", tmp_path)

@@ -16,6 +16,7 @@ from nox_lock._indexes import (
     parse_index_settings,
     pip_environment,
     read_index_settings,
+    refuse_broken,
     uv_environment,
 )
 from support.project import clean_environment
@@ -105,38 +106,6 @@ def test_real_pip_sees_what_is_handed_on(home: Path) -> None:
 def test_a_broken_configuration_is_told(home: Path) -> None:
     with pytest.raises(ToolchainError, match=r"(?s)pip cannot read its configuration.*pip config"):
         read_index_settings(configured(home, "no section\n"))
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "shown"),
-    [
-        ("PIP_INDEX_URL", "banana", "'banana'"),
-        ("PIP_INDEX_URL", "=banana", "'=banana'"),
-        ("PIP_INDEX_URL", "http://[", "'http://['"),
-        ("PIP_INDEX_URL", "http://:80/simple", "'http://:80/simple'"),
-        ("PIP_INDEX_URL", "https://a.example/ b", "'https://a.example/ b'"),
-        ("PIP_INDEX_URL", "ftp://a.example/simple", "'ftp://a.example/simple'"),
-        ("PIP_INDEX_URL", "http://u:hunter2@[", "'http://****@['"),
-        ("PIP_EXTRA_INDEX_URL", "https://a.example/ b", "'b'"),
-        ("index-url", "banana", "'banana'"),
-    ],
-)
-def test_an_address_that_is_none_is_told(variable: str, value: str, shown: str, home: Path) -> None:
-    if variable.startswith("PIP_"):
-        environ, place = configured(home, **{variable: value}), variable
-    else:
-        environ = configured(home, f"[global]\n{variable} = {value}\n")
-        place = f"{variable} in pip's configuration"
-    with pytest.raises(ConfigError) as caught:
-        read_index_settings(environ)
-    assert str(caught.value).startswith(f"{place} is no address of a package index: {shown}\n")
-    assert "pip config debug" in str(caught.value)
-
-
-@pytest.mark.parametrize("value", ["https://a.example", "file:///opt/simple", os.devnull])
-def test_an_address_is_one(value: str, home: Path) -> None:
-    environ = configured(home, "[global]\n", PIP_INDEX_URL=value)
-    assert read_index_settings(environ).allowed["index-url"] == value
 
 
 @pytest.mark.parametrize(
@@ -297,3 +266,42 @@ def test_the_identity_sees_the_users_own_file(
 
 def test_a_broken_file_is_an_identity_too(home: Path) -> None:
     assert index_identity(configured(home, "nonsense")) != index_identity(machine(home))
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("=banana", "'=banana' is neither a URL nor a folder that exists"),
+        ("simple/", "'simple/' is neither a URL nor a folder that exists"),
+        ("http://[", "'http://[' is no URL: Invalid IPv6 URL"),
+        ("http://", "'http://' names no host"),
+        ("https:///simple", "'https:///simple' names no host"),
+        ("https://host:port/simple", "'https://host:port/simple' is no URL: Port could not be"),
+        ("gopher://h.example/", "'gopher://h.example/' is neither a URL nor a folder that exists"),
+        ("http://user:s3cret@[", "'http://****@[' is no URL"),
+    ],
+)
+@pytest.mark.parametrize("name", ["index-url", "extra-index-url"])
+def test_an_index_that_can_be_none_is_named(value: str, why: str, name: str) -> None:
+    variable = f"PIP_{name.upper().replace('-', '_')}"
+    settings = parse_index_settings(f"global.{name}={value!r}")
+    for environ, place, mend in (
+        ({variable: value}, variable, f"unset {variable}"),
+        ({variable: ""}, f"{name} of your pip configuration", "pip config debug"),
+    ):
+        with pytest.raises(ConfigError) as raised:
+            refuse_broken(settings, environ)
+        assert str(raised.value).startswith(f"{place}: {why}")
+        assert mend in str(raised.value)
+        assert "s3cret" not in str(raised.value)
+
+
+def test_indexes_that_can_be_some_are_not_refused(home: Path) -> None:
+    environ = machine(
+        home,
+        PIP_INDEX_URL=str(home),
+        PIP_EXTRA_INDEX_URL=f"https://u:p@h.example:8/x http://[::1]/ {home.as_uri()} HTTP://H",
+    )
+    refuse_broken(read_index_settings(environ), environ)
+    unset = machine(home, PIP_INDEX_URL="")
+    refuse_broken(read_index_settings(unset), unset)

@@ -212,6 +212,10 @@ def test_a_failure_shows_none(employee: Employee, way: str) -> None:
         run = employee.run("-v", "-s", "lock", **env).failed()
     assert re.search(told, run.output), run.output
     assert not employee.project.exists(LOCK)
+    # All that pip said is kept, too, and is among what `written` looks through.
+    [kept] = (employee.project.home / "nox-lock-cache" / "v1" / "failures").iterdir()
+    assert kept.name in run.output
+    assert kept.stat().st_size
     assert employee.written() == {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import textwrap
@@ -141,24 +140,6 @@ def test_pythons_of_the_command_line(option: str, forms: Project) -> None:
             cpython = [each for each in has if "pypy" not in each]
             pypy = [each for each in has if "pypy" in each]
             assert found[lock] == [*cpython, "3.14", *pypy], lock
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a script is no Python there")
-@pytest.mark.parametrize("content", ["#!/bin/sh\nexit 1\n", "no program"])
-def test_a_python_that_does_not_start_is_told(project: Project, content: str) -> None:
-    """As a shim of pyenv that leads nowhere."""
-    project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
-    project.write("pyproject.toml", f"[tool.nox-lock]\npython = ['{MISSING}']\n")
-    project.write("requirements.in", "")
-    broken = project.write(f"bin/python{MISSING}", content)
-    broken.chmod(0o755)
-    path = os.pathsep.join([str(broken.parent), os.environ["PATH"]])
-    run = project.nox("-s", "lock", env={"PATH": path, "CI": "1"}).failed()
-    assert (
-        f"Python {MISSING} is not on this machine: python{MISSING} on PATH does not" in run.output
-    )
-    assert f"Install Python {MISSING}" in run.output
-    assert str(project.root) not in run.output
 
 
 def test_pythons_of_the_command_line_reach_lock_itself(project: Project) -> None:

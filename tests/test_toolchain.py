@@ -621,6 +621,36 @@ def test_each_python_has_its_own_lock(tmp_path: Path) -> None:
     assert pins(project.read(names[other])) == {"idna": "3.7"}
 
 
+STARTERS = {
+    "#!/bin/sh\necho from /somewhere/else: no such thing\nexit 1\n": "from else: no such thing",
+    "no program at all": "it does not start: Exec format error",
+    "#!/no/such/interpreter\n": "it does not start: No such file or directory",
+    "#!/bin/sh\necho pyenv: python3.47: command not found\nexit 127\n": "",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="programs of Windows are no scripts")
+@pytest.mark.parametrize("script", STARTERS, ids=["fails", "no program", "no loader", "pyenv's"])
+def test_a_python_that_does_not_start(script: str, tmp_path: Path, by_virtualenv: Maker) -> None:
+    """It is said which, and what it said; what stands for a missing one is a missing one."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    (folder / "python3.47").write_text(script, encoding="utf-8")
+    (folder / "python3.47").chmod(0o755)
+    by_virtualenv.environ["PATH"] = os.pathsep.join([str(folder), by_virtualenv.environ["PATH"]])
+    with pytest.raises(ToolchainError) as raised:
+        by_virtualenv.find(Target("3.47"))
+    said = str(raised.value)
+    if not STARTERS[script]:
+        assert isinstance(raised.value, InterpreterMissingError)
+        return
+    assert "Python 3.47 cannot be used: the `python3.47` on PATH does not run" in said
+    assert STARTERS[script] in said
+    assert "`which python3.47` tells" in said
+    assert str(tmp_path) not in said
+    assert "/somewhere" not in said
+
+
 def test_a_python_that_is_missing(project: Project) -> None:
     """A target without an interpreter is told as such, and nothing is written."""
     project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
