@@ -209,7 +209,7 @@ def test_a_failure_shows_none(employee: Employee, way: str) -> None:
             "refusing": refusing.url.removeprefix("http://"),
         }
         env = {name: value.format(**names) for name, value in settings.items()}
-        run = employee.run("-v", "-s", "lock", **env).failed()
+        run = employee.run("-v", "-s", "lock", **env).failed(traceback=True)  # that of pip-tools
     assert re.search(told, run.output), run.output
     assert not employee.project.exists(LOCK)
     # All that pip said is kept, too, and is among what `written` looks through.
