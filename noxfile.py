@@ -67,6 +67,12 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "docs/_build")
 
 
+@nox_lock.session(lock="dev", project="editable", default=False)
+def pictures(session: nox.Session) -> None:
+    """Make the pictures of README anew, from real runs."""
+    session.run("python", "docs/pictures.py")
+
+
 @nox_lock.session(name="tests-long", lock="dev", project="editable", default=False)
 def tests_long(session: nox.Session) -> None:
     """Run the long tier, too: many rounds, and more of the real package index."""
