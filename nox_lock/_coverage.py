@@ -14,6 +14,8 @@ from nox_lock._verdict import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from packaging.specifiers import SpecifierSet
+
     from nox_lock._entries import Entry
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
@@ -56,11 +58,22 @@ def _meets(pin: Pin, entry: Entry) -> bool:
         return pin.url is not None and bare_url(pin.url) == bare_url(entry.url)
     if pin.version is None or entry.specifier is None:
         return True
+    # One demand and one pin meet in many lock files of a project.
+    key = entry.text, pin.version
+    if key not in _MET:
+        _MET[key] = _contains(entry.specifier, pin.version)
+    return _MET[key]
+
+
+_MET: dict[tuple[str, str], bool] = {}
+
+
+def _contains(specifier: SpecifierSet, version: str) -> bool:
     try:
         # pip-tools keeps a pre-release that is locked, so one always counts.
-        return entry.specifier.contains(Version(pin.version), prereleases=True)
+        return specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
-        return entry.specifier.contains(pin.version, prereleases=True)
+        return specifier.contains(version, prereleases=True)
     except ValueError:  # a number of more digits than Python reads
         return False
 

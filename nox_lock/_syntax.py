@@ -8,9 +8,11 @@ to call it, and importing it would cost more than the whole of a check.
 from __future__ import annotations
 
 import codecs
+import copy
+import functools
 import re
 import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_lock._errors import RequirementsError
 from nox_lock._wording import quoted
@@ -179,18 +181,29 @@ def variables(text: str) -> list[str]:
 
 def _parse_options(words: list[str]) -> tuple[tuple[str, str], ...]:
     """Parse option words as pip does, by optparse: abbreviations, ``-rfile``, ``--x=y``."""
+    # It keeps what it parses in itself, and threads read inputs side by side.
+    values, rest = copy.copy(_option_parser()).parse_args(words)
+    if rest:
+        raise ValueError(f"unexpected {rest[0]!r}")
+    return tuple(values.ensure_value("found", []))
+
+
+@functools.cache
+def _option_parser() -> optparse.OptionParser:
     import optparse  # noqa: PLC0415  (many inputs hold no option; a check must stay instant)
 
     class Parser(optparse.OptionParser):
         def error(self, msg: str) -> None:  # type: ignore[override]
             raise ValueError(msg)
 
-    found: list[tuple[str, str]] = []
-
     def record(
-        _option: optparse.Option, _word: str, value: str | None, _parser: object, name: str
+        _option: optparse.Option,
+        _word: str,
+        value: str | None,
+        parser: Any,
+        name: str,
     ) -> None:
-        found.append((name, value or ""))
+        parser.values.ensure_value("found", []).append((name, value or ""))
 
     parser = Parser(add_help_option=False)
     for flag in FLAGS:
@@ -200,7 +213,4 @@ def _parse_options(words: list[str]) -> tuple[tuple[str, str], ...]:
         parser.add_option(
             *names, action="callback", callback=record, callback_args=(long,), type="string"
         )
-    _, rest = parser.parse_args(words)
-    if rest:
-        raise ValueError(f"unexpected {rest[0]!r}")
-    return tuple(found)
+    return parser
