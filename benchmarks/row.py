@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # The headings of the tables, in their order.
 GROUPS = {
     "cold": "Lock cold, with hashes",
+    "parallel": "Lock several at once",
     "warm": "Lock when there is little to do",
     "check": "Check",
     "session": "A session whose lock has not changed",

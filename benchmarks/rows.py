@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks import cold, crowd, sessions, start, warm
+from benchmarks import cold, crowd, parallel, sessions, start, warm
 from benchmarks.row import GROUPS, Row
 
 ROWS: tuple[Row, ...] = tuple(
     sorted(
-        (*cold.ROWS, *warm.ROWS, *sessions.ROWS, *crowd.ROWS, *start.ROWS),
+        (*cold.ROWS, *warm.ROWS, *parallel.ROWS, *sessions.ROWS, *crowd.ROWS, *start.ROWS),
         key=lambda row: list(GROUPS).index(row.group),
     )
 )
