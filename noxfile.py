@@ -14,7 +14,7 @@ import nox
 import nox_lock
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lock-check", "lint", "typecheck", "tests"]
+nox.options.sessions = ["lock-check", "lint", "typecheck", "docs", "tests"]
 
 EXAMPLE = Path("example_project")
 EXAMPLE_RUNS = ["tests", "prod", "staging"]
@@ -60,7 +60,7 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *PARALLEL, *session.posargs)
 
 
-@nox_lock.session(python="3.11", lock="docs", project="editable", default=False)
+@nox_lock.session(lock="docs", project="editable")
 def docs(session: nox.Session) -> None:
     """Build the site of docs/ into docs/_build; what Sphinx warns of is an error."""
     session.run("python", "docs/generate.py")

@@ -120,6 +120,8 @@ class Compiler:
                 return self._run(replace(self._order(planned, seed, texts), held=held))
             except CompileError as error:
                 kept = [pin for pin in seed.pins if pin.name not in error.projects]
+                if len(kept) == len(seed.pins) and error.kind == "python":
+                    kept = []  # pip names the project, not the pins that leave it no other version
                 if len(kept) == len(seed.pins):
                     error.record = keep_failure(
                         error.said, planned, self.root, self.cache, self.environ

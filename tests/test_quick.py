@@ -18,6 +18,7 @@ from nox_lock._plan import plan
 from nox_lock._resolution import Compiler, Wishes
 from support.index import LocalIndex
 from support.project import clean_environment
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,6 +210,20 @@ def test_a_conflict_is_told_as_ever(place: Place) -> None:
             place.compile(seed)
         told.append(str(error.value))
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("seed", ["auto", "never"])
+def test_old_pins_of_another_python_let_go(place: Place, tmp_path: Path, seed: str) -> None:
+    """A folder tells no Python of its files; pip names the one, and not the pin that holds it."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    build_wheel(folder, "app", "1.0", requires=["dep<2"])
+    build_wheel(folder, "app", "2.0", requires=["dep>=2"], requires_python=">=3.99")
+    build_wheel(folder, "dep", "1.0")
+    build_wheel(folder, "dep", "2.0")
+    table = "generate-hashes = false\n"
+    place.write(f"--no-index\n--find-links {folder}\napp\n", table, "app==2.0\ndep==2.0")
+    assert pins(place.compile(seed)) == ["app==1.0", "dep==1.0"]
 
 
 def test_a_uv_that_does_not_work(
