@@ -35,7 +35,7 @@ from benchmarks.results import Result, Results, load, render
 from benchmarks.row import UnavailableError
 from benchmarks.rows import ROWS, select
 from benchmarks.setting import Setting
-from benchmarks.table import markdown, place
+from benchmarks.table import brief, markdown, place
 
 if TYPE_CHECKING:
     from benchmarks.row import Row
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
+README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
 _RUNS, _SLOW_RUNS = 15, 2
 
@@ -127,13 +128,14 @@ def _measure_row(row: Row, peers: Peers, shared: Path, runs: int) -> Result:
 def _write(results: Results) -> None:
     RESULTS.write_text(render(results), "utf-8")
     PAGE.write_text(place(PAGE.read_text("utf-8"), markdown(results)), "utf-8")
-    PICTURE.write_text(picture(results), "utf-8")
+    PICTURE.write_text(svg(shown(results)), "utf-8")
+    README.write_text(place(README.read_text("utf-8"), brief(shown(results))), "utf-8")
 
 
-def picture(results: Results) -> str:
-    """Return the chart of README: of the rows of `SHOWN` that were measured."""
+def shown(results: Results) -> list[Result]:
+    """Return what README has of the results: the rows of `SHOWN` that were measured."""
     measured = {row.row: row for row in results.rows if row.figures}
-    return svg(measured[name] for name in SHOWN if name in measured)
+    return [measured[name] for name in SHOWN if name in measured]
 
 
 if __name__ == "__main__":

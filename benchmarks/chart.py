@@ -5,15 +5,14 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from benchmarks.table import duration
+from benchmarks.table import OURS, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from benchmarks.results import Figure, Result
 
-SHOWN = ("session 60", "lock fresh", "check 20", "cold flask-dev")
-OURS = "nox-lock"
+SHOWN = ("session 60", "lock fresh", "check 20", "cold aiohttp-lint")
 _WIDTH, _LEFT, _MARGIN = 760, 240, 20
 _BARS = _WIDTH - _LEFT - 2 * _MARGIN - 60  # room for the figure right of the longest bar
 _TITLE, _BAR, _STEP, _GAP = 30, 14, 22, 14

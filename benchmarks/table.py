@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from benchmarks.row import GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from benchmarks.results import Figure, Result, Results
 
+OURS = "nox-lock"
 BEGIN = "<!-- figures: written by `nox -s bench -- --write` -->"
 END = "<!-- end of figures -->"
 _SECOND = 1.0
@@ -30,6 +31,29 @@ def markdown(results: Results) -> str:
     if machines:
         parts.append("\n".join(["Measured on", "", *(f"- {each}" for each in machines)]))
     return "\n\n".join(parts) + "\n"
+
+
+def brief(rows: Iterable[Result]) -> str:
+    """Return a table of a line for each row: nox-lock, and what the others take."""
+    lines = [_line(["", "nox-lock", "others"]), _line(["---"] * 3)]
+    for row in rows:
+        told = [(each.tool, _time(each)) for each in row.figures]
+        ours = [
+            time if tool == OURS else f"{time} {tool.removeprefix(OURS).strip(', ')}"
+            for tool, time in told
+            if tool.startswith(OURS)
+        ]
+        others = [f"{tool} {time}" for tool, time in told if not tool.startswith(OURS)]
+        lines.append(
+            _line(
+                [
+                    _cell(row.title),
+                    f"**{ours[0]}**" if len(ours) == 1 else "; ".join(ours),
+                    "; ".join(others),
+                ]
+            )
+        )
+    return "\n".join(lines) + "\n"
 
 
 def place(page: str, figures: str) -> str:

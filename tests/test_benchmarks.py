@@ -23,7 +23,7 @@ from benchmarks.proxy import CountingProxy
 from benchmarks.results import Figure, Result, Results, load, parse, render
 from benchmarks.row import GROUPS, UnavailableError
 from benchmarks.rows import ROWS, select
-from benchmarks.table import BEGIN, END, markdown, place
+from benchmarks.table import BEGIN, END, brief, markdown, place
 
 ROW = Result(
     row="check 1",
@@ -159,7 +159,10 @@ def test_the_page_and_the_picture_are_of_the_results() -> None:
     results = load(bench.RESULTS)
     page = bench.PAGE.read_text("utf-8")
     assert place(page, markdown(results)) == page
-    assert bench.PICTURE.read_text("utf-8") == bench.picture(results)
+    shown = bench.shown(results)
+    assert bench.PICTURE.read_text("utf-8") == svg(shown)
+    readme = bench.README.read_text("utf-8")
+    assert place(readme, brief(shown)) == readme
 
 
 def test_tools_take_turns(tmp_path: Path) -> None:
