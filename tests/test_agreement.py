@@ -292,7 +292,7 @@ BASES = {
     "name",
     [
         "everything at once",
-        "a wheel, unhashed",
+        pytest.param("a wheel, unhashed", marks=pytest.mark.long),
         pytest.param("extras kept, line ends", marks=pytest.mark.long),
         pytest.param("unsafe left out", marks=pytest.mark.long),
     ],
@@ -438,6 +438,7 @@ def test_a_variable_in_the_path_of_a_layer(
     assert versions(project, "lib") == {"requirements/base.txt": "2.0", DEV: "2.0"}
 
 
+@pytest.mark.long
 def test_names_with_spaces(project: Project) -> None:
     files = {
         "requirements/my base.in": "app\nlib<2\n",
@@ -459,6 +460,7 @@ def test_names_with_spaces(project: Project) -> None:
     assert set(versions(project, "lib").values()) == {"2.0"}
 
 
+@pytest.mark.long
 def test_a_lock_of_several_inputs_below_another(project: Project) -> None:
     files = {
         "one.in": "app\n",

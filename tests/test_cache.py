@@ -514,6 +514,8 @@ def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) ->
     cache = locked.home / "nox-lock-cache"
     assert entries(locked)
     assert list((cache / "v1" / "work").iterdir()) == []
+    kept = cache / "v1" / "failures"  # what pip said
+    assert [path.parent for path in cache.rglob("*.log")] == [kept]
     left = {path.name for path in cache.rglob("*") if path.is_file()}
-    assert {Path(name).suffix for name in left - {"looked"}} <= {".json", ".lock"}
+    assert {Path(name).suffix for name in left - {"looked"}} <= {".json", ".lock", ".log"}
     assert set(locked.snapshot()) == {"noxfile.py", INPUT, LOCK}

@@ -148,7 +148,13 @@ FORMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FORMS)
+SOON = {"a diamond", "above the root"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in SOON else pytest.mark.long) for name in FORMS],
+)
 def test_layers_in_many_places(name: str, project: Project, index: LocalIndex) -> None:
     """One run locks all as pip-compile does by hand; the next none; a moved base moves all."""
     form = FORMS[name]

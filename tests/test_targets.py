@@ -731,7 +731,7 @@ def blocks(run: Run) -> list[list[str]]:
     news = re.compile(r"requirements/\w+\.txt: |Running session|Session |not locked: |preparing")
     told: list[list[str]] = [[]]
     for line in run.stderr.splitlines():
-        text = line.removeprefix("nox > ")
+        text = re.sub(r"-[0-9a-f]{8}\.log$", ".log", line.removeprefix("nox > "))
         if news.match(text):
             told.append([])
         else:
@@ -759,7 +759,8 @@ def test_failures_side_by_side_are_told_in_whole_blocks(
         [alone] = blocks(project.nox("-s", "lock", "--", f"{name}0").failed())
         for number in "01":
             assert not project.exists(f"requirements/{name}{number}.txt")
-            block = "\n".join(alone).replace(f"{name}0.", f"{name}{number}.")
+            block = "\n".join(alone)
+            block = re.sub(rf"{name}0(?=[.-])", f"{name}{number}", block)
             assert f"\n{block}\n" in told, run.stderr
     names = ("conflict0", "conflict1", "unknown0", "unknown1")
     paths = ", ".join(f"requirements/{name}.txt" for name in names)
