@@ -209,6 +209,7 @@ def _disagreeing(project: Project, index: LocalIndex) -> None:
     """docs/layers.md: an upper lock that wants an older release than the lower one has."""
     index.publish("requests", "2.34.2", requires=["urllib3>=1.26,<3"])
     index.publish("elasticsearch", "7.17.12", requires=["urllib3>=1.21.1,<2"])
+    index.publish("elasticsearch", "8.19.1", requires=["urllib3>=2"])
     old = ("1.20", "1.21", "1.21.1", "1.25.11", "1.26.20")
     for version in (*old, "2.0.0", "2.5.0", "2.6.2", "2.6.3", "2.7.0", "2.8.0"):
         index.publish("urllib3", version)
