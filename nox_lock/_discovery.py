@@ -22,7 +22,21 @@ _FREEZE = (
     "{file} holds pins, as `pip freeze` tells them, and no input. Write the projects that you use "
     "yourself into {input}, without what they bring along; then: nox -s lock -- --overwrite"
 )
+_GROUPS = (
+    "There are dependency groups: a lock of one is [tool.nox-lock.locks.{group}] "
+    'groups = ["{group}"].'
+)
+_UV = (
+    "[tool.uv] dev-dependencies are not read: make a dependency group of them, "
+    '[dependency-groups] dev = [...], and lock it: [tool.nox-lock.locks.dev] groups = ["dev"].'
+)
+_HATCH = (
+    "The dependencies of Hatch's environments are not read: make dependency groups of them, "
+    '[dependency-groups] test = [...], and lock each: [tool.nox-lock.locks.test] groups = ["test"].'
+)
 _OTHERS = {
+    "uv.lock": "A uv.lock is not read. Its pins may be the first: uv export --format "
+    "requirements-txt --no-emit-project -o requirements.txt",
     "poetry.lock": "Poetry's own table is not read: with [project] dependencies (PEP 621, which "
     "Poetry reads, too) pyproject.toml is the input.",
     "Pipfile": "A Pipfile is not read: write its [packages] into requirements.in, its "
@@ -94,6 +108,12 @@ def what_next(root: Path, document: Mapping[str, Any]) -> str:
             f"Only a build tells the dependencies in {FILE}: to have it built, write "
             f'[tool.nox-lock.locks.requirements] inputs = ["{FILE}"].'
         )
+    groups = document.get("dependency-groups")
+    if isinstance(groups, dict) and groups:
+        listed = [name for name in groups if name.isprintable()]
+        return _GROUPS.format(group=(listed or ["dev"])[0])
+    if told := _in_tables(document.get("tool")):
+        return told
     for name, told in _OTHERS.items():
         if (root / name).is_file():
             return told
@@ -101,6 +121,20 @@ def what_next(root: Path, document: Mapping[str, Any]) -> str:
         if _is_frozen(file):
             path = file.relative_to(root).as_posix()
             return _FREEZE.format(file=path, input=f"{path.removesuffix('.txt')}.in")
+    return ""
+
+
+def _in_tables(tools: object) -> str:
+    """Say what the tables of other tools have to do with it; or nothing."""
+    uv = tools.get("uv") if isinstance(tools, dict) else None
+    if isinstance(uv, dict) and "dev-dependencies" in uv:
+        return _UV
+    hatch = tools.get("hatch") if isinstance(tools, dict) else None
+    envs = hatch.get("envs") if isinstance(hatch, dict) else None
+    if isinstance(envs, dict) and any(
+        isinstance(env, dict) and "dependencies" in env for env in envs.values()
+    ):
+        return _HATCH
     return ""
 
 

@@ -427,6 +427,17 @@ def test_on_stale_is_one_of_three() -> None:
             "Poetry's own table is not read",
         ),
         ({"Pipfile": ""}, "A Pipfile is not read"),
+        ({"uv.lock": ""}, "uv export --format requirements-txt"),
+        ({"pyproject.toml": "[tool.uv]\ndev-dependencies = ['a']\n"}, 'groups = ["dev"]'),
+        (
+            {"pyproject.toml": "[tool.hatch.envs.default]\ndependencies = ['a']\n"},
+            "Hatch's environments are not read",
+        ),
+        ({"pyproject.toml": "[tool.hatch]\nenvs = {a = 1}\n"}, "Write the projects you use"),
+        (
+            {"pyproject.toml": "[dependency-groups]\nlint = ['a']\n"},
+            '[tool.nox-lock.locks.lint] groups = ["lint"]',
+        ),
         (
             {"pyproject.toml": '[project]\nname = "a"\ndynamic = ["dependencies"]\n'},
             'inputs = ["pyproject.toml"]',
