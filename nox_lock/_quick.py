@@ -144,6 +144,9 @@ def may_seed(order: Order, own: Mapping[str | None, Pin]) -> bool:
     planned = order.planned
     if planned.lock.seed == "never" or not planned.settings.generate_hashes or order.held:
         return False
+    options = planned.inputs.options
+    if any(o.name == "--no-index" for o in options) and not any("://" in o.value for o in options):
+        return False  # nothing is downloaded
     if not reads_alike(order):
         return False
     return bool(order.upgrade_packages) or any(_unmet(order, own))
