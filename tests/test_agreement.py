@@ -56,7 +56,9 @@ def versions(project: Project, name: str) -> dict[str, str]:
 # Disagreement
 
 
-@pytest.mark.parametrize("line", ["-r requirements.in", "-c requirements.txt"])
+@pytest.mark.parametrize(
+    "line", ["-r requirements.in", pytest.param("-c requirements.txt", marks=pytest.mark.long)]
+)
 def test_layers_that_cannot_agree(line: str, project: Project) -> None:
     """The error has both chains with file:line and the ways out; `--together` is one."""
     write_all(project, over("# base\napp\n", f"{line}\n\nlib<2\n"))
@@ -87,6 +89,7 @@ def test_layers_that_cannot_agree(line: str, project: Project) -> None:
     assert project.snapshot() == before
 
 
+@pytest.mark.long
 def test_a_disagreement_deep_below_is_told_by_its_chain(
     project: Project, index: LocalIndex
 ) -> None:
@@ -110,6 +113,7 @@ def test_a_disagreement_deep_below_is_told_by_its_chain(
     assert len(locks(project)) == 3
 
 
+@pytest.mark.long
 def test_siblings_that_disagree_under_a_common_upper(project: Project) -> None:
     """They need not agree with each other; what builds on both tells of both."""
     files = {

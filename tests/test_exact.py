@@ -326,7 +326,7 @@ def kill_some(project: Project, backend: str, rounds: int) -> None:
         assert content(project) == WANTED, f"seed {seed}, round {number}"
 
 
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+@pytest.mark.parametrize("backend", ["virtualenv", pytest.param("uv", marks=pytest.mark.long)])
 def test_a_killed_install_is_mended(project: Project, backend: str) -> None:
     kill_some(project, backend, 3)
 

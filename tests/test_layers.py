@@ -148,7 +148,7 @@ FORMS = {
 }  # fmt: skip
 
 
-SOON = {"a diamond", "above the root"}
+SOON = {"a diamond"}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ OWN = [
     ),
 ]
 FOREIGN = [
-    ("aio-libs__aiohttp", "requirements/constraints.in", "requirements/constraints.txt"),
+    pytest.param("aio-libs__aiohttp", "requirements/constraints.in",
+                 "requirements/constraints.txt", marks=pytest.mark.long),
     ("aio-libs__aiohttp", "requirements/runtime-deps.in", "requirements/runtime-deps.txt"),
     ("bazelbuild__rules_python", "examples/pip_repository_annotations/requirements.in",
      "examples/pip_repository_annotations/requirements.txt"),

@@ -115,6 +115,7 @@ def test_the_cure_is_a_pin_of_the_culprit(bomb: Project) -> None:
     assert pins(bomb.read(LOCK)) == {"app": "1.0", "lib": "1.5", "other": "2.0"}
 
 
+@pytest.mark.long
 def test_a_layer_above_meets_the_bomb_when_the_one_below_does(bomb: Project) -> None:
     """A layer made after the bad release holds the old pins; `-U` and the cure move both."""
     dev = "requirements-dev.txt"

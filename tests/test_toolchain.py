@@ -589,6 +589,7 @@ def test_a_cache_folder_that_takes_nothing(by_uv: Maker) -> None:
         by_uv.find()
 
 
+@pytest.mark.long
 @pytest.mark.network
 def test_each_python_has_its_own_lock(tmp_path: Path) -> None:
     """Two Pythons: two lock files, each compiled by its own, each session installs its own."""
