@@ -12,7 +12,7 @@ from nox_lock._agreement import chain
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from nox_lock._index_log import Offer
+    from nox_lock._link_log import Offer
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned

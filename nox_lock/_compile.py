@@ -16,6 +16,7 @@ from nox_lock._entries import relative
 from nox_lock._errors import CompileError
 from nox_lock._index_log import Rejected, Yanked, index_failure, last_asked, mask, rejected, yanked
 from nox_lock._indexes import module_command, pip_environment
+from nox_lock._link_log import EACH_ONCE, FIRST_OF_EACH, offers
 from nox_lock._mirror import Mirror, lay_out
 from nox_lock._progress import HASHING
 from nox_lock._wording import without_folders
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
+    from nox_lock._link_log import Offer
     from nox_lock._planned import Planned
     from nox_lock._processes import Processes
     from nox_lock._toolchain import Toolchain
@@ -45,6 +47,7 @@ class Order:
         held: pins of the lock files below that may not move.
         refresh: ask the indexes anew, whatever they said may be kept.
         upgrade_packages: projects (or requirements) to take the newest of.
+        offers: tell what the indexes offer, too.
         until: when it has to be done, by the monotonic clock.
     """
 
@@ -54,6 +57,7 @@ class Order:
     held: tuple[Entry, ...] = ()
     refresh: bool = False
     upgrade_packages: tuple[str, ...] = ()
+    offers: bool = False
     until: float = math.inf
 
     @property
@@ -70,13 +74,13 @@ class Compiled:
         body: of the lock file.
         rejected: the versions it had to pass over.
         yanked: those it took though their makers had withdrawn them.
-        log: what pip noted on the way; may hold what nobody else is to see.
+        offers: the files that the indexes have of what was looked at, if the order was to tell.
     """
 
     body: str
     rejected: tuple[Rejected, ...] = ()
     yanked: tuple[Yanked, ...] = ()
-    log: str = field(default="", repr=False)
+    offers: frozenset[Offer] = field(default=frozenset(), repr=False)
 
 
 class Resolver(Protocol):
@@ -127,7 +131,8 @@ class PipTools:
         mirror = lay_out(inputs, order.texts, self.root, workshop)
         arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
         arguments += [f"--constraint={held}"] if order.held else []
-        command = module_command(self.toolchain.python, "piptools", *arguments)
+        noted = EACH_ONCE if order.offers else FIRST_OF_EACH
+        command = module_command(self.toolchain.python, "piptools", *arguments, setup=noted)
         said = ""
         try:
             code = self._run(command, self._environment(order, workshop, log), printed, order)
@@ -149,7 +154,8 @@ class PipTools:
             raise
         body = mirror.show(output.read_text(encoding="utf-8"), self.root)
         body = relative_paths(body, self.root).rstrip("\n")
-        return Compiled(body, rejected(logged), yanked(logged), logged)
+        found = offers(logged) if order.offers else ()
+        return Compiled(body, rejected(logged), yanked(logged), frozenset(found))
 
     def _environment(self, order: Order, workshop: Path, log: Path) -> dict[str, str]:
         extra = {"log": str(log)}

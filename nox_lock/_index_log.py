@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 _ASKED = re.compile(r"(?:Getting page|Downloading|Collecting \S+ @) (\w+://\S+)")
 _FETCHED = re.compile(r"Fetched page (\S+) as text/html")
 _FILE = re.compile(r"(?:Found link|Skipping link: (?!not a file)).* \(from (\S+?)\)")
-# Of the files of a project: one that pip may take, and one for another platform.
-_OFFERED = ("  Found link ", "  Skipping link: none of the wheel's tags ")
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
 _NO_PAGE = re.compile(r"Skipping page (\S+) because the \w+ request got Content-Type: (\S+)\.")
 _UNTRUSTED = re.compile(r"The repository located at (\S+) is not a trusted or secure host")
@@ -92,42 +89,6 @@ def rejected(log: str) -> tuple[Rejected, ...]:
     return tuple(found)
 
 
-class Offer(NamedTuple):
-    """A file that an index offers.
-
-    Attributes:
-        project: whose it is, normalized.
-        version: of what.
-        file: its name.
-        page: where it is offered.
-        fits: whether it is for this Python and platform.
-    """
-
-    project: str
-    version: str
-    file: str
-    page: str
-    fits: bool = True
-
-
-def offers(log: str) -> set[Offer]:
-    """Return the files that pip found and can take, for whatever platform they are."""
-    found = set()
-    for line in log.splitlines():
-        head, is_link, tail = line.partition(" (from ")
-        if not is_link or not any(sign in head for sign in _OFFERED):
-            continue
-        url = head.rpartition(" ")[2].partition("#")[0]
-        file = unquote(url.rpartition("/")[2])
-        told = tail.partition(", version: ")[2]
-        name, _, rest = file.partition("-")
-        if not file.endswith(".whl"):
-            name = file[: max(file.rfind(f"-{told}"), 0)]
-        version = told or rest.partition("-")[0]
-        found.add(Offer(name, version, file, tail.partition(")")[0], _OFFERED[0] in head))
-    return {each._replace(project=canonicalize_name(each.project)) for each in found}
-
-
 def mask(text: str) -> str:
     """Return `text` without the user names, passwords and queries of its URLs."""
     return _QUERY.sub(r"\1****", _CREDENTIALS.sub(r"\1****@", text))
@@ -170,7 +131,7 @@ def _told(failed: Mapping[str, str]) -> list[str]:
 def _failures(log: str) -> dict[str, str]:
     """Return the reason for each index that failed."""
     fetched = {_index_of(url) for url in _FETCHED.findall(log)}
-    with_files = {_index_of(url) for url in _FILE.findall(log)}
+    with_files = {_index_of(url) for url in set(_FILE.findall(log))}
     answered = set(with_files)
     forbidden: dict[str, str] = {}
     failed = dict.fromkeys(_UNTRUSTED.findall(log), "it is plain http and not trusted by pip")

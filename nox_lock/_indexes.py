@@ -71,10 +71,8 @@ REPOSITORY = {
 }
 # Nobody is asked for a password, by pip or by git: who works may not sit there.
 UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
-_RUN_MODULE = (
-    "import sys; sys.path[:] = [p for p in sys.path if p]; sys.argv.pop(0); "
-    "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
-)
+_PATH = "import sys; sys.path[:] = [p for p in sys.path if p]; sys.argv.pop(0)\n"
+_RUN = "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +165,14 @@ def _why_no_index(value: str) -> str:
     return f"{shown} is neither a URL nor a folder that exists"
 
 
-def module_command(python: str, module: str, *arguments: str) -> list[str]:
-    """Return a command that runs a module, and imports nothing from the folder it runs in.
+def module_command(python: str, module: str, *arguments: str, setup: str = "") -> list[str]:
+    """Return a command that runs a module, after some code, if any.
 
-    ``-m`` puts the current folder first on the path, where a project's own ``pip.py`` or
-    ``build/`` would be imported; ``-P`` is not in Python 3.10, ``-I`` loses user installs.
+    Neither imports anything from the folder it runs in: ``-m`` puts that first on the path, where a
+    project's own ``pip.py`` or ``build/`` would be imported; ``-P`` is not in Python 3.10, ``-I``
+    loses user installs.
     """
-    return [python, "-c", _RUN_MODULE, module, *arguments]
+    return [python, "-c", _PATH + setup + _RUN, module, *arguments]
 
 
 def pip_environment(

@@ -17,7 +17,6 @@ from nox_lock._cache import Entry, make_key
 from nox_lock._changes import find_held
 from nox_lock._errors import CompileError
 from nox_lock._freshness import judge
-from nox_lock._index_log import offers
 from nox_lock._indexes import index_identity
 from nox_lock._planned import made_on
 from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
@@ -155,7 +154,7 @@ class Locker:
         if not self.wishes.upgrade and not names:
             return ()
         asked = () if self.wishes.upgrade else names
-        return tuple(find_held(made, offers(compiled.log), asked))
+        return tuple(find_held(made, compiled.offers, asked))
 
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
         if together is None:

@@ -19,16 +19,15 @@ from packaging.version import InvalidVersion, Version
 from nox_lock import _lockfile
 from nox_lock._agreement import make_seed
 from nox_lock._errors import CompileError
-from nox_lock._index_log import offers
 from nox_lock._target import holds
 from nox_lock._uv import Uv, reads_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nox_lock._compile import Compiled, Order, PipTools
-    from nox_lock._index_log import Offer
+    from nox_lock._link_log import Offer
     from nox_lock._pins import Pin
 
 # Failures that may come of what a compile starts from.
@@ -56,7 +55,7 @@ class Quick:
         own = {pin.name: pin for pin in _lockfile.parse(order.seed).pins}
         if not may_seed(order, own):
             return self.resolver(order, workshop)
-        compiled = self._confirm(order, self._find_seed(order, own, workshop), own, workshop)
+        compiled = self._confirm(order, own, workshop)
         if compiled is None:
             return self.resolver(order, workshop)
         if not (order.planned.below and _fell_back(compiled, own, order)):
@@ -68,29 +67,61 @@ class Quick:
         return replace(compiled, rejected=scout.rejected)
 
     def _confirm(
-        self, order: Order, seed: list[Pin], own: Mapping[str | None, Pin], workshop: Path
+        self, order: Order, own: Mapping[str | None, Pin], workshop: Path
     ) -> Compiled | None:
         """Compile from a seed, less what of it turns out not to be certain; None if it misleads."""
+        seed = self._find_seed(order, own, _folder(workshop, "quick"))
         for name in ("quick-1", "quick-2") if seed else ():
-            quick = replace(order, seed=make_seed(seed).text, upgrade_packages=())
+            quick = replace(order, seed=make_seed(seed).text, upgrade_packages=(), offers=True)
             try:
                 compiled = self.resolver(quick, _folder(workshop, name))
             except CompileError as error:
                 if error.kind not in _OF_A_SEED:
                     raise
                 return None
-            certain = _certain(seed, own, compiled)
+            certain = self._certain(order, seed, own, compiled, _folder(workshop, f"{name}-again"))
             if certain == seed:
                 return compiled
             seed = certain
         return None
 
-    def _find_seed(self, order: Order, own: Mapping[str | None, Pin], workshop: Path) -> list[Pin]:
+    def _certain(
+        self,
+        order: Order,
+        seed: Sequence[Pin],
+        own: Mapping[str | None, Pin],
+        compiled: Compiled,
+        folder: Path,
+    ) -> list[Pin]:
+        """Return what of a seed is what pip would have found by itself.
+
+        uv passes over versions that have to be built. If it does not take them either where they
+        are built and ask for nothing, they are none that pip would take.
+        """
+        new = _to_confirm(seed, own, compiled)
+        offers: dict[str | None, list[Offer]] = defaultdict(list)
+        for offer in compiled.offers:
+            offers[offer.project].append(offer)
+        passed_over = {pin.name: _passed_over(pin, offers[pin.name]) for pin in new}
+        versions = [(name or "", each) for name, found in passed_over.items() for each in found]
+        if versions:
+            again = self._find_seed(replace(order, refresh=False), own, folder, versions)
+            if {pin.shown for pin in again} == {pin.shown for pin in seed}:
+                passed_over = {}
+        sure = [pin for pin in seed if not passed_over.get(pin.name)]
+        return [_sure_of_hashes(pin, offers[pin.name]) if pin in new else pin for pin in sure]
+
+    def _find_seed(
+        self,
+        order: Order,
+        own: Mapping[str | None, Pin],
+        folder: Path,
+        stand_ins: Sequence[tuple[str, str]] = (),
+    ) -> list[Pin]:
         """Return what uv finds, but the pins there were before where they may stay."""
         kept = {name: pin for name, pin in own.items() if _holds(pin, order)}
-        found = Uv(self.uv, self.resolver).find(
-            order, make_seed(kept.values()).text.split("\n"), _folder(workshop, "quick")
-        )
+        lines = make_seed(kept.values()).text.split("\n")
+        found = Uv(self.uv, self.resolver).find(order, lines, folder, stand_ins)
         # Of what is asked to move, the files are to be those of now, too.
         asked = {canonicalize_name(Requirement(each).name) for each in order.upgrade_packages}
         return [
@@ -114,13 +145,14 @@ def _without_hashes(order: Order) -> Order:
     settings = order.planned.settings._replace(generate_hashes=False)
     pins = (pin._replace(hashes=()) for pin in _lockfile.parse(order.seed).pins)
     bare = make_seed(pins).text
-    return replace(order, planned=order.planned._replace(settings=settings), seed=bare)
+    planned = order.planned._replace(settings=settings)
+    return replace(order, planned=planned, seed=bare, offers=False)
 
 
 def _fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) -> bool:
     """Tell whether something that was not pinned before has a newer release than it got."""
     newest: dict[str, list[Version]] = defaultdict(list)
-    for offer in offers(compiled.log):
+    for offer in compiled.offers:
         with suppress(InvalidVersion):
             newest[offer.project] += [Version(offer.version)] if offer.fits else []
     for pin in _lockfile.parse(compiled.body).pins:
@@ -171,37 +203,35 @@ def _holds(pin: Pin, order: Order) -> bool:
     )
 
 
-def _certain(seed: Sequence[Pin], own: Mapping[str | None, Pin], compiled: Compiled) -> list[Pin]:
-    """Return what of a seed is what pip would have found by itself, by the files it was offered.
-
-    Where nothing may be built, uv passes over versions that have to be. Of hashes it knows those
-    that an index tells; of an index that tells none that of the file it fetched, and of a file on
-    two indexes one.
-    """
-    files: dict[tuple[str, str], set[Offer]] = defaultdict(set)
-    versions: dict[str, set[str]] = defaultdict(set)
-    built = set()
-    for offer in offers(compiled.log):
-        files[offer.project, offer.version].add(offer)
-        versions[offer.project].add(offer.version)
-        if offer.file.endswith(".whl"):
-            built.add((offer.project, offer.version))
+def _to_confirm(
+    seed: Sequence[Pin], own: Mapping[str | None, Pin], compiled: Compiled
+) -> list[Pin]:
+    """Return what of a seed is new, and was taken."""
     made = {pin.name: pin.version for pin in _lockfile.parse(compiled.body).pins}
-    certain = []
-    for pin in seed:
-        name, version = pin.name or "", pin.version or ""
-        if pin is own.get(name) or made.get(name) != version:
-            certain.append(pin)
-            continue
-        unbuilt = {each for each in versions[name] if (name, each) not in built}
-        if any(_comes_before(each, version) for each in unbuilt):
-            continue
-        told = all(value.startswith("sha256:") for value in pin.hashes)
-        if not told or len(files[name, version]) != len(pin.hashes):
-            certain.append(pin._replace(hashes=()))
-        else:
-            certain.append(pin)
-    return certain
+    return [
+        pin
+        for pin in seed
+        if pin is not own.get(pin.name or "") and made.get(pin.name) == pin.version
+    ]
+
+
+def _passed_over(pin: Pin, offers: Iterable[Offer]) -> list[str]:
+    """Return the versions that have to be built and that pip would try before that of a pin."""
+    there = [each for each in offers if each.fits]
+    built = {each.version for each in there if each.file.endswith(".whl")}
+    versions = sorted({each.version for each in there} - built)
+    return [each for each in versions if _comes_before(each, pin.version or "")]
+
+
+def _sure_of_hashes(pin: Pin, offers: Iterable[Offer]) -> Pin:
+    """Return a pin, without its hashes where they may not be those of all its files.
+
+    uv knows the hashes that an index tells; of an index that tells none that of the file it
+    fetched, and of a file on two indexes one.
+    """
+    files = [each for each in offers if each.version == pin.version]
+    told = all(value.startswith("sha256:") for value in pin.hashes)
+    return pin if told and len(files) == len(pin.hashes) else pin._replace(hashes=())
 
 
 def _comes_before(version: str, other: str) -> bool:

@@ -157,7 +157,7 @@ class Compiler:
 
     def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
         packages = self._packages(planned)
-        refresh = self.wishes.upgrade or self.wishes.refresh or bool(packages)
+        moves = self.wishes.upgrade or bool(packages)
         # All rounds that a lock takes count as one compile.
         until = self._until.setdefault(
             planned.path, time.monotonic() + planned.lock.compile_timeout
@@ -166,8 +166,9 @@ class Compiler:
             planned,
             seed.text,
             texts,
-            refresh=refresh,
+            refresh=moves or self.wishes.refresh,
             upgrade_packages=packages,
+            offers=moves,
             until=until,
         )
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from importlib import util
 from typing import TYPE_CHECKING
@@ -86,10 +87,17 @@ class Uv:
     command: Sequence[str]
     resolver: PipTools
 
-    def find(self, order: Order, kept: Sequence[str], folder: Path) -> list[Pin]:
+    def find(
+        self,
+        order: Order,
+        kept: Sequence[str],
+        folder: Path,
+        stand_ins: Sequence[tuple[str, str]] = (),
+    ) -> list[Pin]:
         """Return the pins that uv finds from the lines `kept`; none where it finds none.
 
         Nothing is built: a project that has to be is left out, with what it alone depends on.
+        `stand_ins` are versions that it shall take for built, and to depend on nothing.
         """
         allowed = self.resolver.indexes.allowed.get("uploaded-prior-to")
         day = order.planned.settings.uploaded_prior_to or allowed
@@ -103,6 +111,9 @@ class Uv:
         arguments = [*_arguments(order), f"--output-file={output}", f"--override={overrides}"]
         arguments += [f"--exclude-newer={_moment(day)}"] if day else []
         arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
+        for project, version in stand_ins:
+            _write_wheel(folder, project, version)
+        arguments += [f"--find-links={folder}"] if stand_ins else []
         left_out: set[str] = set()
         for _ in range(_ROUNDS):
             output.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
@@ -176,3 +187,17 @@ def _moment(day: str) -> str | None:
     except ValueError:
         return None
     return moment.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _write_wheel(folder: Path, project: str, version: str) -> None:
+    """Write a wheel with nothing in it.
+
+    https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+    """
+    stem = f"{project.replace('-', '_')}-{version}"
+    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+        about = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
+        wheel.writestr(f"{stem}.dist-info/METADATA", about)
+        tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr(f"{stem}.dist-info/WHEEL", tags)
+        wheel.writestr(f"{stem}.dist-info/RECORD", "")

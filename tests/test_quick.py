@@ -11,9 +11,10 @@ import pytest
 
 from nox_lock import _lockfile
 from nox_lock._agreement import find_seed
+from nox_lock._compile import PipTools
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError
-from nox_lock._index_log import Offer, offers
+from nox_lock._link_log import Offer, offers
 from nox_lock._plan import plan
 from nox_lock._resolution import Compiler, Wishes
 from support.index import LocalIndex
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nox_lock._compile import Compiled, Order
     from nox_lock._planned import Planned
     from support.project import Project
 
@@ -145,6 +147,33 @@ def test_what_has_to_be_built_is_left_to_pip(place: Place) -> None:
     place.index.publish_sdist("lib", "3.0", requires=["dep"])
     place.write("app\nlib\n")
     assert pins(place.agree())[-1] == "lib==3.0"
+
+
+def test_what_has_to_be_built_and_may_not_be_taken_costs_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uv does not take it either where it finds it built: no pin is looked for anew."""
+    place.index.publish_sdist("lib", "3.0")
+    place.index.publish_sdist("dep", "3.0")
+    place.index.publish("app", "3.0", requires=["lib<3"])
+    other = place.index.publish("dep", "3.0")
+    other.rename(other.with_name(other.name.replace("py3-none-any", "cp311-cp311-win_arm64")))
+    runs: list[Order] = []
+    run = PipTools.__call__
+
+    def count(self: PipTools, order: Order, workshop: Path) -> Compiled:
+        runs.append(order)
+        return run(self, order, workshop)
+
+    monkeypatch.setattr(PipTools, "__call__", count)
+    place.write("app\nlib\n")
+    assert pins(place.compile("auto")) == ["app==3.0", "lib==2.0"]
+    assert len(runs) == 1
+    # Here it is one that pip takes, with another file of that version beside it.
+    place.write("app<3\n")
+    assert pins(place.compile("auto")) == ["app==2.0", "dep==3.0"]
+    assert len(runs) == 3
+    assert place.compile("never") == place.compile("auto")
 
 
 @pytest.mark.parametrize(
