@@ -16,7 +16,7 @@ from nox_lock._entries import relative
 from nox_lock._errors import CompileError
 from nox_lock._index_log import Rejected, Yanked, index_failure, last_asked, mask, rejected, yanked
 from nox_lock._indexes import module_command, pip_environment
-from nox_lock._link_log import EACH_ONCE, FIRST_OF_EACH, offers
+from nox_lock._link_log import FILES, VERSIONS, offers
 from nox_lock._mirror import Mirror, lay_out
 from nox_lock._progress import HASHING
 from nox_lock._wording import without_folders
@@ -131,7 +131,7 @@ class PipTools:
         mirror = lay_out(inputs, order.texts, self.root, workshop)
         arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
         arguments += [f"--constraint={held}"] if order.held else []
-        noted = EACH_ONCE if order.offers else FIRST_OF_EACH
+        noted = FILES if order.offers else VERSIONS
         command = module_command(self.toolchain.python, "piptools", *arguments, setup=noted)
         said = ""
         try:

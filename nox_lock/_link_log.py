@@ -18,20 +18,25 @@ _FILTER = """
 import logging
 
 class Fewer(logging.Filter):
-    pages, over = set(), False
+    pages, noted, over = set(), set(), False
 
     def filter(self, record):
         message = str(record.msg)
-        if message.startswith("Fetching project page"):
+        is_found = message.startswith("Found link")
+        if not is_found and not message.startswith("Skipping link"):
             page = str(record.args)
-            self.over = page in self.pages
+            self.over = message.startswith("Fetching project page") and page in self.pages
             self.pages.add(page)
-        elif not message.startswith(("Found link", "Skipping link")):
-            self.over = False
+            self.noted.clear()
         elif self.over:
             return False
-        elif FIRST and message.startswith("Found link"):
-            self.over = True
+        elif VERSIONS:
+            what, last = record.args
+            file = str(getattr(last, "url", last)).rpartition("/")[2]
+            key = (True, last) if is_found else (what[:5], *file.split("-")[:2])
+            if key in self.noted:
+                return False
+            self.noted.add(key)
         return True
 
 def make_record(name, *rest, **more):
@@ -43,9 +48,9 @@ def make_record(name, *rest, **more):
 plain = logging.getLogRecordFactory()
 logging.setLogRecordFactory(make_record)
 """
-# Noted are the files of each page, but once; or of each page those up to the first that fits.
-EACH_ONCE = f"FIRST = False\n{_FILTER}"
-FIRST_OF_EACH = f"FIRST = True\n{_FILTER}"
+# To note each file but once, or of each version but one file that fits and one that does not.
+FILES = f"VERSIONS = False\n{_FILTER}"
+VERSIONS = f"VERSIONS = True\n{_FILTER}"
 
 # Of the files of a project: one that pip may take, and one for another platform.
 _OFFERED = ("  Found link ", "  Skipping link: none of the wheel's tags ")

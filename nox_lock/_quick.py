@@ -2,7 +2,8 @@
 
 pip-compile takes the newest of everything, file by file, and downloads each file of each version
 to hash it. Shown pins that hold, with their hashes, it has little left to do. What it then writes
-is what it would have written by itself; where that is not certain, it is not shown any.
+is what it would have written by itself: where that is not certain, it resolves by itself, without
+hashes, and uv only tells those.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Quick:
     resolver: PipTools
 
     def __call__(self, order: Order, workshop: Path) -> Compiled:
-        """Compile in `workshop`, from what uv finds where it can be trusted to find the same.
+        """Compile in `workshop`, with the help of uv where it can be trusted.
 
         Raises:
             CompileError: saying which kind of failure it was.
@@ -55,61 +56,86 @@ class Quick:
         own = {pin.name: pin for pin in _lockfile.parse(order.seed).pins}
         if not may_seed(order, own):
             return self.resolver(order, workshop)
-        compiled = self._confirm(order, own, workshop)
-        if compiled is None:
-            return self.resolver(order, workshop)
-        if not (order.planned.below and _fell_back(compiled, own, order)):
+        seed = self._find_seed(order, own, _folder(workshop, "quick"))
+        compiled = self._confirm(order, seed, own, _folder(workshop, "confirmed"))
+        if compiled and self._passes_over(order, seed, own, compiled, _folder(workshop, "built")):
+            compiled = None
+        if compiled and not (order.planned.below and _fell_back(compiled, own, order)):
             return compiled
-        # Only pip tells what it was that a lower layer held back; the pins cost no downloads.
-        scout = self.resolver(_without_hashes(order), _folder(workshop, "scout"))
-        if _versions(scout) != _versions(compiled):
+        # The pins cost few downloads, and only pip tells what a lower layer held back.
+        alone = self.resolver(_without_hashes(order), _folder(workshop, "alone"))
+        if compiled is None or _versions(compiled) != _versions(alone):
+            seed = self._add_hashes(order, alone, own, _folder(workshop, "hashes"))
+            compiled = self._confirm(order, seed, own, _folder(workshop, "hashed"))
+        if compiled is None or _versions(compiled) != _versions(alone):
             return self.resolver(order, workshop)
-        return replace(compiled, rejected=scout.rejected)
+        return replace(compiled, rejected=alone.rejected)
 
     def _confirm(
-        self, order: Order, own: Mapping[str | None, Pin], workshop: Path
+        self, order: Order, seed: Sequence[Pin], own: Mapping[str | None, Pin], folder: Path
     ) -> Compiled | None:
-        """Compile from a seed, less what of it turns out not to be certain; None if it misleads."""
-        seed = self._find_seed(order, own, _folder(workshop, "quick"))
-        for name in ("quick-1", "quick-2") if seed else ():
+        """Compile from a seed; None if it is not exactly what pip-tools takes.
+
+        Twice, if not all the hashes of the seed turn out to be sure.
+        """
+        wanted = {pin.shown for pin in seed}
+        for name in ("once", "twice") if seed else ():
             quick = replace(order, seed=make_seed(seed).text, upgrade_packages=(), offers=True)
             try:
-                compiled = self.resolver(quick, _folder(workshop, name))
+                compiled = self.resolver(quick, _folder(folder, name))
             except CompileError as error:
                 if error.kind not in _OF_A_SEED:
                     raise
                 return None
-            certain = self._certain(order, seed, own, compiled, _folder(workshop, f"{name}-again"))
-            if certain == seed:
+            if _versions(compiled) != wanted:
+                return None
+            offers = _by_project(compiled)
+            sure = [
+                pin if pin is own.get(pin.name) else _sure_of_hashes(pin, offers[pin.name])
+                for pin in seed
+            ]
+            if sure == seed:
                 return compiled
-            seed = certain
+            seed = sure
         return None
 
-    def _certain(
+    def _passes_over(
         self,
         order: Order,
         seed: Sequence[Pin],
         own: Mapping[str | None, Pin],
         compiled: Compiled,
         folder: Path,
-    ) -> list[Pin]:
-        """Return what of a seed is what pip would have found by itself.
+    ) -> bool:
+        """Tell whether uv passed over a version that pip may have to build, and would take.
 
-        uv passes over versions that have to be built. If it does not take them either where they
-        are built and ask for nothing, they are none that pip would take.
+        It would not if uv does not take it either where it is built and asks for nothing.
         """
-        new = _to_confirm(seed, own, compiled)
-        offers: dict[str | None, list[Offer]] = defaultdict(list)
-        for offer in compiled.offers:
-            offers[offer.project].append(offer)
-        passed_over = {pin.name: _passed_over(pin, offers[pin.name]) for pin in new}
-        versions = [(name or "", each) for name, found in passed_over.items() for each in found]
-        if versions:
-            again = self._find_seed(replace(order, refresh=False), own, folder, versions)
-            if {pin.shown for pin in again} == {pin.shown for pin in seed}:
-                passed_over = {}
-        sure = [pin for pin in seed if not passed_over.get(pin.name)]
-        return [_sure_of_hashes(pin, offers[pin.name]) if pin in new else pin for pin in sure]
+        offers = _by_project(compiled)
+        unbuilt = [
+            (pin.name or "", version)
+            for pin in seed
+            if pin is not own.get(pin.name)
+            for version in _to_build(pin, offers[pin.name])
+        ]
+        if not unbuilt:
+            return False
+        again = self._find_seed(replace(order, refresh=False), own, folder, unbuilt)
+        return {pin.shown for pin in again} != {pin.shown for pin in seed}
+
+    def _add_hashes(
+        self, order: Order, alone: Compiled, own: Mapping[str | None, Pin], folder: Path
+    ) -> list[Pin]:
+        """Return the pins that pip-tools took, with hashes: those of before, or that uv tells."""
+        pins = [pin for pin in _lockfile.parse(alone.body).pins if pin.version]
+        offers = _by_project(alone)
+        built = [pin for pin in pins if _is_built(pin, offers[pin.name])]
+        told = {
+            pin.shown: pin for pin in Uv(self.uv, self.resolver).tell_hashes(order, built, folder)
+        }
+        asked = _asked(order)
+        kept = {pin.shown: pin for pin in own.values() if pin.name not in asked}
+        return [kept.get(pin.shown) or told.get(pin.shown, pin) for pin in pins]
 
     def _find_seed(
         self,
@@ -123,7 +149,7 @@ class Quick:
         lines = make_seed(kept.values()).text.split("\n")
         found = Uv(self.uv, self.resolver).find(order, lines, folder, stand_ins)
         # Of what is asked to move, the files are to be those of now, too.
-        asked = {canonicalize_name(Requirement(each).name) for each in order.upgrade_packages}
+        asked = _asked(order)
         return [
             kept[pin.name]
             if pin.name in kept
@@ -140,13 +166,17 @@ def _folder(workshop: Path, name: str) -> Path:
     return folder
 
 
+def _asked(order: Order) -> set[str]:
+    """Return the projects that are asked to move."""
+    return {canonicalize_name(Requirement(each).name) for each in order.upgrade_packages}
+
+
 def _without_hashes(order: Order) -> Order:
     """Return an order for the pins alone."""
     settings = order.planned.settings._replace(generate_hashes=False)
     pins = (pin._replace(hashes=()) for pin in _lockfile.parse(order.seed).pins)
-    bare = make_seed(pins).text
     planned = order.planned._replace(settings=settings)
-    return replace(order, planned=planned, seed=bare, offers=False)
+    return replace(order, planned=planned, seed=make_seed(pins).text, offers=True)
 
 
 def _fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) -> bool:
@@ -164,7 +194,14 @@ def _fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) 
 
 
 def _versions(compiled: Compiled) -> set[str]:
-    return {pin.shown for pin in _lockfile.parse(compiled.body).pins}
+    return {pin.shown for pin in _lockfile.parse(compiled.body).pins if pin.version}
+
+
+def _by_project(compiled: Compiled) -> Mapping[str | None, Sequence[Offer]]:
+    offers: dict[str | None, list[Offer]] = defaultdict(list)
+    for offer in compiled.offers:
+        offers[offer.project].append(offer)
+    return offers
 
 
 def may_seed(order: Order, own: Mapping[str | None, Pin]) -> bool:
@@ -203,24 +240,20 @@ def _holds(pin: Pin, order: Order) -> bool:
     )
 
 
-def _to_confirm(
-    seed: Sequence[Pin], own: Mapping[str | None, Pin], compiled: Compiled
-) -> list[Pin]:
-    """Return what of a seed is new, and was taken."""
-    made = {pin.name: pin.version for pin in _lockfile.parse(compiled.body).pins}
-    return [
-        pin
-        for pin in seed
-        if pin is not own.get(pin.name or "") and made.get(pin.name) == pin.version
-    ]
+def _is_built(pin: Pin, offers: Iterable[Offer]) -> bool:
+    """Tell whether there is a wheel of a version, for this Python and platform."""
+    return any(o.version == pin.version and o.fits and o.file.endswith(".whl") for o in offers)
 
 
-def _passed_over(pin: Pin, offers: Iterable[Offer]) -> list[str]:
+def _to_build(pin: Pin, offers: Sequence[Offer]) -> list[str]:
     """Return the versions that have to be built and that pip would try before that of a pin."""
-    there = [each for each in offers if each.fits]
-    built = {each.version for each in there if each.file.endswith(".whl")}
-    versions = sorted({each.version for each in there} - built)
-    return [each for each in versions if _comes_before(each, pin.version or "")]
+    versions = sorted({each.version for each in offers if each.fits})
+    return [
+        version
+        for version in versions
+        if _comes_before(version, pin.version or "")
+        and not _is_built(pin._replace(version=version), offers)
+    ]
 
 
 def _sure_of_hashes(pin: Pin, offers: Iterable[Offer]) -> Pin:
@@ -231,7 +264,8 @@ def _sure_of_hashes(pin: Pin, offers: Iterable[Offer]) -> Pin:
     """
     files = [each for each in offers if each.version == pin.version]
     told = all(value.startswith("sha256:") for value in pin.hashes)
-    return pin if told and len(files) == len(pin.hashes) else pin._replace(hashes=())
+    sure = not pin.hashes or (told and len(files) == len(pin.hashes))
+    return pin if sure else pin._replace(hashes=())
 
 
 def _comes_before(version: str, other: str) -> bool:

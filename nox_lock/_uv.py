@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from nox_lock._indexes import module_command, pip_environment, uv_environment
 from nox_lock._mirror import lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from nox_lock._compile import Order, PipTools
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 # A resolution takes uv a second. One that takes this long is no quick one.
 _SECONDS = 120.0
-# How often it may meet one more project that has to be built.
-_ROUNDS = 10
 # What a user tells uv of itself, not of what it is to choose.
 _KEPT = (
     "UV_CACHE_DIR",
@@ -51,9 +48,7 @@ _READ = {
     "--trusted-host",
 }
 _ADDRESSES = ("index-url", "extra-index-url", "find-links")
-_TO_BUILD = re.compile(
-    r"Wheels are required for `([^`]+)`|([\w.-]+)(?:\{[^}]*\})?(?:[=<>]=?\S+)? has no usable wheels"
-)
+_FOUND = "requirements.txt"
 
 
 def find_uv() -> list[str] | None:
@@ -96,44 +91,50 @@ class Uv:
     ) -> list[Pin]:
         """Return the pins that uv finds from the lines `kept`; none where it finds none.
 
-        Nothing is built: a project that has to be is left out, with what it alone depends on.
-        `stand_ins` are versions that it shall take for built, and to depend on nothing.
+        Nothing is built: where something has to be, it finds none, or an older version. The
+        versions `stand_ins` it shall take for built, and to depend on nothing; and it shall tell
+        from what it has read before, or not at all.
         """
-        allowed = self.resolver.indexes.allowed.get("uploaded-prior-to")
-        day = order.planned.settings.uploaded_prior_to or allowed
+        output = folder / _FOUND
+        output.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)
+        arguments = [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
+        arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
+        arguments += [f"--extra={extra}" for extra in order.planned.inputs.native_extras]
+        for project, version in stand_ins:
+            _write_wheel(folder, project, version)
+        arguments += [f"--find-links={folder}", "--offline"] if stand_ins else []
+        return self._pins(order, [*arguments, *mirror.arguments], folder)
+
+    def tell_hashes(self, order: Order, pins: Iterable[Pin], folder: Path) -> list[Pin]:
+        """Return pins with the hashes of the indexes that the inputs name; none without any."""
+        options = order.planned.inputs.options
+        if any(option.name == "--find-links" for option in options):
+            return []
+        lines = [*(f"{o.name} {o.value}" for o in options), *(pin.shown for pin in pins)]
+        wanted = folder / "wanted.in"
+        wanted.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return self._pins(order, ["--no-deps", str(wanted)], folder)
+
+    def _pins(self, order: Order, arguments: Sequence[str], folder: Path) -> list[Pin]:
+        """Return the pins that uv writes; none where it cannot be asked, or fails."""
+        allowed = self.resolver.indexes.allowed
+        day = order.planned.settings.uploaded_prior_to or allowed.get("uploaded-prior-to")
         if day and _moment(day) is None:
             return []
         # Its own cache would keep the whole address, and a query is where tokens stand.
-        if any("?" in self.resolver.indexes.allowed.get(name, "") for name in _ADDRESSES):
+        if any("?" in allowed.get(name, "") for name in _ADDRESSES):
             return []
-        output, overrides = folder / "requirements.txt", folder / "overrides.txt"
-        mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)
-        arguments = [*_arguments(order), f"--output-file={output}", f"--override={overrides}"]
-        arguments += [f"--exclude-newer={_moment(day)}"] if day else []
-        arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
-        for project, version in stand_ins:
-            _write_wheel(folder, project, version)
-        arguments += [f"--find-links={folder}"] if stand_ins else []
-        left_out: set[str] = set()
-        for _ in range(_ROUNDS):
-            output.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            # An override that never counts: as if nobody asked for the project.
-            lines = (f"{name} ; python_version < '0'\n" for name in sorted(left_out))
-            overrides.write_text("".join(lines), encoding="utf-8")
-            said = self._run(
-                [*arguments, *mirror.arguments], folder / "said.txt", order.seconds_left
-            )
-            if said is None:
-                pins = _lockfile.parse(output.read_text(encoding="utf-8")).pins
-                return [pin for pin in pins if pin.version]
-            built = {first or second for first, second in _TO_BUILD.findall(said)}
-            if built <= left_out:
-                break
-            left_out |= built
-        return []
+        until = [f"--exclude-newer={_moment(day)}"] if day else []
+        output = folder / _FOUND
+        command = [*_arguments(order), *until, f"--output-file={output}", *arguments]
+        if not self._run(command, folder / "said.txt", order.seconds_left):
+            return []
+        pins = _lockfile.parse(output.read_text(encoding="utf-8")).pins
+        return [pin for pin in pins if pin.version]
 
-    def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> str | None:
-        """Run uv; None when it is content, else what it says."""
+    def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> bool:
+        """Run uv; tell whether it was content."""
         with log.open("wb") as sink:
             try:
                 code = self.resolver.processes.run(
@@ -144,10 +145,8 @@ class Uv:
                     folder=self.resolver.root,
                 )
             except subprocess.TimeoutExpired:
-                return ""
-        if code == 0:
-            return None
-        return log.read_text(encoding="utf-8", errors="replace")
+                return False
+        return code == 0
 
     def _environment(self) -> dict[str, str]:
         indexes = self.resolver.indexes
@@ -175,9 +174,7 @@ def _arguments(order: Order) -> list[str]:
     ]
     arguments += ["--generate-hashes"] if order.planned.settings.generate_hashes else []
     arguments += ["--prerelease=allow"] if any(o.name == "--pre" for o in inputs.options) else []
-    arguments += ["--refresh"] if order.refresh else []
-    arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
-    return arguments + [f"--extra={extra}" for extra in inputs.native_extras]
+    return [*arguments, "--refresh"] if order.refresh else arguments
 
 
 def _moment(day: str) -> str | None:
