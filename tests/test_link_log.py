@@ -50,7 +50,7 @@ def test_how_often_a_file_is_noted(setup: str, index: LocalIndex, tmp_path: Path
         assert found == {"dep-1": files, **{f"lib-{number}": 1 for number in range(1, 5)}}
         assert len(skipped) == files
     else:
-        assert min(found["dep-1"], len(skipped)) >= 4
+        assert found["dep-1"] >= 4
         assert min(found.values()) >= 2
     there = find_versions(text, "lib")
     assert there.found == ("1.0", "2.0", "3.0", "4.0")
