@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Contender
@@ -20,7 +21,7 @@ _SIDE_BY_SIDE_BUDGET = 0.65  # of the sum, on two cores
 _LAYERS_BUDGET = 1.15  # of the longest way through them
 _INDEPENDENT = 4
 _NOTE = """\
-From a folder of wheels, without uv, each cache empty. The floor of several inputs is pip-compile
+From a folder of wheels, without uv or files of pip's settings, each cache empty. The floor of several inputs is pip-compile
 once for each, one after the other; where two inputs stand on a third, pip-compile for that and for
 one of them: the longest way through the three that nox-lock makes."""
 
@@ -60,7 +61,7 @@ def _contenders(
         [*setting.pip_compile(), f"--output-file={stem}.txt", f"{stem}.in"] for stem in floor
     ]
     clear = remover(setting.home, *(place / f"{stem}.txt" for stem in stems))
-    environ = setting.environ(uv=False)
+    environ = setting.environ({"PIP_CONFIG_FILE": os.devnull}, uv=False)
     ours = setting.nox("-s", "lock")
     return [
         Contender(

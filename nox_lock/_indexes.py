@@ -89,11 +89,15 @@ class IndexSettings:
 
 
 def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
-    """Ask `pip config list` once; only pip knows all its sources.
+    """Ask `pip config list` once; only pip knows how it reads its files, where there are any.
 
     Raises:
         ToolchainError: when pip cannot read its own configuration.
     """
+    if not any(path.exists() for path in _config_files(environ)):
+        prefix = "PIP_"
+        names = (name for name in environ if name.startswith(prefix))
+        return _sort({_normalize(name.removeprefix(prefix)): environ[name] for name in names})
     result = subprocess.run(
         module_command(sys.executable, "pip", "config", "list"),
         env=dict(environ),
@@ -121,6 +125,10 @@ def parse_index_settings(listing: str) -> IndexSettings:
             place, found, value = line.partition("=")
             if found and place.startswith(f"{section}."):
                 values[place[len(section) + 1 :]] = str(ast.literal_eval(value))
+    return _sort(values)
+
+
+def _sort(values: Mapping[str, str]) -> IndexSettings:
     allowed = {
         name: values[name].strip().replace("\n", " ")
         for name in (*ACCESS, *NARROWING)
@@ -250,9 +258,14 @@ def _settings_in(text: str) -> Iterator[str]:
     for section in _SECTIONS:
         if parser.has_section(section):
             for key, value in sorted(parser.items(section)):
-                name = key.replace("_", "-").removeprefix("--")
+                name = _normalize(key)
                 if name in _IDENTITY:
                     yield f"{section}.{name}={' '.join(value.split())}"
+
+
+def _normalize(name: str) -> str:
+    """Return the name of an option as pip spells it, of one in a file or a variable."""
+    return name.lower().replace("_", "-").removeprefix("--")
 
 
 def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -270,6 +283,7 @@ def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path("/etc") / name
     home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~").expanduser()
     yield home / ("pip" if os.name == "nt" else ".pip") / name
+    yield home / ".config" / "pip" / name  # on macOS, too
     yield Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True)) / name
     yield Path(sys.prefix) / name
     if given:

@@ -305,3 +305,45 @@ def test_indexes_that_can_be_some_are_not_refused(home: Path) -> None:
     refuse_broken(read_index_settings(environ), environ)
     unset = machine(home, PIP_INDEX_URL="")
     refuse_broken(read_index_settings(unset), unset)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"PIP_INDEX_URL": "https://user:secret@one.example/simple"},
+        {"PIP_EXTRA_INDEX_URL": "https://one.example https://two.example", "PIP_RETRIES": "2"},
+        {"PIP__RETRIES": "2", "PIP_PRE": "1", "pip_proxy": "http://wrong.example"},
+        {"PIP_FIND_LINKS": "", "PIP_NO_BINARY": "it's", "PIP_UPLOADED_PRIOR_TO": "2026-01-01"},
+    ],
+)
+def test_variables_alone_are_read_as_pip_reads_them(
+    variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process is needed where there is no file."""
+    environ = machine(tmp_path, PIP_CONFIG_FILE=os.devnull, **variables)
+    command = module_command(sys.executable, "pip", "config", "list")
+    listing = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    monkeypatch.setattr(subprocess, "run", None)
+    assert read_index_settings(environ) == parse_index_settings(listing.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="these are the places of Linux")
+@pytest.mark.parametrize("place", ["home/.config/pip", "home/.pip", "xdg/pip", "site/pip"])
+def test_a_file_in_any_place_is_read(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / place / "pip.conf"
+    path.parent.mkdir(parents=True)
+    path.write_text("[global]\nindex-url = https://main.example\n", encoding="utf-8")
+    environ = machine(tmp_path / "home")
+    environ.pop("PIP_CONFIG_FILE", None)
+    for name, folder in (("XDG_CONFIG_HOME", "xdg"), ("XDG_CONFIG_DIRS", "site")):
+        if place.startswith(folder):
+            environ[name] = str(tmp_path / folder)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
+        if name in environ:
+            monkeypatch.setenv(name, environ[name])
+        else:
+            monkeypatch.delenv(name, raising=False)
+    assert read_index_settings(environ).allowed["index-url"] == "https://main.example"
