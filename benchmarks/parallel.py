@@ -21,9 +21,10 @@ _SIDE_BY_SIDE_BUDGET = 0.65  # of the sum, on two cores
 _LAYERS_BUDGET = 1.15  # of the longest way through them
 _INDEPENDENT = 4
 _NOTE = """\
-From a folder of wheels, without uv or files of pip's settings, each cache empty. The floor of several inputs is pip-compile
-once for each, one after the other; where two inputs stand on a third, pip-compile for that and for
-one of them: the longest way through the three that nox-lock makes."""
+From a folder of wheels, without uv and without any file of pip's settings, each cache empty. The
+floor of several inputs is pip-compile once for each, one after the other; where two inputs stand on
+a third, pip-compile for that and for one of them: the longest way through the three that nox-lock
+makes."""
 
 
 def _independent(setting: Setting) -> list[Contender]:
