@@ -8,6 +8,7 @@ ago is taken for dead.
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -40,8 +41,7 @@ def open_workshop(parent: Path, prefix: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             _empty(folder)
-        lock.release()  # Windows deletes no file that is open
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder, lock)
 
 
 def clear(parent: Path, prefix: str, before: Callable[[Path], None] | None = None) -> None:
@@ -98,9 +98,23 @@ def _clear(folder: Path, before: Callable[[Path], None] | None) -> None:
         if before is not None:
             before(folder)
         _empty(folder)
-    finally:
+    except OSError:
         lock.release()
-    shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _remove(folder, lock)
+
+
+def _remove(folder: Path, lock: BaseFileLock) -> None:
+    """Remove an empty folder that is locked, unless it is somebody's once the lock is let go of.
+
+    Whoever made it may only now have come to lock it.
+    """
+    if sys.platform == "win32":  # deletes no file that is open
+        lock.release()
+    with suppress(OSError):
+        (folder / _ALIVE).unlink()
+        folder.rmdir()
+    lock.release()
 
 
 def _empty(folder: Path) -> None:
