@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote
 
+from nox_lock import _lockfile
 from nox_lock._diagnosis import diagnose
 from nox_lock._entries import relative
 from nox_lock._errors import CompileError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
     from nox_lock._link_log import Offer
+    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._processes import Processes
     from nox_lock._toolchain import Toolchain
@@ -81,6 +83,11 @@ class Compiled:
     rejected: tuple[Rejected, ...] = ()
     yanked: tuple[Yanked, ...] = ()
     offers: frozenset[Offer] = field(default=frozenset(), repr=False)
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """What the body pins."""
+        return tuple(_lockfile.parse(self.body).pins)
 
 
 class Resolver(Protocol):

@@ -64,10 +64,11 @@ class Quick:
             return compiled
         # The pins cost few downloads, and only pip tells what a lower layer held back.
         alone = self.resolver(_without_hashes(order), _folder(workshop, "alone"))
-        if compiled is None or _versions(compiled) != _versions(alone):
+        versions = _versions(alone.pins)
+        if compiled is None or _versions(compiled.pins) != versions:
             seed = self._add_hashes(order, alone, own, _folder(workshop, "hashes"))
             compiled = self._confirm(order, seed, own, _folder(workshop, "hashed"))
-        if compiled is None or _versions(compiled) != _versions(alone):
+        if compiled is None or _versions(compiled.pins) != versions:
             return self.resolver(order, workshop)
         return replace(compiled, rejected=alone.rejected)
 
@@ -78,7 +79,9 @@ class Quick:
 
         Twice, if not all the hashes of the seed turn out to be sure.
         """
-        wanted = {pin.shown for pin in seed}
+        settings = order.planned.settings
+        left_out = () if settings.allow_unsafe else settings.unsafe_packages or ()
+        wanted = _versions(pin for pin in seed if pin.name not in left_out)
         for name in ("once", "twice") if seed else ():
             quick = replace(order, seed=make_seed(seed).text, upgrade_packages=(), offers=True)
             try:
@@ -87,7 +90,7 @@ class Quick:
                 if error.kind not in _OF_A_SEED:
                     raise
                 return None
-            if _versions(compiled) != wanted:
+            if _versions(compiled.pins) != wanted:
                 return None
             offers = _by_project(compiled)
             sure = [
@@ -121,13 +124,13 @@ class Quick:
         if not unbuilt:
             return False
         again = self._find_seed(replace(order, refresh=False), own, folder, unbuilt)
-        return {pin.shown for pin in again} != {pin.shown for pin in seed}
+        return _versions(again) != _versions(seed)
 
     def _add_hashes(
         self, order: Order, alone: Compiled, own: Mapping[str | None, Pin], folder: Path
     ) -> list[Pin]:
         """Return the pins that pip-tools took, with hashes: those of before, or that uv tells."""
-        pins = [pin for pin in _lockfile.parse(alone.body).pins if pin.version]
+        pins = [pin for pin in alone.pins if pin.version]
         offers = _by_project(alone)
         built = [pin for pin in pins if _is_built(pin, offers[pin.name])]
         told = {
@@ -185,7 +188,7 @@ def _fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) 
     for offer in compiled.offers:
         with suppress(InvalidVersion):
             newest[offer.project] += [Version(offer.version)] if offer.fits else []
-    for pin in _lockfile.parse(compiled.body).pins:
+    for pin in compiled.pins:
         for version in newest[pin.name or ""] if pin.name not in own and pin.version else ():
             allowed = _holds(pin._replace(version=str(version)), order)
             if allowed and not version.is_prerelease and version > Version(pin.version or "0"):
@@ -193,8 +196,8 @@ def _fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) 
     return False
 
 
-def _versions(compiled: Compiled) -> set[str]:
-    return {pin.shown for pin in _lockfile.parse(compiled.body).pins if pin.version}
+def _versions(pins: Iterable[Pin]) -> set[tuple[str | None, str | None]]:
+    return {(pin.name, pin.version) for pin in pins if pin.version}
 
 
 def _by_project(compiled: Compiled) -> Mapping[str | None, Sequence[Offer]]:

@@ -148,8 +148,7 @@ class Compiler:
             held = self.resolve_once(planned, seed, texts, held_pins(planned))
         except CompileError as error:
             raise explain(with_body(planned, compiled.body), error) from error
-        pins = _lockfile.parse(held.body).pins
-        compiled = self.resolve_once(planned, make_seed(p for p in pins if p.version), texts)
+        compiled = self.resolve_once(planned, make_seed(p for p in held.pins if p.version), texts)
         made = with_body(planned, compiled.body)
         if differs := disagreement(made):
             raise explain(made, differs)

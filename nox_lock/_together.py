@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile
 from nox_lock._agreement import find_seed, make_seed
 from nox_lock._inputs import Parts
 from nox_lock._requirements import Files, read_inputs
@@ -45,4 +44,4 @@ def resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[P
     seed = make_seed(pin for pin in pins.values() if pin.version)
     compiler.tell(f"{', '.join(texts)}: resolving together")
     compiled = compiler.resolve_once(whole, seed, texts)
-    return [pin for pin in _lockfile.parse(compiled.body).pins if pin.version]
+    return [pin for pin in compiled.pins if pin.version]

@@ -149,15 +149,9 @@ def test_what_has_to_be_built_is_left_to_pip(place: Place) -> None:
     assert pins(place.agree())[-1] == "lib==3.0"
 
 
-def test_what_has_to_be_built_and_may_not_be_taken_costs_nothing(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """uv does not take it either where it finds it built: no pin is looked for anew."""
-    place.index.publish_sdist("lib", "3.0")
-    place.index.publish_sdist("dep", "3.0")
-    place.index.publish("app", "3.0", requires=["lib<3"])
-    other = place.index.publish("dep", "3.0")
-    other.rename(other.with_name(other.name.replace("py3-none-any", "cp311-cp311-win_arm64")))
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[Order]:
+    """Return a list of all that pip-tools is told to do from now on."""
     runs: list[Order] = []
     run = PipTools.__call__
 
@@ -166,6 +160,18 @@ def test_what_has_to_be_built_and_may_not_be_taken_costs_nothing(
         return run(self, order, workshop)
 
     monkeypatch.setattr(PipTools, "__call__", count)
+    return runs
+
+
+def test_what_has_to_be_built_and_may_not_be_taken_costs_nothing(
+    place: Place, runs: list[Order]
+) -> None:
+    """uv does not take it either where it finds it built: no pin is looked for anew."""
+    place.index.publish_sdist("lib", "3.0")
+    place.index.publish_sdist("dep", "3.0")
+    place.index.publish("app", "3.0", requires=["lib<3"])
+    other = place.index.publish("dep", "3.0")
+    other.rename(other.with_name(other.name.replace("py3-none-any", "cp311-cp311-win_arm64")))
     place.write("app\nlib\n")
     assert pins(place.compile("auto")) == ["app==3.0", "lib==2.0"]
     assert len(runs) == 1
@@ -214,6 +220,26 @@ def test_a_pin_that_an_input_forces_moves_alone(place: Place) -> None:
     place.write("app<2\nlib<2\n")
     place.write("app\nlib>1\n", lock=place.compile("never"))
     assert pins(place.agree()) == ["app==1.0", "dep==1.0", "lib==2.0"]
+
+
+@pytest.mark.parametrize("allowed", ["true", "false"])
+def test_what_counts_as_unsafe(allowed: str, place: Place, runs: list[Order]) -> None:
+    """What uv pins and pip-tools leaves out is no disagreement."""
+    place.index.publish("app", "3.0", requires=["setuptools"])
+    place.index.publish("setuptools", "80.0")
+    place.write("app\n", f"allow-unsafe = {allowed}\n")
+    assert ("setuptools==80.0" in pins(place.compile("auto"))) is (allowed == "true")
+    assert len(runs) == 1
+
+
+def test_an_older_release_whose_dependency_need_not_be_built(place: Place) -> None:
+    """uv would fall back to it without a word, for it builds nothing."""
+    place.index.publish_sdist("new", "1.0")
+    place.index.publish("app", "3.0", requires=["new"])
+    place.index.publish("lib", "3.0", requires=["dep>=2"])
+    place.index.publish_sdist("dep", "2.0")
+    place.write("app\nlib\n")
+    assert pins(place.agree()) == ["app==3.0", "dep==2.0", "lib==3.0", "new==1.0"]
 
 
 def test_constraints_hold(place: Place) -> None:
