@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import util
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ _READ = {
 }
 _ADDRESSES = ("index-url", "extra-index-url", "find-links")
 _FOUND = "requirements.txt"
+_SAID = "said.txt"
 
 
 def find_uv() -> list[str] | None:
@@ -97,14 +98,44 @@ class Uv:
         """
         output = folder / _FOUND
         output.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        return self._pins(
+            order, self._question(order, folder, stand_ins, offline=bool(stand_ins)), folder
+        )
+
+    def why_not(
+        self,
+        order: Order,
+        limits: Sequence[str],
+        folder: Path,
+        stand_ins: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        """Return what uv says against there being pins under more constraints; empty for nothing.
+
+        It tells from what it has read before.
+        """
+        more = folder / "limits.txt"
+        more.write_text("".join(f"{line}\n" for line in limits), encoding="utf-8")
+        (folder / _FOUND).unlink(missing_ok=True)
+        order = replace(order, refresh=False)
+        question = self._question(order, folder, stand_ins, offline=True)
+        self._pins(order, [f"--constraint={more}", *question], folder)
+        if (folder / _FOUND).exists():
+            return ""
+        return (folder / _SAID).read_text(encoding="utf-8", errors="replace")
+
+    def _question(
+        self, order: Order, folder: Path, stand_ins: Sequence[tuple[str, str]], *, offline: bool
+    ) -> list[str]:
+        """Return the arguments that tell uv what to look for."""
         mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)
         arguments = [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
         arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
         arguments += [f"--extra={extra}" for extra in order.planned.inputs.native_extras]
         for project, version in stand_ins:
             _write_wheel(folder, project, version)
-        arguments += [f"--find-links={folder}", "--offline"] if stand_ins else []
-        return self._pins(order, [*arguments, *mirror.arguments], folder)
+        arguments += [f"--find-links={folder}"] if stand_ins else []
+        arguments += ["--offline"] if offline else []
+        return [*arguments, *mirror.arguments]
 
     def tell_hashes(self, order: Order, pins: Iterable[Pin], folder: Path) -> list[Pin]:
         """Return pins with the hashes of the indexes that the inputs name; none without any."""
@@ -128,7 +159,7 @@ class Uv:
         until = [f"--exclude-newer={_moment(day)}"] if day else []
         output = folder / _FOUND
         command = [*_arguments(order), *until, f"--output-file={output}", *arguments]
-        if not self._run(command, folder / "said.txt", order.seconds_left):
+        if not self._run(command, folder / _SAID, order.seconds_left):
             return []
         pins = _lockfile.parse(output.read_text(encoding="utf-8")).pins
         return [pin for pin in pins if pin.version]

@@ -236,10 +236,22 @@ def test_an_older_release_whose_dependency_need_not_be_built(place: Place) -> No
     """uv would fall back to it without a word, for it builds nothing."""
     place.index.publish_sdist("new", "1.0")
     place.index.publish("app", "3.0", requires=["new"])
+    place.write("app\nlib\n")
+    assert pins(place.agree()) == ["app==3.0", "lib==2.0", "new==1.0"]
     place.index.publish("lib", "3.0", requires=["dep>=2"])
     place.index.publish_sdist("dep", "2.0")
-    place.write("app\nlib\n")
-    assert pins(place.agree()) == ["app==3.0", "dep==2.0", "lib==3.0", "new==1.0"]
+    place.write("lib\n")
+    assert pins(place.agree()) == ["dep==2.0", "lib==3.0"]
+
+
+def test_an_older_release_that_others_hold_back(place: Place, runs: list[Order]) -> None:
+    """uv tells what speaks against the newer one: no pin is looked for anew."""
+    place.index.publish("app", "3.0", requires=["dep<3"])
+    place.index.publish("dep", "2.0")
+    place.index.publish("dep", "3.0", requires=["lib"])
+    place.write("app\n")
+    assert pins(place.compile("auto")) == ["app==3.0", "dep==2.0"]
+    assert len(runs) == 1
 
 
 def test_constraints_hold(place: Place) -> None:

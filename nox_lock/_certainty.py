@@ -1,0 +1,101 @@
+"""Whether what uv found, which builds nothing, is what pip finds, which builds what it has to."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from nox_lock._target import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nox_lock._compile import Compiled, Order
+    from nox_lock._link_log import Offer
+    from nox_lock._pins import Pin
+
+# What uv says where it did not look at all that pip looks at.
+_DOUBT = re.compile(r"wheel|build|offline|network", re.IGNORECASE)
+
+
+def versions_of(pins: Iterable[Pin]) -> set[tuple[str | None, str | None]]:
+    """Return projects and versions of pins, but of those that name a URL."""
+    return {(pin.name, pin.version) for pin in pins if pin.version}
+
+
+def by_project(compiled: Compiled) -> Mapping[str | None, Sequence[Offer]]:
+    """Return the files that a compile was offered, by normalized name."""
+    offers: dict[str | None, list[Offer]] = defaultdict(list)
+    for offer in compiled.offers:
+        offers[offer.project].append(offer)
+    return offers
+
+
+def meets_inputs(pin: Pin, order: Order) -> bool:
+    """Tell whether a pin meets all that the inputs themselves ask of its project."""
+    asked = (entry for entry in order.planned.inputs.entries if entry.name == pin.name)
+    return bool(pin.version) and all(
+        entry.specifier is None or entry.specifier.contains(pin.version or "", prereleases=True)
+        for entry in asked
+        if holds(entry.marker, order.planned.target, order.planned.platform) is not False
+    )
+
+
+def is_built(version: str, offers: Iterable[Offer]) -> bool:
+    """Tell whether there is a wheel of a version, for this Python and platform."""
+    return any(o.version == version and o.fits and o.file.endswith(".whl") for o in offers)
+
+
+def newer_than(pin: Pin, offers: Iterable[Offer], order: Order) -> list[str]:
+    """Return the versions that pip would try before that of a pin, as far as the inputs tell."""
+    return [
+        version
+        for version in sorted({each.version for each in offers if each.fits})
+        if _comes_before(version, pin.version or "")
+        and meets_inputs(pin._replace(version=version), order)
+    ]
+
+
+def limits(pin: Pin, seed: Sequence[Pin], new: Sequence[Pin]) -> list[str]:
+    """Return the constraints under which a pin is newer, nothing new is older, the rest stays."""
+    lines = [f"{each.name}{'>=' if each in new else '=='}{each.version}" for each in seed]
+    return [*lines, f"{pin.name}!={pin.version}"]
+
+
+def may_be_wrong(why_not: str) -> bool:
+    """Tell whether what speaks against a newer release, by uv, need not count for pip."""
+    return not why_not or bool(_DOUBT.search(why_not))
+
+
+def fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) -> bool:
+    """Tell whether something that was not pinned before has a newer release than it got."""
+    offers = by_project(compiled)
+    return any(
+        newer_than(pin, offers[pin.name], order)
+        for pin in compiled.pins
+        if pin.version and pin.name not in own
+    )
+
+
+def sure_of_hashes(pin: Pin, offers: Iterable[Offer]) -> Pin:
+    """Return a pin, without its hashes where they may not be those of all its files.
+
+    uv knows the hashes that an index tells; of an index that tells none that of the file it
+    fetched, and of a file on two indexes one.
+    """
+    files = [each for each in offers if each.version == pin.version]
+    told = all(value.startswith("sha256:") for value in pin.hashes)
+    sure = not pin.hashes or (told and len(files) == len(pin.hashes))
+    return pin if sure else pin._replace(hashes=())
+
+
+def _comes_before(version: str, other: str) -> bool:
+    """Tell whether pip would try a version before another one."""
+    try:
+        first, second = Version(version), Version(other)
+    except InvalidVersion:
+        return False
+    return first > second and (second.is_prerelease or not first.is_prerelease)
