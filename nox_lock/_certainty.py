@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from nox_lock._target import holds
+from nox_lock._uv import TO_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from nox_lock._compile import Compiled, Order
     from nox_lock._link_log import Offer
     from nox_lock._pins import Pin
+    from nox_lock._uv import Answer
 
 # What uv says where it did not look at all that pip looks at.
-_DOUBT = re.compile(r"wheel|build|offline|network", re.IGNORECASE)
+_DOUBT = re.compile(r"wheel|build|metadata|offline|network|too long", re.IGNORECASE)
+_UNREAD = re.compile(r"network was disabled|needs to be downloaded", re.IGNORECASE)
 
 
 def versions_of(pins: Iterable[Pin]) -> set[tuple[str | None, str | None]]:
@@ -59,15 +62,26 @@ def newer_than(pin: Pin, offers: Iterable[Offer], order: Order) -> list[str]:
     ]
 
 
-def limits(pin: Pin, seed: Sequence[Pin], new: Sequence[Pin]) -> list[str]:
+def limits(pin: Pin, seed: Sequence[Pin], new: Sequence[Pin]) -> tuple[str, ...]:
     """Return the constraints under which a pin is newer, nothing new is older, the rest stays."""
-    lines = [f"{each.name}{'>=' if each in new else '=='}{each.version}" for each in seed]
-    return [*lines, f"{pin.name}!={pin.version}"]
+    lines = (f"{each.name}{'>=' if each in new else '=='}{each.version}" for each in seed)
+    return (*lines, f"{pin.name}!={pin.version}")
 
 
-def may_be_wrong(why_not: str) -> bool:
-    """Tell whether what speaks against a newer release, by uv, need not count for pip."""
-    return not why_not or bool(_DOUBT.search(why_not))
+def is_unread(answer: Answer) -> bool:
+    """Tell whether uv had to say something offline that it could tell better."""
+    return bool(_UNREAD.search(answer.said))
+
+
+def may_be_wrong(answer: Answer, seed: Sequence[Pin]) -> bool:
+    """Tell whether what speaks against a newer release, by uv, need not count for pip.
+
+    Of the projects of the seed the newer versions that have to be built stood there as built, and
+    the older ones are not asked for.
+    """
+    if answer.pins or answer.to_build - {pin.name for pin in seed}:
+        return True
+    return bool(_DOUBT.search(TO_BUILD.sub("", answer.said)))
 
 
 def fell_back(compiled: Compiled, own: Mapping[str | None, Pin], order: Order) -> bool:

@@ -8,6 +8,7 @@ hashes, and uv only tells those.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from nox_lock._certainty import (
     by_project,
     fell_back,
     is_built,
+    is_unread,
     limits,
     may_be_wrong,
     meets_inputs,
@@ -29,10 +31,10 @@ from nox_lock._certainty import (
 )
 from nox_lock._errors import CompileError
 from nox_lock._target import holds
-from nox_lock._uv import Uv, reads_alike
+from nox_lock._uv import Question, Uv, reads_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nox_lock._compile import Compiled, Order, PipTools
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 # Failures that may come of what a compile starts from.
 _OF_A_SEED = ("conflict", "no version")
+# Where uv tries long what there is without what has to be built, pip-tools is quicker alone.
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,11 @@ class Quick:
         own = {pin.name: pin for pin in _lockfile.parse(order.seed).pins}
         if not may_seed(order, own):
             return self.resolver(order, workshop)
-        seed = self._find_seed(order, own, _folder(workshop, "quick"))
-        compiled = self._confirm(order, seed, own, _folder(workshop, "confirmed"))
-        if compiled and not self._is_certain(order, seed, own, compiled, workshop):
+        question, seed = self._find_seed(order, own, _folder(workshop, "quick"))
+        compiled = self._confirm(
+            order, seed, own, _folder(workshop, "confirmed"), left_out=bool(question.left_out)
+        )
+        if compiled and not self._is_certain(question, seed, own, compiled, workshop):
             compiled = None
         if compiled and not (order.planned.below and fell_back(compiled, own, order)):
             return compiled
@@ -80,15 +86,22 @@ class Quick:
         return replace(compiled, rejected=alone.rejected)
 
     def _confirm(
-        self, order: Order, seed: Sequence[Pin], own: Mapping[str | None, Pin], folder: Path
+        self,
+        order: Order,
+        seed: Sequence[Pin],
+        own: Mapping[str | None, Pin],
+        folder: Path,
+        *,
+        left_out: bool = False,
     ) -> Compiled | None:
         """Compile from a seed; None if it is not exactly what pip-tools takes.
 
-        Twice, if not all the hashes of the seed turn out to be sure.
+        If something was left out, it may take that besides, and all it needs, in the newest
+        releases. Twice, if not all the hashes of the seed turn out to be sure.
         """
         settings = order.planned.settings
-        left_out = () if settings.allow_unsafe else settings.unsafe_packages or ()
-        wanted = versions_of(pin for pin in seed if pin.name not in left_out)
+        unsafe = () if settings.allow_unsafe else settings.unsafe_packages or ()
+        wanted = versions_of(pin for pin in seed if pin.name not in unsafe)
         for name in ("once", "twice") if seed else ():
             quick = replace(order, seed=make_seed(seed).text, upgrade_packages=(), offers=True)
             try:
@@ -97,7 +110,10 @@ class Quick:
                 if error.kind not in _OF_A_SEED:
                     raise
                 return None
-            if versions_of(compiled.pins) != wanted:
+            more = versions_of(compiled.pins) - wanted
+            if (more and not left_out) or wanted - versions_of(compiled.pins):
+                return None
+            if fell_back(compiled, {pin.name: pin for pin in seed}, order):
                 return None
             offers = by_project(compiled)
             sure = [
@@ -111,7 +127,7 @@ class Quick:
 
     def _is_certain(
         self,
-        order: Order,
+        question: Question,
         seed: Sequence[Pin],
         own: Mapping[str | None, Pin],
         compiled: Compiled,
@@ -122,26 +138,30 @@ class Quick:
         uv builds nothing, and passes without a word over what has to be. So it is shown the newer
         releases that have to be as if they were built, and asked what speaks against each pin's.
         """
+        order = replace(question.order, refresh=False)
         offers = by_project(compiled)
         new = [pin for pin in seed if pin is not own.get(pin.name)]
         newer = {pin.name or "": newer_than(pin, offers[pin.name], order) for pin in new}
-        unbuilt = [
+        unbuilt = tuple(
             (name, version)
             for name, found in newer.items()
             for version in found
             if not is_built(version, offers[name])
-        ]
+        )
         folder = _folder(workshop, "certain")
+        question = replace(question, order=order, stand_ins=unbuilt, offline=True)
         if unbuilt:
-            again = self._find_seed(replace(order, refresh=False), own, folder, unbuilt)
+            again = self._keep_own(self._uv.find(question, folder).pins, own, order)
             if versions_of(again) != versions_of(seed):
                 return False
-        uv = Uv(self.uv, self.resolver)
-        return not any(
-            may_be_wrong(uv.why_not(order, limits(pin, seed, new), folder, unbuilt))
-            for pin in new
-            if newer[pin.name or ""]
-        )
+        for pin in (pin for pin in new if newer[pin.name or ""]):
+            why_not = replace(question, limits=limits(pin, seed, new))
+            answer = self._uv.find(why_not, folder)
+            if is_unread(answer):
+                answer = self._uv.find(replace(why_not, offline=False), folder)
+            if may_be_wrong(answer, seed):
+                return False
+        return True
 
     def _add_hashes(
         self, order: Order, alone: Compiled, own: Mapping[str | None, Pin], folder: Path
@@ -150,24 +170,33 @@ class Quick:
         pins = [pin for pin in alone.pins if pin.version]
         offers = by_project(alone)
         built = [pin for pin in pins if is_built(pin.version or "", offers[pin.name])]
-        told = {
-            pin.shown: pin for pin in Uv(self.uv, self.resolver).tell_hashes(order, built, folder)
-        }
+        told = {pin.shown: pin for pin in self._uv.tell_hashes(order, built, folder)}
         asked = _asked(order)
         kept = {pin.shown: pin for pin in own.values() if pin.name not in asked}
         return [kept.get(pin.shown) or told.get(pin.shown, pin) for pin in pins]
 
     def _find_seed(
-        self,
-        order: Order,
-        own: Mapping[str | None, Pin],
-        folder: Path,
-        stand_ins: Sequence[tuple[str, str]] = (),
+        self, order: Order, own: Mapping[str | None, Pin], folder: Path
+    ) -> tuple[Question, list[Pin]]:
+        """Return what uv finds, and what it was asked in the end.
+
+        What has to be built is left to pip-tools, with what it alone depends on, while that is
+        quickly told.
+        """
+        kept = [pin for pin in own.values() if meets_inputs(pin, order)]
+        question = Question(order, tuple(make_seed(kept).text.split("\n")))
+        until = time.monotonic() + _PATIENCE
+        answer = self._uv.find(question, folder)
+        while answer.to_build - question.left_out and time.monotonic() < until:
+            question = replace(question, left_out=question.left_out | answer.to_build)
+            answer = self._uv.find(question, folder)
+        return question, self._keep_own(answer.pins, own, order)
+
+    def _keep_own(
+        self, found: Iterable[Pin], own: Mapping[str | None, Pin], order: Order
     ) -> list[Pin]:
-        """Return what uv finds, but the pins there were before where they may stay."""
+        """Return what uv found, but the pins there were before where they may stay."""
         kept = {name: pin for name, pin in own.items() if meets_inputs(pin, order)}
-        lines = make_seed(kept.values()).text.split("\n")
-        found = Uv(self.uv, self.resolver).find(order, lines, folder, stand_ins)
         # Of what is asked to move, the files are to be those of now, too.
         asked = _asked(order)
         return [
@@ -178,6 +207,10 @@ class Quick:
             else pin
             for pin in found
         ]
+
+    @property
+    def _uv(self) -> Uv:
+        return Uv(self.uv, self.resolver)
 
 
 def _folder(workshop: Path, name: str) -> Path:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import util
 from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
 from nox_lock._indexes import module_command, pip_environment, uv_environment
@@ -49,7 +52,10 @@ _READ = {
 }
 _ADDRESSES = ("index-url", "extra-index-url", "find-links")
 _FOUND = "requirements.txt"
-_SAID = "said.txt"
+TO_BUILD = re.compile(
+    r"Wheels are required for `([^`\[]+)[^`]*` because building from source is disabled"
+    r"|([\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?:[=<>]=?\S+)? ha(?:s|ve) no usable wheels"
+)
 
 
 def find_uv() -> list[str] | None:
@@ -72,6 +78,40 @@ def reads_alike(order: Order) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What uv is asked.
+
+    Attributes:
+        order: for which lock.
+        kept: lines of pins that stay where they can.
+        limits: constraints beside those of the inputs.
+        left_out: projects to take as if nobody asked for them.
+        stand_ins: versions to take for built, and to depend on nothing.
+        offline: to tell from what was read before, or not at all.
+    """
+
+    order: Order
+    kept: tuple[str, ...]
+    limits: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    stand_ins: tuple[tuple[str, str], ...] = ()
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What uv finds: pins, or what it says of there being none."""
+
+    pins: list[Pin]
+    said: str = ""
+
+    @property
+    def to_build(self) -> frozenset[str]:
+        """The projects that have to be built, as far as it says."""
+        return frozenset(canonicalize_name(a or b) for a, b in TO_BUILD.findall(self.said))
+
+
+@dataclass(frozen=True, slots=True)
 class Uv:
     """uv, asked in the place of a resolver: by its indexes, for its Python, in its folder.
 
@@ -83,59 +123,29 @@ class Uv:
     command: Sequence[str]
     resolver: PipTools
 
-    def find(
-        self,
-        order: Order,
-        kept: Sequence[str],
-        folder: Path,
-        stand_ins: Sequence[tuple[str, str]] = (),
-    ) -> list[Pin]:
-        """Return the pins that uv finds from the lines `kept`; none where it finds none.
+    def find(self, question: Question, folder: Path) -> Answer:
+        """Return the pins that uv finds.
 
-        Nothing is built: where something has to be, it finds none, or an older version. The
-        versions `stand_ins` it shall take for built, and to depend on nothing; and it shall tell
-        from what it has read before, or not at all.
+        Nothing is built: where something has to be, it finds none, or an older version.
         """
+        order = question.order
         output = folder / _FOUND
-        output.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        return self._pins(
-            order, self._question(order, folder, stand_ins, offline=bool(stand_ins)), folder
-        )
-
-    def why_not(
-        self,
-        order: Order,
-        limits: Sequence[str],
-        folder: Path,
-        stand_ins: Sequence[tuple[str, str]] = (),
-    ) -> str:
-        """Return what uv says against there being pins under more constraints; empty for nothing.
-
-        It tells from what it has read before.
-        """
-        more = folder / "limits.txt"
-        more.write_text("".join(f"{line}\n" for line in limits), encoding="utf-8")
-        (folder / _FOUND).unlink(missing_ok=True)
-        order = replace(order, refresh=False)
-        question = self._question(order, folder, stand_ins, offline=True)
-        self._pins(order, [f"--constraint={more}", *question], folder)
-        if (folder / _FOUND).exists():
-            return ""
-        return (folder / _SAID).read_text(encoding="utf-8", errors="replace")
-
-    def _question(
-        self, order: Order, folder: Path, stand_ins: Sequence[tuple[str, str]], *, offline: bool
-    ) -> list[str]:
-        """Return the arguments that tell uv what to look for."""
+        _write_lines(output, question.kept)
         mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)
         arguments = [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
         arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
         arguments += [f"--extra={extra}" for extra in order.planned.inputs.native_extras]
-        for project, version in stand_ins:
+        if question.limits:
+            arguments += [f"--constraint={_write_lines(folder / 'limits.txt', question.limits)}"]
+        if question.left_out:
+            # An override that never counts: as if nobody asked for the project.
+            lines = [f"{name} ; python_version < '0'" for name in sorted(question.left_out)]
+            arguments += [f"--override={_write_lines(folder / 'overrides.txt', lines)}"]
+        for project, version in question.stand_ins:
             _write_wheel(folder, project, version)
-        arguments += [f"--find-links={folder}"] if stand_ins else []
-        arguments += ["--offline"] if offline else []
-        return [*arguments, *mirror.arguments]
+        arguments += [f"--find-links={folder}"] if question.stand_ins else []
+        arguments += ["--offline"] if question.offline else []
+        return self._ask(order, [*arguments, *mirror.arguments], folder)
 
     def tell_hashes(self, order: Order, pins: Iterable[Pin], folder: Path) -> list[Pin]:
         """Return pins with the hashes of the indexes that the inputs name; none without any."""
@@ -143,29 +153,28 @@ class Uv:
         if any(option.name == "--find-links" for option in options):
             return []
         lines = [*(f"{o.name} {o.value}" for o in options), *(pin.shown for pin in pins)]
-        wanted = folder / "wanted.in"
-        wanted.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        return self._pins(order, ["--no-deps", str(wanted)], folder)
+        wanted = _write_lines(folder / "wanted.in", lines)
+        return self._ask(order, ["--no-deps", str(wanted)], folder).pins
 
-    def _pins(self, order: Order, arguments: Sequence[str], folder: Path) -> list[Pin]:
-        """Return the pins that uv writes; none where it cannot be asked, or fails."""
+    def _ask(self, order: Order, arguments: Sequence[str], folder: Path) -> Answer:
         allowed = self.resolver.indexes.allowed
         day = order.planned.settings.uploaded_prior_to or allowed.get("uploaded-prior-to")
         if day and _moment(day) is None:
-            return []
+            return Answer([], "it knows no span of time")
         # Its own cache would keep the whole address, and a query is where tokens stand.
         if any("?" in allowed.get(name, "") for name in _ADDRESSES):
-            return []
+            return Answer([], "it is not to know the address")
         until = [f"--exclude-newer={_moment(day)}"] if day else []
         output = folder / _FOUND
         command = [*_arguments(order), *until, f"--output-file={output}", *arguments]
-        if not self._run(command, folder / _SAID, order.seconds_left):
-            return []
+        said = self._run(command, folder / "said.txt", order.seconds_left)
+        if said:
+            return Answer([], said)
         pins = _lockfile.parse(output.read_text(encoding="utf-8")).pins
-        return [pin for pin in pins if pin.version]
+        return Answer([pin for pin in pins if pin.version])
 
-    def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> bool:
-        """Run uv; tell whether it was content."""
+    def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> str:
+        """Run uv; empty when it is content, else what it says."""
         with log.open("wb") as sink:
             try:
                 code = self.resolver.processes.run(
@@ -176,8 +185,10 @@ class Uv:
                     folder=self.resolver.root,
                 )
             except subprocess.TimeoutExpired:
-                return False
-        return code == 0
+                return "it took too long"
+        if code == 0:
+            return ""
+        return log.read_text(encoding="utf-8", errors="replace") or f"it ended with {code}"
 
     def _environment(self) -> dict[str, str]:
         indexes = self.resolver.indexes
@@ -215,6 +226,11 @@ def _moment(day: str) -> str | None:
     except ValueError:
         return None
     return moment.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
 
 
 def _write_wheel(folder: Path, project: str, version: str) -> None:
