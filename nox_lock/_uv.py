@@ -53,7 +53,7 @@ _READ = {
 _ADDRESSES = ("index-url", "extra-index-url", "find-links")
 _FOUND = "requirements.txt"
 TO_BUILD = re.compile(
-    r"Wheels are required for `([^`\[]+)[^`]*` because building from source is disabled"
+    r"Wheels are required for `([^`\[]+)[^`]*` because building from source is disabled.*"
     r"|([\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?:[=<>]=?\S+)? ha(?:s|ve) no usable wheels"
 )
 

@@ -11,12 +11,15 @@ import pytest
 
 from nox_lock import _lockfile
 from nox_lock._agreement import find_seed
+from nox_lock._certainty import is_unread, may_be_wrong
 from nox_lock._compile import PipTools
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError
 from nox_lock._link_log import Offer, offers
+from nox_lock._pins import Pin
 from nox_lock._plan import plan
 from nox_lock._resolution import Compiler, Wishes
+from nox_lock._uv import Answer
 from support.index import LocalIndex
 from support.project import clean_environment
 from support.wheels import build_wheel
@@ -370,3 +373,25 @@ def test_the_files_that_pip_was_offered() -> None:
         Offer("lib-x", "1.0", "lib-x-1.0.tar.gz", page),
         Offer("lib-x", "1.0+cpu", "lib_x-1.0+cpu-py3-none-win32.whl", page, fits=False),
     }
+
+
+def test_what_uv_says_of_what_it_did_not_build() -> None:
+    said = """\
+error: No solution found when resolving dependencies
+  cause: Because Lib-X[s3]==1.1 has no usable wheels and lib-x>=1.2,<=2.0 has no usable wheels, and
+         because only lib-x<3 is available and all versions of lib-x{sys_platform == 'linux'} have
+         no usable wheels, we can conclude that your requirements are unsatisfiable.
+
+hint: Wheels are required for `lib-x` because building from source is disabled for all packages (i.e., with `--no-build`)
+"""  # noqa: E501  (as it is said)
+    answer = Answer([], said.replace("have\n         no", "have no"))
+    assert answer.to_build == {"lib-x"}
+    pin = Pin("lib-x", "2.1", None, 1)
+    assert not may_be_wrong(answer, [pin])
+    assert may_be_wrong(answer, [])
+    assert may_be_wrong(Answer([], said), [pin])
+    assert may_be_wrong(Answer([pin]), [pin])
+    assert may_be_wrong(Answer([], "cause: lib-x has invalid metadata"), [pin])
+    offline = "hint: Packages were unavailable because the network was disabled."
+    assert may_be_wrong(Answer([], offline), [pin])
+    assert is_unread(Answer([], offline))
