@@ -55,7 +55,10 @@ _FOUND = "requirements.txt"
 TO_BUILD = re.compile(
     r"Wheels are required for `([^`\[]+)[^`]*` because building from source is disabled.*"
     r"|([\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?:[=<>]=?\S+)? ha(?:s|ve) no usable wheels"
+    r"|^ +have no usable wheels",  # where there is more than one range of versions, a line for each
+    re.MULTILINE,
 )
+_RANGE = re.compile(r" +([\w.-]+)\S*")
 
 
 def find_uv() -> list[str] | None:
@@ -108,7 +111,14 @@ class Answer:
     @property
     def to_build(self) -> frozenset[str]:
         """The projects that have to be built, as far as it says."""
-        return frozenset(canonicalize_name(a or b) for a, b in TO_BUILD.findall(self.said))
+        names, before = set(), ""
+        for line in self.said.splitlines():
+            # Without a name it is nobody's, and so nothing that anybody knows.
+            of_ranges = _RANGE.fullmatch(before)
+            for found in TO_BUILD.finditer(line):
+                names.add(found[1] or found[2] or (of_ranges[1] if of_ranges else ""))
+            before = line
+        return frozenset(map(canonicalize_name, names))
 
 
 @dataclass(frozen=True, slots=True)

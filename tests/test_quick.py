@@ -381,6 +381,10 @@ error: No solution found when resolving dependencies
   cause: Because Lib-X[s3]==1.1 has no usable wheels and lib-x>=1.2,<=2.0 has no usable wheels, and
          because only lib-x<3 is available and all versions of lib-x{sys_platform == 'linux'} have
          no usable wheels, we can conclude that your requirements are unsatisfiable.
+         And because all of:
+             lib-x[s3]>=1.2.0,<=1.2.19
+             lib-x[s3]==2.0.5
+          have no usable wheels and nothing else is left, they are.
 
 hint: Wheels are required for `lib-x` because building from source is disabled for all packages (i.e., with `--no-build`)
 """  # noqa: E501  (as it is said)
@@ -395,3 +399,5 @@ hint: Wheels are required for `lib-x` because building from source is disabled f
     offline = "hint: Packages were unavailable because the network was disabled."
     assert may_be_wrong(Answer([], offline), [pin])
     assert is_unread(Answer([], offline))
+    # However long it is, it is read at once.
+    assert not Answer([], "cause: all of\n" + "   lib-x>=1.0,<=2.0\n" * 5000).to_build
