@@ -68,6 +68,8 @@ class Quick:
         if not may_seed(order, own):
             return self.resolver(order, workshop)
         question, seed = self._find_seed(order, own, _folder(workshop, "quick"))
+        if not seed and not question.left_out:
+            return self.resolver(order, workshop)  # it is no matter of what has to be built
         compiled = self._confirm(
             order, seed, own, _folder(workshop, "confirmed"), left_out=bool(question.left_out)
         )
@@ -187,8 +189,10 @@ class Quick:
         question = Question(order, tuple(make_seed(kept).text.split("\n")))
         until = time.monotonic() + _PATIENCE
         answer = self._uv.find(question, folder)
-        while answer.to_build - question.left_out and time.monotonic() < until:
+        while answer.to_build - question.left_out:
             question = replace(question, left_out=question.left_out | answer.to_build)
+            if time.monotonic() > until:
+                break
             answer = self._uv.find(question, folder)
         return question, self._keep_own(answer.pins, own, order)
 

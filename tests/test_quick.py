@@ -297,7 +297,7 @@ def test_old_pins_of_another_python_let_go(place: Place, tmp_path: Path, seed: s
 
 
 def test_a_uv_that_does_not_work(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, runs: list[Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if sys.platform == "win32":
         pytest.skip("a script is no program on Windows")
@@ -309,6 +309,7 @@ def test_a_uv_that_does_not_work(
     fake.chmod(0o755)
     monkeypatch.setattr("nox_lock._resolution.find_uv", lambda: [str(fake)])
     assert place.compile("auto") == expected
+    assert len(runs) == 2  # one for each
 
 
 def test_a_lock_on_top_of_another(project: Project) -> None:
