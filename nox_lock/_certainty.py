@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from nox_lock._pins import Pin
     from nox_lock._uv import Answer
 
-# What uv says where it did not look at all that pip looks at.
-_DOUBT = re.compile(r"wheel|build|metadata|offline|network|too long", re.IGNORECASE)
+# What uv says where there is nothing; all else is a failure, which speaks against no release.
+_NO_SOLUTION = "No solution found when resolving"
+# What it says besides where it did not look at all that pip looks at.
+_DOUBT = re.compile(r"wheel|build|metadata|offline|network|not found in", re.IGNORECASE)
 _UNREAD = re.compile(r"network was disabled|needs to be downloaded", re.IGNORECASE)
 
 
@@ -79,7 +81,7 @@ def may_be_wrong(answer: Answer, seed: Sequence[Pin]) -> bool:
     Of the projects of the seed the newer versions that have to be built stood there as built, and
     the older ones are not asked for.
     """
-    if answer.pins or answer.to_build - {pin.name for pin in seed}:
+    if _NO_SOLUTION not in answer.said or answer.to_build - {pin.name for pin in seed}:
         return True
     return bool(_DOUBT.search(TO_BUILD.sub("", answer.said)))
 

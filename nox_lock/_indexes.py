@@ -94,7 +94,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
     Raises:
         ToolchainError: when pip cannot read its own configuration.
     """
-    if not any(path.exists() for path in _config_files(environ)):
+    if not any(os.path.exists(path) for path in _config_files(environ)):  # noqa: PTH110  (in a closed folder there is none)
         prefix = "PIP_"
         names = (name for name in environ if name.startswith(prefix))
         return _sort({_normalize(name.removeprefix(prefix)): environ[name] for name in names})

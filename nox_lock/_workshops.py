@@ -42,6 +42,7 @@ def open_workshop(parent: Path, prefix: str) -> Iterator[Path]:
         with suppress(OSError):
             _empty(folder)
         _remove(folder, lock)
+        lock.release()
 
 
 def clear(parent: Path, prefix: str, before: Callable[[Path], None] | None = None) -> None:
@@ -98,10 +99,9 @@ def _clear(folder: Path, before: Callable[[Path], None] | None) -> None:
         if before is not None:
             before(folder)
         _empty(folder)
-    except OSError:
+        _remove(folder, lock)
+    finally:
         lock.release()
-        raise
-    _remove(folder, lock)
 
 
 def _remove(folder: Path, lock: BaseFileLock) -> None:
@@ -114,7 +114,6 @@ def _remove(folder: Path, lock: BaseFileLock) -> None:
     with suppress(OSError):
         (folder / _ALIVE).unlink()
         folder.rmdir()
-    lock.release()
 
 
 def _empty(folder: Path) -> None:

@@ -328,6 +328,16 @@ def test_variables_alone_are_read_as_pip_reads_them(
     assert read_index_settings(environ) == parse_index_settings(listing.stdout)
 
 
+def test_a_place_that_cannot_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one without a file: pip reads none, either."""
+    closed = tmp_path / ("a" * 5000) / "pip.conf"
+    monkeypatch.setattr("nox_lock._indexes._config_files", lambda _environ: [closed])
+    environ = machine(tmp_path, PIP_INDEX_URL="https://one.example")
+    assert read_index_settings(environ).allowed["index-url"] == "https://one.example"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="these are the places of Linux")
 @pytest.mark.parametrize("place", ["home/.config/pip", "home/.pip", "xdg/pip", "site/pip"])
 def test_a_file_in_any_place_is_read(

@@ -377,7 +377,7 @@ def test_the_files_that_pip_was_offered() -> None:
 
 
 def test_what_uv_says_of_what_it_did_not_build() -> None:
-    said = """\
+    wrapped = """\
 error: No solution found when resolving dependencies
   cause: Because Lib-X[s3]==1.1 has no usable wheels and lib-x>=1.2,<=2.0 has no usable wheels, and
          because only lib-x<3 is available and all versions of lib-x{sys_platform == 'linux'} have
@@ -389,16 +389,23 @@ error: No solution found when resolving dependencies
 
 hint: Wheels are required for `lib-x` because building from source is disabled for all packages (i.e., with `--no-build`)
 """  # noqa: E501  (as it is said)
-    answer = Answer([], said.replace("have\n         no", "have no"))
+    said = wrapped.replace("have\n         no", "have no")
+    answer = Answer([], said)
     assert answer.to_build == {"lib-x"}
     pin = Pin("lib-x", "2.1", None, 1)
     assert not may_be_wrong(answer, [pin])
     assert may_be_wrong(answer, [])
-    assert may_be_wrong(Answer([], said), [pin])
+    assert may_be_wrong(Answer([], wrapped), [pin])
     assert may_be_wrong(Answer([pin]), [pin])
-    assert may_be_wrong(Answer([], "cause: lib-x has invalid metadata"), [pin])
-    offline = "hint: Packages were unavailable because the network was disabled."
+    assert may_be_wrong(Answer([], f"{said}cause: lib-x has invalid metadata"), [pin])
+    offline = f"{said}hint: Packages were unavailable because the network was disabled."
     assert may_be_wrong(Answer([], offline), [pin])
     assert is_unread(Answer([], offline))
+    # Only that there is no solution speaks against a release; a failure says nothing.
+    assert may_be_wrong(Answer([], "error: Request failed after 3 retries"), [pin])
+    assert may_be_wrong(Answer([], "it ended with 2"), [pin])
+    assert may_be_wrong(Answer([]), [pin])
+    lost = "No solution found when resolving: Because lib-y was not found in the registry"
+    assert may_be_wrong(Answer([], lost), [pin])
     # However long it is, it is read at once.
     assert not Answer([], "cause: all of\n" + "   lib-x>=1.0,<=2.0\n" * 5000).to_build
