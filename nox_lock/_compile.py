@@ -17,7 +17,7 @@ from nox_lock._entries import relative
 from nox_lock._errors import CompileError
 from nox_lock._index_log import Rejected, Yanked, index_failure, last_asked, mask, rejected, yanked
 from nox_lock._indexes import module_command, pip_environment
-from nox_lock._link_log import FILES, VERSIONS, offers
+from nox_lock._link_log import keep_apart, offers
 from nox_lock._mirror import Mirror, lay_out
 from nox_lock._progress import HASHING
 from nox_lock._wording import without_folders
@@ -133,13 +133,13 @@ class PipTools:
             output.write_text(f"{order.seed}\n", encoding="utf-8", newline="\n")
         held = workshop / "held.txt"
         held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
-        printed, log = workshop / "printed.txt", workshop / "pip.log"
+        printed, log, files = (workshop / name for name in ("printed.txt", "pip.log", "files.log"))
         inputs = order.planned.inputs
         mirror = lay_out(inputs, order.texts, self.root, workshop)
         arguments = build_arguments(order, output, self.downloads or workshop / "downloads", mirror)
         arguments += [f"--constraint={held}"] if order.held else []
-        noted = FILES if order.offers else VERSIONS
-        command = module_command(self.toolchain.python, "piptools", *arguments, setup=noted)
+        apart = keep_apart(files)
+        command = module_command(self.toolchain.python, "piptools", *arguments, setup=apart)
         said = ""
         try:
             code = self._run(command, self._environment(order, workshop, log), printed, order)
@@ -149,7 +149,7 @@ class PipTools:
                 # On a full disk it could not even print that.
                 (workshop / "room").write_bytes(bytes(_ROOM))
                 known = inputs._replace(entries=(*inputs.entries, *order.held))
-                raise diagnose(said, logged, known)
+                raise diagnose(said, logged + self._read(files, mirror, workshop), known)
             if failure := index_failure("", logged):
                 raise failure
         except subprocess.TimeoutExpired as error:
@@ -161,7 +161,7 @@ class PipTools:
             raise
         body = mirror.show(output.read_text(encoding="utf-8"), self.root)
         body = relative_paths(body, self.root).rstrip("\n")
-        found = offers(logged) if order.offers else ()
+        found = offers(logged + self._read(files, mirror, workshop)) if order.offers else ()
         return Compiled(body, rejected(logged), yanked(logged), frozenset(found))
 
     def _environment(self, order: Order, workshop: Path, log: Path) -> dict[str, str]:

@@ -1,56 +1,68 @@
-"""What pip's private log (``PIP_LOG``) tells of the files that indexes offer.
+"""The files that indexes offer, by pip's private log (``PIP_LOG``).
 
 pip notes every file of every page it reads, and pip-tools has it read each page once more to hash.
-That is most of the log, and where projects have many releases a third of a compile's time: so a
-compile is told how much of it to note.
+That is nearly all of the log, and where projects have many releases a third of a compile's time. So
+a compile keeps the files apart, and writes them down once, at its end.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 # Run before pip-tools, in its process. pip has no setting for this: of its logger we rely on the
 # name, and on how messages begin; were they others, it would note all of them, as it does itself.
-_FILTER = """
-import logging
+# The first file of each page stays in the log, too: a page without one tells of a failure.
+_KEEP_APART = """
+import atexit, logging, re
 
-class Fewer(logging.Filter):
-    pages, noted, over = set(), set(), False
+class Files:
+    def __init__(self, note):
+        self.note, self.kept, self.pages, self.page = note, {}, set(), ""
 
-    def filter(self, record):
-        message = str(record.msg)
+    def __call__(self, message, *args, **more):
+        if self.is_for_the_log(message, args):
+            self.note(message, *args, **more)
+
+    def is_for_the_log(self, message, args):
         is_found = message.startswith("Found link")
         if not is_found and not message.startswith("Skipping link"):
-            page = str(record.args)
-            self.over = message.startswith("Fetching project page") and page in self.pages
-            self.pages.add(page)
-            self.noted.clear()
-        elif self.over:
-            return False
-        elif VERSIONS:
-            what, last = record.args
-            file = str(getattr(last, "url", last)).rpartition("/")[2]
-            key = (True, last) if is_found else (what[:5], *file.split("-")[:2])
-            if key in self.noted:
-                return False
-            self.noted.add(key)
-        return True
+            if message.startswith("Fetching project page"):
+                self.page = str(args[0])
+            return True
+        # To hash, pip-tools has each page read once more, and takes all for this platform's.
+        if is_found or not str(args[0]).startswith("wrong project name"):
+            link = args[not is_found]
+            key = getattr(link, "url", link), self.page
+            self.kept.setdefault(key, (message, args))
+        is_first = self.page not in self.pages
+        self.pages.add(self.page)
+        return is_first
 
-def make_record(name, *rest, **more):
+    def write(self):
+        with open(LINKS, "w", encoding="utf-8", errors="replace") as file:
+            for (_, page), (message, args) in self.kept.items():
+                shown = (f"{a.url} (from {page})" if hasattr(a, "url") else a for a in args)
+                line = "  " + message % tuple(shown) + "\\n"
+                file.write(re.sub("//[^/@ ]*@", "//", line))
+
+def make_record(name, level, path, line, message, args, *rest, **more):
     if name == "pip._internal.index.package_finder":
         logging.setLogRecordFactory(plain)
-        logging.getLogger(name).addFilter(Fewer())
-    return plain(name, *rest, **more)
+        logger = logging.getLogger(name)
+        logger.debug = Files(logger.debug)
+        logger.debug.is_for_the_log(message, args)
+        atexit.register(logger.debug.write)
+    return plain(name, level, path, line, message, args, *rest, **more)
 
 plain = logging.getLogRecordFactory()
 logging.setLogRecordFactory(make_record)
 """
-# To note each file but once, or of each version but one file that fits and one that does not.
-FILES = f"VERSIONS = False\n{_FILTER}"
-VERSIONS = f"VERSIONS = True\n{_FILTER}"
 
 # Of the files of a project: one that pip may take, and one for another platform.
 _OFFERED = ("  Found link ", "  Skipping link: none of the wheel's tags ")
@@ -63,7 +75,7 @@ class Offer(NamedTuple):
         project: whose it is, normalized.
         version: of what.
         file: its name.
-        page: where it is offered.
+        page: where it is offered: of an index, or a folder.
         fits: whether it is for this Python and platform.
     """
 
@@ -74,8 +86,16 @@ class Offer(NamedTuple):
     fits: bool = True
 
 
+def keep_apart(path: Path) -> str:
+    """Return code that has pip-tools, run after it, note the files of indexes in `path`."""
+    return f"LINKS = {str(path)!r}\n{_KEEP_APART}"
+
+
 def offers(log: str) -> set[Offer]:
-    """Return the files that pip found and can take, for whatever platform they are."""
+    """Return the files that pip found and can take, for whatever platform they are.
+
+    `log` is what was kept apart, or pip's log if nothing was.
+    """
     found = set()
     for line in log.splitlines():
         head, is_link, tail = line.partition(" (from ")
@@ -88,5 +108,7 @@ def offers(log: str) -> set[Offer]:
         if not file.endswith(".whl"):
             name = file[: max(file.rfind(f"-{told}"), 0)]
         version = told or rest.partition("-")[0]
-        found.add(Offer(name, version, file, tail.partition(")")[0], _OFFERED[0] in head))
+        is_local = url.startswith("file:")
+        page = url.rpartition("/")[0] if is_local else tail.partition(")")[0]
+        found.add(Offer(name, version, file, page, _OFFERED[0] in head))
     return {each._replace(project=canonicalize_name(each.project)) for each in found}

@@ -143,6 +143,8 @@ class Quick:
         order = replace(question.order, refresh=False)
         offers = by_project(compiled)
         new = [pin for pin in seed if pin is not own.get(pin.name)]
+        if not all(offers[pin.name] for pin in new):
+            return False
         newer = {pin.name or "": newer_than(pin, offers[pin.name], order) for pin in new}
         unbuilt = tuple(
             (name, version)

@@ -13,7 +13,7 @@ import pytest
 
 from nox_lock._index_log import index_failure
 from nox_lock._indexes import module_command
-from nox_lock._link_log import FILES, VERSIONS, offers
+from nox_lock._link_log import keep_apart, offers
 from nox_lock._versions import find_versions
 from support.project import clean_environment
 
@@ -23,9 +23,22 @@ if TYPE_CHECKING:
     from support.index import LocalIndex
 
 
-@pytest.mark.parametrize("setup", ["", FILES, VERSIONS], ids=["all", "files", "versions"])
-def test_how_often_a_file_is_noted(setup: str, index: LocalIndex, tmp_path: Path) -> None:
-    """pip itself notes each at least twice: to resolve, and to hash."""
+def compile_with(
+    folder: Path, *arguments: str, setup: str = "", **variables: str
+) -> tuple[str, str]:
+    """Compile requirements.in; return pip's log, and what was kept apart."""
+    log, files = folder / "pip.log", folder / "files.log"
+    log.unlink(missing_ok=True)
+    arguments = ("compile", "--no-config", "--quiet", *arguments, "requirements.in")
+    command = module_command(sys.executable, "piptools", *arguments, setup=setup)
+    environ = clean_environment(folder, PIP_LOG=str(log), **variables)
+    subprocess.run(command, cwd=folder, env=environ, check=True)
+    kept = files.read_text(encoding="utf-8") if files.exists() else ""
+    return log.read_text(encoding="utf-8"), kept
+
+
+def test_each_file_is_noted_once(index: LocalIndex, tmp_path: Path) -> None:
+    """And told from the log, and from what is kept apart, it is the same."""
     for version in range(1, 5):
         index.publish("lib", f"{version}.0", requires=["dep"])
     index.publish("dep", "1.0")
@@ -36,27 +49,46 @@ def test_how_often_a_file_is_noted(setup: str, index: LocalIndex, tmp_path: Path
     (tmp_path / "requirements.in").write_text("lib<4\n", encoding="utf-8")
     # A module of the project's own is none of pip's.
     (tmp_path / "logging.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
-    log = tmp_path / "pip.log"
-    arguments = ("compile", "--generate-hashes", "--no-config", "--quiet", "requirements.in")
-    command = module_command(sys.executable, "piptools", *arguments, setup=setup)
-    environ = clean_environment(tmp_path, PIP_INDEX_URL=index.url, PIP_LOG=str(log))
-    subprocess.run(command, cwd=tmp_path, env=environ, check=True)
+    whole, _ = compile_with(tmp_path, PIP_INDEX_URL=index.url)
+    setup = keep_apart(tmp_path / "files.log")
+    log, files = compile_with(tmp_path, "--generate-hashes", setup=setup, PIP_INDEX_URL=index.url)
 
-    text = log.read_text(encoding="utf-8")
-    found = collections.Counter(re.findall(r"Found link \S+/(\w+-\d)\S+ \(from", text))
-    skipped = re.findall(r"Skipping link: none of .*/(dep-\d)\S+ \(from", text)
-    if setup:
-        files = 1 if setup == VERSIONS else 2
-        assert found == {"dep-1": files, **{f"lib-{number}": 1 for number in range(1, 5)}}
-        assert len(skipped) == files
-        # To hash, pip-tools takes files of other platforms for such as fit.
-        assert collections.Counter(each.fits for each in offers(text)) == {
-            True: 4 + files,
-            False: files,
-        }
-    else:
-        assert found["dep-1"] >= 4
-        assert min(found.values()) >= 2
-    there = find_versions(text, "lib")
-    assert there.found == ("1.0", "2.0", "3.0", "4.0")
-    assert index_failure("", text) is None
+    assert len(re.findall("Found link|Skipping link:", log)) == 2  # one for each page
+    found = collections.Counter(re.findall(r"Found link \S+/(\w+-\d)\S+ \(from", files))
+    assert found == {"dep-1": 2, **{f"lib-{number}": 1 for number in range(1, 5)}}
+    assert len(re.findall(r"Skipping link: none of .*/(dep-\d)\S+ \(from", files)) == 2
+    # To hash, pip-tools takes files of other platforms for such as fit.
+    assert collections.Counter(each.fits for each in offers(files)) == {True: 6, False: 2}
+    assert offers(files) == offers(log + files) == offers(whole)
+    for text in (whole, log + files):
+        assert find_versions(text, "lib").found == ("1.0", "2.0", "3.0", "4.0")
+        assert index_failure("", text) is None
+    assert index_failure("", log) is None
+
+
+@pytest.mark.parametrize("place", ["folder", "page"])
+def test_files_beside_an_index(place: str, index: LocalIndex, tmp_path: Path) -> None:
+    """A folder, or a page of files of more than one project: it is read once for each."""
+    index.publish("lib", "1.0", requires=["dep"])
+    index.publish("dep", "1.0")
+    (tmp_path / "requirements.in").write_text("lib\n", encoding="utf-8")
+    links = (
+        str(index.folder) if place == "folder" else f"{index.url.partition('simple')[0]}packages/"
+    )
+    variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": links}
+    whole, _ = compile_with(tmp_path, **variables)
+    _, files = compile_with(tmp_path, setup=keep_apart(tmp_path / "files.log"), **variables)
+    assert {each.file for each in offers(files)} == {
+        each.name for each in index.folder.glob("*.whl")
+    }
+    assert offers(files) >= offers(whole)
+
+
+def test_credentials_are_not_kept(index: LocalIndex, tmp_path: Path) -> None:
+    index.publish("lib", "1.0")
+    (tmp_path / "requirements.in").write_text("lib\n", encoding="utf-8")
+    url = index.url.replace("://", "://mia:secret@")
+    setup = keep_apart(tmp_path / "files.log")
+    log, files = compile_with(tmp_path, setup=setup, PIP_INDEX_URL=url)
+    assert "lib-1.0" in files
+    assert "secret" not in log + files
