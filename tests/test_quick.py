@@ -247,6 +247,19 @@ def test_an_older_release_whose_dependency_need_not_be_built(place: Place) -> No
     assert pins(place.agree()) == ["dep==2.0", "lib==3.0"]
 
 
+def test_what_has_to_be_built_lies_in_a_folder(place: Place) -> None:
+    folder = place.root / "files"
+    folder.mkdir()
+    for made in (
+        place.index.publish("app", "3.0", requires=["new"]),
+        place.index.publish_sdist("new", "1.0"),
+        place.index.publish_sdist("lib", "3.0"),
+    ):
+        made.rename(folder / made.name)
+    place.write("--find-links ./files\napp\nlib\n")
+    assert pins(place.agree()) == ["app==3.0", "lib==3.0", "new==1.0"]
+
+
 def test_an_older_release_that_others_hold_back(place: Place, runs: list[Order]) -> None:
     """uv tells what speaks against the newer one: no pin is looked for anew."""
     place.index.publish("app", "3.0", requires=["dep<3"])
