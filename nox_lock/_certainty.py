@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock._target import holds
@@ -54,20 +55,45 @@ def is_built(version: str, offers: Iterable[Offer]) -> bool:
     return any(o.version == version and o.fits and o.file.endswith(".whl") for o in offers)
 
 
-def newer_than(pin: Pin, offers: Iterable[Offer], order: Order) -> list[str]:
-    """Return the versions that pip would try before that of a pin, as far as the inputs tell."""
+def releases_alone(
+    answer: Answer, compiled: Compiled, seed: Sequence[Pin], order: Order
+) -> frozenset[str]:
+    """Return the projects that nothing asks for a pre-release of.
+
+    Of what pip-tools took besides its seed, uv was not told what it asks for.
+    """
+    if any(option.name == "--pre" for option in order.planned.inputs.options):
+        return frozenset()
+    besides = {pin.name for pin in compiled.pins} - {pin.name for pin in seed}
+    asked_besides = {
+        pin.name for pin in compiled.pins if besides.intersection(map(canonicalize_name, pin.via))
+    }
+    return answer.releases - asked_besides
+
+
+def newer_than(
+    pin: Pin, offers: Iterable[Offer], order: Order, *, releases_only: bool = True
+) -> list[str]:
+    """Return the versions that pip would try before that of a pin, as far as the inputs tell.
+
+    Pre-releases it tries where something asks for one, or there is no release.
+    """
     return [
         version
         for version in sorted({each.version for each in offers if each.fits})
-        if _comes_before(version, pin.version or "")
+        if _is_newer(version, pin, releases_only=releases_only)
         and meets_inputs(pin._replace(version=version), order)
     ]
 
 
-def limits(pin: Pin, seed: Sequence[Pin], new: Sequence[Pin]) -> tuple[str, ...]:
+def limits(
+    pin: Pin, offers: Iterable[Offer], newer: Sequence[str], seed: Sequence[Pin], new: Sequence[Pin]
+) -> tuple[str, ...]:
     """Return the constraints under which a pin is newer, nothing new is older, the rest stays."""
     lines = (f"{each.name}{'>=' if each in new else '=='}{each.version}" for each in seed)
-    return (*lines, f"{pin.name}!={pin.version}")
+    out = {each.version for each in offers if _is_newer(each.version, pin, releases_only=False)}
+    left_out = sorted(out.difference(newer) | {pin.version or ""})
+    return (*lines, *(f"{pin.name}!={version}" for version in left_out))
 
 
 def is_unread(answer: Answer) -> bool:
@@ -108,10 +134,12 @@ def sure_of_hashes(pin: Pin, offers: Iterable[Offer]) -> Pin:
     return pin if sure else pin._replace(hashes=())
 
 
-def _comes_before(version: str, other: str) -> bool:
-    """Tell whether pip would try a version before another one."""
+def _is_newer(version: str, pin: Pin, *, releases_only: bool) -> bool:
+    """Tell whether pip would try a version before that of a pin."""
     try:
-        first, second = Version(version), Version(other)
+        first, second = Version(version), Version(pin.version or "")
     except InvalidVersion:
         return False
-    return first > second and (second.is_prerelease or not first.is_prerelease)
+    return first > second and not (
+        releases_only and first.is_prerelease and not second.is_prerelease
+    )

@@ -26,6 +26,7 @@ from nox_lock._certainty import (
     may_be_wrong,
     meets_inputs,
     newer_than,
+    releases_alone,
     sure_of_hashes,
     versions_of,
 )
@@ -34,11 +35,12 @@ from nox_lock._target import holds
 from nox_lock._uv import Question, Uv, reads_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nox_lock._compile import Compiled, Order, PipTools
     from nox_lock._pins import Pin
+    from nox_lock._uv import Answer
 
 # Failures that may come of what a compile starts from.
 _OF_A_SEED = ("conflict", "no version")
@@ -67,14 +69,17 @@ class Quick:
         own = {pin.name: pin for pin in _lockfile.parse(order.seed).pins}
         if not may_seed(order, own):
             return self.resolver(order, workshop)
-        question, seed = self._find_seed(order, own, _folder(workshop, "quick"))
+        question, answer = self._ask(order, own, _folder(workshop, "quick"))
+        seed = self._keep_own(answer.pins, own, order)
         if not seed and not question.left_out:
             return self.resolver(order, workshop)  # it is no matter of what has to be built
         compiled = self._confirm(
             order, seed, own, _folder(workshop, "confirmed"), left_out=bool(question.left_out)
         )
-        if compiled and not self._is_certain(question, seed, own, compiled, workshop):
-            compiled = None
+        if compiled:
+            releases = releases_alone(answer, compiled, seed, order)
+            if not self._is_certain(question, seed, own, compiled, releases, workshop):
+                compiled = None
         if compiled and not (order.planned.below and fell_back(compiled, own, order)):
             return compiled
         # The pins cost few downloads, and only pip tells what a lower layer held back.
@@ -133,6 +138,7 @@ class Quick:
         seed: Sequence[Pin],
         own: Mapping[str | None, Pin],
         compiled: Compiled,
+        releases: Collection[str],
         workshop: Path,
     ) -> bool:
         """Tell whether pip-tools would have found the same by itself.
@@ -145,7 +151,12 @@ class Quick:
         new = [pin for pin in seed if pin is not own.get(pin.name)]
         if not all(offers[pin.name] for pin in new):
             return False
-        newer = {pin.name or "": newer_than(pin, offers[pin.name], order) for pin in new}
+        newer = {
+            pin.name or "": newer_than(
+                pin, offers[pin.name], order, releases_only=pin.name in releases
+            )
+            for pin in new
+        }
         unbuilt = tuple(
             (name, version)
             for name, found in newer.items()
@@ -159,7 +170,8 @@ class Quick:
             if versions_of(again) != versions_of(seed):
                 return False
         for pin in (pin for pin in new if newer[pin.name or ""]):
-            why_not = replace(question, limits=limits(pin, seed, new))
+            there = offers[pin.name], newer[pin.name or ""]
+            why_not = replace(question, limits=limits(pin, *there, seed, new))
             answer = self._uv.find(why_not, folder)
             if is_unread(answer):
                 answer = self._uv.find(replace(why_not, offline=False), folder)
@@ -179,10 +191,10 @@ class Quick:
         kept = {pin.shown: pin for pin in own.values() if pin.name not in asked}
         return [kept.get(pin.shown) or told.get(pin.shown, pin) for pin in pins]
 
-    def _find_seed(
+    def _ask(
         self, order: Order, own: Mapping[str | None, Pin], folder: Path
-    ) -> tuple[Question, list[Pin]]:
-        """Return what uv finds, and what it was asked in the end.
+    ) -> tuple[Question, Answer]:
+        """Return what uv was asked in the end, and what it finds.
 
         What has to be built is left to pip-tools, with what it alone depends on, while that is
         quickly told.
@@ -196,7 +208,7 @@ class Quick:
             if time.monotonic() > until:
                 break
             answer = self._uv.find(question, folder)
-        return question, self._keep_own(answer.pins, own, order)
+        return question, answer
 
     def _keep_own(
         self, found: Iterable[Pin], own: Mapping[str | None, Pin], order: Order

@@ -59,6 +59,10 @@ TO_BUILD = re.compile(
     re.MULTILINE,
 )
 _RANGE = re.compile(r" +([\w.-]+)\S*")
+# What it tells of each dependency, asked to; its ranges of versions, too, end with pre-releases.
+_TOLD = "DEBUG "
+_ASKED_FOR = re.compile(rf"{_TOLD}Adding \w+ dependency(?: for [^:]+)?: ([\w.-]+)(.*)")
+_PRE_RELEASE = re.compile(r"\d\.?(?:a|b|c|rc|dev)\d")
 
 
 def find_uv() -> list[str] | None:
@@ -103,10 +107,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What uv finds: pins, or what it says of there being none."""
+    """What uv finds: pins, or what it says of there being none.
+
+    Attributes:
+        pins: what it finds; empty for none.
+        said: why not.
+        releases: the projects that nobody asks for a pre-release of.
+    """
 
     pins: list[Pin]
     said: str = ""
+    releases: frozenset[str] = frozenset()
 
     @property
     def to_build(self) -> frozenset[str]:
@@ -177,14 +188,15 @@ class Uv:
         until = [f"--exclude-newer={_moment(day)}"] if day else []
         output = folder / _FOUND
         command = [*_arguments(order), *until, f"--output-file={output}", *arguments]
-        said = self._run(command, folder / "said.txt", order.seconds_left)
-        if said:
-            return Answer([], said)
+        code, said = self._run(command, folder / "said.txt", order.seconds_left)
+        if code != 0:
+            lines = [line for line in said.splitlines() if not line.startswith(_TOLD)]
+            return Answer([], "\n".join(lines) or f"it ended with {code}")
         pins = _lockfile.parse(output.read_text(encoding="utf-8")).pins
-        return Answer([pin for pin in pins if pin.version])
+        return Answer([pin for pin in pins if pin.version], releases=read_releases(said))
 
-    def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> str:
-        """Run uv; empty when it is content, else what it says."""
+    def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> tuple[int, str]:
+        """Run uv; return how it ended, and what it says."""
         with log.open("wb") as sink:
             try:
                 code = self.resolver.processes.run(
@@ -195,10 +207,8 @@ class Uv:
                     folder=self.resolver.root,
                 )
             except subprocess.TimeoutExpired:
-                return "it took too long"
-        if code == 0:
-            return ""
-        return log.read_text(encoding="utf-8", errors="replace") or f"it ended with {code}"
+                return -1, "it took too long"
+        return code, log.read_text(encoding="utf-8", errors="replace")
 
     def _environment(self) -> dict[str, str]:
         indexes = self.resolver.indexes
@@ -207,8 +217,21 @@ class Uv:
             for name, value in pip_environment(self.resolver.environ, indexes).items()
             if not name.startswith(("PIP_", "UV_")) or name in _KEPT
         }
-        own = {"UV_PYTHON": self.resolver.toolchain.python, "UV_PYTHON_DOWNLOADS": "never"}
+        own = {
+            "UV_PYTHON": self.resolver.toolchain.python,
+            "UV_PYTHON_DOWNLOADS": "never",
+            "RUST_LOG": "uv_resolver=debug",
+        }
         return clean | uv_environment(indexes, clean) | own
+
+
+def read_releases(told: str) -> frozenset[str]:
+    """Return the projects that something asks for, and nothing for a pre-release of."""
+    asked: set[str] = set()
+    for_more: set[str] = set()
+    for name, versions in _ASKED_FOR.findall(told):
+        (for_more if _PRE_RELEASE.search(versions) else asked).add(canonicalize_name(name))
+    return frozenset(asked - for_more)
 
 
 def _arguments(order: Order) -> list[str]:

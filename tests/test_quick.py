@@ -19,7 +19,7 @@ from nox_lock._link_log import Offer, offers
 from nox_lock._pins import Pin
 from nox_lock._plan import plan
 from nox_lock._resolution import Compiler, Wishes
-from nox_lock._uv import Answer
+from nox_lock._uv import Answer, read_releases
 from support.index import LocalIndex
 from support.project import clean_environment
 from support.wheels import build_wheel
@@ -247,6 +247,43 @@ def test_an_older_release_whose_dependency_need_not_be_built(place: Place) -> No
     assert pins(place.agree()) == ["dep==2.0", "lib==3.0"]
 
 
+def test_a_newer_release_that_asks_for_a_pre_release(place: Place) -> None:
+    """pip takes it: it is asked for. uv only where the inputs ask for it."""
+    place.index.publish("app", "3.0", requires=["lib>=3.0rc1"])
+    place.index.publish("lib", "3.0rc1")
+    place.write("app\n")
+    assert pins(place.agree()) == ["app==3.0", "lib==3.0rc1"]
+    place.index.publish("app", "4.0", requires=["dep>=2.0rc1"])
+    place.index.publish("dep", "2.0rc1")
+    place.index.publish("dep", "2.0rc2")
+    place.index.publish_sdist("dep", "2.0rc3")
+    assert pins(place.agree()) == ["app==4.0", "dep==2.0rc3"]
+
+
+def test_a_pre_release_that_a_release_may_have(place: Place) -> None:
+    place.index.publish("app", "3.0", requires=["lib>=1.0b1"])
+    place.index.publish("lib", "3.0rc1")
+    place.write("app\n")
+    assert pins(place.agree()) == ["app==3.0", "lib==3.0rc1"]
+    # Nor is it told of a newer one that only something to be built keeps it from.
+    place.index.publish_sdist("new", "1.0")
+    place.index.publish("lib", "4.0rc1", requires=["new"])
+    place.write("--pre\nlib\n")
+    assert pins(place.agree()) == ["lib==4.0rc1", "new==1.0"]
+
+
+def test_a_pre_release_that_asks_for_what_has_to_be_built(place: Place, runs: list[Order]) -> None:
+    """What it asks for itself only pip-tools learns."""
+    place.index.publish("lib", "3.0rc1")
+    place.index.publish_sdist("new", "1.0", requires=["dep"])
+    place.index.publish("app", "3.0", requires=["lib"])
+    place.write("app\nnew\n")
+    assert pins(place.compile("auto")) == ["app==3.0", "dep==1.0", "lib==2.0", "new==1.0"]
+    assert len(runs) == 1
+    place.index.publish_sdist("new", "2.0", requires=["lib>=1.0b1"])
+    assert pins(place.agree()) == ["app==3.0", "lib==3.0rc1", "new==2.0"]
+
+
 def test_what_has_to_be_built_lies_in_a_folder(place: Place) -> None:
     folder = place.root / "files"
     folder.mkdir()
@@ -387,6 +424,24 @@ def test_the_files_that_pip_was_offered() -> None:
         Offer("lib-x", "1.0", "lib-x-1.0.tar.gz", page),
         Offer("lib-x", "1.0+cpu", "lib_x-1.0+cpu-py3-none-win32.whl", page, fits=False),
     }
+
+
+def test_what_uv_says_of_pre_releases() -> None:
+    """Its ranges end in such, too: to be asked for one is then more than to be asked for none."""
+    told = """\
+DEBUG Solving with target Python version: >=3.11.7
+DEBUG Adding direct dependency: App[x]>=2.0
+DEBUG Searching for a compatible version of app[x] (>=2.0)
+DEBUG Adding transitive dependency for app[x]==3.0: a>=1.4, <2.dev0
+DEBUG Adding transitive dependency for app[x]==3.0: lib_b>=1.0b1
+DEBUG Adding transitive dependency for app[x]==3.0: lib_b{python_full_version >= '3.1'}>=1.0
+DEBUG Adding transitive dependency for app[x]==3.0: lib.c{python_full_version >= '3.1'}<2
+DEBUG Adding transitive dependency for app[x]==3.0: d<1.5rc1 | >=1.5rc1+
+DEBUG Adding transitive dependency for app{python_full_version >= '3.1'}==3.0: e*
+DEBUG Selecting: e==1.0rc1 [compatible] (e-1.0rc1-py3-none-any.whl)
+"""
+    assert read_releases(told) == {"app", "lib-c", "e"}
+    assert not read_releases("")
 
 
 def test_what_uv_says_of_what_it_did_not_build() -> None:
