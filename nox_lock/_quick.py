@@ -32,7 +32,7 @@ from nox_lock._certainty import (
 )
 from nox_lock._errors import CompileError
 from nox_lock._target import holds
-from nox_lock._uv import Question, Uv, reads_alike
+from nox_lock._uv import PATIENCE, Question, Uv, reads_alike
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 # Failures that may come of what a compile starts from.
 _OF_A_SEED = ("conflict", "no version")
-# Where uv tries long what there is without what has to be built, pip-tools is quicker alone.
-_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +68,34 @@ class Quick:
         if not may_seed(order, own):
             return self.resolver(order, workshop)
         question, answer = self._ask(order, own, _folder(workshop, "quick"))
-        seed = self._keep_own(answer.pins, own, order)
-        if not seed and not question.left_out:
+        if not (answer.pins or question.left_out or answer.late):
             return self.resolver(order, workshop)  # it is no matter of what has to be built
+        seed = self._keep_own(answer.pins, own, order)
         compiled = self._confirm(
             order, seed, own, _folder(workshop, "confirmed"), left_out=bool(question.left_out)
         )
-        if compiled:
-            releases = releases_alone(answer, compiled, seed, order)
-            if not self._is_certain(question, seed, own, compiled, releases, workshop):
-                compiled = None
         if compiled and not (order.planned.below and fell_back(compiled, own, order)):
-            return compiled
-        # The pins cost few downloads, and only pip tells what a lower layer held back.
+            releases = releases_alone(answer, compiled, seed, order)
+            if self._is_certain(question, seed, own, compiled, releases, workshop):
+                return compiled
+        known = compiled.pins if compiled else ()
+        return self._resolve_alone(order, own, known, workshop)
+
+    def _resolve_alone(
+        self, order: Order, own: Mapping[str | None, Pin], known: Sequence[Pin], workshop: Path
+    ) -> Compiled:
+        """Have pip-tools resolve without hashes, which costs few downloads, and add these.
+
+        Of known pins they are known. What a lower layer held back only pip tells.
+        """
         alone = self.resolver(_without_hashes(order), _folder(workshop, "alone"))
-        versions = versions_of(alone.pins)
-        if compiled is None or versions_of(compiled.pins) != versions:
-            seed = self._add_hashes(order, alone, own, _folder(workshop, "hashes"))
-            compiled = self._confirm(order, seed, own, _folder(workshop, "hashed"))
-        if compiled is None or versions_of(compiled.pins) != versions:
+        pins = self._add_hashes(order, alone, own, known, _folder(workshop, "hashes"))
+        body = _lockfile.parse(alone.body)
+        if all(pin.hashes for pin in pins) and len(pins) == len(body.pins) and not body.unsafe:
+            hashes = {pin.name or "": pin.hashes for pin in pins}
+            return replace(alone, body=_lockfile.with_hashes(alone.body, hashes))
+        compiled = self._confirm(order, pins, own, _folder(workshop, "hashed"))
+        if compiled is None or versions_of(compiled.pins) != versions_of(alone.pins):
             return self.resolver(order, workshop)
         return replace(compiled, rejected=alone.rejected)
 
@@ -180,16 +187,26 @@ class Quick:
         return True
 
     def _add_hashes(
-        self, order: Order, alone: Compiled, own: Mapping[str | None, Pin], folder: Path
+        self,
+        order: Order,
+        alone: Compiled,
+        own: Mapping[str | None, Pin],
+        known: Sequence[Pin],
+        folder: Path,
     ) -> list[Pin]:
-        """Return the pins that pip-tools took, with hashes: those of before, or that uv tells."""
+        """Return the pins that pip-tools took, with the hashes that are sure.
+
+        Those of before, of pins that are known, or that uv tells.
+        """
         pins = [pin for pin in alone.pins if pin.version]
         offers = by_project(alone)
-        built = [pin for pin in pins if is_built(pin.version or "", offers[pin.name])]
-        told = {pin.shown: pin for pin in self._uv.tell_hashes(order, built, folder)}
         asked = _asked(order)
-        kept = {pin.shown: pin for pin in own.values() if pin.name not in asked}
-        return [kept.get(pin.shown) or told.get(pin.shown, pin) for pin in pins]
+        kept = {pin.shown: pin for pin in known}
+        kept |= {pin.shown: pin for pin in own.values() if pin.name not in asked}
+        new = [pin for pin in pins if pin.shown not in kept]
+        told = self._uv.tell_hashes(order, new, folder) if new else []
+        kept |= {pin.shown: sure_of_hashes(pin, offers[pin.name]) for pin in told}
+        return [pin._replace(hashes=kept.get(pin.shown, pin).hashes) for pin in pins]
 
     def _ask(
         self, order: Order, own: Mapping[str | None, Pin], folder: Path
@@ -201,13 +218,13 @@ class Quick:
         """
         kept = [pin for pin in own.values() if meets_inputs(pin, order)]
         question = Question(order, tuple(make_seed(kept).text.split("\n")))
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + PATIENCE
         answer = self._uv.find(question, folder)
         while answer.to_build - question.left_out:
             question = replace(question, left_out=question.left_out | answer.to_build)
-            if time.monotonic() > until:
+            if (left := until - time.monotonic()) <= 0:
                 break
-            answer = self._uv.find(question, folder)
+            answer = self._uv.find(question, folder, left)
         return question, answer
 
     def _keep_own(

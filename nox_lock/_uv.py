@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from nox_lock._compile import Order, PipTools
     from nox_lock._pins import Pin
 
-# A resolution takes uv a second. One that takes this long is no quick one.
+# A resolution takes uv a second, or it tries long what there is without what has to be built.
+PATIENCE = 5.0
 _SECONDS = 120.0
 # What a user tells uv of itself, not of what it is to choose.
 _KEPT = (
@@ -113,11 +114,13 @@ class Answer:
         pins: what it finds; empty for none.
         said: why not.
         releases: the projects that nobody asks for a pre-release of.
+        late: whether it was ended before it had an answer.
     """
 
     pins: list[Pin]
     said: str = ""
     releases: frozenset[str] = frozenset()
+    late: bool = False
 
     @property
     def to_build(self) -> frozenset[str]:
@@ -144,8 +147,8 @@ class Uv:
     command: Sequence[str]
     resolver: PipTools
 
-    def find(self, question: Question, folder: Path) -> Answer:
-        """Return the pins that uv finds.
+    def find(self, question: Question, folder: Path, seconds: float = PATIENCE) -> Answer:
+        """Return the pins that uv finds in some seconds.
 
         Nothing is built: where something has to be, it finds none, or an older version.
         """
@@ -153,7 +156,8 @@ class Uv:
         output = folder / _FOUND
         _write_lines(output, question.kept)
         mirror = lay_out(order.planned.inputs, order.texts, self.resolver.root, folder)
-        arguments = [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
+        arguments = ["--no-config", "--no-build"]
+        arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
         arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
         arguments += [f"--extra={extra}" for extra in order.planned.inputs.native_extras]
         if question.limits:
@@ -166,18 +170,27 @@ class Uv:
             _write_wheel(folder, project, version)
         arguments += [f"--find-links={folder}"] if question.stand_ins else []
         arguments += ["--offline"] if question.offline else []
-        return self._ask(order, [*arguments, *mirror.arguments], folder)
+        return self._ask(order, [*arguments, *mirror.arguments], folder, seconds)
 
-    def tell_hashes(self, order: Order, pins: Iterable[Pin], folder: Path) -> list[Pin]:
-        """Return pins with the hashes of the indexes that the inputs name; none without any."""
+    def tell_hashes(self, order: Order, pins: Sequence[Pin], folder: Path) -> list[Pin]:
+        """Return pins with the hashes of the indexes that the inputs name; none without any.
+
+        Nothing is built, nor read but the pages of the indexes: that nothing depends on anything
+        is told beforehand. https://docs.astral.sh/uv/reference/settings/#dependency-metadata
+        """
         options = order.planned.inputs.options
         if any(option.name == "--find-links" for option in options):
             return []
         lines = [*(f"{o.name} {o.value}" for o in options), *(pin.shown for pin in pins)]
         wanted = _write_lines(folder / "wanted.in", lines)
-        return self._ask(order, ["--no-deps", str(wanted)], folder).pins
+        known = [
+            line for pin in pins for line in ("[[dependency-metadata]]", f'name = "{pin.name}"')
+        ]
+        config = _write_lines(folder / "uv.toml", known)
+        arguments = [f"--config-file={config}", "--no-deps", str(wanted)]
+        return self._ask(order, arguments, folder, _SECONDS).pins
 
-    def _ask(self, order: Order, arguments: Sequence[str], folder: Path) -> Answer:
+    def _ask(self, order: Order, arguments: Sequence[str], folder: Path, seconds: float) -> Answer:
         allowed = self.resolver.indexes.allowed
         day = order.planned.settings.uploaded_prior_to or allowed.get("uploaded-prior-to")
         if day and _moment(day) is None:
@@ -188,7 +201,12 @@ class Uv:
         until = [f"--exclude-newer={_moment(day)}"] if day else []
         output = folder / _FOUND
         command = [*_arguments(order), *until, f"--output-file={output}", *arguments]
-        code, said = self._run(command, folder / "said.txt", order.seconds_left)
+        # pip-tools is to have its turn.
+        seconds = min(seconds, order.seconds_left / 2)
+        try:
+            code, said = self._run(command, folder / "said.txt", seconds)
+        except subprocess.TimeoutExpired:
+            return Answer([], "it took too long", late=True)
         if code != 0:
             lines = [line for line in said.splitlines() if not line.startswith(_TOLD)]
             return Answer([], "\n".join(lines) or f"it ended with {code}")
@@ -197,17 +215,11 @@ class Uv:
 
     def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> tuple[int, str]:
         """Run uv; return how it ended, and what it says."""
+        command, folder = [*self.command, *arguments], self.resolver.root
         with log.open("wb") as sink:
-            try:
-                code = self.resolver.processes.run(
-                    [*self.command, *arguments],
-                    self._environment(),
-                    sink,
-                    deadline=min(_SECONDS, seconds / 2),  # pip-tools is to have its turn
-                    folder=self.resolver.root,
-                )
-            except subprocess.TimeoutExpired:
-                return -1, "it took too long"
+            code = self.resolver.processes.run(
+                command, self._environment(), sink, deadline=seconds, folder=folder
+            )
         return code, log.read_text(encoding="utf-8", errors="replace")
 
     def _environment(self) -> dict[str, str]:
@@ -239,12 +251,10 @@ def _arguments(order: Order) -> list[str]:
     arguments = [
         "pip",
         "compile",
-        "--no-config",
         "--quiet",
         "--color=never",
         "--no-header",
         "--no-annotate",
-        "--no-build",
         "--index-strategy=unsafe-best-match",  # as pip looks at all of them
     ]
     arguments += ["--generate-hashes"] if order.planned.settings.generate_hashes else []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,14 +14,17 @@ import pytest
 from nox_lock import _lockfile
 from nox_lock._agreement import find_seed
 from nox_lock._certainty import is_unread, may_be_wrong
-from nox_lock._compile import PipTools
+from nox_lock._compile import Order, PipTools
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError
+from nox_lock._indexes import read_index_settings
 from nox_lock._link_log import Offer, offers
 from nox_lock._pins import Pin
 from nox_lock._plan import plan
+from nox_lock._processes import Processes
 from nox_lock._resolution import Compiler, Wishes
-from nox_lock._uv import Answer, read_releases
+from nox_lock._toolchain import running_toolchain
+from nox_lock._uv import Answer, Uv, find_uv, read_releases
 from support.index import LocalIndex
 from support.project import clean_environment
 from support.wheels import build_wheel
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nox_lock._compile import Compiled, Order
+    from nox_lock._compile import Compiled
     from nox_lock._planned import Planned
     from support.project import Project
 
@@ -181,7 +186,7 @@ def test_what_has_to_be_built_and_may_not_be_taken_costs_nothing(
     # Here it is one that pip takes, with another file of that version beside it.
     place.write("app<3\n")
     assert pins(place.compile("auto")) == ["app==2.0", "dep==3.0"]
-    assert len(runs) == 4
+    assert len(runs) == 3
     assert place.compile("never") == place.compile("auto")
 
 
@@ -360,6 +365,48 @@ def test_a_uv_that_does_not_work(
     monkeypatch.setattr("nox_lock._resolution.find_uv", lambda: [str(fake)])
     assert place.compile("auto") == expected
     assert len(runs) == 2  # one for each
+
+
+def test_a_uv_that_takes_long(
+    place: Place, runs: list[Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does where it tries all there is without what has to be built: it tells hashes at once."""
+    if sys.platform == "win32":
+        pytest.skip("a script is no program on Windows")
+    place.index.publish_sdist("new", "1.0")
+    place.write("app\nnew\n")
+    uv = " ".join(map(shlex.quote, find_uv() or []))
+    slow = tmp_path / "bin" / "uv"
+    slow.parent.mkdir()
+    slow.write_text(
+        f'case "$*" in *--no-build*) sleep 60;; esac\nexec {uv} "$@"\n', encoding="utf-8"
+    )
+    monkeypatch.setattr("nox_lock._resolution.find_uv", lambda: ["/bin/sh", str(slow)])
+    place.index.clear_requests()
+    quick = place.compile("auto")
+    assert [run.planned.settings.generate_hashes for run in runs] == [False]
+    assert place.index.downloads("dep") <= 1
+    assert place.compile("never") == quick
+    assert pins(quick) == ["app==2.0", "dep==1.0", "new==1.0"]
+
+
+def test_hashes_are_told_of_what_cannot_be_built(place: Place) -> None:
+    """No file is fetched for them, and so nothing of it run."""
+    (place.index.folder / "new-1.0.tar.gz").write_bytes(b"no archive")
+    place.write("app\nnew\n")
+    files = [*place.index.folder.glob("app-2.0-*"), place.index.folder / "new-1.0.tar.gz"]
+    wanted = [Pin("app", "2.0", None, 1), Pin("new", "1.0", None, 1)]
+    place.index.clear_requests()
+    toolchain = running_toolchain()
+    assert toolchain
+    indexes = read_index_settings(place.environ)
+    resolver = PipTools(place.root, toolchain, place.environ, indexes, None, Processes())
+    told = Uv(find_uv() or [], resolver).tell_hashes(Order(place.plan()), wanted, place.root)
+    assert {pin.name: list(pin.hashes) for pin in told} == {
+        path.name.partition("-")[0]: [f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"]
+        for path in files
+    }
+    assert not place.index.downloads("app") + place.index.downloads("new")
 
 
 def test_a_lock_on_top_of_another(project: Project) -> None:
