@@ -51,11 +51,11 @@ class Quick:
     """The resolver with a quick first resolution before it.
 
     Attributes:
-        uv: the command that runs uv.
+        uv: the program.
         resolver: what confirms or corrects it.
     """
 
-    uv: Sequence[str]
+    uv: str
     resolver: PipTools
 
     def __call__(self, order: Order, workshop: Path) -> Compiled:

@@ -22,8 +22,8 @@ from nox_lock._processes import Processes
 from nox_lock._progress import RESOLVING, Progress, preparing
 from nox_lock._quick import Quick
 from nox_lock._target import running_target
+from nox_lock._tool_environment import find_uv
 from nox_lock._toolchain import find_toolchain
-from nox_lock._uv import find_uv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +82,7 @@ class Compiler:
         self._once = threading.RLock()
         self._cache: Cache | None = None
         self._indexes: IndexSettings | None = None
-        self._uv = find_uv()
+        self._uv = find_uv(environ)
         self._until: dict[str, float] = {}
         self._turns: dict[Target, threading.Lock] = {}
         self._refused: dict[Target, ToolchainError] = {}

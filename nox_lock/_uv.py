@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import shutil
 import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
-from importlib import util
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
-from nox_lock._indexes import module_command, pip_environment, uv_environment
+from nox_lock._indexes import pip_environment, uv_environment
 from nox_lock._mirror import lay_out
 
 if TYPE_CHECKING:
@@ -64,14 +61,6 @@ _RANGE = re.compile(r" +([\w.-]+)\S*")
 _TOLD = "DEBUG "
 _ASKED_FOR = re.compile(rf"{_TOLD}Adding \w+ dependency(?: for [^:]+)?: ([\w.-]+)(.*)")
 _PRE_RELEASE = re.compile(r"\d\.?(?:a|b|c|rc|dev)\d")
-
-
-def find_uv() -> list[str] | None:
-    """Return the command that runs uv: beside nox-lock, else on PATH; None where there is none."""
-    if util.find_spec("uv") is not None:
-        return module_command(sys.executable, "uv")
-    found = shutil.which("uv")
-    return [found] if found else None
 
 
 def reads_alike(order: Order) -> bool:
@@ -140,11 +129,11 @@ class Uv:
     """uv, asked in the place of a resolver: by its indexes, for its Python, in its folder.
 
     Attributes:
-        command: what runs uv.
+        program: uv itself.
         resolver: the one it is asked in the place of.
     """
 
-    command: Sequence[str]
+    program: str
     resolver: PipTools
 
     def find(self, question: Question, folder: Path, seconds: float = PATIENCE) -> Answer:
@@ -215,7 +204,7 @@ class Uv:
 
     def _run(self, arguments: Sequence[str], log: Path, seconds: float) -> tuple[int, str]:
         """Run uv; return how it ended, and what it says."""
-        command, folder = [*self.command, *arguments], self.resolver.root
+        command, folder = [self.program, *arguments], self.resolver.root
         with log.open("wb") as sink:
             code = self.resolver.processes.run(
                 command, self._environment(), sink, deadline=seconds, folder=folder

@@ -23,8 +23,9 @@ from nox_lock._pins import Pin
 from nox_lock._plan import plan
 from nox_lock._processes import Processes
 from nox_lock._resolution import Compiler, Wishes
+from nox_lock._tool_environment import find_uv
 from nox_lock._toolchain import running_toolchain
-from nox_lock._uv import Answer, Uv, find_uv, read_releases
+from nox_lock._uv import Answer, Uv, read_releases
 from support.index import LocalIndex
 from support.project import clean_environment
 from support.wheels import build_wheel
@@ -362,7 +363,7 @@ def test_a_uv_that_does_not_work(
     fake.parent.mkdir()
     fake.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     fake.chmod(0o755)
-    monkeypatch.setattr("nox_lock._resolution.find_uv", lambda: [str(fake)])
+    monkeypatch.setattr("nox_lock._resolution.find_uv", lambda _environ: str(fake))
     assert place.compile("auto") == expected
     assert len(runs) == 2  # one for each
 
@@ -375,13 +376,14 @@ def test_a_uv_that_takes_long(
         pytest.skip("a script is no program on Windows")
     place.index.publish_sdist("new", "1.0")
     place.write("app\nnew\n")
-    uv = " ".join(map(shlex.quote, find_uv() or []))
+    uv = shlex.quote(find_uv(place.environ) or "")
     slow = tmp_path / "bin" / "uv"
     slow.parent.mkdir()
     slow.write_text(
-        f'case "$*" in *--no-build*) sleep 60;; esac\nexec {uv} "$@"\n', encoding="utf-8"
+        f'#!/bin/sh\ncase "$*" in *--no-build*) sleep 60;; esac\nexec {uv} "$@"\n', encoding="utf-8"
     )
-    monkeypatch.setattr("nox_lock._resolution.find_uv", lambda: ["/bin/sh", str(slow)])
+    slow.chmod(0o755)
+    monkeypatch.setattr("nox_lock._resolution.find_uv", lambda _environ: str(slow))
     place.index.clear_requests()
     quick = place.compile("auto")
     assert [run.planned.settings.generate_hashes for run in runs] == [False]
@@ -401,7 +403,9 @@ def test_hashes_are_told_of_what_cannot_be_built(place: Place) -> None:
     assert toolchain
     indexes = read_index_settings(place.environ)
     resolver = PipTools(place.root, toolchain, place.environ, indexes, None, Processes())
-    told = Uv(find_uv() or [], resolver).tell_hashes(Order(place.plan()), wanted, place.root)
+    told = Uv(find_uv(place.environ) or "", resolver).tell_hashes(
+        Order(place.plan()), wanted, place.root
+    )
     assert {pin.name: list(pin.hashes) for pin in told} == {
         path.name.partition("-")[0]: [f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"]
         for path in files
