@@ -17,10 +17,10 @@ from nox_lock._cache import Cache, open_cache, unusable
 from nox_lock._compile import Order, PipTools
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._failures import keep_failure
+from nox_lock._hashing import QuickHashing
 from nox_lock._indexes import read_index_settings, refuse_broken
 from nox_lock._processes import Processes
 from nox_lock._progress import RESOLVING, Progress, preparing
-from nox_lock._quick import Quick
 from nox_lock._target import running_target
 from nox_lock._tool_environment import find_uv
 from nox_lock._toolchain import find_toolchain
@@ -238,7 +238,7 @@ class Compiler:
             note=functools.partial(self.progress.note, path),
             detail=self.detail,
         )
-        return Quick(self._uv, resolver) if self._uv else resolver
+        return QuickHashing(self._uv, resolver) if self._uv else resolver
 
     def _read_indexes(self) -> IndexSettings:
         with self._once:

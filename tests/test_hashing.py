@@ -1,10 +1,9 @@
-"""A quick first resolution by uv changes how long a compile takes, and nothing else."""
+"""That uv tells hashes changes how long a compile takes, and nothing else."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import shlex
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ import pytest
 
 from nox_lock import _lockfile
 from nox_lock._agreement import find_seed
-from nox_lock._certainty import is_unread, may_be_wrong
 from nox_lock._compile import Order, PipTools
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError
@@ -25,7 +23,7 @@ from nox_lock._processes import Processes
 from nox_lock._resolution import Compiler, Wishes
 from nox_lock._tool_environment import find_uv
 from nox_lock._toolchain import running_toolchain
-from nox_lock._uv import Answer, Uv, read_releases
+from nox_lock._uv import Uv
 from support.index import LocalIndex
 from support.project import clean_environment
 from support.wheels import build_wheel
@@ -128,7 +126,7 @@ def test_files_of_other_platforms_are_not_downloaded(place: Place) -> None:
 
 
 def test_an_index_without_hashes(place: Place, tmp_path: Path) -> None:
-    """uv knows the hash of the file that it fetched, pip-compile those of all files."""
+    """uv knows none, pip-compile those of all files."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     other_file(place.index, "lib", "2.0")
@@ -151,13 +149,6 @@ def test_a_version_on_two_indexes(place: Place, tmp_path: Path) -> None:
     assert {len(pin.hashes) for pin in _lockfile.parse(body).pins if pin.name == "lib"} == {2}
 
 
-def test_what_has_to_be_built_is_left_to_pip(place: Place) -> None:
-    """uv builds nothing: of what has no wheel it knows nothing, and would take an older one."""
-    place.index.publish_sdist("lib", "3.0", requires=["dep"])
-    place.write("app\nlib\n")
-    assert pins(place.agree())[-1] == "lib==3.0"
-
-
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Order]:
     """Return a list of all that pip-tools is told to do from now on."""
@@ -172,23 +163,50 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Order]:
     return runs
 
 
-def test_what_has_to_be_built_and_may_not_be_taken_costs_nothing(
-    place: Place, runs: list[Order]
-) -> None:
-    """uv does not take it either where it finds it built: no pin is looked for anew."""
-    place.index.publish_sdist("lib", "3.0")
-    place.index.publish_sdist("dep", "3.0")
-    place.index.publish("app", "3.0", requires=["lib<3"])
-    other = place.index.publish("dep", "3.0")
-    other.rename(other.with_name(other.name.replace("py3-none-any", "cp311-cp311-win_arm64")))
+def test_what_has_to_be_built(place: Place, runs: list[Order]) -> None:
+    """Only pip-tools builds it; uv tells of its files, too."""
+    place.index.publish_sdist("lib", "3.0", requires=["new"])
+    place.index.publish_sdist("new", "1.0")
     place.write("app\nlib\n")
-    assert pins(place.compile("auto")) == ["app==3.0", "lib==2.0"]
-    assert len(runs) == 1
-    # Here it is one that pip takes, with another file of that version beside it.
-    place.write("app<3\n")
-    assert pins(place.compile("auto")) == ["app==2.0", "dep==3.0"]
-    assert len(runs) == 3
-    assert place.compile("never") == place.compile("auto")
+    quick = place.compile("auto")
+    assert [run.planned.settings.generate_hashes for run in runs] == [False]
+    assert quick == place.compile("never")
+    assert pins(quick) == ["app==2.0", "dep==1.0", "lib==3.0", "new==1.0"]
+
+
+@pytest.mark.parametrize("inputs", ["a\nb\n", "b\na\n", "ab\n", "ba\n", "ab\na\n"])
+def test_which_of_two_is_the_newest(place: Place, inputs: str) -> None:
+    """Where each keeps the other back, pip has its order."""
+    for name, other in ("ab", "ba"):
+        place.index.publish(name, "1.0")
+        place.index.publish(name, "2.0", requires=[f"{other}<2"])
+        place.index.publish(name + other, "1.0", requires=[name, other])
+    place.write(inputs)
+    assert sorted(pin[-3:] for pin in pins(place.agree()) if len(pin) == len("a==1.0")) == [
+        "1.0",
+        "2.0",
+    ]
+
+
+def test_what_no_index_has_a_hash_of(place: Place, runs: list[Order]) -> None:
+    """What is named by a URL pip-tools fetches to hash it, and only that."""
+    wheel = next(place.index.folder.glob("lib-1.0-*"))
+    url = f"{place.index.url.removesuffix('simple/')}packages/{wheel.name}"
+    place.index.publish("app", "3.0", requires=[f"lib @ {url}"])
+    other_file(place.index, "dep", "1.0")
+    place.write("app\ndep\n")
+    place.index.clear_requests()
+    quick = place.compile("auto")
+    assert [run.planned.settings.generate_hashes for run in runs] == [False, True]
+    assert not any("win_arm64" in request.path for request in place.index.requests())
+    assert quick == place.compile("never")
+    assert any("win_arm64" in request.path for request in place.index.requests())
+    assert f"lib @ {url}" in quick
+    # An input that names one is compiled as ever.
+    runs.clear()
+    place.write(f"lib @ {url}\napp<2\n")
+    place.compile("auto")
+    assert [run.planned.settings.generate_hashes for run in runs] == [True]
 
 
 @pytest.mark.parametrize(
@@ -233,61 +251,25 @@ def test_a_pin_that_an_input_forces_moves_alone(place: Place) -> None:
 
 @pytest.mark.parametrize("allowed", ["true", "false"])
 def test_what_counts_as_unsafe(allowed: str, place: Place, runs: list[Order]) -> None:
-    """What uv pins and pip-tools leaves out is no disagreement."""
+    """Of what pip-tools leaves out it tells otherwise with hashes and without."""
     place.index.publish("app", "3.0", requires=["setuptools"])
     place.index.publish("setuptools", "80.0")
     place.write("app\n", f"allow-unsafe = {allowed}\n")
-    assert ("setuptools==80.0" in pins(place.compile("auto"))) is (allowed == "true")
-    assert len(runs) == 1
+    quick = place.compile("auto")
+    assert len(runs) == (1 if allowed == "true" else 2)
+    assert ("setuptools==80.0" in pins(quick)) is (allowed == "true")
+    assert quick == place.compile("never")
 
 
-def test_an_older_release_whose_dependency_need_not_be_built(place: Place) -> None:
-    """uv would fall back to it without a word, for it builds nothing."""
-    place.index.publish_sdist("new", "1.0")
-    place.index.publish("app", "3.0", requires=["new"])
-    place.write("app\nlib\n")
-    assert pins(place.agree()) == ["app==3.0", "lib==2.0", "new==1.0"]
-    place.index.publish("lib", "3.0", requires=["dep>=2"])
-    place.index.publish_sdist("dep", "2.0")
-    place.write("lib\n")
-    assert pins(place.agree()) == ["dep==2.0", "lib==3.0"]
-
-
-def test_a_newer_release_that_asks_for_a_pre_release(place: Place) -> None:
-    """pip takes it: it is asked for. uv only where the inputs ask for it."""
-    place.index.publish("app", "3.0", requires=["lib>=3.0rc1"])
-    place.index.publish("lib", "3.0rc1")
-    place.write("app\n")
-    assert pins(place.agree()) == ["app==3.0", "lib==3.0rc1"]
-    place.index.publish("app", "4.0", requires=["dep>=2.0rc1"])
-    place.index.publish("dep", "2.0rc1")
-    place.index.publish("dep", "2.0rc2")
-    place.index.publish_sdist("dep", "2.0rc3")
-    assert pins(place.agree()) == ["app==4.0", "dep==2.0rc3"]
-
-
-def test_a_pre_release_that_a_release_may_have(place: Place) -> None:
+@pytest.mark.parametrize("line", ["", "--pre\n"])
+def test_pre_releases(place: Place, line: str) -> None:
+    """pip takes one where anything asks for one."""
     place.index.publish("app", "3.0", requires=["lib>=1.0b1"])
     place.index.publish("lib", "3.0rc1")
-    place.write("app\n")
-    assert pins(place.agree()) == ["app==3.0", "lib==3.0rc1"]
-    # Nor is it told of a newer one that only something to be built keeps it from.
-    place.index.publish_sdist("new", "1.0")
-    place.index.publish("lib", "4.0rc1", requires=["new"])
-    place.write("--pre\nlib\n")
-    assert pins(place.agree()) == ["lib==4.0rc1", "new==1.0"]
-
-
-def test_a_pre_release_that_asks_for_what_has_to_be_built(place: Place, runs: list[Order]) -> None:
-    """What it asks for itself only pip-tools learns."""
-    place.index.publish("lib", "3.0rc1")
-    place.index.publish_sdist("new", "1.0", requires=["dep"])
-    place.index.publish("app", "3.0", requires=["lib"])
-    place.write("app\nnew\n")
-    assert pins(place.compile("auto")) == ["app==3.0", "dep==1.0", "lib==2.0", "new==1.0"]
-    assert len(runs) == 1
-    place.index.publish_sdist("new", "2.0", requires=["lib>=1.0b1"])
-    assert pins(place.agree()) == ["app==3.0", "lib==3.0rc1", "new==2.0"]
+    place.index.publish("dep", "2.0rc1")
+    place.write(f"{line}app\ndep\n")
+    newest = "dep==2.0rc1" if line else "dep==1.0"
+    assert pins(place.agree()) == ["app==3.0", newest, "lib==3.0rc1"]
 
 
 def test_what_has_to_be_built_lies_in_a_folder(place: Place) -> None:
@@ -301,16 +283,6 @@ def test_what_has_to_be_built_lies_in_a_folder(place: Place) -> None:
         made.rename(folder / made.name)
     place.write("--find-links ./files\napp\nlib\n")
     assert pins(place.agree()) == ["app==3.0", "lib==3.0", "new==1.0"]
-
-
-def test_an_older_release_that_others_hold_back(place: Place, runs: list[Order]) -> None:
-    """uv tells what speaks against the newer one: no pin is looked for anew."""
-    place.index.publish("app", "3.0", requires=["dep<3"])
-    place.index.publish("dep", "2.0")
-    place.index.publish("dep", "3.0", requires=["lib"])
-    place.write("app\n")
-    assert pins(place.compile("auto")) == ["app==3.0", "dep==2.0"]
-    assert len(runs) == 1
 
 
 def test_constraints_hold(place: Place) -> None:
@@ -365,31 +337,9 @@ def test_a_uv_that_does_not_work(
     fake.chmod(0o755)
     monkeypatch.setattr("nox_lock._resolution.find_uv", lambda _environ: str(fake))
     assert place.compile("auto") == expected
-    assert len(runs) == 2  # one for each
-
-
-def test_a_uv_that_takes_long(
-    place: Place, runs: list[Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It does where it tries all there is without what has to be built: it tells hashes at once."""
-    if sys.platform == "win32":
-        pytest.skip("a script is no program on Windows")
-    place.index.publish_sdist("new", "1.0")
-    place.write("app\nnew\n")
-    uv = shlex.quote(find_uv(place.environ) or "")
-    slow = tmp_path / "bin" / "uv"
-    slow.parent.mkdir()
-    slow.write_text(
-        f'#!/bin/sh\ncase "$*" in *--no-build*) sleep 60;; esac\nexec {uv} "$@"\n', encoding="utf-8"
-    )
-    slow.chmod(0o755)
-    monkeypatch.setattr("nox_lock._resolution.find_uv", lambda _environ: str(slow))
-    place.index.clear_requests()
-    quick = place.compile("auto")
-    assert [run.planned.settings.generate_hashes for run in runs] == [False]
-    assert place.index.downloads("dep") <= 1
-    assert place.compile("never") == quick
-    assert pins(quick) == ["app==2.0", "dep==1.0", "new==1.0"]
+    # pip-tools has to hash, from the pins that it found.
+    hashing = [run.planned.settings.generate_hashes for run in runs]
+    assert hashing == [True, False, True]
 
 
 def test_hashes_are_told_of_what_cannot_be_built(place: Place) -> None:
@@ -475,56 +425,3 @@ def test_the_files_that_pip_was_offered() -> None:
         Offer("lib-x", "1.0", "lib-x-1.0.tar.gz", page),
         Offer("lib-x", "1.0+cpu", "lib_x-1.0+cpu-py3-none-win32.whl", page, fits=False),
     }
-
-
-def test_what_uv_says_of_pre_releases() -> None:
-    """Its ranges end in such, too: to be asked for one is then more than to be asked for none."""
-    told = """\
-DEBUG Solving with target Python version: >=3.11.7
-DEBUG Adding direct dependency: App[x]>=2.0
-DEBUG Searching for a compatible version of app[x] (>=2.0)
-DEBUG Adding transitive dependency for app[x]==3.0: a>=1.4, <2.dev0
-DEBUG Adding transitive dependency for app[x]==3.0: lib_b>=1.0b1
-DEBUG Adding transitive dependency for app[x]==3.0: lib_b{python_full_version >= '3.1'}>=1.0
-DEBUG Adding transitive dependency for app[x]==3.0: lib.c{python_full_version >= '3.1'}<2
-DEBUG Adding transitive dependency for app[x]==3.0: d<1.5rc1 | >=1.5rc1+
-DEBUG Adding transitive dependency for app{python_full_version >= '3.1'}==3.0: e*
-DEBUG Selecting: e==1.0rc1 [compatible] (e-1.0rc1-py3-none-any.whl)
-"""
-    assert read_releases(told) == {"app", "lib-c", "e"}
-    assert not read_releases("")
-
-
-def test_what_uv_says_of_what_it_did_not_build() -> None:
-    wrapped = """\
-error: No solution found when resolving dependencies
-  cause: Because Lib-X[s3]==1.1 has no usable wheels and lib-x>=1.2,<=2.0 has no usable wheels, and
-         because only lib-x<3 is available and all versions of lib-x{sys_platform == 'linux'} have
-         no usable wheels, we can conclude that your requirements are unsatisfiable.
-         And because all of:
-             lib-x[s3]>=1.2.0,<=1.2.19
-             lib-x[s3]==2.0.5
-          have no usable wheels and nothing else is left, they are.
-
-hint: Wheels are required for `lib-x` because building from source is disabled for all packages (i.e., with `--no-build`)
-"""  # noqa: E501  (as it is said)
-    said = wrapped.replace("have\n         no", "have no")
-    answer = Answer([], said)
-    assert answer.to_build == {"lib-x"}
-    pin = Pin("lib-x", "2.1", None, 1)
-    assert not may_be_wrong(answer, [pin])
-    assert may_be_wrong(answer, [])
-    assert may_be_wrong(Answer([], wrapped), [pin])
-    assert may_be_wrong(Answer([pin]), [pin])
-    assert may_be_wrong(Answer([], f"{said}cause: lib-x has invalid metadata"), [pin])
-    offline = f"{said}hint: Packages were unavailable because the network was disabled."
-    assert may_be_wrong(Answer([], offline), [pin])
-    assert is_unread(Answer([], offline))
-    # Only that there is no solution speaks against a release; a failure says nothing.
-    assert may_be_wrong(Answer([], "error: Request failed after 3 retries"), [pin])
-    assert may_be_wrong(Answer([], "it ended with 2"), [pin])
-    assert may_be_wrong(Answer([]), [pin])
-    lost = "No solution found when resolving: Because lib-y was not found in the registry"
-    assert may_be_wrong(Answer([], lost), [pin])
-    # However long it is, it is read at once.
-    assert not Answer([], "cause: all of\n" + "   lib-x>=1.0,<=2.0\n" * 5000).to_build
