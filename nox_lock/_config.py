@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ON_STALE = ("auto", "lock", "error")
-# Whether a compile may start from what uv finds: where it is there, or never.
+# Whether uv may tell the hashes: where it is there, or never.
 SEEDS = ("auto", "never")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
@@ -48,7 +48,7 @@ class LockConfig(NamedTuple):
         groups: dependency groups (PEP 735) of `pyproject.toml` to lock, too.
         constraints: names of the locks it must agree with.
         settings: how it is compiled.
-        seed: whether a quick first resolution may come before, one of `SEEDS`.
+        seed: whether uv may tell the hashes, one of `SEEDS`.
         compile_timeout: seconds that its compile may take in all.
     """
 

@@ -53,7 +53,7 @@ class QuickHashing:
         compiled = self.resolver(_without_hashes(order), _folder(workshop, "pins"))
         asked = {canonicalize_name(Requirement(each).name) for each in order.upgrade_packages}
         # Of what is asked to move, the files are to be those of now, too.
-        kept = [pin for pin in own.values() if pin.name not in asked]
+        kept = [pin for pin in own.values() if pin.hashes and pin.name not in asked]
         pins = self._add_hashes(order, compiled, kept, _folder(workshop, "told"))
         lock = _lockfile.parse(compiled.body)
         if len(pins) == len(lock.pins) and all(pin.hashes for pin in pins) and not lock.unsafe:
@@ -134,7 +134,8 @@ def is_worth_it(order: Order, own: Mapping[str | None, Pin]) -> bool:
     # What a file at a URL says of indexes is not known here.
     if local or inputs.remote or any(entry.editable or entry.url for entry in inputs.entries):
         return False
-    return bool(order.upgrade_packages or inputs.dynamic) or any(_unmet(order, own))
+    moves = bool(order.upgrade_packages or inputs.dynamic) or any(_unmet(order, own))
+    return moves or not all(pin.hashes for pin in own.values())
 
 
 def _unmet(order: Order, own: Mapping[str | None, Pin]) -> Iterator[str]:

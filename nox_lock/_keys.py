@@ -66,8 +66,8 @@ LOCK_KEYS: tuple[Key, ...] = (
         "seed",
         'seed = "auto"',
         (
-            "start from what [uv finds](../seeds.md), where uv is there; pip-tools confirms or "
-            'corrects it. `"never"` does not'
+            "have [uv tell the hashes](../seeds.md), where it is there; what is pinned pip-tools "
+            'finds. `"never"`: pip-tools computes them'
         ),
         '`"auto"`',
     ),

@@ -1,8 +1,8 @@
 """The files that indexes offer, by pip's private log (``PIP_LOG``).
 
 pip notes every file of every page it reads, and pip-tools has it read each page once more to hash.
-That is nearly all of the log, and where projects have many releases a third of a compile's time. So
-a compile keeps the files apart, and writes them down once, at its end.
+That is nearly all of the log, and where projects have many releases a third of a compile's time: so
+a compile writes them down by themselves.
 """
 
 from __future__ import annotations
@@ -23,33 +23,34 @@ import atexit, logging, re
 
 class Files:
     def __init__(self, note):
-        self.note, self.kept, self.pages, self.page = note, {}, set(), ""
+        self.note, self.pages, self.page = note, set(), ""
+        self.kept = open(LINKS, "w", encoding="utf-8", errors="replace")
+        atexit.register(self.kept.close)
 
     def __call__(self, message, *args, **more):
         if self.is_for_the_log(message, args):
             self.note(message, *args, **more)
 
     def is_for_the_log(self, message, args):
-        is_found = message.startswith("Found link")
-        if not is_found and not message.startswith("Skipping link"):
+        if message.startswith("Found link"):
+            link, told = args
+            shown = self.show(link), told
+        elif message.startswith("Skipping link"):
+            told, link = args
+            shown = told, self.show(link)
+        else:
             if message.startswith("Fetching project page"):
                 self.page = str(args[0])
             return True
-        # To hash, pip-tools has each page read once more, and takes all for this platform's.
-        if is_found or not str(args[0]).startswith("wrong project name"):
-            link = args[not is_found]
-            key = getattr(link, "url", link), self.page
-            self.kept.setdefault(key, (message, args))
+        self.kept.write(f"  {message % shown}\\n")
         is_first = self.page not in self.pages
         self.pages.add(self.page)
         return is_first
 
-    def write(self):
-        with open(LINKS, "w", encoding="utf-8", errors="replace") as file:
-            for (_, page), (message, args) in self.kept.items():
-                shown = (f"{a.url} (from {page})" if hasattr(a, "url") else a for a in args)
-                line = "  " + message % tuple(shown) + "\\n"
-                file.write(re.sub("//[^/@ ]*@", "//", line))
+    def show(self, link):
+        url = link.url if hasattr(link, "url") else str(link)
+        url = re.sub("//[^/@ ]*@", "//", url) if "@" in url else url
+        return f"{url} (from {self.page})"
 
 def make_record(name, level, path, line, message, args, *rest, **more):
     if name == "pip._internal.index.package_finder":
@@ -57,7 +58,6 @@ def make_record(name, level, path, line, message, args, *rest, **more):
         logger = logging.getLogger(name)
         logger.debug = Files(logger.debug)
         logger.debug.is_for_the_log(message, args)
-        atexit.register(logger.debug.write)
     return plain(name, level, path, line, message, args, *rest, **more)
 
 plain = logging.getLogRecordFactory()
@@ -94,9 +94,10 @@ def keep_apart(path: Path) -> str:
 def offers(log: str) -> set[Offer]:
     """Return the files that pip found and can take, for whatever platform they are.
 
-    `log` is what was kept apart, or pip's log if nothing was.
+    `log` is what was kept apart, or pip's log if nothing was. What it says of a file first counts:
+    to hash, pip-tools has each page read once more, and takes all for this platform's.
     """
-    found = set()
+    found: dict[tuple[str, str], Offer] = {}
     for line in log.splitlines():
         head, is_link, tail = line.partition(" (from ")
         if not is_link or not any(sign in head for sign in _OFFERED):
@@ -110,5 +111,6 @@ def offers(log: str) -> set[Offer]:
         version = told or rest.partition("-")[0]
         is_local = url.startswith("file:")
         page = url.rpartition("/")[0] if is_local else tail.partition(")")[0]
-        found.add(Offer(name, version, file, page, _OFFERED[0] in head))
-    return {each._replace(project=canonicalize_name(each.project)) for each in found}
+        offer = Offer(canonicalize_name(name), version, file, page, _OFFERED[0] in head)
+        found.setdefault((file, page), offer)
+    return set(found.values())

@@ -234,6 +234,13 @@ def test_upgrades(place: Place, wishes: Wishes) -> None:
     assert moved[-1] == ("lib==2.0" if "lib<3" in wishes.upgrade_packages else "lib==3.0")
 
 
+def test_a_lock_that_gets_hashes(place: Place, runs: list[Order]) -> None:
+    place.write("app\nlib\n", lock="app==1.0\ndep==1.0\nlib==1.0")
+    assert pins(place.compile("auto")) == ["app==1.0", "dep==1.0", "lib==1.0"]
+    assert [run.planned.settings.generate_hashes for run in runs] == [False]
+    assert place.compile("auto") == place.compile("never")
+
+
 def test_what_is_added_moves_nothing(place: Place) -> None:
     place.write("app<2\n")
     lock = place.compile("never")

