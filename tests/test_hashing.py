@@ -298,12 +298,19 @@ def test_constraints_hold(place: Place) -> None:
     assert pins(place.agree()) == ["app==2.0", "dep==1.0", "lib==1.0"]
 
 
-def test_what_the_user_tells_uv_is_not_heard(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_user_tells_uv_is_not_heard(
+    place: Place, runs: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.index.publish("lib", "3.0rc1")
     place.write("lib\n", '\n[tool.uv]\nprerelease = "allow"\nexclude-newer = "2001-01-01"\n')
     monkeypatch.setitem(place.environ, "UV_PRERELEASE", "allow")
     monkeypatch.setitem(place.environ, "UV_INDEX_URL", "http://127.0.0.1:1/simple")
+    settings = place.root.parent / "home" / ".config" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('index-url = "http://127.0.0.1:1/simple"\n', encoding="utf-8")
     assert pins(place.agree()) == ["lib==2.0"]
+    # It told the hashes.
+    assert [run.planned.settings.generate_hashes for run in runs] == [False, True]
 
 
 def test_a_conflict_is_told_as_ever(place: Place) -> None:
