@@ -56,16 +56,21 @@ def write_wheels(folder: Path, count: int) -> None:
         build_wheel(folder, name, "1.0")
 
 
-def write_web(folder: Path) -> None:
-    """Write `PINS` projects, all reached from the first `WANTED`, each with `FILES` files."""
+def write_web(folder: Path, releases: int = 0) -> None:
+    """Write `PINS` projects, all reached from the first `WANTED`, each with `FILES` files.
+
+    And with so many older releases, which are looked at and never taken.
+    """
     every = names(PINS)
     for number, name in enumerate(every):
         below = [every[each] for each in range(WANTED, PINS) if each % WANTED == number]
-        for build in reversed(range(FILES)):  # builds of one version: as many hashes
+        for build in range(FILES):  # builds of one version: as many hashes
             modules = {"module.py": f"BUILD = {build}\n"}
             wheel = build_wheel(folder, name, "1.0", requires=below, modules=modules)
-            if build:
-                wheel.rename(wheel.with_name(wheel.name.replace("-py3-", f"-{build}-py3-")))
+            wheel = wheel.rename(wheel.with_name(wheel.name.replace("-py3-", f"-{build}-py3-")))
+            for release in range(releases if build == 0 else 0):
+                older = wheel.with_name(wheel.name.replace("-1.0-", f"-0.{release}-"))
+                older.hardlink_to(wheel)
 
 
 def write_input(path: Path, wanted: Iterable[str], wheels: str) -> None:

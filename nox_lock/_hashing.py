@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 
 from nox_lock import _lockfile
 from nox_lock._agreement import make_seed
@@ -113,7 +113,11 @@ def is_sure(pin: Pin, offers: Iterable[Offer]) -> bool:
     uv knows the hashes that an index tells; of an index that tells none none, and of a file on two
     indexes one.
     """
-    files = [each for each in offers if each.version == pin.version]
+    offers = list(offers)
+    version = canonicalize_version(pin.version or "")
+    spellings = {each.version for each in offers}
+    spellings = {each for each in spellings if canonicalize_version(each) == version}
+    files = [each for each in offers if each.version in spellings]
     told = all(value.startswith("sha256:") for value in pin.hashes)
     return told and len(files) == len(pin.hashes)
 

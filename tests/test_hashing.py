@@ -188,6 +188,17 @@ def test_which_of_two_is_the_newest(place: Place, inputs: str) -> None:
     ]
 
 
+def test_a_version_that_files_spell_in_another_way(place: Place, runs: list[Order]) -> None:
+    place.index.publish("calendar", "2024.07.04")
+    sdist = place.index.publish_sdist("calendar", "2024.7.4")
+    sdist.rename(sdist.with_name("calendar-2024.07.4.0.tar.gz"))
+    place.write("calendar\n")
+    body = place.agree()
+    assert pins(body) == ["calendar==2024.7.4"]
+    assert body.count("--hash=") == 2
+    assert [run.planned.settings.generate_hashes for run in runs] == [False, True]
+
+
 def test_what_no_index_has_a_hash_of(place: Place, runs: list[Order]) -> None:
     """What is named by a URL pip-tools fetches to hash it, and only that."""
     wheel = next(place.index.folder.glob("lib-1.0-*"))
