@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Contender
 from benchmarks.projects import PINS, SESSIONS, WANTED, names, write_input, write_web
 from benchmarks.row import Row
-from benchmarks.setting import in_order, remover
+from benchmarks.setting import in_order, remover, two_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,27 +65,22 @@ def _contenders(
     commands = [
         [*setting.pip_compile(), f"--output-file={stem}.txt", f"{stem}.in"] for stem in floor
     ]
-    clear = remover(setting.home, *(place / f"{stem}.txt" for stem in stems))
-    environ = setting.environ({"PIP_CONFIG_FILE": os.devnull}, uv=False)
-    ours = setting.nox("-s", "lock")
+    make = functools.partial(
+        Contender,
+        place=place,
+        environ=setting.environ({"PIP_CONFIG_FILE": os.devnull}, uv=False),
+        before=remover(setting.home, *(place / f"{stem}.txt" for stem in stems)),
+        at_most=_FEW,
+    )
+    both = make(tool="pip-compile, two at a time", command=two_at_a_time(commands))
     return [
-        Contender(
-            tool=f"pip-compile, {len(floor)} in turn",
-            command=in_order(commands),
-            place=place,
-            environ=environ,
-            before=clear,
-            at_most=_FEW,
-        ),
-        Contender(
+        make(tool=f"pip-compile, {len(floor)} in turn", command=in_order(commands)),
+        make(
             tool=f"nox-lock, all {len(stems)}",
-            command=ours,
-            place=place,
-            environ=environ,
-            before=clear,
-            at_most=_FEW,
+            command=setting.nox("-s", "lock"),
             budget=budget,
         ),
+        *([both] if floor == stems else []),  # what the cores give
     ]
 
 

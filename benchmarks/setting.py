@@ -28,6 +28,12 @@ for command in json.loads(sys.argv[1]):
     if code := subprocess.run(command).returncode:
         sys.exit(code)
 """
+_TWO_AT_A_TIME = """
+import json, subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(2) as pool:
+    sys.exit(max(pool.map(subprocess.call, json.loads(sys.argv[1]))))
+"""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,12 @@ def in_order(commands: Sequence[Sequence[str]]) -> list[str]:
     if len(commands) == 1:
         return list(commands[0])
     return [sys.executable, "-S", "-c", _IN_ORDER, json.dumps([list(each) for each in commands])]
+
+
+def two_at_a_time(commands: Sequence[Sequence[str]]) -> list[str]:
+    """Return one command that runs these, two at any time, to their end."""
+    command = [sys.executable, "-S", "-c", _TWO_AT_A_TIME]
+    return [*command, json.dumps([list(each) for each in commands])]
 
 
 def remover(*paths: Path) -> Callable[[], None]:
