@@ -23,7 +23,7 @@ from nox_lock._versions import (
     read_specifier,
     read_versions,
 )
-from nox_lock._wording import without_folders
+from nox_lock._wording import quoted, without_folders
 
 if TYPE_CHECKING:
     from nox_lock._entries import Entry
@@ -56,6 +56,7 @@ _TOML = re.compile(r"TOMLDecodeError: (.*)")
 _EXCEPTION = re.compile(r"^(?:\w+\.)+\w+: ")
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
+_EGG = re.compile(r"\begg=([\w.-]+)(?![\w.-])(?!\[[^\]]*\](?:&|$))[^&]+")
 _MISMATCH = re.compile(r"HashMismatch: .*\n\s+(\S+) from ")
 _FORMAT = (
     "What a requirements file may hold: "
@@ -84,6 +85,7 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
         or _unmet(output, log, inputs)
         or _other_file(output, inputs)
         or _broken_toml(output, inputs)
+        or _egg(output, inputs)
         or _syntax(output, inputs)
         or _build(output, inputs)
         or _tool(output)
@@ -248,6 +250,18 @@ def _syntax(output: str, inputs: Inputs) -> CompileError | None:
     if file is None and (entry := find_entry(project_of(said.partition(": ")[2]), inputs)):
         file, line = entry.where
     return CompileError(said, kind="syntax", file=file, line=line, hint=_FORMAT)
+
+
+def _egg(output: str, inputs: Inputs) -> CompileError | None:
+    """Tell of a URL that gives its project more than a name, which pip 25 and later refuse."""
+    if "InvalidEggFragment" not in _last_line(output):
+        return None
+    found = ((each, _EGG.search(each.url or "")) for each in inputs.entries)
+    entry, egg = next(((each, egg) for each, egg in found if egg), (None, None))
+    said = quoted(egg[0]) if egg else "an egg fragment"
+    hint = f"Leave the name alone: #egg={egg[1]}" if egg else _FORMAT
+    told = f"{said} of a URL is more than a project's name"
+    return _placed(told, "syntax", None, entry, hint)
 
 
 def _build(output: str, inputs: Inputs) -> CompileError | None:

@@ -83,6 +83,15 @@ def config(text: str) -> dict[str, str | None]:
 
 CASES = [
     Case(
+        "a version in the name that a URL gives its project",
+        (
+            "requirements.in:2: 'egg=app==1.0' of a URL is more than a project's name",
+            "Leave the name alone: #egg=app",
+        ),
+        inputs("dep\ngit+https://index.example/app.git@v1.0#egg=app==1.0\n"),
+        compiles=True,
+    ),
+    Case(
         "no inputs found",
         ("no inputs found", "requirements.in", "[tool.nox-lock.locks.NAME]"),
         {"requirements.in": None, "requirements.txt": None},
