@@ -5,7 +5,6 @@ With an old lock, pip-tools tries its pins first and tells of those that fell: t
 
 from __future__ import annotations
 
-import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from packaging.utils import canonicalize_name
 from nox_lock._conflicts import tell_conflict
 from nox_lock._errors import CompileError
 from nox_lock._index_log import index_failure, mask
-from nox_lock._origins import find_entry, find_origin, project_of
+from nox_lock._origins import find_cause, find_entry, placed, project_of
+from nox_lock._sources import source_failure
 from nox_lock._versions import (
     allowed,
     find_versions,
@@ -23,10 +23,9 @@ from nox_lock._versions import (
     read_specifier,
     read_versions,
 )
-from nox_lock._wording import quoted, without_folders
+from nox_lock._wording import last_line, without_class, without_folders
 
 if TYPE_CHECKING:
-    from nox_lock._entries import Entry
     from nox_lock._inputs import Inputs
 
 KINDS = (
@@ -50,23 +49,14 @@ _OTHER_PYTHON = re.compile(r"require a different python version: (.*)$", re.MULT
 _WRONG_PYTHON = re.compile(
     r"Package '(\S+)' requires a different Python: (\S+) not in '([^']*)'", re.MULTILINE
 )
-_LOOKED_AT = re.compile(r"\b(?:Collecting|Processing|Obtaining) \S.*$", re.MULTILINE)
-_LOOKED = re.compile(r"(?:Obtaining|Processing) .*? \(from -r (\S+) \(line (\d+)\)\)")
-_TOML = re.compile(r"TOMLDecodeError: (.*)")
-_EXCEPTION = re.compile(r"^(?:\w+\.)+\w+: ")
 _SYNTAX = re.compile(r"Invalid requirement: .*|RequirementsFileParseError: .*")
 _SYNTAX_PLACE = re.compile(r"\(from line (\d+) of (.+?)\)")
-_EGG = re.compile(r"\begg=([\w.-]+)(?![\w.-])(?!\[[^\]]*\](?:&|$))[^&]+")
 _MISMATCH = re.compile(r"HashMismatch: .*\n\s+(\S+) from ")
 _FORMAT = (
     "What a requirements file may hold: "
     "https://pip.pypa.io/en/stable/reference/requirements-file-format/"
 )
 _NOWHERE = (None, None)
-_BUILD = re.compile(
-    r"Failed to build '?([\w.-]+)|metadata-generation-failed|subprocess-exited-with-error"
-    r"|BackendUnavailable|Backend '.*' is not available|BuildBackendException"
-)
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 _TOOL = re.compile(
     r"^(?:ModuleNotFoundError|ImportError|AttributeError|TypeError|(?:\S+: )?No module named).*$",
@@ -84,16 +74,14 @@ def diagnose(output: str, log: str, inputs: Inputs) -> CompileError:
         or _conflict(output, log, inputs)
         or _unmet(output, log, inputs)
         or _other_file(output, inputs)
-        or _broken_toml(output, inputs)
-        or _egg(output, inputs)
         or _syntax(output, inputs)
-        or _build(output, inputs)
+        or source_failure(output, inputs)
         or _tool(output)
     )
     if found:
         return found
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    said = _EXCEPTION.sub("", lines[-1]) if lines else "(it said nothing)"
+    said = without_class(lines[-1]) if lines else "(it said nothing)"
     file, line = _place(said, inputs)
     said = without_folders(said)
     return CompileError(f"pip-tools failed: {said}", kind="other", file=file, line=line)
@@ -115,11 +103,11 @@ def _other_file(output: str, inputs: Inputs) -> CompileError | None:
     if not found:
         return None
     # It names no projects: a seed without them would lock the other file, unseen.
-    return _placed(
+    return placed(
         f"{found[1]}: the index offers another file than those that the lock file has hashes of",
         "hash",
         None,
-        _origin(project_of(found[1]), output, inputs),
+        find_cause(project_of(found[1]), output, inputs),
         "Somebody may have tampered with it: find out. If all is well, take its pin out of the "
         "lock file, and lock again.",
     )
@@ -132,21 +120,21 @@ def _disk(output: str) -> CompileError | None:
 
 
 def _python(output: str, inputs: Inputs) -> CompileError | None:
-    found = _WRONG_PYTHON.search(_last_line(output))
+    found = _WRONG_PYTHON.search(last_line(output))
     if not found:
         return None
     name = canonicalize_name(found[1])
-    return _placed(
+    return placed(
         f"{name} has no version for this Python ({found[2]}): it wants {found[3]}",
         "python",
         name,
-        _origin(name, output, inputs),
+        find_cause(name, output, inputs),
         "Ask for an older version, or lock for another Python.",
     )
 
 
 def _conflict(output: str, log: str, inputs: Inputs) -> CompileError | None:
-    if "ResolutionImpossible" not in _last_line(output):
+    if "ResolutionImpossible" not in last_line(output):
         return None
     return tell_conflict(output, log, inputs)
 
@@ -162,11 +150,11 @@ def _unmet(output: str, log: str, inputs: Inputs) -> CompileError | None:
     asked = ""
     if entry is None and by:
         parent = project_of(by)
-        asked, entry = f", which {parent} asks for", _origin(parent, output, inputs)
+        asked, entry = f", which {parent} asks for", find_cause(parent, output, inputs)
     known, there = "" if listed == "none" else listed, find_versions(log, name)
     other = _OTHER_PYTHON.search(output)
     if other and (wanted_python := _wanted_python(demand, other[1])):
-        return _placed(
+        return placed(
             f"{demand}{asked} has no version for this Python: {wanted_python}",
             "python",
             name,
@@ -174,7 +162,7 @@ def _unmet(output: str, log: str, inputs: Inputs) -> CompileError | None:
             "Ask for an older version, or lock for another Python.",
         )
     if not known and not there.any and not other:
-        return _placed(
+        return placed(
             f"no package index has a project {name!r}{asked}",
             "unknown project",
             name,
@@ -189,7 +177,7 @@ def _unmet(output: str, log: str, inputs: Inputs) -> CompileError | None:
     hint = None
     if allowed(there.late, *limits):
         hint = "Wait, let uploaded-prior-to allow more, or ask for an older version."
-    return _placed("\n".join(said), "no version", name, entry, hint)
+    return placed("\n".join(said), "no version", name, entry, hint)
 
 
 def _wanted_python(demand: str, ignored: str) -> str:
@@ -214,32 +202,6 @@ def _yanked(output: str) -> list[str]:
     return read_versions(found[-1]) if found else []
 
 
-def _broken_toml(output: str, inputs: Inputs) -> CompileError | None:
-    """Tell of a local project whose `pyproject.toml` cannot be read: pip names neither."""
-    found, entry = _TOML.search(_last_line(output)), _local_project(output, inputs)
-    if not found or entry is None:
-        return None
-    line = re.search(r"\(at line (\d+)", found[1])
-    return CompileError(
-        f"this is no TOML: {found[1]}",
-        kind="syntax",
-        file=posixpath.join(_folder_of(entry), "pyproject.toml"),
-        line=int(line[1]) if line else None,
-        hint=f"Mend it, or do without it ({entry.where.file}:{entry.where.line}).",
-    )
-
-
-def _local_project(output: str, inputs: Inputs) -> Entry | None:
-    """Return the requirement of the folder that pip looked at last."""
-    looked = _LOOKED.findall(output)
-    places = [(file, int(line)) for file, line in looked[-1:]]
-    return next((each for each in inputs.entries if each.url and each.where in places), None)
-
-
-def _folder_of(entry: Entry) -> str:
-    return posixpath.normpath((entry.url or "").removeprefix("file:"))
-
-
 def _syntax(output: str, inputs: Inputs) -> CompileError | None:
     found = _SYNTAX.findall(output)
     if not found:
@@ -252,39 +214,6 @@ def _syntax(output: str, inputs: Inputs) -> CompileError | None:
     return CompileError(said, kind="syntax", file=file, line=line, hint=_FORMAT)
 
 
-def _egg(output: str, inputs: Inputs) -> CompileError | None:
-    """Tell of a URL that gives its project more than a name, which pip 25 and later refuse."""
-    if "InvalidEggFragment" not in _last_line(output):
-        return None
-    found = ((each, _EGG.search(each.url or "")) for each in inputs.entries)
-    entry, egg = next(((each, egg) for each, egg in found if egg), (None, None))
-    said = quoted(egg[0]) if egg else "an egg fragment"
-    hint = f"Leave the name alone: #egg={egg[1]}" if egg else _FORMAT
-    told = f"{said} of a URL is more than a project's name"
-    return _placed(told, "syntax", None, entry, hint)
-
-
-def _build(output: str, inputs: Inputs) -> CompileError | None:
-    found = _BUILD.search(output)
-    if not found:
-        return None
-    looked = (_LOOKED_AT.findall(output) or [""])[-1]
-    local = None if found[1] else _local_project(looked, inputs)
-    name = None if local else project_of(found[1] or looked.partition(" ")[2]) or None
-    lines = [line.strip() for line in output.splitlines() if re.search(r"[Ee]rror", line)]
-    said = without_folders(_EXCEPTION.sub("", lines[-1] if lines else found[0]))[:300]
-    what = f"./{_folder_of(local)}" if local else name or "a project"
-    return _placed(
-        f"{what} has to be built to be locked, and its build failed: {said}",
-        "build",
-        name,
-        _origin(name, output, inputs) if name else local,
-        f"See what is wrong with it: python -m pip wheel --no-deps {what}"
-        if local
-        else "Ask for a version that has a wheel for this Python.",
-    )
-
-
 def _tool(output: str) -> CompileError | None:
     found = _TOOL.findall(output)
     if not found:
@@ -294,21 +223,3 @@ def _tool(output: str) -> CompileError | None:
         kind="tool",
         hint='Reinstall both: pip install --force-reinstall "pip-tools>=7.6.2" pip',
     )
-
-
-def _placed(
-    message: str, kind: str, name: str | None, entry: Entry | None, hint: str | None = None
-) -> CompileError:
-    file, line = entry.where if entry else (None, None)
-    return CompileError(
-        message, kind=kind, file=file, line=line, hint=hint, projects=(name,) if name else ()
-    )
-
-
-def _origin(name: str, output: str, inputs: Inputs) -> Entry | None:
-    found = find_origin(name, output, inputs)
-    return found.entry if found else None
-
-
-def _last_line(output: str) -> str:
-    return output.rstrip().rpartition("\n")[2]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from nox_lock._errors import CompileError
+
 if TYPE_CHECKING:
     from nox_lock._entries import Entry
     from nox_lock._inputs import Inputs
@@ -52,3 +54,19 @@ def find_origin(name: str, output: str, inputs: Inputs) -> Origin | None:
                 return Origin(top, through)
             break
     return Origin(entry) if entry else None
+
+
+def find_cause(name: str, output: str, inputs: Inputs) -> Entry | None:
+    """Return the requirement that brings a project, if that can be told."""
+    found = find_origin(name, output, inputs)
+    return found.entry if found else None
+
+
+def placed(
+    message: str, kind: str, name: str | None, entry: Entry | None, hint: str | None = None
+) -> CompileError:
+    """Return the error of a compile, where the requirement that is to blame stands."""
+    file, line = entry.where if entry else (None, None)
+    return CompileError(
+        message, kind=kind, file=file, line=line, hint=hint, projects=(name,) if name else ()
+    )

@@ -103,3 +103,13 @@ def _named(path: object, root: Path) -> str | None:
         return None
     found = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  (links stay as they are)
     return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.name
+
+
+def last_line(text: str) -> str:
+    """Return the last line that is not blank; empty where there is none."""
+    return text.rstrip().rpartition("\n")[2]
+
+
+def without_class(text: str) -> str:
+    """Return what an exception says, without the module and class that a traceback names."""
+    return re.sub(r"^(?:\w+\.)+\w+: ", "", text)

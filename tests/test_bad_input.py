@@ -83,6 +83,16 @@ def config(text: str) -> dict[str, str | None]:
 
 CASES = [
     Case(
+        "a repository that is not there",
+        (
+            "requirements.in:2: app: its repository cannot be had: ",
+            "See what is wrong: git ls-remote http://127.0.0.1:1/app.git",
+        ),
+        inputs("dep\napp @ git+http://127.0.0.1:1/app.git@v1.0\n"),
+        never=("pip-resolve", "has to be built"),
+        compiles=True,
+    ),
+    Case(
         "a version in the name that a URL gives its project",
         (
             "requirements.in:2: 'egg=app==1.0' of a URL is more than a project's name",
