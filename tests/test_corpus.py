@@ -49,7 +49,7 @@ SETS = [
     "zulip__zulip",
 ]
 _LOG = logging.getLogger(__name__)
-_TIME = re.compile(r"\d+(\.\d+)? s\b| \(took .*?\)")
+_TIME = re.compile(r"^.*: not done yet \(.*\n| \(took .*?\)|\d+(\.\d+)? s\b", re.MULTILINE)
 _STAMP = re.compile(r"^# nox-lock: .*\n", re.MULTILINE)
 _COMMAND = re.compile(r"^# {4}pip-compile (.*)$", re.MULTILINE)
 
