@@ -91,13 +91,14 @@ def _repository(output: str, inputs: Inputs) -> CompileError | None:
     url = cloned[-1]
     entry = find_cause(name, output, inputs) if name else None
     entry = entry or next((each for each in inputs.entries if each.url and url in each.url), None)
-    ask = " ls-remote" if tool[1] == "git" else ""
+    shown = without_folders(url)
+    can_be_asked = tool[1] == "git" and shown == url  # the rest is a folder of this machine
     return placed(
-        f"{name or url}: its repository cannot be had: {without_folders(reason)}",
+        f"{name or shown}: its repository cannot be had: {without_folders(reason)}",
         "build",
         name,
         entry,
-        f"See what is wrong: {tool[1]}{ask} {url}" if ask else None,
+        f"See what is wrong: git ls-remote {url}" if can_be_asked else None,
     )
 
 
