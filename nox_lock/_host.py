@@ -1,4 +1,7 @@
-"""A nox session as the core sees it: where its environment is, and what installs there."""
+"""A nox session as the core sees it: where its environment is, and what installs there.
+
+Apart from `_sessions`, which each noxfile loads: this is loaded only where there is work.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where nox-lock meets nox: sessions, the decorator, options, and the one error boundary.
 
-Beside `_host`, the only module that imports nox.
+Beside `_host`, which is loaded only where there is work, the only module that imports nox.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import nox.registry
 from nox.virtualenv import InterpreterNotFound
 
 from nox_lock._errors import ConfigError, InterpretersMissingError, NoxLockError
+from nox_lock._noxfile import Locked, plan_noxfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nox._decorators import Func
-    from packaging.specifiers import SpecifierSet
 
     from nox_lock._config import Config
     from nox_lock._host import SessionHost
@@ -31,26 +31,14 @@ if TYPE_CHECKING:
     from nox_lock._planned import Planned
     from nox_lock._providing import Project
     from nox_lock._seal import Seal
-    from nox_lock._target import Target
     from nox_lock._voice import Voice
 
     RawFunc = Callable[..., Any]
 
 
-class _Locked(NamedTuple):
-    """A session that uses locks: their names, and the Pythons as its decorator was given them.
-
-    nox changes ``made.python`` to False under ``--no-venv``, so what was given is kept as well.
-    """
-
-    locks: tuple[str | None, ...]
-    made: Func
-    python: object
-
-
 _PROJECTS = (None, "editable", "wheel")
 # The sessions of the noxfile, and the two of `add_sessions` by name.
-_LOCKED: list[_Locked] = []
+_LOCKED: list[Locked] = []
 _OURS: dict[str, Func] = {}
 
 
@@ -120,7 +108,7 @@ def _make(
     kwargs.setdefault("reuse_venv", True)
     made = nox.session(locked, **kwargs)
     python = kwargs.get("python", kwargs.get("py"))
-    _LOCKED.append(_Locked(names, made, python))
+    _LOCKED.append(Locked(names, made, python))
     return made
 
 
@@ -191,7 +179,8 @@ def _provide(
         wanted = None
         location = Path(session.virtualenv.location).resolve()
         in_ci = bool(os.environ.get("CI"))
-        seal = look(location, repr((names, project, constrain, in_ci, _told_by_noxfile())))
+        told = [(each.locks, *each.said()) for each in _in_use()]
+        seal = look(location, repr((names, project, constrain, in_ci, told)))
         paths = seal.told(os.environ)
         if paths is None:
             from nox_lock._providing import provide  # noqa: PLC0415
@@ -251,42 +240,13 @@ def _voice(session: nox.Session) -> Voice:
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
-    """Plan the lock files of those locks, or of all, for the Pythons of their sessions."""
-    from nox_lock._config import load_config  # noqa: PLC0415
-    from nox_lock._plan import plan  # noqa: PLC0415
-    from nox_lock._targets import pythons_of  # noqa: PLC0415
+    return plan_noxfile(_in_use(), names)
 
-    root = Path.cwd()
-    config = load_config(root)
-    used: dict[str, set[Target | SpecifierSet]] = {}
+
+def _in_use() -> list[Locked]:
+    """Return the sessions with locks, without those that a later one of their name has replaced."""
     registered = {id(made) for made in nox.registry.get().values()}
-    for each in _LOCKED:
-        # One that a later session of the same name has replaced does not count.
-        for lock in each.locks if id(each.made) in registered else ():
-            try:
-                name = config.lock(lock).name
-            except ConfigError as error:
-                told = f"session {each.made.name!r} of the noxfile: {error.message}"
-                raise ConfigError(told, hint=error.hint) from error
-            used.setdefault(name, set()).update(pythons_of(_said(each)))
-    return config, plan(config, root, os.environ, names=names, used=used)
-
-
-def _told_by_noxfile() -> list[object]:
-    """Return all that the noxfile says of locks: which Pythons use which."""
-    registered = {id(made) for made in nox.registry.get().values()}
-    return [(each.locks, *_said(each)) for each in _LOCKED if id(each.made) in registered]
-
-
-def _said(locked: _Locked) -> Iterator[object]:
-    """Yield what says on which Pythons a session runs.
-
-    nox adds those of ``-P`` and ``--extra-python`` to what the decorator was given.
-    """
-    yield locked.python
-    yield locked.made.python
-    for call in getattr(locked.made, "parametrize", ()):
-        yield getattr(call, "call_spec", {}).get("python")
+    return [each for each in _LOCKED if id(each.made) in registered]
 
 
 def _refuse_no_environment(session: nox.Session) -> None:

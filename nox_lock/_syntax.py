@@ -20,6 +20,7 @@ from nox_lock._wording import quoted
 if TYPE_CHECKING:
     import optparse
     from collections.abc import Iterator
+    from typing import NoReturn
 
 # UTF-32 LE starts with UTF-16 LE's mark, so the longer ones come first.
 _MARKS = (
@@ -193,7 +194,7 @@ def _option_parser() -> optparse.OptionParser:
     import optparse  # noqa: PLC0415  (many inputs hold no option; a check must stay instant)
 
     class Parser(optparse.OptionParser):
-        def error(self, msg: str) -> None:  # type: ignore[override]
+        def error(self, msg: str) -> NoReturn:
             raise ValueError(msg)
 
     def record(

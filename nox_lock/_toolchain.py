@@ -91,21 +91,12 @@ def find_toolchain(  # noqa: PLR0913  (each is another thing that a compile has 
         return beside
     version = metadata.version("pip-tools")
     _refuse_old(target, version)
-    if cache.folder is None:
-        raise ToolchainError(
-            f"Python {target} needs an environment with pip-tools, and the cache folder, "
-            "where it would be kept, cannot be used"
-        )
-    home = cache.folder / "tools" / f"{target}-pip-tools-{version}"
+    home = _home_of(target, version, cache)
     seen = _ready_file(home)
     if not remake and (toolchain := _ready(home, version)):
         return toolchain
     preparing = f"pip-tools {version} for Python {target}"
-    with cache.hold(
-        f"tools-{home.name}",
-        tell,
-        f"prepares {preparing}",
-    ):
+    with cache.hold(f"tools-{home.name}", tell, f"prepares {preparing}"):
         may_do = not remake or _ready_file(home) != seen
         if may_do and (toolchain := _ready(home, version)):
             return toolchain
@@ -128,6 +119,16 @@ def _refuse_old(target: Target, version: str) -> None:
             f"Python {target} is older than pip-tools {version} supports ({supported})",
             hint="Take it out of `python = [...]`, or install an older pip-tools beside nox-lock.",
         )
+
+
+def _home_of(target: Target, version: str, cache: Cache) -> Path:
+    """Return the folder in the cache for what is made for a target."""
+    if cache.folder is None:
+        raise ToolchainError(
+            f"Python {target} needs an environment with pip-tools, and the cache folder, "
+            "where it would be kept, cannot be used"
+        )
+    return cache.folder / "tools" / f"{target}-pip-tools-{version}"
 
 
 def _make(home: Path, maker: Maker) -> Toolchain:
