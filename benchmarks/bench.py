@@ -45,7 +45,7 @@ RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
-_RUNS, _SLOW_RUNS = 15, 2
+_RUNS, _SLOW_RUNS = 15, 3
 
 
 def main() -> int:
@@ -109,8 +109,7 @@ def _measure_row(row: Row, peers: Peers, shared: Path, runs: int) -> Result:
     unmeasured = Result(row=row.name, group=row.group, title=row.title, note=row.note)
     temporary = tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)
     with temporary as folder, CountingProxy() if row.slow else nullcontext() as proxy:
-        through = {} if proxy is None else proxy.environ
-        setting = Setting(Path(folder).resolve(), peers, shared, through)
+        setting = Setting(Path(folder).resolve(), peers, shared)
         try:
             figures, again = measure(row.make(setting), runs, proxy)
         except UnavailableError as error:

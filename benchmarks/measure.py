@@ -84,9 +84,9 @@ def measure(
 ) -> tuple[list[Figure], float | None]:
     """Return the figure of each contender, and the floor's ratio to itself.
 
-    The first contender is the floor. With a `proxy` the row is slow: bytes and memory are watched,
-    the floor is not run twice in each round, and nothing else is warmed up. Raises
-    UnavailableError where the floor fails.
+    The first contender is the floor. With a `proxy` the row is slow: bytes and memory are watched
+    in the one round that warms up, since watching takes time of its own, and the floor is not run
+    twice in each round. Raises UnavailableError where the floor fails.
     """
     floor = contenders[0]
     turns = list(enumerate(contenders))
@@ -95,15 +95,15 @@ def measure(
     # What was asked for a moment ago comes faster from some indexes: nobody is always the second.
     back = turns[::-1]
     samples: list[list[Sample]] = [[] for _ in turns]
+    watched: dict[int, Sample] = {}
     failed = {index: each.unable for index, each in turns if each.unable}
     for counted in range(-1 if proxy else -WARM_UP, runs):
-        # What the floor downloads is then as ready on the index's side for all as for it.
-        for index, contender in turns[:1] if proxy and counted < 0 else (turns, back)[counted % 2]:
+        for index, contender in (turns, back)[counted % 2]:
             # What takes long is warmed up once.
             few = contender.at_most is not None and not -1 <= counted < contender.at_most
             if few or index in failed:
                 continue
-            sample = run(contender, proxy)
+            sample = run(contender, proxy if counted < 0 else None)
             if sample.returncode != 0:
                 failed[index] = told(sample)
                 print(f"{contender.tool} failed:\n{sample.output}", file=sys.stderr, flush=True)
@@ -111,27 +111,34 @@ def measure(
                     raise UnavailableError(f"{floor.tool} fails: {failed[index]}")
             elif counted >= 0:
                 samples[index].append(sample)
-    base = _quartile(samples[0])
+            elif proxy:
+                watched[index] = sample
+    base, theirs = _quartile(samples[0]), samples[0][-1].locked
     figures = [
         Figure(tool=each.tool, seconds=None, budget=each.budget, failure=failed[index])
         if index in failed
-        else _figure(each, samples[index], base, samples[0][-1].locked if index else None)
+        else _figure(each, samples[index], watched.get(index), base, theirs if index else None)
         for index, each in enumerate(contenders)
     ]
     return figures, _again(samples, base, slow=proxy is not None)
 
 
 def run(contender: Contender, proxy: CountingProxy | None = None) -> Sample:
-    """Run a contender's command once, to its end."""
+    """Run a contender's command once, to its end; with a proxy, through that, and watched."""
     contender.before()
+    environ = dict(contender.environ)
     if proxy is not None:
         proxy.received = 0
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):  # through nothing else
+            environ.pop(name, None)
+            environ.pop(name.lower(), None)
+        environ |= proxy.environ
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
         process = subprocess.Popen(
             contender.command,
             cwd=contender.place,
-            env=contender.environ,
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -168,11 +175,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _figure(
-    contender: Contender, samples: Sequence[Sample], base: float, theirs: Locked | None
+    contender: Contender,
+    samples: Sequence[Sample],
+    watched: Sample | None,
+    base: float,
+    theirs: Locked | None,
 ) -> Figure:
     seconds = _quartile(samples)
-    downloaded = [each.downloaded for each in samples if each.downloaded is not None]
-    memory = [each.memory for each in samples if each.memory is not None]
     locked = [each.locked for each in samples if each.locked is not None]
     compiles = None
     if contender.compiled:
@@ -183,8 +192,8 @@ def _figure(
         ratio=seconds / base,
         runs=len(samples),
         budget=contender.budget,
-        downloaded=min(downloaded, default=None),
-        memory=max(memory, default=None),
+        downloaded=watched.downloaded if watched else None,
+        memory=watched.memory if watched else None,
         same=all(each == theirs for each in locked) if locked and theirs else None,
         compiles=compiles,
     )

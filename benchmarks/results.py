@@ -21,8 +21,8 @@ class Figure:
         ratio: that to the floor's.
         runs: how many counted.
         budget: the ratio it may have.
-        downloaded: bytes that came over the network, in the least run.
-        memory: bytes that all its processes held at once, in the largest run.
+        downloaded: bytes that came over the network, in a run that does not count.
+        memory: bytes that all its processes held at once, in that run.
         same: whether its lock has the pins and the hashes of the floor's.
         compiles: how often it compiled.
         failure: what it said last where it failed.

@@ -38,7 +38,7 @@ class Row:
         make: writes what is worked on into the folder of its setting, and returns the contenders,
             the floor first; raises `UnavailableError` where that cannot be done here.
         note: what one has to know to read the row; where a peer wins, why.
-        slow: it downloads much and takes minutes: through the counting proxy, and only when asked.
+        slow: it downloads much and takes minutes: watched, and measured only when asked.
     """
 
     name: str

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import run, told
@@ -44,13 +44,11 @@ class Setting:
         folder: empty at first.
         peers: the environments of the tools.
         shared: where the corpus stands, if it does.
-        through: variables that lead through the counting proxy, for slow rows.
     """
 
     folder: Path
     peers: Peers
     shared: Path
-    through: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -71,11 +69,7 @@ class Setting:
             kept.insert(0, self.peers.uv())
         found = clean_environment(self.home, PATH=os.pathsep.join(kept))
         found.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody starts without byte code in earnest
-        if self.through:  # and through nothing else
-            for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-                found.pop(name, None)
-                found.pop(name.lower(), None)
-        return found | {**self.through, **(extra or {})}
+        return {**found, **(extra or {})}
 
     def index(self) -> dict[str, str]:
         """Return which package index this machine's pip is configured for, for pip and for uv."""

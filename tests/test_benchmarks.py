@@ -199,6 +199,28 @@ def test_tools_take_turns(tmp_path: Path) -> None:
     assert contents(lockfile) == {"a==1": {"sha256:" + "0" * 64}}
 
 
+def test_what_is_watched_is_not_timed(tmp_path: Path) -> None:
+    """Only a round that does not count goes through the proxy, the floor last."""
+    log = tmp_path / "log"
+    said = f"import os, time; time.sleep(0.3); open({str(log)!r}, 'a').write(TOOL + SEEN)"
+    seen = "str(int(os.environ.get('HTTPS_PROXY', '').startswith('http://127.0.0.1:')))"
+
+    def contender(tool: str) -> Contender:
+        code = said.replace("TOOL", repr(tool)).replace("SEEN", seen)
+        command = [sys.executable, "-S", "-c", code]
+        environ = {"HTTPS_PROXY": "http://proxy.example", "https_proxy": "http://proxy.example"}
+        return Contender(tool=tool, command=command, place=tmp_path, environ=environ)
+
+    with CountingProxy() as proxy:
+        (floor, other), again = measure([contender("f"), contender("a")], 2, proxy)
+    assert log.read_text("utf-8") == "a1f1" + "f0a0" + "a0f0"
+    assert (floor.downloaded, other.downloaded, other.runs) == (0, 0, 2)
+    assert again is not None
+    if sys.platform == "linux":
+        assert floor.memory
+        assert other.memory
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="seen on Linux alone")
 def test_memory_is_that_of_the_whole_tree() -> None:
     """What a child of the process holds counts, too."""
