@@ -24,7 +24,9 @@ _NOTE = """\
 uv resolves from metadata alone and takes the hashes from the index's pages: it downloads next to
 no file, and wins. Where markers, several indexes or `--pre` come in, it does not write what
 pip-compile writes. pip-compile 7.6 downloads every file of every pinned version to hash it. Hatch
-has uv resolve, and writes pylock.toml with the files' URLs."""
+has uv resolve, and writes pylock.toml with the files' URLs. Without uv, nox-lock adds the start of
+nox and of itself to pip-compile's time, 0.2 s, and 1 to 3 % to its processor time, for what it
+reads of pip's log; the rest of a ratio is the network's, as the floor's to itself shows."""
 _LAYERS_NOTE = """\
 Of layers, pip-compile and uv are run by hand, one lock after the other; pip-compile-multi runs
 pip-compile on each, and leaves the pins of a lower lock out of an upper one: less to hash."""
