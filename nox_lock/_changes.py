@@ -10,7 +10,9 @@ from packaging.version import InvalidVersion, Version
 from nox_lock._agreement import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
+
+    from packaging.requirements import Requirement
 
     from nox_lock._link_log import Offer
     from nox_lock._lockfile import LockFile
@@ -91,11 +93,15 @@ class Held(NamedTuple):
     why: str
 
 
-def find_held(planned: Planned, offers: Iterable[Offer], names: Collection[str] = ()) -> list[Held]:
-    """Return the pins for which an index has something newer; `names` are those asked for, or all.
+def find_held(
+    planned: Planned, offers: Iterable[Offer], asked: Iterable[Requirement] = ()
+) -> list[Held]:
+    """Return the pins for which an index has something newer.
 
-    `offers` are the files that an index has for this Python and platform, and others.
+    `offers` are the files that an index has for this Python and platform, and others; `asked` is
+    what was asked for on the command line.
     """
+    limits: dict[str, Requirement] = {canonicalize_name(each.name): each for each in asked}
     newest: dict[str, Version] = {}
     for offer in offers:
         version = _parse(offer.version)
@@ -105,13 +111,15 @@ def find_held(planned: Planned, offers: Iterable[Offer], names: Collection[str] 
     for pin in planned.existing.pins if planned.existing else ():
         name, has = pin.name or "", _version(pin)
         there = newest.get(name)
-        if has is None or there is None or there <= has or (names and name not in names):
+        if has is None or there is None or there <= has:
             continue
         caps = [
             f"{entry.text} ({entry.where.file}:{entry.where.line})"
             for entry in planned.inputs.entries
             if entry.name == name and entry.specifier and not entry.specifier.contains(there)
         ]
+        if name in limits and not limits[name].specifier.contains(there):
+            caps.append(f"{limits[name]}, as was asked for")
         below = [low.path for low in planned.below if low.existing and _pins(low, name)]
         parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
         needs = f"what needs it: {', '.join(parents)}" if parents else "what else is locked"

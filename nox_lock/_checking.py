@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from nox_lock._report import error_json, mend, summary, verdict_lines, verdicts_
 from nox_lock._wording import presentable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nox_lock._config import Config
     from nox_lock._planned import Planned
@@ -36,13 +37,9 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) 
     options = parse_check_options(arguments, session)
     if options is None:
         return
-    try:
+    with errors_told(options.format or _form_here()):
         config, planned = plan(options.names)
         orphans = [] if options.names else orphans_of(config, planned, Path.cwd())
-    except NoxLockError as error:
-        if options.format == "json":
-            print_lines(error_json(error))
-        raise
     check(planned, orphans, voice, form=options.format, deep=options.deep)
 
 
@@ -68,7 +65,7 @@ def check(
         from nox_lock._deep import look_deeper  # noqa: PLC0415  (a check must stay instant)
 
         judged, missing = look_deeper(judged, voice)
-    form = form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+    form = form or _form_here()
     if form == "json":
         print_lines(verdicts_json(judged))
     else:
@@ -83,6 +80,28 @@ def check(
         raise LocksError(f"lock files: {summary(judged)}", hint=hint)
     if missing:
         raise InterpretersMissingError(missing)
+
+
+@contextmanager
+def errors_told(form: str) -> Iterator[None]:
+    """Tell an error that keeps all from being judged or made in the form that was asked for, too.
+
+    It goes on to the one error boundary.
+    """
+    try:
+        yield
+    except NoxLockError as error:
+        if form == "json":
+            print_lines(error_json(error))
+        elif form == "github":
+            from nox_lock._github import annotate_error  # noqa: PLC0415
+
+            print_lines(annotate_error(error, Path.cwd(), os.environ))
+        raise
+
+
+def _form_here() -> str:
+    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
 def _tell_github(judged: Sequence[Judged], voice: Voice) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_lock._checking import check, print_lines
+from nox_lock._checking import check, errors_told, print_lines
 from nox_lock._errors import (
     ConfigError,
     InterpreterMissingError,
@@ -44,11 +44,13 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
     options = parse_lock_options(arguments, session)
     if options is None:
         return
-    config, planned = plan(options.names)
-    planned = of_targets(planned, options.pythons)
+    with errors_told(options.format):
+        config, planned = plan(options.names)
+        planned = of_targets(planned, options.pythons)
     if options.check:
         partial = bool(options.names or options.pythons)
-        check(planned, [] if partial else orphans_of(config, planned, Path.cwd()), voice)
+        orphans = [] if partial else orphans_of(config, planned, Path.cwd())
+        check(planned, orphans, voice, form="json" if options.format == "json" else None)
         return
     if options.why:
         tell_why(planned, options.why)
@@ -157,6 +159,6 @@ def _tell_totals(results: Mapping[str, Outcome | NoxLockError], voice: Voice, fo
     if form == "json":
         print_lines(outcomes_json(outcomes, errors))
     elif form == "markdown":
-        print_lines(outcomes_markdown(outcomes))
+        print_lines(outcomes_markdown(outcomes, errors))
     if summed := totals(outcomes):
         voice.tell(f"pins: {summed}")

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from nox_lock._entries import relative
 from nox_lock._report import mend, target_of
-from nox_lock._verdict import MISSING
+from nox_lock._verdict import MISSING, Reason
 from nox_lock._wording import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nox_lock._verdict import Judged, Reason
+    from nox_lock._errors import NoxLockError
+    from nox_lock._verdict import Judged
 
 # What ends a value of a command, or a cell of a table.
 _MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
@@ -32,6 +33,12 @@ def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -
             yield _command("error", title, _placed(each, reason), root, environ)
         for warning in each.verdict.warnings:
             yield _command("warning", f"nox-lock: {each.path}", warning, root, environ)
+
+
+def annotate_error(error: NoxLockError, root: Path, environ: Mapping[str, str]) -> str:
+    """Return the workflow command for an error that kept all from being judged."""
+    reason = Reason(error.message, error.file, error.line)
+    return _command("error", "nox-lock", reason, root, environ)
 
 
 def write_summary(judged: Sequence[Judged], lock_command: str, environ: Mapping[str, str]) -> None:

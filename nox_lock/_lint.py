@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from nox_lock._coverage import bare_url
 from nox_lock._pins import HASH_LENGTHS
@@ -42,6 +43,8 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason("a password stands here in clear", *planned.place_of(pin))
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", *planned.place_of(pin))
+        if pin.version and not (lock.as_stamped or _is_version(pin.version)):
+            yield Reason(f"{pin.shown} pins no version", *planned.place_of(pin))
         if not HASH_LENGTHS.issuperset(map(len, pin.hashes)):
             wrong = next(each for each in pin.hashes if len(each) not in HASH_LENGTHS)
             said = f"{pin.shown} has {quoted(wrong)}, which is no hash or not all of it"
@@ -98,6 +101,14 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
         elif _is_open(pin.url) and not pin.hashes:
             said = f"{_named(pin)} is not encrypted and has no hash"
             yield Reason(said, *planned.place_of(pin))
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _named(pin: Pin) -> str:

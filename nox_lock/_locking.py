@@ -150,11 +150,12 @@ class Locker:
         self.tell(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
-        names = {_name(package) for package in self.wishes.upgrade_packages}
-        if not self.wishes.upgrade and not names:
+        asked = [Requirement(package) for package in self.wishes.upgrade_packages]
+        if not self.wishes.upgrade and not asked:
             return ()
-        asked = () if self.wishes.upgrade else names
-        return tuple(find_held(made, compiled.offers, asked))
+        held = find_held(made, compiled.offers, asked)
+        names = {canonicalize_name(each.name) for each in asked}
+        return tuple(each for each in held if self.wishes.upgrade or each.name in names)
 
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
         if together is None:
@@ -189,8 +190,12 @@ class Locker:
         return entry if judge(made._replace(existing=_lockfile.parse(text))).fresh else None
 
     def _remember(self, planned: Planned, seed: Seed, entry: Entry) -> None:
-        """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
-        if self.wishes.use_cache:
+        """File a result; one that moved pins on demand is no answer for who keeps the old ones.
+
+        Where the demand was for some versions alone, it is nobody else's answer, either.
+        """
+        limited = any(Requirement(each).specifier for each in self.wishes.upgrade_packages)
+        if self.wishes.use_cache and not limited:
             for each in (None, None if self.compiler.moves(planned) else seed):
                 self.compiler.cache.put(self._key(planned, each), entry)
 

@@ -117,6 +117,8 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         if changing:
             option = changing[0].replace("_", "-")
             parser.error(f"--{asked} changes nothing: it does not go with --{option}")
+    if found.why and found.format != "text":
+        parser.error(f"--why tells in text alone: it does not go with --format {found.format}")
     return LockOptions(
         tuple(found.names),
         found.upgrade,

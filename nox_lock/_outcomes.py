@@ -125,9 +125,12 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
     return json.dumps({"version": JSON_VERSION, "locks": locks, "errors": failed}, indent=2)
 
 
-def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:
-    """Return the changes as tables that are fit for a pull request."""
-    parts = []
+def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockError]) -> str:
+    """Return the changes as tables that are fit for a pull request.
+
+    `errors` tells of each lock file that could not be made, by its path.
+    """
+    parts = [f"### {path}\n\nNot locked: {each.message}\n" for path, each in errors.items()]
     for each in outcomes:
         if found := changes_of(each):
             rows = (
@@ -136,7 +139,11 @@ def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:
             )
             head = "| project | | from | to | why |\n|---|---|---|---|---|"
             parts.append("\n".join([f"### {each.planned.path}\n", head, *rows, ""]))
-    return "\n".join([*parts, totals(outcomes) or "No pin has changed."])
+        if each.held:
+            lines = (line.replace("=", "-", 1) for line in held_lines(each.held))
+            parts.append("\n".join([f"{each.planned.path}:\n", *lines, ""]))
+    summed = totals(outcomes) or ("" if errors else "No pin has changed.")
+    return "\n".join([*parts, *([summed] if summed else [])])
 
 
 def _change_json(change: Change) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def verdicts_json(judged: Iterable[Judged]) -> str:
 
 
 def error_json(error: NoxLockError) -> str:
-    """Return the JSON for an error that kept all from being judged."""
+    """Return the JSON for an error that kept all from being judged, or made."""
     told = {key: getattr(error, key) for key in ("message", "file", "line", "hint")}
     return _json(locks=[], error=told)
 

@@ -26,7 +26,7 @@ from nox_lock._outcomes import outcome_line
 from nox_lock._plan import replan
 from nox_lock._progress import DONE, FAILED, FROM_THE_CACHE, Progress
 from nox_lock._refusals import refuse
-from nox_lock._report import verdict_lines
+from nox_lock._report import mend, verdict_lines
 from nox_lock._target import running_platform
 from nox_lock._together import resolve_together
 from nox_lock._verdict import MISSING, STALE
@@ -135,7 +135,7 @@ def relock(
         and all(each.platform == running_platform() and each.here for each in stale)
         and may_lock()
     ):
-        raise LocksError("\n".join(reasons), hint=f"Run: {command}")
+        raise LocksError("\n".join(reasons), hint=f"Run: {mend(judged, command) or command}")
     for line in reasons:
         locker.tell(line)
     wanted = {each.path: each for top in stale for each in with_lower(top)}

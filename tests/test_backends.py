@@ -502,6 +502,7 @@ def test_a_broken_lock_is_never_made_anew_by_a_session(locked: Project) -> None:
         run = locked.nox("-s", "tests", env=variables).failed()
         assert f"({LOCK}:{number})" in run.output
         assert "merge conflict" in run.output
+        assert "Run: nox -s lock -- --overwrite" in run.output
     assert locked.snapshot() == before
 
 

@@ -220,6 +220,18 @@ def test_an_upgrade_is_never_answered_from_it(locked: Project, index: LocalIndex
         assert fingerprint(locked.root / LOCK) == new
 
 
+def test_a_limit_of_the_command_line_is_no_answer_for_another_checkout(
+    locked: Project, clone: Project
+) -> None:
+    """What `-P 'lib<2'` held down is for that lock alone: no input says so."""
+    locked.nox("-s", "lock", "--", "-U").ok()
+    locked.nox("-s", "lock", "--", "-P", "lib<2").ok()
+    assert pins(locked.read(LOCK))["lib"] == "1.0"
+    clone.write(INPUT, "app\n")
+    clone.nox("-s", "lock").ok()
+    assert pins(clone.read(LOCK))["lib"] == "2.0"
+
+
 def test_an_old_pin_is_not_moved_by_what_another_checkout_resolved(
     locked: Project, clone: Project
 ) -> None:

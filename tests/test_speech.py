@@ -138,6 +138,14 @@ def test_github_gets_annotations_on_the_lines_of_the_inputs(stale: Project) -> N
     assert "Run: `nox -s lock`" in text
 
 
+def test_github_gets_an_annotation_on_a_mistake_in_an_input(stale: Project) -> None:
+    stale.write("requirements-dev.in", "app\na=b\n")
+    run = check(stale, GITHUB_ACTIONS="true", GITHUB_WORKSPACE=str(stale.root.parent)).failed()
+    place = f"file={stale.root.name}/requirements-dev.in,line=2"
+    assert run.stdout.startswith(f"::error title=nox-lock,{place}::")
+    assert len(run.stdout.splitlines()) == 1
+
+
 def test_another_form_is_chosen_by_hand(stale: Project) -> None:
     run = check(stale, "--", "--format=text", GITHUB_ACTIONS="true").failed()
     assert run.stdout == ""
