@@ -85,6 +85,9 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
         name, _, value = line.partition(" ")
         if name in _INDEXES and _is_open(value):
             yield Reason(f"{line} is not encrypted: anybody on the way can change it", *where)
+    for name in planned.apart:
+        said = f"it builds on {name!r}, which is not made for Python {planned.target}"
+        yield Reason(f"{said}: the versions of both may differ", planned.path)
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)

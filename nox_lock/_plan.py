@@ -181,6 +181,7 @@ class _Planner:
             platform=made_on(existing, system),
             system=system,
             below=below,
+            apart=self._find_apart(lock, target),
             earlier=earlier,
         )
         if lock.constraints:
@@ -225,6 +226,11 @@ class _Planner:
                     hint=f"Make both for the same: [tool.nox-lock] python = [{wanted}]",
                 )
         return below
+
+    def _find_apart(self, lock: LockConfig, target: Target) -> tuple[str, ...]:
+        """Return the locks below that have no file for this Python."""
+        made = {each.name for each in self.planned.values() if each.target == target}
+        return tuple(name for name in self._lowers[lock.name] if name not in made)
 
     def _find_lowers(self, name: str) -> dict[str, str]:
         if name not in self._lowers:

@@ -43,6 +43,7 @@ class Planned(NamedTuple):
         platform: the platform it is judged for: its stamp's, else the one this runs on.
         system: the `sys.platform` it is for, or empty for the one it was made on.
         below: the lock files it builds on, for the same target.
+        apart: locks that it builds on and that are not made for its target.
         earlier: where it does not stand yet, the one of this lock that comes nearest, or None.
     """
 
@@ -55,6 +56,7 @@ class Planned(NamedTuple):
     platform: Platform
     system: str = ""
     below: tuple[Planned, ...] = ()
+    apart: tuple[str, ...] = ()
     earlier: LockFile | None = None
 
     @property
