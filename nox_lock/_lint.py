@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from nox_lock._coverage import bare_url
 from nox_lock._pins import HASH_LENGTHS
@@ -109,7 +109,7 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
 def _is_version(text: str) -> bool:
     try:
         Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or more digits than an int is made of
         return False
     return True
 
