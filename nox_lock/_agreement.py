@@ -16,6 +16,7 @@ from nox_lock._conflicts import in_one
 from nox_lock._entries import Entry
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
+from nox_lock._lint import is_version
 from nox_lock._pins import HASH_LENGTHS
 from nox_lock._syntax import Where
 from nox_lock._target import counts
@@ -66,15 +67,14 @@ def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
 def _is_whole(pin: Pin) -> bool:
     """Tell whether pip can read a pin: one spoilt by hand keeps no lock from being made anew."""
     try:
-        if pin.version is not None:
-            Version(pin.version)
-        elif pin.url is not None:
+        if pin.url is not None:
             urlsplit(pin.url)
         if pin.marker:
             Marker(pin.marker)
     except (ValueError, RecursionError):
         return False
-    return HASH_LENGTHS.issuperset(map(len, pin.hashes))
+    readable = pin.version is None or is_version(pin.version)
+    return readable and HASH_LENGTHS.issuperset(map(len, pin.hashes))
 
 
 def make_seed(pins: Iterable[Pin]) -> Seed:

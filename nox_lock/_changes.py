@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 from nox_lock._agreement import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from packaging.requirements import Requirement
 
@@ -94,14 +94,13 @@ class Held(NamedTuple):
 
 
 def find_held(
-    planned: Planned, offers: Iterable[Offer], asked: Iterable[Requirement] = ()
+    planned: Planned, offers: Iterable[Offer], asked: Mapping[str, Requirement]
 ) -> list[Held]:
     """Return the pins for which an index has something newer.
 
     `offers` are the files that an index has for this Python and platform, and others; `asked` is
-    what was asked for on the command line.
+    what was asked for on the command line, by project.
     """
-    limits: dict[str, Requirement] = {canonicalize_name(each.name): each for each in asked}
     newest: dict[str, Version] = {}
     for offer in offers:
         version = _parse(offer.version)
@@ -118,8 +117,8 @@ def find_held(
             for entry in planned.inputs.entries
             if entry.name == name and entry.specifier and not entry.specifier.contains(there)
         ]
-        if name in limits and not limits[name].specifier.contains(there):
-            caps.append(f"{limits[name]}, as was asked for")
+        if name in asked and not asked[name].specifier.contains(there):
+            caps.append(f"{asked[name]}, as was asked for")
         below = [low.path for low in planned.below if low.existing and _pins(low, name)]
         parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
         needs = f"what needs it: {', '.join(parents)}" if parents else "what else is locked"

@@ -37,7 +37,7 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) 
     options = parse_check_options(arguments, session)
     if options is None:
         return
-    with errors_told(options.format or _form_here()):
+    with errors_told(options.format):
         config, planned = plan(options.names)
         orphans = [] if options.names else orphans_of(config, planned, Path.cwd())
     check(planned, orphans, voice, form=options.format, deep=options.deep)
@@ -83,11 +83,12 @@ def check(
 
 
 @contextmanager
-def errors_told(form: str) -> Iterator[None]:
-    """Tell an error that keeps all from being judged or made in the form that was asked for, too.
+def errors_told(form: str | None) -> Iterator[None]:
+    """Tell an error that keeps all from being judged or made in a form, too.
 
-    It goes on to the one error boundary.
+    It goes on to the one error boundary. None means the form that fits where this runs.
     """
+    form = form or _form_here()
     try:
         yield
     except NoxLockError as error:

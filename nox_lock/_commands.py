@@ -50,7 +50,7 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
     if options.check:
         partial = bool(options.names or options.pythons)
         orphans = [] if partial else orphans_of(config, planned, Path.cwd())
-        check(planned, orphans, voice, form="json" if options.format == "json" else None)
+        check(planned, orphans, voice, form=options.format)
         return
     if options.why:
         tell_why(planned, options.why)
@@ -110,7 +110,9 @@ def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
                     print_lines(*(f"    {reason}" for reason in find_reasons(each, name)))
 
 
-def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: str) -> list[str]:
+def _lock_all(
+    planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: str | None
+) -> list[str]:
     """Make lock files and tell of each as its stack is through; return the Pythons not here.
 
     Raises:
@@ -150,7 +152,9 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
     return sorted({each.python for each in missing})
 
 
-def _tell_totals(results: Mapping[str, Outcome | NoxLockError], voice: Voice, form: str) -> None:
+def _tell_totals(
+    results: Mapping[str, Outcome | NoxLockError], voice: Voice, form: str | None
+) -> None:
     """Sum up what was done, in the form that was asked for."""
     from nox_lock._outcomes import outcomes_json, outcomes_markdown, totals  # noqa: PLC0415
 

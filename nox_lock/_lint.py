@@ -5,6 +5,7 @@ npm's users have lockfile-lint for this. https://github.com/lirantal/lockfile-li
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -43,8 +44,8 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason("a password stands here in clear", *planned.place_of(pin))
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", *planned.place_of(pin))
-        if pin.version and not (lock.as_stamped or _is_version(pin.version)):
-            yield Reason(f"{pin.shown} pins no version", *planned.place_of(pin))
+        if pin.version and not (lock.as_stamped or is_version(pin.version)):
+            yield Reason(f"{pin.shown} pins what is no version", *planned.place_of(pin))
         if not HASH_LENGTHS.issuperset(map(len, pin.hashes)):
             wrong = next(each for each in pin.hashes if len(each) not in HASH_LENGTHS)
             said = f"{pin.shown} has {quoted(wrong)}, which is no hash or not all of it"
@@ -87,7 +88,8 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
             yield Reason(f"{line} is not encrypted: anybody on the way can change it", *where)
     for name in planned.apart:
         said = f"it builds on {name!r}, which is not made for Python {planned.target}"
-        yield Reason(f"{said}: the versions of both may differ", planned.path)
+        mend = "the versions of both may differ; [tool.nox-lock] python makes both for the same"
+        yield Reason(f"{said}: {mend}", planned.path)
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)
@@ -106,7 +108,9 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
             yield Reason(said, *planned.place_of(pin))
 
 
-def _is_version(text: str) -> bool:
+@functools.lru_cache(maxsize=4096)  # most pins stand in several lock files of a project
+def is_version(text: str) -> bool:
+    """Tell whether pip can read a version."""
     try:
         Version(text)
     except ValueError:  # InvalidVersion, or more digits than an int is made of

@@ -150,12 +150,11 @@ class Locker:
         self.tell(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
-        asked = [Requirement(package) for package in self.wishes.upgrade_packages]
+        asked = {_name(package): Requirement(package) for package in self.wishes.upgrade_packages}
         if not self.wishes.upgrade and not asked:
             return ()
         held = find_held(made, compiled.offers, asked)
-        names = {canonicalize_name(each.name) for each in asked}
-        return tuple(each for each in held if self.wishes.upgrade or each.name in names)
+        return tuple(each for each in held if self.wishes.upgrade or each.name in asked)
 
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
         if together is None:
@@ -175,7 +174,7 @@ class Locker:
 
     def _cached(self, planned: Planned, seed: Seed) -> Entry | None:
         """Return a cached lock that moves no pin of the seed unasked."""
-        if self.compiler.moves(planned) or not self.wishes.use_cache:
+        if self.compiler.moves(planned) or not self.wishes.cacheable:
             return None
         cache = self.compiler.cache
         entry = cache.get(self._key(planned, seed))
@@ -190,12 +189,8 @@ class Locker:
         return entry if judge(made._replace(existing=_lockfile.parse(text))).fresh else None
 
     def _remember(self, planned: Planned, seed: Seed, entry: Entry) -> None:
-        """File a result; one that moved pins on demand is no answer for who keeps the old ones.
-
-        Where the demand was for some versions alone, it is nobody else's answer, either.
-        """
-        limited = any(Requirement(each).specifier for each in self.wishes.upgrade_packages)
-        if self.wishes.use_cache and not limited:
+        """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
+        if self.wishes.cacheable:
             for each in (None, None if self.compiler.moves(planned) else seed):
                 self.compiler.cache.put(self._key(planned, each), entry)
 

@@ -6,13 +6,14 @@ Each noxfile that uses us loads it, so it imports the rest of the core only once
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Protocol
 
     from packaging.specifiers import SpecifierSet
@@ -53,6 +54,18 @@ class Locked(NamedTuple):
         yield self.made.python
         for call in getattr(self.made, "parametrize", ()):
             yield getattr(call, "call_spec", {}).get("python")
+
+
+def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
+    """Return the locks that ``lock=`` of a session names; ends nox where it names none."""
+    if lock is None or isinstance(lock, str):
+        return (lock,)
+    if not isinstance(lock, (list, tuple)) or not all(isinstance(name, str) for name in lock):
+        sys.exit(
+            f"nox-lock: lock={lock!r} in this noxfile names no lock. "
+            'Write lock="NAME", or lock=["NAME", "NAME"].'
+        )
+    return tuple(lock)
 
 
 def plan_noxfile(

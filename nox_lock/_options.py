@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json", "github")
 LOCK_FORMATS = ("text", "json", "markdown")
+_TOLD_IN = {"check": ("text", "json"), "why": ("text",)}  # what is asked, not to be done
 _CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
 
 
 class LockOptions(NamedTuple):
-    """What was asked of `lock`; `names` empty means all locks."""
+    """What was asked of `lock`; `names` empty means all locks, no format what fits."""
 
     names: tuple[str, ...]
     upgrade: bool
@@ -36,7 +37,7 @@ class LockOptions(NamedTuple):
     pythons: tuple[Target, ...]
     dry_run: bool
     why: tuple[str, ...]
-    format: str
+    format: str | None
     verbose: bool
 
 
@@ -75,7 +76,7 @@ def lock_parser(session: str) -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help=told)
     told = "tell why a project is in the lock files, and do nothing else; may be repeated"
     add_several("--why", metavar="PKG", help=told)
-    add("--format", choices=LOCK_FORMATS, default="text", help="how changes are told")
+    add("--format", choices=LOCK_FORMATS, help="how changes are told")
     add("-v", "--verbose", action="store_true", help="show all that pip-tools prints")
     add("--check", action="store_true", help="only judge, as lock-check does")
     add("--no-cache", action="store_true", help="compile, though the cache has the lock")
@@ -112,13 +113,13 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         return None
     for package in found.upgrade_package:
         _refuse_bad_requirement(package)
-    for asked in ("check", "why"):
+    for asked, formats in _TOLD_IN.items():
         changing = [name for name in _CHANGING if getattr(found, asked) and getattr(found, name)]
         if changing:
             option = changing[0].replace("_", "-")
             parser.error(f"--{asked} changes nothing: it does not go with --{option}")
-    if found.why and found.format != "text":
-        parser.error(f"--why tells in text alone: it does not go with --format {found.format}")
+        if getattr(found, asked) and found.format not in (None, *formats):
+            parser.error(f"--{asked} does not go with --format {found.format}")
     return LockOptions(
         tuple(found.names),
         found.upgrade,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from nox_lock._changes import (
@@ -130,20 +131,25 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
 
     `errors` tells of each lock file that could not be made, by its path.
     """
-    parts = [f"### {path}\n\nNot locked: {each.message}\n" for path, each in errors.items()]
+    parts = []
+    for path, error in errors.items():
+        parts += [f"### {path}\n", "Not locked:\n", indent(str(error), "    "), ""]
     for each in outcomes:
-        if found := changes_of(each):
-            rows = (
+        found = changes_of(each)
+        if found or each.held:
+            parts.append(f"### {each.planned.path}\n")
+        if found:
+            parts += ["| project | | from | to | why |", "|---|---|---|---|---|"]
+            parts += (
                 f"| {_cell(name)} | {kind} | {_cell(old)} | {_cell(new)} | {_cell(why)} |"
                 for kind, name, old, new, why, _ in found
             )
-            head = "| project | | from | to | why |\n|---|---|---|---|---|"
-            parts.append("\n".join([f"### {each.planned.path}\n", head, *rows, ""]))
+            parts.append("")
         if each.held:
-            lines = (line.replace("=", "-", 1) for line in held_lines(each.held))
-            parts.append("\n".join([f"{each.planned.path}:\n", *lines, ""]))
-    summed = totals(outcomes) or ("" if errors else "No pin has changed.")
-    return "\n".join([*parts, *([summed] if summed else [])])
+            parts += [*(f"- {line.removeprefix('= ')}" for line in held_lines(each.held)), ""]
+    if summed := totals(outcomes) or ("" if errors else "No pin has changed."):
+        parts.append(summed)
+    return "\n".join(parts)
 
 
 def _change_json(change: Change) -> dict[str, Any]:

@@ -229,6 +229,8 @@ class _Planner:
 
     def _find_apart(self, lock: LockConfig, target: Target) -> tuple[str, ...]:
         """Return the locks below that have no file for this Python."""
+        if not self._lowers[lock.name]:
+            return ()
         made = {each.name for each in self.planned.values() if each.target == target}
         return tuple(name for name in self._lowers[lock.name] if name not in made)
 

@@ -50,6 +50,13 @@ class Wishes:
     refresh: bool = False
     dry_run: bool = False
 
+    @property
+    def cacheable(self) -> bool:
+        """Whether the answer may be another's: a limit of the command line is in no input."""
+        return self.use_cache and not any(
+            Requirement(package).specifier for package in self.upgrade_packages
+        )
+
 
 class Compiler:
     """Compiles locks of one project; what several of them need is found once, when needed.

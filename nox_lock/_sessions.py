@@ -18,7 +18,7 @@ import nox.registry
 from nox.virtualenv import InterpreterNotFound
 
 from nox_lock._errors import ConfigError, InterpretersMissingError, NoxLockError
-from nox_lock._noxfile import Locked, plan_noxfile
+from nox_lock._noxfile import Locked, lock_names, plan_noxfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -94,7 +94,7 @@ def _make(
     **kwargs: Any,
 ) -> Func:
     body = getattr(func, "func", func)  # a Func, when stacked on nox.session
-    names = _names(lock)
+    names = lock_names(lock)
     given = [name for name in names if name is not None]
 
     @functools.wraps(body)
@@ -258,17 +258,6 @@ def _refuse_no_environment(session: nox.Session) -> None:
             hint="Leave out --no-venv (or venv_backend='none'); "
             "--no-install runs it with what is there.",
         ) from error
-
-
-def _names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
-    if lock is None or isinstance(lock, str):
-        return (lock,)
-    if not isinstance(lock, (list, tuple)) or not all(isinstance(name, str) for name in lock):
-        sys.exit(
-            f"nox-lock: lock={lock!r} in this noxfile names no lock. "
-            'Write lock="NAME", or lock=["NAME", "NAME"].'
-        )
-    return tuple(lock)
 
 
 def _lock_command() -> str:

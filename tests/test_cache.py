@@ -230,6 +230,10 @@ def test_a_limit_of_the_command_line_is_no_answer_for_another_checkout(
     clone.write(INPUT, "app\n")
     clone.nox("-s", "lock").ok()
     assert pins(clone.read(LOCK))["lib"] == "2.0"
+    # Nor is there an answer for it, where there is no lock file, either.
+    remove_lock(clone)
+    clone.nox("-s", "lock", "--", "-P", "lib<2").ok()
+    assert pins(clone.read(LOCK))["lib"] == "1.0"
 
 
 def test_an_old_pin_is_not_moved_by_what_another_checkout_resolved(

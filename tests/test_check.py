@@ -382,7 +382,7 @@ CASES = [
     Case("two versions", "invalid", {LOCK: add("dep==1.4")}, "pinned twice", LOCK),
     Case("a range", "invalid", {LOCK: add("other>=1")}, "is no pin", LOCK),
     Case("no version", "invalid", {LOCK: swap("dep==1.5", "dep==1.5x")},
-         "dep==1.5x pins no version", LOCK, real=True),
+         "dep==1.5x pins what is no version", LOCK, real=True),
     Case("a pin nobody asks for", "stale", {LOCK: add(f"stray==1.0 --hash=sha256:{'0' * 64}")},
          "stray==1.0 is asked for by no requirement", LOCK),
     Case("pins that ask for each other", "stale",
