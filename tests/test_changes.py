@@ -168,7 +168,8 @@ def test_a_lock_that_failed_is_in_every_form(project: Project) -> None:
     """Also one that failed before any was made."""
     project.write("requirements.in", "app\nnosuch\n")
     told = project.nox("-s", "lock", "--", "--format", "markdown").failed().stdout
-    assert told.startswith("### requirements.txt\n\nNot locked:\n\n    requirements.in:2: nosuch")
+    assert told.startswith("### requirements.txt\n\nNot locked:\n\n    requirements.in:2: ")
+    assert "has a project 'nosuch'\n    Check its " in told
     assert "No pin has changed" not in told
     project.write("requirements.in", "app\na=b\n")
     told = project.nox("-s", "lock", "--", "--format", "json").failed().stdout
