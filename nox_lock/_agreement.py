@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.markers import Marker
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
-from nox_lock._conflicts import in_one
 from nox_lock._entries import Entry
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
@@ -20,11 +17,11 @@ from nox_lock._lint import is_version
 from nox_lock._pins import HASH_LENGTHS
 from nox_lock._syntax import Where
 from nox_lock._target import counts
+from nox_lock.compiling.conflicts import in_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nox_lock._index_log import Rejected
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
@@ -142,7 +139,6 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
         edit for edit in conflict.edits if not any(f"({low.path}:" in edit for low in planned.below)
     )
     told.hint = "\n".join(filter(None, (in_one(told.edits), told.hint)))
-    told.record = conflict.record
     return told
 
 
@@ -183,32 +179,6 @@ def chain(planned: Planned, name: str | None) -> str:
     return f"{name}"
 
 
-def falls(planned: Planned, passed_over: Iterable[Rejected]) -> Iterator[str]:
-    """Tell of each pin that is a major version or more behind because of a layer.
-
-    pip goes back for years rather than fail.
-    """
-    lower: dict[str | None, tuple[Planned, Pin]] = {}
-    for low in planned.below:
-        lower.update((pin.name, (low, pin)) for pin in _versions(low.existing, planned))
-    now = {pin.name: pin for pin in planned.existing.pins} if planned.existing else {}
-    told: set[str] = set()
-    for name, version, wanted in passed_over:
-        pin, demand = now.get(name), _requirement(wanted)
-        if pin is None or pin.version is None or demand is None or name in told:
-            continue
-        if name in lower or canonicalize_name(demand.name) not in lower:
-            continue
-        low, held = lower[canonicalize_name(demand.name)]
-        fits = demand.specifier.contains(held.version or "", prereleases=True)
-        if not fits and _behind(pin, version):
-            told.add(name)
-            yield (
-                f"{planned.path}: {name} falls to {pin.version}: {name} {version} wants {demand}, "
-                f"and {low.path}:{held.line} has {held.shown} (layer {low.name!r})"
-            )
-
-
 def _versions(lock: LockFile | None, planned: Planned) -> Iterator[Pin]:
     """Yield the pins by version that count for a target."""
     for pin in lock.pins if lock else ():
@@ -216,20 +186,6 @@ def _versions(lock: LockFile | None, planned: Planned) -> Iterator[Pin]:
             continue
         if counts(pin.marker, planned.target, planned.platform):
             yield pin
-
-
-def _behind(pin: Pin, version: str) -> bool:
-    try:
-        return Version(pin.version or "").major < Version(version).major
-    except InvalidVersion:
-        return False
-
-
-def _requirement(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None
 
 
 def _specifier(text: str) -> SpecifierSet | None:

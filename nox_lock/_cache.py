@@ -28,19 +28,27 @@ if TYPE_CHECKING:
 
 VARIABLE = "NOX_LOCK_CACHE_DIR"
 # Part of every path: another layout gets another folder, and old processes keep theirs.
-_LAYOUT = "v1"
+_LAYOUT = "v2"
 _DAY_SECONDS = 24 * 3600.0
 _UNUSED_DAYS = 90
-_AGEING = ("locks/*/*.json", "busy/*", "failures/*")
-_PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "tools")
+_AGEING = ("locks/*/*.json", "busy/*")
+_PARTS = (
+    f"{_LAYOUT}/locks",
+    f"{_LAYOUT}/busy",
+    f"{_LAYOUT}/work",
+    "pip-tools",
+    "pythons",
+    "bytecode",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A compiled lock: its body, and the day (ISO 8601) it was resolved."""
+    """A compiled lock: its body, the day (ISO 8601) it was resolved, and what is to be known."""
 
     body: str
     day: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,8 @@ class Cache:
         path = self._path(key)
         try:
             stored = json.loads(path.read_bytes())
-            entry = Entry(str(stored["body"]), str(stored["day"]))
+            notes = tuple(map(str, stored["notes"]))
+            entry = Entry(str(stored["body"]), str(stored["day"]), notes)
             if stored["check"] == _check(key, entry):
                 _touch(path)
                 return entry
@@ -84,20 +93,6 @@ class Cache:
         with suppress(OSError):
             write_atomically(self._path(key), text, self.folder / _LAYOUT / "work")
             self._drop_unused(self.folder / _LAYOUT)
-
-    def keep_failure(self, name: str, text: str) -> Path | None:
-        """Keep what was said of a failure, over what was; return where, or None for nowhere."""
-        if self.folder is None:
-            return None
-        layout = self.folder / _LAYOUT
-        path = layout / "failures" / name
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, text, layout / "work")
-            self._drop_unused(layout)
-        except OSError:
-            return None
-        return path
 
     @contextmanager
     def hold(
@@ -129,11 +124,6 @@ class Cache:
             parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
         with open_workshop(parent, "nox-lock-compile-") as folder:
             yield folder.resolve()
-
-    @property
-    def downloads(self) -> Path | None:
-        """Where pip-tools keeps what it downloaded."""
-        return self.folder and self.folder / "pip-tools"
 
     def _drop_unused(self, layout: Path) -> None:
         """Remove what nobody has used for long; looks once a day."""
@@ -256,4 +246,4 @@ def make_key(*facts: str) -> str:
 
 
 def _check(key: str, entry: Entry) -> str:
-    return make_key(key, entry.body, entry.day)
+    return make_key(key, entry.body, entry.day, *entry.notes)

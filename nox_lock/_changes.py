@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from nox_lock._link_log import Offer
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
@@ -94,22 +93,17 @@ class Held(NamedTuple):
 
 
 def find_held(
-    planned: Planned, offers: Iterable[Offer], asked: Mapping[str, Requirement]
+    planned: Planned, newest: Mapping[str, str], asked: Mapping[str, Requirement]
 ) -> list[Held]:
     """Return the pins for which an index has something newer.
 
-    `offers` are the files that an index has for this Python and platform, and others; `asked` is
-    what was asked for on the command line, by project.
+    `newest` is the newest version that fits, by project; `asked` is what was asked for on the
+    command line, by project.
     """
-    newest: dict[str, Version] = {}
-    for offer in offers:
-        version = _parse(offer.version)
-        if offer.fits and version is not None and not version.is_prerelease:
-            newest[offer.project] = max(version, newest.get(offer.project, version))
     found = []
     for pin in planned.existing.pins if planned.existing else ():
         name, has = pin.name or "", _version(pin)
-        there = newest.get(name)
+        there = _parse(newest.get(name, ""))
         if has is None or there is None or there <= has:
             continue
         caps = [

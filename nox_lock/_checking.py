@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock._errors import InterpretersMissingError, LocksError, NoxLockError
+from nox_lock._errors import LocksError, NoxLockError
 from nox_lock._freshness import judge_all
 from nox_lock._options import parse_check_options
 from nox_lock._plan import orphans_of
 from nox_lock._report import error_json, mend, summary, verdict_lines, verdicts_json
+from nox_lock._targets import of_targets
 from nox_lock._wording import presentable
 
 if TYPE_CHECKING:
@@ -31,15 +32,16 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) 
     """Judge the lock files, as `arguments` of the session of that name ask.
 
     Raises:
-        LocksError: when one of them is not fresh.
-        InterpretersMissingError: when all are, and some could not be resolved anew.
+        LocksError: when one of them is not fresh, or could not be resolved.
     """
     options = parse_check_options(arguments, session)
     if options is None:
         return
     with errors_told(options.format):
         config, planned = plan(options.names)
-        orphans = [] if options.names else orphans_of(config, planned, Path.cwd())
+        partial = bool(options.names or options.pythons or options.platforms)
+        orphans = [] if partial else orphans_of(config, planned, Path.cwd())
+        planned = of_targets(planned, options.pythons, options.platforms)
     check(planned, orphans, voice, form=options.format, deep=options.deep)
 
 
@@ -56,15 +58,14 @@ def check(
     `form` is one of `_options.FORMATS`; None means the one that fits where this runs.
 
     Raises:
-        LocksError: when one of them is not fresh.
-        InterpretersMissingError: when all are, and some could not be resolved anew.
+        LocksError: when one of them is not fresh, or could not be resolved.
     """
     judged = judge_all(planned, orphans)
-    missing: list[str] = []
+    unresolved: list[str] = []
     if deep:
         from nox_lock._deep import look_deeper  # noqa: PLC0415  (a check must stay instant)
 
-        judged, missing = look_deeper(judged, voice)
+        judged, unresolved = look_deeper(judged, voice)
     form = form or _form_here()
     if form == "json":
         print_lines(verdicts_json(judged))
@@ -78,8 +79,11 @@ def check(
         command = mend(judged, voice.lock_command)
         hint = f"Run: {command}" if command else None
         raise LocksError(f"lock files: {summary(judged)}", hint=hint)
-    if missing:
-        raise InterpretersMissingError(missing)
+    if unresolved:
+        raise LocksError(
+            f"not resolved: {', '.join(unresolved)}",
+            hint="Run it where it can be built, or leave it out with --python and --platform.",
+        )
 
 
 @contextmanager

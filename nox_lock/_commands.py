@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_lock._checking import check, errors_told, print_lines
-from nox_lock._errors import (
-    ConfigError,
-    InterpreterMissingError,
-    InterpretersMissingError,
-    LocksError,
-    NoxLockError,
-)
+from nox_lock._errors import ConfigError, LocksError, NoxLockError
 from nox_lock._freshness import judge_all
 from nox_lock._options import parse_lock_options
 from nox_lock._plan import orphans_of
@@ -39,16 +33,15 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
 
     Raises:
         NoxLockError: when some could not be made.
-        InterpretersMissingError: when all others were, and these lack their Python.
     """
     options = parse_lock_options(arguments, session)
     if options is None:
         return
     with errors_told(options.format):
         config, planned = plan(options.names)
-        planned = of_targets(planned, options.pythons)
+        planned = of_targets(planned, options.pythons, options.platforms)
+    partial = bool(options.names or options.pythons or options.platforms)
     if options.check:
-        partial = bool(options.names or options.pythons)
         orphans = [] if partial else orphans_of(config, planned, Path.cwd())
         check(planned, orphans, voice, form=options.format)
         return
@@ -70,12 +63,10 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
         voice.warn(note)
     if options.verbose:
         voice.listener = voice.listener._replace(verbose=True)
-    missing = _lock_all(planned, wishes, voice, options.format)
-    if not (options.names or options.pythons):
+    _lock_all(planned, wishes, voice, options.format)
+    if not partial:
         for each in judge_all([], orphans_of(config, planned, Path.cwd())):
             voice.warn(*verdict_lines(each, unicode=voice.unicode))
-    if missing:
-        raise InterpretersMissingError(missing)
 
 
 def make_locker(wishes: Wishes, voice: Voice) -> Locker:
@@ -110,13 +101,11 @@ def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
                     print_lines(*(f"    {reason}" for reason in find_reasons(each, name)))
 
 
-def _lock_all(
-    planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: str | None
-) -> list[str]:
-    """Make lock files and tell of each as its stack is through; return the Pythons not here.
+def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: str | None) -> None:
+    """Make lock files, and report each as its stack is through.
 
     Raises:
-        NoxLockError: when one could not be made for another reason.
+        NoxLockError: when one could not be made.
     """
     from nox_lock._outcomes import (  # noqa: PLC0415  (a check must stay instant)
         changes_of,
@@ -133,7 +122,7 @@ def _lock_all(
             moved = painted_changes(changes_of(result), unicode=voice.unicode)
             line = outcome_line(result, dry=wishes.dry_run)
             voice.tell(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
-            voice.warn(*result.notes)
+            voice.warn(*(f"{result.planned.path}: {note}" for note in result.notes))
         elif len(planned) > 1 and all(result is not error for error in told):
             told.append(result)
             voice.warn(*str(result).splitlines())
@@ -141,15 +130,11 @@ def _lock_all(
     results = lock_all(make_locker(wishes, voice), planned, done, voice.open_board)
     _tell_totals({each.path: results[each.path] for each in planned}, voice, form)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
-    missing = [each for each in errors.values() if isinstance(each, InterpreterMissingError)]
-    failed = [each.path for each in planned if errors.get(each.path) not in (None, *missing)]
+    failed = [each.path for each in planned if each.path in errors]
     if failed and len(planned) == 1:
         raise errors[failed[0]]
     if failed:
         raise LocksError(f"not locked: {', '.join(failed)}")
-    if missing and len(planned) == 1:
-        voice.warn(*str(missing[0]).splitlines())
-    return sorted({each.python for each in missing})
 
 
 def _tell_totals(

@@ -14,7 +14,7 @@ from nox_lock._keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, names
 from nox_lock._projects import is_project_file
 from nox_lock._settings import Settings, merge_settings, read_pip_tools, read_settings
 from nox_lock._tables import FILE, Table, nearest, parse_toml
-from nox_lock._target import SYSTEM, Target, parse_target
+from nox_lock._target import PLATFORMS, Levels, Target, find_platform, parse_target
 from nox_lock._wording import mend_of, quoted
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ON_STALE = ("auto", "lock", "error")
-# Whether uv may tell the hashes: where it is there, or never.
-SEEDS = ("auto", "never")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 _TIMEOUT = 600.0
@@ -38,12 +36,13 @@ class LockConfig(NamedTuple):
         lockfile: pattern of its lock file, or None for the default beside the first input.
         lockfile_key: the key that says the pattern.
         pythons: the targets asked for; empty for none said.
-        platforms: values of `sys.platform` that get a lock file each; empty for one for all.
+        platforms: those that get a lock file each, as written; empty for one for all.
         extras: extras of its project files to lock, too.
         groups: dependency groups (PEP 735) of `pyproject.toml` to lock, too.
         constraints: names of the locks it must agree with.
         settings: how it is compiled.
-        seed: whether uv may tell the hashes, one of `SEEDS`.
+        levels: the newest systems that wheels for named platforms may need.
+        build_constraints: files that limit what builds use, relative to the project root.
         compile_timeout: seconds that its compile may take in all.
     """
 
@@ -57,7 +56,8 @@ class LockConfig(NamedTuple):
     groups: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     settings: Settings = Settings()
-    seed: str = SEEDS[0]
+    levels: Levels = Levels()
+    build_constraints: tuple[str, ...] = ()
     compile_timeout: float = _TIMEOUT
 
 
@@ -137,6 +137,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
     """
     pip_tools, notes = read_pip_tools(tools.table("pip-tools"))
     table = tools.table("nox-lock")
+    _refuse_seed(table)
     table.refuse_unknown(names(LOCK_KEYS, PROJECT_KEYS))
     common = LockConfig(
         "",
@@ -146,7 +147,8 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
         _pythons(table),
         _platforms(table),
         settings=merge_settings(read_settings(table), pip_tools),
-        seed=_seed(table) or SEEDS[0],
+        levels=_levels(table, Levels()),
+        build_constraints=_build_constraints(table),
         compile_timeout=table.seconds("compile-timeout") or _TIMEOUT,
     )
     on_stale = table.string("on-stale") or "auto"
@@ -178,11 +180,31 @@ def check_on_stale(value: str, source: str) -> str:
     return value
 
 
-def _seed(table: Table) -> str | None:
-    value = table.string("seed")
-    if value is not None and value not in SEEDS:
-        raise table.wrong("seed", *_wrong_choice(value, SEEDS))
-    return value
+def _refuse_seed(table: Table) -> None:
+    if "seed" in table.values:
+        told = " is gone: hashes come from the index pages that pip reads, with and without uv"
+        raise table.wrong("seed", told, "Take the line out.")
+
+
+def _levels(table: Table, common: Levels) -> Levels:
+    found = {}
+    for key in Levels._fields:
+        level = table.string(key)
+        if level is not None and not re.fullmatch(
+            r"2\.\d+" if key == "manylinux" else r"\d+\.\d+", level
+        ):
+            told = (
+                f": {quoted(level)} is no version of {'glibc' if key == 'manylinux' else 'macOS'}"
+            )
+            raise table.wrong(key, told, f'Such as: {key} = "{getattr(Levels(), key)}"')
+        found[key] = level or getattr(common, key)
+    return Levels(**found)
+
+
+def _build_constraints(table: Table) -> tuple[str, ...]:
+    return tuple(
+        _inside(path, table, "build-constraints") for path in table.strings("build-constraints")
+    )
 
 
 def _wrong_choice(value: str, choices: Sequence[str]) -> tuple[str, str]:
@@ -195,6 +217,7 @@ def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         told = f": {quoted(name)} is no name for a lock"
         raise declared.wrong(name, told, "Use letters, digits, - _ and dots.")
     table = declared.table(name)
+    _refuse_seed(table)
     table.refuse_unknown(names(LOCK_KEYS, ONE_LOCK_KEYS))
     inputs = tuple(_inside(path, table, "inputs") for path in table.strings("inputs"))
     extras, groups = table.strings("extras"), table.strings("groups")
@@ -218,7 +241,8 @@ def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         groups,
         table.strings("constraints"),
         merge_settings(read_settings(table), common.settings),
-        _seed(table) or common.seed,
+        _levels(table, common.levels),
+        _build_constraints(table) or common.build_constraints,
         table.seconds("compile-timeout") or common.compile_timeout,
     )
 
@@ -244,15 +268,16 @@ def _lockfile(table: Table) -> str | None:
 
 
 def _platforms(table: Table) -> tuple[str, ...]:
-    systems = table.strings("platforms")
+    names = table.strings("platforms")
     _refuse_empty(table, "platforms")
-    for system in systems:
-        if not re.fullmatch(SYSTEM, system):
-            known = _OTHER_NAMES.get(system.lower())
-            near = f"; did you mean {known!r}?" if known else nearest(system, SYSTEM.split("|"))
-            told = f": {quoted(system)} is no sys.platform{near}"
-            raise table.wrong("platforms", told, "Such as: linux, darwin, win32")
-    return tuple(dict.fromkeys(systems))
+    for name in names:
+        if find_platform(name) is None:
+            known = [*PLATFORMS, *(f"{s}-{each}" for s, them in PLATFORMS.items() for each in them)]
+            other = _OTHER_NAMES.get(name.lower())
+            near = f"; did you mean {other!r}?" if other else nearest(name, known)
+            told = f": {quoted(name)} is no platform that can be locked for{near}"
+            raise table.wrong("platforms", told, "Such as: linux, linux-aarch64, darwin, win32")
+    return tuple(dict.fromkeys(names))
 
 
 def _refuse_empty(table: Table, key: str) -> None:
@@ -291,6 +316,10 @@ def _pythons(table: Table) -> tuple[Target, ...]:
     texts = (table.values["python"],) if alone else table.strings("python")
     _refuse_empty(table, "python")
     try:
-        return tuple(dict.fromkeys(parse_target(text) for text in texts))
+        targets = tuple(dict.fromkeys(map(parse_target, texts)))
     except ConfigError as error:
         raise table.wrong("python", f": {error.message}", error.hint) from error
+    if len(targets) != len({(each, each.patch) for each in map(parse_target, texts)}):
+        told = ": one X.Y is named with two patch releases"
+        raise table.wrong("python", told, "A lock file is for one of them.")
+    return targets

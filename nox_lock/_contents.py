@@ -83,7 +83,7 @@ def compare(
         if has is None or not _same_version(has.version, pin.version):
             differences.append(Difference(each, pin, has and has.version))
     extras = sorted(installed.keys() - wanted - _SEEDS - find_project(origins, root).keys())
-    facts = [str(venv.target), *(each.path for each in planned)]
+    facts = [f"{venv.target} {venv.target.full_version}", *(each.path for each in planned)]
     facts += [_lockfile.digest(each.existing.body) for each in planned if each.existing]
     facts += sorted(f"{name} {each.version}" for name, each in installed.items())
     return Contents(tuple(differences), tuple(extras), _lockfile.digest("\n".join(facts)))

@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING
 
 from nox_lock import _lockfile
 from nox_lock._agreement import make_seed
-from nox_lock._errors import CompileError, InterpreterMissingError
+from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._resolution import Compiler, Wishes
-from nox_lock._target import running_platform
 from nox_lock._verdict import INVALID, STALE, Judged, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nox_lock._compile import Compiled
     from nox_lock._lockfile import LockFile
     from nox_lock._planned import Planned
     from nox_lock._voice import Voice
+    from nox_lock.compiling.pip_tools import Compiled
 
 # Failures that tell something of the lock, and not of the way to an index or of a tool.
 _TELLING = ("conflict", "unknown project", "no version", "python")
@@ -36,21 +35,23 @@ _HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
 def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], list[str]]:
     """Resolve those that are fresh once more; the others are known to be wrong.
 
-    Returns the verdicts as they are then, and the Pythons that are not on this machine.
+    Returns the verdicts as they are then, and the paths of those that could not be resolved here.
 
     Raises:
         NoxLockError: where an index or a tool fails.
     """
     wishes = Wishes(use_cache=False, refresh=True)
     compiler = Compiler(Path.cwd(), os.environ, wishes, tell=voice.tell, warn=voice.warn)
-    missing: set[str] = set()
+    unresolved: set[str] = set()
 
     def look(each: Judged) -> Judged:
         try:
             return _look(each, compiler)
-        except InterpreterMissingError as error:
-            missing.add(error.python)
-            return _noted(each, f"not resolved anew: {error.message}")
+        except (ToolchainError, CompileError) as error:
+            if not _is_of_target(error, each):
+                raise
+            unresolved.add(each.path)
+            return _noted(each, f"not resolved: {error.message}")
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
@@ -58,23 +59,29 @@ def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], l
         except BaseException:
             compiler.processes.end()
             raise
-    return looked, sorted(missing)
+    return looked, sorted(unresolved)
+
+
+def _is_of_target(error: ToolchainError | CompileError, judged: Judged) -> bool:
+    """Return whether a failure says that this machine cannot build for the target."""
+    if isinstance(error, ToolchainError):
+        return True
+    foreign = judged.planned is not None and judged.planned.named_platform is not None
+    return foreign and error.kind == "build"
 
 
 def _look(judged: Judged, compiler: Compiler) -> Judged:
     planned = judged.planned
     if planned is None or planned.existing is None or not judged.verdict.fresh:
         return judged
-    if planned.platform != running_platform():
-        return _noted(judged, f"not resolved anew: it was made on {planned.platform}")
-    compiler.tell(f"{planned.path}: resolving anew for Python {planned.target}")
+    compiler.tell(f"{planned.path}: resolving for Python {planned.target}")
     seed = make_seed(pin._replace(hashes=()) for pin in planned.existing.pins if pin.version)
     try:
         compiled = compiler.resolve_once(planned, seed, {})
     except CompileError as error:
         if error.kind not in _TELLING:
             raise
-        said = f"it can be resolved no more: {error.message}"
+        said = f"it can no longer be resolved: {error.message}"
         return _with(judged, STALE, [Reason(said, error.file or planned.path, error.line)])
     return _compare(judged, planned, planned.existing, compiled)
 
@@ -126,7 +133,7 @@ def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:
     if not hashes:
         old, new = (_HASH_LINE.sub("", text) for text in (old, new))
     lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), path, f"{path} (resolved anew)", lineterm=""
+        old.splitlines(), new.splitlines(), path, f"{path} (resolved now)", lineterm=""
     )
     return "\n".join(lines)
 

@@ -64,45 +64,16 @@ class BlockedError(LocksError):
 
 
 class ToolchainError(NoxLockError):
-    """There is no interpreter with a working pip-tools for a target."""
-
-
-class InterpreterMissingError(ToolchainError):
-    """The target's Python is not on this machine.
-
-    Attributes:
-        python: the target that was looked for, such as ``3.12``.
-    """
-
-    def __init__(self, python: str) -> None:
-        super().__init__(
-            f"Python {python} is not on this machine",
-            hint=f"Install Python {python}, or take it out of `python = [...]`.",
-        )
-        self.python = python
-
-
-class InterpretersMissingError(ToolchainError):
-    """All lock files were made but those of Pythons that are not on this machine.
-
-    Attributes:
-        pythons: their targets, such as ``3.12, 3.13``.
-    """
-
-    def __init__(self, pythons: list[str]) -> None:
-        self.pythons = ", ".join(pythons)
-        super().__init__(f"not on this machine: Python {self.pythons}")
+    """There is no Python, pip or pip-tools that can do what is needed."""
 
 
 class CompileError(NoxLockError):
     """pip-tools did not make a lock.
 
     Attributes:
-        kind: which failure it was, one of the names in `nox_lock._diagnosis.KINDS`.
+        kind: which failure it was, one of the names in `nox_lock.compiling.failures.KINDS`.
         projects: those it is about, by normalized name.
         edits: what may be changed, each a line.
-        said: what pip-tools printed; may hold what nobody else is to see.
-        record: where that is kept in a form that may be seen, as a person finds it; or empty.
     """
 
     def __init__(
@@ -119,12 +90,6 @@ class CompileError(NoxLockError):
         self.kind = kind
         self.projects = projects
         self.edits: tuple[str, ...] = ()
-        self.said = ""
-        self.record = ""
-
-    def __str__(self) -> str:
-        text = super().__str__()
-        return f"{text}\nAll that pip said: {self.record}" if self.record else text
 
 
 class SystemRefusedError(NoxLockError):

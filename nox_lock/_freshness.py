@@ -75,9 +75,9 @@ def judge_orphan(path: str) -> Verdict:
 
 
 def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
-    if planned.system and planned.platform.system != planned.system:
-        made = planned.platform.system
-        yield Reason(f"made on {made}, wanted for {planned.system}", planned.path)
+    made = lock.stamp.platform if lock.stamp else str(planned.platform)
+    if planned.system and made != str(planned.platform):
+        yield Reason(f"made for {made}, wanted for {planned.platform}", planned.path)
     if lock.python is not None and lock.python != planned.target.version:
         yield Reason(
             f"made for Python {lock.python}, wanted for Python {planned.target}", planned.path

@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from nox_lock._errors import InstallError
-from nox_lock._index_log import Yanked, failed_indexes, yanked
+from nox_lock._wording import mask
+from nox_lock.compiling.index_failures import index_reasons
+from nox_lock.compiling.report import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nox_lock._contents import Difference
     from nox_lock._pins import Pin
@@ -22,6 +26,20 @@ _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _ERROR = re.compile(r"\berror: ", re.IGNORECASE)
 _TRACEBACK = re.compile(r"^.*\bException information:\n(?:.*\n)*?(?=\S* ?ERROR: |\Z)", re.MULTILINE)
 _YANKED_BY_UV = re.compile(r"`([^`]+?)==([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?")
+_YANKED_BY_PIP = re.compile(
+    r"is a yanked version: '(\S+)' candidate \(version (\S+) at .*\n.*Reason for being yanked: (.*)"
+)
+_SKIPPED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
+_STATUS = re.compile(r"(\d{3}) (?:Client|Server) Error")
+# Words in pip's reasons, in this order: a TLS failure may be told as a connection that failed.
+_PROBLEMS = {
+    "tls": ("certificate", "ssl"),
+    "refused": ("refused",),
+    "timeout": ("timed out", "timeout", "respond within"),
+    "name": ("resolve", "name or service", "getaddrinfo"),
+    "broken": ("incomplete", "broken", "chunked", "reset"),
+    "unreachable": ("connectionfailed", "connection-failed"),
+}
 _OTHER_FILE = re.compile(r"do not match the hashes|hash mismatch", re.IGNORECASE)
 _NOT_THERE = re.compile(
     r"No matching distribution found|no version of|was not found in|404 (?:Client|Not Found)",
@@ -31,8 +49,10 @@ _NOT_THERE = re.compile(
 
 def withdrawn(said: str, pins: Sequence[Difference]) -> list[str]:
     """Say, a line each, which pins were installed although their makers withdrew them."""
-    by_uv = (Yanked(*found) for found in _YANKED_BY_UV.findall(_COLOUR.sub("", said)))
-    reasons = {each.name: each.reason for each in (*yanked(said), *by_uv)}
+    found = _YANKED_BY_PIP.findall(said) + _YANKED_BY_UV.findall(_COLOUR.sub("", said))
+    reasons: dict[str | None, str] = {
+        canonicalize_name(name): reason.strip() for name, _, reason in found
+    }
     return [
         f"{each.pin.shown} was yanked: {reasons[name] or '<none given>'} ({each.place})"
         for each in pins
@@ -48,7 +68,7 @@ def explain(said: str, pending: Sequence[Difference], lock: str) -> InstallError
     named = _named(errors, pending)
     shown = [f"  {each.pin.shown} ({each.place})" for each in named[:_SHOWN]]
     more = [f"  and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
-    failed = [f"  {each}" for each in failed_indexes(text)]
+    failed = [f"  {each}" for each in index_reasons(_failed_pages(text))]
     names = " ".join(f"-P {each.pin.name}" for each in named if each.pin.version)
     hint = None
     if _NOT_THERE.search(errors) and names and not failed:
@@ -62,6 +82,17 @@ def explain(said: str, pending: Sequence[Difference], lock: str) -> InstallError
         )
     lines = ["not all that is locked could be installed:", *shown, *more, *failed]
     return InstallError("\n".join(lines), hint=hint)
+
+
+def _failed_pages(said: str) -> Iterator[Page]:
+    """Yield the index pages that pip could not fetch."""
+    for url, reason in _SKIPPED.findall(said):
+        status = _STATUS.search(reason)
+        words = reason.lower()
+        problem = next(
+            (name for name, signs in _PROBLEMS.items() if any(s in words for s in signs)), ""
+        )
+        yield Page(mask(url), 0, int(status[1]) if status else None, problem, mask(reason)[:200])
 
 
 def _named(errors: str, pending: Sequence[Difference]) -> Sequence[Difference]:

@@ -14,7 +14,10 @@ LOCK_KEYS: tuple[Key, ...] = (
     (
         "python",
         'python = ["3.11", "3.12"]',
-        "the Pythons to lock for, or one; several make `requirements-py3.11.txt`",
+        (
+            "the Pythons to lock for, or one; several make `requirements-py3.11.txt`. `3.11` is its "
+            "newest patch release, `3.11.2` that one"
+        ),
         (
             "those of the sessions that use the lock, else the one its lock file names, else "
             "the one that runs nox"
@@ -22,9 +25,12 @@ LOCK_KEYS: tuple[Key, ...] = (
     ),
     (
         "platforms",
-        'platforms = ["linux", "darwin"]',
-        "one lock file for each `sys.platform`: `requirements-linux.txt`, ...",
-        "one for all",
+        'platforms = ["linux", "darwin", "win32"]',
+        (
+            "one lock file for each, made on any machine: `requirements-linux.txt`, ...; also with "
+            "a machine, such as `linux-aarch64`, and `musllinux`"
+        ),
+        "one, for the platform it is made on",
     ),
     (
         "lockfile",
@@ -63,13 +69,22 @@ LOCK_KEYS: tuple[Key, ...] = (
         "none",
     ),
     (
-        "seed",
-        'seed = "auto"',
-        (
-            "have [uv tell the hashes](../seeds.md), where it is there; what is pinned pip-tools "
-            'finds. `"never"`: pip-tools computes them'
-        ),
-        '`"auto"`',
+        "manylinux",
+        'manylinux = "2.28"',
+        "the newest glibc that wheels for a named `linux` may need",
+        '`"2.28"`',
+    ),
+    (
+        "macos",
+        'macos = "14.0"',
+        "the newest macOS that wheels for a named `darwin` may need",
+        '`"14.0"`',
+    ),
+    (
+        "build-constraints",
+        'build-constraints = ["build-constraints.txt"]',
+        "limits on what builds use, when locking and in sessions; see [builds](../targets.md#builds)",
+        "none",
     ),
     (
         "compile-timeout",

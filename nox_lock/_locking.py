@@ -12,33 +12,32 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
-from nox_lock._agreement import Seed, falls, find_seed, make_seed
+from nox_lock._agreement import Seed, find_seed, make_seed
 from nox_lock._cache import Entry, make_key
 from nox_lock._changes import find_held
 from nox_lock._errors import CompileError
 from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
-from nox_lock._planned import made_on
+from nox_lock._planned import platform_of
 from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
 from nox_lock._projects import is_project_file
 from nox_lock._refusals import refuse
 from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
-from nox_lock._toolchain import tool_versions
+from nox_lock.compiling.interpreters import tool_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from nox_lock._changes import Held
-    from nox_lock._compile import Compiled
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
+    from nox_lock.compiling.pip_tools import Compiled
 
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
-WAITS = "waits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Outcome:
 
     Attributes:
         planned: the lock file, with what it is now as its `existing`.
-        action: `up to date`, `restored`, `compiled`, or `waits` for another platform.
+        action: `up to date`, `restored` or `compiled`.
         text: its new text, to be written; None where it stays.
         seconds: how long a compile took.
         day: when a restored lock was resolved (ISO 8601).
@@ -112,17 +111,15 @@ class Locker:
         if together is None and self.is_done(planned):
             return Outcome(planned, UP_TO_DATE)
         refuse(planned, self.root, overwrite=self.wishes.overwrite)
-        if not planned.here:
-            fresh = before is not None and judge(planned).fresh
-            return Outcome(planned, UP_TO_DATE if fresh else WAITS)
-        planned = planned._replace(platform=running_platform())  # what is made now is made here
+        # What is made now is for the named platform, or for this one.
+        planned = planned._replace(platform=planned.named_platform or running_platform())
         seed = self._seed(planned, together)
         with self.compiler.cache.hold(
             self._key(planned, seed), functools.partial(self._tell_of_wait, planned)
         ):
             # Whoever held it before us may have made this very lock.
             now = _lockfile.read(self.root, planned.path)
-            there = planned._replace(existing=now, platform=made_on(now, planned.system))
+            there = planned._replace(existing=now, platform=platform_of(now, planned.system))
             if together is None and self.is_done(there):
                 return Outcome(there, UP_TO_DATE)
             planned = planned._replace(existing=now)
@@ -130,20 +127,27 @@ class Locker:
             entry = self._cached(planned, seed)
             if entry is not None:
                 made, text = self._validate(planned, entry.body)
-                return Outcome(made, RESTORED, text, day=entry.day, before=before)
+                notes = entry.notes
+                return Outcome(made, RESTORED, text, day=entry.day, notes=notes, before=before)
             self.compiler.progress.note(planned.path, RESOLVING)
             if not self.compiler.progress.live:
                 self.tell(f"{planned.path}: compiling for Python {planned.target}")
             started = time.monotonic()
             compiled = self.compiler.resolve(planned, seed, texts or {})
             made, text = self._validate(planned, compiled.body)
-            entry = Entry(compiled.body, dt.datetime.now(dt.timezone.utc).date().isoformat())
+            day = dt.datetime.now(dt.timezone.utc).date().isoformat()
+            entry = Entry(compiled.body, day, compiled.notes)
             if together is None:
                 self._remember(planned, seed, entry)
-            notes = tuple(falls(made, compiled.rejected))
-            seconds = time.monotonic() - started
-            held = self._held(made, compiled)
-            return Outcome(made, COMPILED, text, seconds, notes=notes, before=before, held=held)
+            return Outcome(
+                made,
+                COMPILED,
+                text,
+                time.monotonic() - started,
+                notes=compiled.notes,
+                before=before,
+                held=self._held(made, compiled),
+            )
 
     def _tell_of_wait(self, planned: Planned, what: str) -> None:
         self.compiler.progress.note(planned.path, WAITING_FOR_ANOTHER)
@@ -153,7 +157,7 @@ class Locker:
         asked = {_name(package): Requirement(package) for package in self.wishes.upgrade_packages}
         if not self.wishes.upgrade and not asked:
             return ()
-        held = find_held(made, compiled.offers, asked)
+        held = find_held(made, compiled.newest, asked)
         return tuple(each for each in held if self.wishes.upgrade or each.name in asked)
 
     def _seed(self, planned: Planned, together: Sequence[Pin] | None) -> Seed:
@@ -166,7 +170,8 @@ class Locker:
         return make_key(
             "lock",
             planned.canonical(),
-            str(running_platform()),
+            str(planned.platform),
+            self.compiler.interpreter(planned).builder,
             *tool_versions(),
             index_identity(self.environ),
             seed.key if seed else "",

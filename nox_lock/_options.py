@@ -35,6 +35,7 @@ class LockOptions(NamedTuple):
     overwrite: bool
     together: bool
     pythons: tuple[Target, ...]
+    platforms: tuple[str, ...]
     dry_run: bool
     why: tuple[str, ...]
     format: str | None
@@ -47,6 +48,8 @@ class CheckOptions(NamedTuple):
     names: tuple[str, ...]
     format: str | None
     deep: bool
+    pythons: tuple[Target, ...]
+    platforms: tuple[str, ...]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,8 +71,6 @@ def lock_parser(session: str) -> argparse.ArgumentParser:
     add("-U", "--upgrade", action="store_true", help="take the newest of everything")
     told = "take the newest of one project, or what 'PKG<3' allows; may be repeated"
     add_several("-P", "--upgrade-package", metavar="PKG", help=told)
-    told = "only the lock files of this Python; may be repeated"
-    add_several("--python", metavar="X.Y", help=told)
     told = "resolve locks that build on each other as one, where they cannot agree in turn"
     add("--together", action="store_true", help=told)
     told = "tell what would change, and write nothing; with -U: what is outdated"
@@ -129,6 +130,7 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
         found.overwrite,
         found.together,
         tuple(map(_target, found.python)),
+        tuple(found.platform),
         found.dry_run,
         tuple(found.why),
         found.format,
@@ -145,7 +147,13 @@ def parse_check_options(arguments: Sequence[str], session: str) -> CheckOptions 
     found = _parse(check_parser(session), arguments)
     if found is None:
         return None
-    return CheckOptions(tuple(found.names), found.format, found.deep)
+    return CheckOptions(
+        tuple(found.names),
+        found.format,
+        found.deep,
+        tuple(map(_target, found.python)),
+        tuple(found.platform),
+    )
 
 
 def _target(text: str) -> Target:
@@ -166,6 +174,11 @@ def _refuse_bad_requirement(text: str) -> None:
 def _parser(session: str, description: str) -> _Parser:
     parser = _Parser(prog=f"nox -s {session} --", description=description, allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a lock; none means all of them")
+    add_several = functools.partial(parser.add_argument, action="append", default=[])
+    told = "only the lock files of this Python; may be repeated"
+    add_several("--python", metavar="X.Y", help=told)
+    told = "only the lock files of this one of the `platforms`; may be repeated"
+    add_several("--platform", metavar="NAME", help=told)
     return parser
 
 

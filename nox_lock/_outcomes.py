@@ -19,7 +19,6 @@ from nox_lock._changes import (
     find_changes,
     kept,
 )
-from nox_lock._errors import CompileError
 from nox_lock._voice import GREEN, RED, YELLOW, Painted
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ _SIZES = {"major": RED, "minor": YELLOW, "micro": GREEN}
 def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
     """Say what was done for one lock file, or would be."""
     planned, pins = outcome.planned, _count(outcome.pins, "pin")
-    if outcome.action == "waits":
-        return f"{planned.path}: waits for `nox -s lock` on {planned.system}"
     if outcome.action == "up to date":
         return f"{planned.path}: up to date ({pins})"
     unwritten = ", not written" if dry else ""
@@ -169,7 +166,6 @@ def _error_json(path: str, error: NoxLockError) -> dict[str, Any]:
         "file": error.file,
         "line": error.line,
         "hint": error.hint,
-        "log": (error.record or None) if isinstance(error, CompileError) else None,
     }
 
 

@@ -16,7 +16,7 @@ from nox_lock._errors import ConfigError
 from nox_lock._lockfile import is_stamped
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
-from nox_lock._target import SYSTEM, parse_target, running_platform
+from nox_lock._target import SYSTEM, find_platform, parse_target, running_platform
 from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def lockfile_path(
 ) -> str:
     """Return where a lock file stands, relative to the project root.
 
-    `several` tells whether the lock has several Pythons, `platforms` whether it has a file for
-    each platform; `system` is the `sys.platform` the file is for.
+    `several` says whether the lock has several Pythons, `platforms` whether it has a file for
+    each platform; `system` is the name of the platform that the file is for.
 
     Raises:
         ConfigError: for a pattern that gives several files one path, or one that is none on
@@ -78,7 +78,7 @@ def lockfile_path(
         stem=posixpath.basename(_stem(lock)),
         python=target,
         platform=system,
-        machine=running_platform().machine,
+        machine=(find_platform(system) or running_platform()).machine,
     )
     if found := re.search(_UNPORTABLE, path, re.IGNORECASE):
         raise ConfigError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile
+from nox_lock import _lockfile, _witness
 from nox_lock._errors import ConfigError
 from nox_lock._inputs import Parts
 from nox_lock._layers import find_lowers, in_order, roots_of
@@ -17,7 +17,7 @@ from nox_lock._places import (
     lockfile_path,
     read_place,
 )
-from nox_lock._planned import Planned, made_on
+from nox_lock._planned import Planned, platform_of
 from nox_lock._requirements import Files, read_inputs
 from nox_lock._settings import resolve_settings
 from nox_lock._tables import FILE
@@ -26,6 +26,7 @@ from nox_lock._target import (
     running_platform,
 )
 from nox_lock._targets import targets_of
+from nox_lock._wording import mend_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -178,16 +179,27 @@ class _Planner:
             inputs=inputs,
             settings=resolve_settings(lock.settings, existing if existing is not None else earlier),
             existing=existing,
-            platform=made_on(existing, system),
+            platform=platform_of(existing, system),
             system=system,
             below=below,
             apart=self._find_apart(lock, target),
             earlier=earlier,
+            build_constraints=self._build_constraints(lock),
         )
         if lock.constraints:
             constrained = _read(lock, self.files, self.environ, planned.constraints)
             planned = planned._replace(inputs=constrained)
         self.planned[path] = self._taken[path.casefold()] = planned
+
+    def _build_constraints(self, lock: LockConfig) -> tuple[str, ...]:
+        found = []
+        for file in lock.build_constraints:
+            try:
+                found.append(_witness.read(self.root / file).decode(errors="replace"))
+            except OSError as error:
+                told = f"build-constraints: {file} cannot be read: {error.strerror}"
+                raise ConfigError(told, file=FILE, hint=mend_of(error)) from error
+        return tuple(found)
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
         """Return the lock file that one which does not stand yet takes the place of."""
@@ -207,13 +219,12 @@ class _Planner:
         """Return the lock files that one lock file builds on."""
         if not self._lowers[lock.name]:
             return ()
-        system = system or running_platform().system
         below = tuple(
             each
             for each in self.planned.values()
             if each.name in self._lowers[lock.name]
             and each.target == target
-            and each.system in {"", system}
+            and (each.system in {"", system} or (not system and each.here))
         )
         for name in lock.constraints:
             if all(each.name != name for each in below):

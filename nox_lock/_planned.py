@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nox_lock import _lockfile
 from nox_lock._option_lines import WRITTEN, option_lines
 from nox_lock._settings import UNSAFE_PACKAGES, Settings
-from nox_lock._target import Platform, holds, parse_platform, running_platform
+from nox_lock._target import find_platform, holds, parse_platform, running_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
     from nox_lock._syntax import Where
-    from nox_lock._target import Target
+    from nox_lock._target import Platform, Target
 
 
 class Fact(NamedTuple):
@@ -40,11 +40,12 @@ class Planned(NamedTuple):
         inputs: what it is made from.
         settings: how, with nothing left open.
         existing: the lock file as it stands, or None.
-        platform: the platform it is judged for: its stamp's, else the one this runs on.
-        system: the `sys.platform` it is for, or empty for the one it was made on.
+        platform: the platform it is for: the named one, else its stamp's, else this machine's.
+        system: the name of the platform it is for, as configured; empty for none.
         below: the lock files it builds on, for the same target.
         apart: locks that it builds on and that are not made for its target.
-        earlier: where it does not stand yet, the one of this lock that comes nearest, or None.
+        earlier: where there is none yet, the one of this lock that comes nearest, or None.
+        build_constraints: the texts of the files that limit what builds use.
     """
 
     lock: LockConfig
@@ -58,6 +59,7 @@ class Planned(NamedTuple):
     below: tuple[Planned, ...] = ()
     apart: tuple[str, ...] = ()
     earlier: LockFile | None = None
+    build_constraints: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -86,9 +88,17 @@ class Planned(NamedTuple):
         return pin.file or self.path, pin.line
 
     @property
+    def named_platform(self) -> Platform | None:
+        """The platform that the configuration names for it, or None."""
+        return find_platform(self.system) if self.system else None
+
+    @property
     def here(self) -> bool:
-        """Whether it can be made on this platform."""
-        return self.system in {"", running_platform().system}
+        """Whether it is for this machine, or for one of its kind with a usual processor."""
+        named, here = self.named_platform, running_platform()
+        if named is None or named == here:
+            return True
+        return "-" not in self.system and (named.system, named.libc) == (here.system, here.libc)
 
     @property
     def constraints(self) -> tuple[str, ...]:
@@ -111,7 +121,9 @@ class Planned(NamedTuple):
         if settings.unsafe_packages != UNSAFE_PACKAGES:
             options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
         options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
-        if len(self.inputs.sources) != 1 or self.inputs.extras or self.inputs.written:
+        parts = self.inputs.extras or self.inputs.written or len(self.inputs.sources) != 1
+        # A bot is not to compile what is for another platform for its own.
+        if parts or self.system or self.lock.build_constraints:
             return "nox -s lock"
         return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 
@@ -122,8 +134,11 @@ class Planned(NamedTuple):
             f"below {low.path} {_lockfile.digest(low.existing.body) if low.existing else '-'}"
             for low in self.below
         )
-        target = f"target={self.target}{f' {self.system}' if self.system else ''}"
-        return "\n".join([target, *settings, *self.inputs.canonical(), *below])
+        patch = f".{self.target.patch}" if self.target.patch else ""
+        target = f"target={self.target}{patch}{f' {self.system}' if self.system else ''}"
+        levels = [f"levels={' '.join(self.lock.levels)}"] if self.system else []
+        builds = [f"build-constraints {text}" for text in self.build_constraints]
+        return "\n".join([target, *settings, *levels, *builds, *self.inputs.canonical(), *below])
 
     def hidden(self) -> dict[str, Fact]:
         """The facts of `canonical` that the body of the lock cannot show, by their digests."""
@@ -163,7 +178,7 @@ class Planned(NamedTuple):
         if lock is None or lock.stamp is None or lock.problems:
             return False
         return (
-            self.system in {"", self.platform.system}
+            (self.named_platform is None or lock.stamp.platform == str(self.platform))
             and not lock.includes
             and tuple(option.text for option in lock.options) == tuple(self.options)
             and lock.stamp.inputs == self.digest()
@@ -178,9 +193,10 @@ def _paths_below(planned: Planned) -> Iterator[str]:
         yield from _paths_below(low)
 
 
-def made_on(existing: LockFile | None, system: str) -> Platform:
-    """Return what a lock file is judged for: the platform it was made on, else this one."""
+def platform_of(existing: LockFile | None, system: str) -> Platform:
+    """Return what a lock file is for: the named platform, else where it was made, else this one."""
+    if named := find_platform(system) if system else None:
+        return named
     if existing is not None and existing.stamp is not None:
         return parse_platform(existing.stamp.platform)
-    here = running_platform()
-    return Platform(system or here.system, here.machine)
+    return running_platform()

@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nox_lock._errors import InterruptedWorkError
+from nox_lock._errors import CompileError, InterruptedWorkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
-# What runs a command for us. Its standard input is a pipe that only we hold: it ends when we close
-# it, or die in whatever way, which no handler of a signal could see to.
-_KEEPER = """
-import os, signal, subprocess, sys, threading
-
-
-def end():
-    os.read(0, 1)
-    if os.name == "nt":
-        subprocess.call(["taskkill", "/F", "/T", "/PID", str(os.getpid())])
-    else:
-        os.killpg(0, signal.SIGKILL)
-
-
-threading.Thread(target=end, daemon=True).start()
-try:
-    code = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL)
-except OSError as error:
-    sys.exit(f"it does not start: {error.strerror}")
-os._exit(code % 256)
-"""
 _END_SECONDS = 10.0
 _BEAT_SECONDS = 0.5
 
 
 class Processes:
     """The processes that run now; any thread may end them all, with `end`.
+
+    Each is started with a pipe as its standard input that only we have. It closes when we let go of
+    it, or die in whatever way; the driver then ends itself and all that it has started.
 
     Attributes:
         ended: set when they were.
@@ -65,25 +46,30 @@ class Processes:
     ) -> int:
         """Run a command in `folder`; all it prints goes to `output`. Return its exit status.
 
-        It has no terminal and no input. `beat` is called now and then while it runs.
+        It has no terminal. `beat` is called now and then while it runs.
 
         Raises:
             subprocess.TimeoutExpired: when it was ended after `deadline` seconds.
             InterruptedWorkError: when all were ended.
-            OSError: when no process can be started.
+            CompileError: when it cannot be started.
         """
         with self._turn:
             if self.ended.is_set():
                 raise InterruptedWorkError
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _KEEPER, *command],
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            try:
+                process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=dict(environment),
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CompileError(
+                    f"Python does not start: {error.strerror}", kind="tool"
+                ) from error
             self._running.add(process)
         try:
             code = _wait(process, deadline, beat)

@@ -44,8 +44,3 @@ class Progress:
     def aside(self) -> Iterator[None]:
         """Make room for lines that stay."""
         yield
-
-
-def preparing(python: object) -> str:
-    """Return the state of a lock file whose Python gets a pip-tools."""
-    return f"preparing Python {python}"

@@ -14,28 +14,25 @@ from packaging.utils import canonicalize_name
 from nox_lock import _lockfile
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache, unusable
-from nox_lock._compile import Order, PipTools
-from nox_lock._errors import CompileError, ToolchainError
-from nox_lock._failures import keep_failure
-from nox_lock._hashing import QuickHashing
+from nox_lock._errors import CompileError
 from nox_lock._indexes import read_index_settings, refuse_broken
 from nox_lock._processes import Processes
-from nox_lock._progress import RESOLVING, Progress, preparing
-from nox_lock._target import running_target
-from nox_lock._tool_environment import find_uv
-from nox_lock._toolchain import find_toolchain
+from nox_lock._progress import RESOLVING, Progress
+from nox_lock.compiling.interpreters import find_interpreter
+from nox_lock.compiling.pip_tools import Order, PipTools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from nox_lock._agreement import Seed
-    from nox_lock._compile import Compiled, Resolver
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
     from nox_lock._pins import Pin
     from nox_lock._planned import Planned
-    from nox_lock._target import Target
+    from nox_lock._target import Platform, Target
+    from nox_lock.compiling.interpreters import Interpreter
+    from nox_lock.compiling.pip_tools import Compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +86,8 @@ class Compiler:
         self._once = threading.RLock()
         self._cache: Cache | None = None
         self._indexes: IndexSettings | None = None
-        self._uv = find_uv(environ)
         self._until: dict[str, float] = {}
-        self._turns: dict[Target, threading.Lock] = {}
-        self._refused: dict[Target, ToolchainError] = {}
+        self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
 
     @property
     def cache(self) -> Cache:
@@ -130,9 +125,6 @@ class Compiler:
                 if len(kept) == len(seed.pins) and error.kind == "python":
                     kept = []  # pip names the project, not the pins that leave it no other version
                 if len(kept) == len(seed.pins):
-                    error.record = keep_failure(
-                        error.said, planned, self.root, self.cache, self.environ
-                    )
                     raise
                 # It lets go of a seeded pin only where each demand in a conflict is on one.
                 seed = make_seed(pin for pin in kept if pin.version)
@@ -159,7 +151,7 @@ class Compiler:
         made = with_body(planned, compiled.body)
         if differs := disagreement(made):
             raise explain(made, differs)
-        return replace(compiled, rejected=(*held.rejected, *compiled.rejected))
+        return compiled
 
     def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
         packages = self._packages(planned)
@@ -174,7 +166,6 @@ class Compiler:
             texts,
             refresh=moves or self.wishes.refresh,
             upgrade_packages=packages,
-            offers=moves,
             until=until,
         )
 
@@ -194,15 +185,20 @@ class Compiler:
         return self._run(order)
 
     def _run_tools(self, order: Order) -> Compiled:
-        for again in ({}, {"private": True}, {"private": True, "remake": True}):
-            with self.cache.workshop() as workshop:
-                try:
-                    return self._resolver(order.planned, again)(order, workshop)
-                except CompileError as error:
-                    # A pip that pip-tools does not work with: one of its own is made for it.
-                    if error.kind != "tool" or "remake" in again:
-                        raise
-        raise AssertionError("unreachable")  # the last round returns or raises
+        planned = order.planned
+        pip_tools = PipTools(
+            self.root,
+            self.interpreter(planned),
+            self.environ,
+            self._read_indexes(),
+            self.cache.folder,
+            self.processes,
+            note=functools.partial(self.progress.note, planned.path),
+            detail=self.detail,
+        )
+        self.progress.note(planned.path, RESOLVING)
+        with self.cache.workshop() as workshop:
+            return pip_tools(order, workshop)
 
     def _packages(self, planned: Planned) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins moves there, and here after it."""
@@ -211,41 +207,17 @@ class Compiler:
             package for package in self.wishes.upgrade_packages if _project(package) not in lower
         )
 
-    def _resolver(self, planned: Planned, options: Mapping[str, bool]) -> Resolver:
-        target, path = planned.target, planned.path
-        cache, indexes = self.cache, self._read_indexes()
+    def interpreter(self, planned: Planned) -> Interpreter:
+        """Return the Python that runs the compiles of a lock file.
+
+        Raises:
+            ToolchainError: for a Python that is too old, or that has to be here and is not.
+        """
+        key = planned.target, planned.named_platform
         with self._once:
-            turn = self._turns.setdefault(target, threading.Lock())
-        with turn:
-            if target in self._refused:
-                raise self._refused[target]
-            if target != running_target():
-                self.progress.note(path, preparing(target))
-            try:
-                toolchain = find_toolchain(
-                    target,
-                    cache,
-                    indexes,
-                    self.environ,
-                    (lambda _: None) if self.progress.live else self.tell,
-                    processes=self.processes,
-                    **options,
-                )
-            except ToolchainError as error:
-                self._refused[target] = error
-                raise
-        self.progress.note(path, RESOLVING)
-        resolver = PipTools(
-            self.root,
-            toolchain,
-            self.environ,
-            indexes,
-            cache.downloads,
-            self.processes,
-            note=functools.partial(self.progress.note, path),
-            detail=self.detail,
-        )
-        return QuickHashing(self._uv, resolver) if self._uv else resolver
+            if key not in self._interpreters:
+                self._interpreters[key] = find_interpreter(*key, self.cache, self.environ)
+            return self._interpreters[key]
 
     def _read_indexes(self) -> IndexSettings:
         with self._once:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import nox
 import nox.registry
-from nox.virtualenv import InterpreterNotFound
 
-from nox_lock._errors import ConfigError, InterpretersMissingError, NoxLockError
+from nox_lock._errors import ConfigError, NoxLockError
 from nox_lock._noxfile import Locked, lock_names, plan_noxfile
 
 if TYPE_CHECKING:
@@ -274,9 +273,6 @@ def _reported(session: nox.Session) -> Iterator[None]:
     try:
         _refuse_overridden()
         yield
-    except InterpretersMissingError as error:
-        # nox skips the session for it, or fails it in CI and where it is told to.
-        raise InterpreterNotFound(error.pythons) from error
     except (NoxLockError, OSError, RecursionError) as error:
         from nox_lock._wording import in_words, presentable  # noqa: PLC0415  (only for an error)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from nox_lock import _lockfile
 from nox_lock._errors import (
     BlockedError,
-    InterpreterMissingError,
     LockFileError,
     LocksError,
     NoxLockError,
@@ -132,7 +131,7 @@ def relock(
     if not (
         all(each.verdict.word in {STALE, MISSING} for each in judged)
         and (on_stale == "lock" or (on_stale == "auto" and not in_ci))
-        and all(each.platform == running_platform() and each.here for each in stale)
+        and all(each.system or each.platform == running_platform() for each in stale)
         and may_lock()
     ):
         raise LocksError("\n".join(reasons), hint=f"Run: {mend(judged, command) or command}")
@@ -143,6 +142,8 @@ def relock(
     def done(_: Planned, result: Result) -> None:
         if isinstance(result, Outcome):
             locker.tell(outcome_line(result))
+            for note in result.notes:
+                locker.compiler.warn(f"{result.planned.path}: {note}")
 
     results = lock_all(locker, list(wanted.values()), done)
     made: dict[str, Planned] = {}
@@ -227,8 +228,6 @@ def _make(
         return together
     made = {low.path: results[low.path] for low in planned.below if low.path in results}
     for path, result in made.items():
-        if isinstance(result, InterpreterMissingError):
-            return result
         if isinstance(result, NoxLockError):
             return BlockedError(path, file=planned.path)
     outcomes = {path: each for path, each in made.items() if isinstance(each, Outcome)}

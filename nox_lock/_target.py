@@ -1,4 +1,4 @@
-"""What one lock file is for: a Python, and the platform it was made on.
+"""What one lock file is for: a Python and a platform, and how pip is told of them.
 
 Marker variables are those of PEP 508,
 https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
@@ -9,6 +9,8 @@ from __future__ import annotations
 import platform
 import re
 import sys
+import sysconfig
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PYTHON = re.compile(
-    r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d{1,3}\.\d{1,3})(?:\.\d+)?(?P<t>t)?$"
+    r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d{1,3}\.\d{1,3})"
+    r"(?:\.(?P<patch>\d{1,3}))?(?P<t>t)?$"
 )
 _CONFIG_VERSION = re.compile(
-    r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)", re.MULTILINE
+    r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)(?:\.(\d+))?", re.MULTILINE
 )
 # The kernel's release is of a machine, not of a target.
 _UNKNOWABLE = r"platform[._](?:release|version)"
@@ -33,24 +36,43 @@ _MACHINES = {"amd64": "AMD64", "arm64": "ARM64"}  # as Windows spells them
 _OS_NAMES = {"win32": "nt"}
 # `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
 SYSTEM = (
-    "linux|darwin|win32|cygwin|aix|android|ios|emscripten|wasi"
-    r"|freebsd\d*|openbsd\d*|netbsd\d*|sunos\d"
+    r"(?:linux|musllinux|darwin|win32|cygwin|aix|android|ios|emscripten|wasi"
+    r"|freebsd\d*|openbsd\d*|netbsd\d*|sunos\d)(?:-\w+)?"
 )
 _SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
+# What can be locked for from any machine: each with its machines, the usual one first.
+PLATFORMS = {
+    "linux": ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64"),
+    "musllinux": ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64"),
+    "darwin": ("arm64", "x86_64"),
+    "win32": ("amd64", "arm64", "x86"),
+}
+# As older files spell these levels of glibc, and the oldest of a machine: PEP 513, 571, 599, 600.
+_MANYLINUX = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
+_OLDEST_GLIBC = {"x86_64": 5, "i686": 5, "riscv64": 31}
+_NEWEST_MUSL = 2
 
 
-class Target(NamedTuple):
+# The patch release that X.Y alone stands for: a new one, whatever that is by now.
+_NEWEST_PATCH = "99"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
     """A Python that a lock file is made for.
 
     Attributes:
         version: ``X.Y``.
         implementation: ``cpython`` or ``pypy``.
         threaded: a free-threaded build (``3.13t``): other wheels, the same markers.
+        patch: the third number of the version, or empty where it is open. Two targets that differ
+            in it alone are the same.
     """
 
     version: str
     implementation: str = "cpython"
     threaded: bool = False
+    patch: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         prefix = "" if self.implementation == "cpython" else self.implementation
@@ -61,15 +83,31 @@ class Target(NamedTuple):
         """Orders 3.9 before 3.10."""
         return self.implementation, tuple(map(int, self.version.split("."))), self.threaded
 
+    @property
+    def full_version(self) -> str:
+        """The version with the patch release that it is resolved for."""
+        return f"{self.version}.{self.patch or _NEWEST_PATCH}"
+
 
 class Platform(NamedTuple):
-    """Where a lock file was made: `sys.platform` and `platform.machine()`."""
+    """A platform: `sys.platform`, `platform.machine()` in lower case, and another libc than glibc.
+
+    `str` gives what is written in stamps and configurations, such as ``musllinux-x86_64``.
+    """
 
     system: str
     machine: str
+    libc: str = ""
 
     def __str__(self) -> str:
-        return f"{self.system}-{self.machine}"
+        return f"{self.libc}{self.system}-{self.machine}"
+
+
+class Levels(NamedTuple):
+    """The oldest systems that wheels for named platforms may be for: of glibc, and of macOS."""
+
+    manylinux: str = "2.28"
+    macos: str = "14.0"
 
 
 def parse_target(text: str) -> Target:
@@ -80,7 +118,10 @@ def parse_target(text: str) -> Target:
     """
     if found := _PYTHON.match(text.strip().lower()):
         return Target(
-            found["version"], "pypy" if found["pypy"] else "cpython", threaded=bool(found["t"])
+            found["version"],
+            "pypy" if found["pypy"] else "cpython",
+            threaded=bool(found["t"]),
+            patch=found["patch"] or "",
         )
     raise ConfigError(
         f"{quoted(text)} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".'
@@ -98,13 +139,27 @@ def running_target() -> Target:
 
 def running_platform() -> Platform:
     """Return the platform this code runs on."""
-    return Platform(sys.platform, platform.machine().lower())
+    musl = sys.platform == "linux" and "musl" in str(sysconfig.get_config_var("SOABI"))
+    return Platform(sys.platform, platform.machine().lower(), "musl" * musl)
 
 
 def parse_platform(text: str) -> Platform:
     """Read a stamp's platform, such as ``linux-x86_64``."""
     system, _, machine = text.partition("-")
-    return Platform(system, machine)
+    libc = "musl" if system == "musllinux" else ""
+    return Platform(system.removeprefix(libc), machine, libc)
+
+
+def find_platform(name: str) -> Platform | None:
+    """Return the platform that a name of the configuration stands for, or None.
+
+    It is one of `PLATFORMS`, or one with its machine, such as ``linux-aarch64``.
+    """
+    named = parse_platform(name)
+    machines = PLATFORMS.get(f"{named.libc}{named.system}", ())
+    if not named.machine and machines:
+        return named._replace(machine=machines[0])
+    return named if named.machine in machines else None
 
 
 def target_of_environment(location: Path) -> Target | None:
@@ -123,7 +178,8 @@ def target_of_environment(location: Path) -> Target | None:
         return None
     library = next((entry.name for entry in _library_folders(location)), "")
     implementation = "pypy" if library.startswith("pypy") else "cpython"
-    return Target(found[1], implementation, threaded=library.endswith("t"))
+    threaded = library.endswith("t")
+    return Target(found[1], implementation, threaded=threaded, patch=found[2] or "")
 
 
 def site_packages(location: Path) -> Path | None:
@@ -142,10 +198,10 @@ def _library_folders(location: Path) -> Iterator[Path]:
 def holds(
     marker: Marker | None, target: Target, platform_: Platform, extra: str = ""
 ) -> bool | None:
-    """Tell whether a marker holds for a target: yes, no, or None when X.Y alone cannot say.
+    """Return whether a marker holds for a target, or None when X.Y alone cannot say.
 
-    A marker on ``python_full_version`` may hold for the first X.Y.0 and not for the last: it is
-    evaluated for both ends. `extra` is the one that is asked for.
+    A marker on ``python_full_version`` may hold for the first X.Y.0 and not for the last: where the
+    patch release is open, it is evaluated for both ends. `extra` is the one that is asked for.
     """
     if marker is None:
         return True
@@ -153,8 +209,8 @@ def holds(
         return None
     try:
         first, last = (
-            marker.evaluate({**_marker_environment(target, platform_, micro), "extra": extra})
-            for micro in ("0", "99")
+            marker.evaluate({**marker_environment(target, platform_, patch), "extra": extra})
+            for patch in (target.patch or "0", target.patch or _NEWEST_PATCH)
         )
     except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
         return False
@@ -171,8 +227,12 @@ def counts(marker: str, target: Target, platform_: Platform) -> bool:
         return True
 
 
-def _marker_environment(target: Target, platform_: Platform, micro: str) -> dict[str, str]:
-    full = f"{target.version}.{micro}"
+def marker_environment(target: Target, platform_: Platform, patch: str = "") -> dict[str, str]:
+    """Return the marker variables of a target that its definition decides, with their values.
+
+    https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
+    """
+    full = f"{target.version}.{patch}" if patch else target.full_version
     names = {"cpython": "CPython", "pypy": "PyPy"}
     return {
         "implementation_name": target.implementation,
@@ -192,3 +252,26 @@ def _machine(platform_: Platform) -> str:
     if platform_.system == "win32":
         return _MACHINES.get(platform_.machine, platform_.machine)
     return platform_.machine
+
+
+def platform_tags(platform_: Platform, levels: Levels) -> list[str]:
+    """Return the platforms of the wheels that a named platform takes, the best first.
+
+    https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
+    pip adds the older ones of macOS by itself, of glibc it does not.
+    """
+    machine = platform_.machine
+    if platform_.system == "win32":
+        return ["win32" if machine == "x86" else f"win_{machine}"]
+    if platform_.system == "darwin":
+        return [f"macosx_{levels.macos.replace('.', '_')}_{machine}"]
+    if platform_.libc:
+        tags = [f"musllinux_1_{minor}_{machine}" for minor in range(_NEWEST_MUSL, -1, -1)]
+        return [*tags, f"linux_{machine}"]
+    tags = []
+    newest = int(levels.manylinux.partition(".")[2])
+    for minor in range(newest, _OLDEST_GLIBC.get(machine, 17) - 1, -1):
+        tags.append(f"manylinux_2_{minor}_{machine}")
+        if minor in _MANYLINUX:
+            tags.append(f"{_MANYLINUX[minor]}_{machine}")
+    return [*tags, f"linux_{machine}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -10,8 +9,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from nox_lock import _lockfile
 from nox_lock._errors import ConfigError
 from nox_lock._places import find_files, lockfile_path
-from nox_lock._tables import FILE
+from nox_lock._tables import FILE, nearest
 from nox_lock._target import Target, parse_target, running_platform, running_target
+from nox_lock._wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -112,10 +112,13 @@ def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
     chosen = []
     for name, files in by_name.items():
         fitting = [each for each in files if each.target == target and each.here]
+        exact = [each for each in fitting if each.named_platform == running_platform()]
+        fitting = exact[:1] or fitting[:1]
         if not fitting and any(each.target == target for each in files):
-            systems = ", ".join(f'"{each}"' for each in (*files[0].lock.platforms, sys.platform))
+            here = running_platform()
+            systems = ", ".join(f'"{each}"' for each in (*files[0].lock.platforms, here))
             raise ConfigError(
-                f"this session runs on {sys.platform}; the lock {name!r} is not for it",
+                f"this session runs on {here}; the lock {name!r} is not for it",
                 hint=f"Say so in {FILE}: [tool.nox-lock] platforms = [{systems}]",
             )
         if not fitting:
@@ -129,12 +132,20 @@ def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
     return chosen
 
 
-def of_targets(planned: list[Planned], targets: Collection[Target]) -> list[Planned]:
-    """Keep to the lock files of some Pythons; of all, when none are named.
+def of_targets(
+    planned: list[Planned], targets: Collection[Target], platforms: Collection[str] = ()
+) -> list[Planned]:
+    """Return the lock files of some Pythons and named platforms; of all, when none are given.
 
     Raises:
-        ConfigError: for a Python that no lock is made for.
+        ConfigError: for a Python or platform that no lock is made for.
     """
+    systems = list(dict.fromkeys(each.system for each in planned if each.system))
+    for system in platforms:
+        if system not in systems:
+            told = f"no lock is for the platform {quoted(system)}{nearest(system, systems)}"
+            raise ConfigError(told, hint=f"There are: {', '.join(systems) or 'none'}")
+    planned = [each for each in planned if not platforms or each.system in platforms]
     has = list(dict.fromkeys(each.target for each in planned))
     for target in targets:
         if target not in has:

@@ -37,6 +37,21 @@ _MENDS = {
 }
 
 
+# With a password that holds an @, too: of what others print, rather more is taken out.
+_CREDENTIALS = re.compile(r"(\w+://)[^/\s'\"]*@")
+_ANY_QUERY = re.compile(r"((?:\w+://|url: /)[^\s?#'\"]*\?)[^\s#'\",;)]+")
+
+
+def mask(text: str) -> str:
+    """Return `text` without the user names, passwords and queries of its URLs."""
+    return _ANY_QUERY.sub(r"\1****", _CREDENTIALS.sub(r"\1****@", text))
+
+
+def shareable(text: str) -> str:
+    """Return what another tool printed, without credentials and folders of this machine."""
+    return without_folders(mask(text))
+
+
 def presentable(text: str) -> str:
     """Return a line as people, terminals and logs may see it, whatever file it comes from.
 
@@ -103,13 +118,3 @@ def _named(path: object, root: Path) -> str | None:
         return None
     found = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  (links stay as they are)
     return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.name
-
-
-def last_line(text: str) -> str:
-    """Return the last line that is not blank; empty where there is none."""
-    return text.rstrip().rpartition("\n")[2]
-
-
-def without_class(text: str) -> str:
-    """Return what an exception says, without the module and class that a traceback names."""
-    return re.sub(r"^(?:\w+\.)+\w+: ", "", text)

@@ -1,0 +1,83 @@
+"""Run one order: ``python -S -s __main__.py ORDER.json``, with a pipe as standard input.
+
+The order is a JSON object:
+
+    packages   the packages that may be imported beside the standard library, with their folders
+    report     the file to leave the report in
+    probe      true: only say what this Python is, and whether it can run a compile
+    events     a file that gets a line for what is being done now
+    arguments  of pip-compile
+    target     the markers, tags and version to resolve for (see `target.apply`)
+    expected   projects that will be looked up: their index pages are fetched ahead
+    pip        the arguments that run pip for what a build needs
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from importlib import import_module
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+_HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  (pathlib takes 5 ms)
+
+
+class ClosedList:
+    """Finds a few packages, each where it is installed, and nothing else that lies beside them."""
+
+    def __init__(self, folders: Mapping[str, str]) -> None:
+        self.folders = folders
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where a package of the list is; the rest of the protocol is the path finder's."""
+        if path is None and name in self.folders:
+            return PathFinder.find_spec(name, [self.folders[name]], target)
+        return None
+
+
+def end_with_parent() -> None:
+    """End this process, and all it has started, when the other end of standard input closes.
+
+    It closes however the parent ends. What is started later gets an empty standard input.
+    """
+    watched = os.dup(0)
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+
+    def watch() -> None:
+        os.read(watched, 1)
+        if sys.platform == "win32":
+            subprocess.call(["taskkill", "/F", "/T", "/PID", str(os.getpid())])  # noqa: S607
+        else:
+            os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(path: str) -> int:
+    """Do what an order says, and return the exit status."""
+    end_with_parent()
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        order = json.load(file)
+    # Not the folder of this script: its modules are no top-level ones.
+    sys.path[:] = [each for each in sys.path if each not in {"", _HERE}]
+    # Behind the standard library.
+    sys.meta_path.append(ClosedList({"driver": os.path.dirname(_HERE), **order["packages"]}))  # noqa: PTH120
+    status: int = import_module("driver.run").run(order)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

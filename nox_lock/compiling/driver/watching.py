@@ -1,0 +1,80 @@
+"""Hear of what pip and pip-tools do, where they have the touch points for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from piptools.scripts.compile import cli
+
+from .report import bare_url
+from .touch_points import COMFORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .report import Report
+
+    Hear = Callable[..., None]
+
+
+def compile_lock(arguments: Sequence[str]) -> int:
+    """Run pip-compile in this process, and return its exit status.
+
+    Raises:
+        Exception: whatever ends it.
+    """
+    try:
+        cli.main(list(arguments), prog_name="pip-compile", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except SystemExit as error:  # after pip-tools has said what is wrong with a build
+        if error.__context__ is not None:
+            raise error.__context__ from None
+        return error.code if isinstance(error.code, int) else 1
+    return 0
+
+
+def install(report: Report) -> None:
+    """Have each touch point that is there say what it does: before it, after it, or on its failure."""
+    before: dict[str, Hear] = {
+        "PipSession.request": lambda _session, _method, url, *_args, **_more: report.event(
+            "asking", bare_url(url)
+        ),
+        "BacktrackingResolver.resolve_hashes": lambda *_args: report.event("hashing", ""),
+        "Factory.get_installation_error": report.note_conflict,
+    }
+    after: dict[str, Hear] = {
+        "BacktrackingResolver._get_install_requirements": report.note_result,
+        "InstallationSubprocessError.__init__": _keep_output,
+    }
+    failed: dict[str, Hear] = {
+        "get_file_content": report.note_remote,
+        "_InstallRequirementBackedCandidate._prepare": report.note_refusal,
+    }
+    for point in COMFORT:
+        if point.fits():
+            hears = (each.get(point.name, _ignore) for each in (before, after, failed))
+            point.replace(_wrap(point.find(), *hears))
+
+
+def _wrap(call: Callable[..., Any], before: Hear, after: Hear, failed: Hear) -> Callable[..., Any]:
+    def heard(*args: Any, **kwargs: Any) -> Any:
+        before(*args, **kwargs)
+        try:
+            result = call(*args, **kwargs)
+        except Exception as error:
+            failed(error, *args)
+            raise
+        after(result, *args, **kwargs)
+        return result
+
+    return heard
+
+
+def _ignore(*_args: Any, **_more: Any) -> None:
+    """Hear nothing."""
+
+
+def _keep_output(_result: None, error: Any, *_args: Any, **kwargs: Any) -> None:
+    error.output_lines = kwargs.get("output_lines") or []

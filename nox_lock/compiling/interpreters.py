@@ -1,0 +1,229 @@
+"""Which Python runs a compile: the target's, where it is installed and can, else the running one.
+
+What is resolved does not depend on it, but where a build is needed to know what something depends
+on: that is right by construction where the target's own Python builds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nox_lock._cache import make_key
+from nox_lock._errors import ToolchainError
+from nox_lock._files import write_atomically
+from nox_lock._target import Platform, Target, running_platform, running_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nox_lock._cache import Cache
+
+DRIVER = Path(__file__).parent / "driver"
+# What pip-tools and the driver import beside the standard library, on some Python or system.
+_PACKAGES = (
+    "pip",
+    "piptools",
+    "build",
+    "click",
+    "colorama",
+    "importlib_metadata",
+    "packaging",
+    "pyproject_hooks",
+    "tomli",
+    "typing_extensions",
+    "zipp",
+)
+_OLDEST = (3, 8)
+_PROBE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python that runs a compile.
+
+    Attributes:
+        path: where it is; not one of a virtual environment.
+        target: which Python it is.
+        foreign: whether it is another than the target's, or on another platform.
+    """
+
+    path: str
+    target: Target
+    foreign: bool
+
+    @property
+    def builder(self) -> str:
+        """Who builds what has to be built, where it is not the target itself; else empty."""
+        return f"Python {self.target} on {running_platform().system}" if self.foreign else ""
+
+
+def tool_versions() -> tuple[str, str]:
+    """Return the versions of pip-tools and pip that shape a lock.
+
+    Raises:
+        ToolchainError: where one of them is missing.
+    """
+    try:
+        return metadata.version("pip-tools"), metadata.version("pip")
+    except metadata.PackageNotFoundError as error:
+        raise ToolchainError(
+            f"{error.name} is not installed beside nox-lock", hint=f"Run: {install_command()}"
+        ) from error
+
+
+def install_command(*requirements: str) -> str:
+    """Return the command that installs a working pip and pip-tools beside nox-lock."""
+    wanted = " ".join(f'"{each}"' for each in requirements or ("pip>=24.1", "pip-tools>=7.6.2"))
+    home = Path(sys.prefix)
+    if (home / "pipx_metadata.json").is_file():
+        return f"pipx runpip {home.name} install --upgrade {wanted}"
+    if (home / "uv-receipt.toml").is_file():
+        return f"uv tool install {home.name} --with {wanted.replace(' ', ' --with ')}"
+    return f"python -m pip install --upgrade {wanted}"
+
+
+def closed_list() -> dict[str, str]:
+    """Return the packages that a compile may import, each with the folder that it is in."""
+    found = {}
+    for name in _PACKAGES:
+        spec = util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            place = Path(spec.origin)
+            found[name] = str((place.parent if spec.submodule_search_locations else place).parent)
+    return found
+
+
+def find_interpreter(
+    target: Target, platform: Platform | None, cache: Cache, environ: Mapping[str, str]
+) -> Interpreter:
+    """Return the Python that runs the compiles for a target.
+
+    `platform` is the one that is locked for, None for the running one.
+
+    Raises:
+        ToolchainError: for a Python that is too old, and for one that only itself knows about and
+            that is not here.
+    """
+    running, here = running_target(), running_platform()
+    if tuple(map(int, target.version.split("."))) < _OLDEST:
+        raise ToolchainError(
+            f"Python {target} is too old to lock for: 3.8 is the oldest",
+            hint="Take it out of `python = [...]`.",
+        )
+    at_home = platform in {None, here}
+    if target == running:
+        return Interpreter(_running_executable(), running, foreign=not at_home)
+    if at_home:
+        for path in _find_candidates(target, environ):
+            if found := _probe(path, target, cache, environ):
+                return Interpreter(found, target, foreign=False)
+    if target.implementation != "cpython" or target.threaded:
+        where = "here" if at_home else f"on {platform}"
+        raise ToolchainError(
+            f"Python {target} is not {where}, and only it knows which wheels it can take",
+            hint=f"Install it and run this again, or take {target} out of `python = [...]`.",
+        )
+    return Interpreter(_running_executable(), running, foreign=True)
+
+
+def _running_executable() -> str:
+    """Return the Python beneath the environment that nox runs in.
+
+    A build is kept apart from its site-packages; of an environment's pip would see only those.
+    """
+    return os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
+
+
+def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield programs that may be a Python, those on PATH first."""
+    prefix = "pypy" if target.implementation == "pypy" else "python"
+    name = f"{prefix}{target.version}{'t' if target.threaded else ''}"
+    for folder in environ.get("PATH", "").split(os.pathsep):
+        if folder and (found := shutil.which(name, path=folder)):
+            yield found
+            # A shim of pyenv starts only what is chosen at the moment.
+            if Path(folder).name == "shims":
+                places = Path(folder).parent.glob(f"versions/*/bin/{name}")
+                yield from map(str, sorted(places, reverse=True))
+    if sys.platform == "win32" and (launcher := shutil.which("py")):
+        said = subprocess.run(
+            [launcher, f"-{target.version}", "-c", "import sys; print(sys.executable)"],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if said.returncode == 0:
+            yield said.stdout.strip()
+
+
+def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) -> str | None:
+    """Return the path of a Python if it is the target's and can run a compile.
+
+    What it said is kept, for as long as it, pip and pip-tools are unchanged.
+    """
+    try:
+        seen = os.stat(path)  # noqa: PTH116  (of the program, where this is a link)
+    except OSError:
+        return None
+    key = make_key(path, str(seen.st_mtime_ns), str(seen.st_size), *tool_versions())
+    kept = cache.folder / "pythons" / f"{key}.json" if cache.folder else None
+    try:
+        told = json.loads(kept.read_bytes()) if kept else None
+    except (OSError, ValueError):
+        told = None
+    if not isinstance(told, dict):
+        told = _ask(path, environ)
+        if kept is not None:
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            write_atomically(kept, json.dumps(told))
+    wanted = {
+        "version": target.version,
+        "implementation": target.implementation,
+        "threaded": target.threaded,
+        "system": running_platform().system,
+        "machine": running_platform().machine,
+        "musl": bool(running_platform().libc),
+        "lacking": [],
+        "unsupported": [],
+    }
+    if {name: told.get(name) for name in wanted} != wanted:
+        return None
+    return str(told.get("executable"))
+
+
+def _ask(path: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Have a Python say what it is; a dead shim, a broken program and a hanging one say nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        order, report = Path(folder) / "order.json", Path(folder) / "report.json"
+        asked = {"probe": True, "packages": closed_list(), "report": str(report)}
+        order.write_text(json.dumps(asked), encoding="utf-8")
+        try:
+            subprocess.run(
+                [path, "-S", "-s", "-B", "-X", "utf8", str(DRIVER / "__main__.py"), str(order)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=clean_environment(environ),
+                timeout=_PROBE_SECONDS,
+                start_new_session=True,
+                check=False,
+            )
+            told = json.loads(report.read_bytes())
+        except (OSError, ValueError, subprocess.SubprocessError):
+            return {}
+    return told if isinstance(told, dict) else {}
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what would have a Python import other things."""
+    return {name: value for name, value in environ.items() if not name.startswith("PYTHON")}

@@ -1,0 +1,52 @@
+"""What a person should know of a lock that was made: what pip only warns of, and who built what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from nox_lock._pins import Pin
+    from nox_lock._planned import Planned
+    from nox_lock.compiling.interpreters import Interpreter
+    from nox_lock.compiling.report import Report
+
+
+def find_notes(
+    report: Report, planned: Planned, pins: Collection[Pin], interpreter: Interpreter
+) -> Iterator[str]:
+    """Yield the notes on a lock file, each with the place in an input, where there is one."""
+    for name, version, extra in report.extras:
+        yield f"{name} {version} does not provide the extra {extra!r}{_place(planned, name, extra)}"
+    for name, version, reason in report.yanked:
+        why = f": {reason}" if reason else ""
+        yield f"{name}=={version} was withdrawn (yanked){why}{_place(planned, name)}"
+    if interpreter.foreign:
+        yield from _built_elsewhere(report, planned, pins, interpreter)
+
+
+def _built_elsewhere(
+    report: Report, planned: Planned, pins: Collection[Pin], interpreter: Interpreter
+) -> Iterator[str]:
+    versions = {(pin.name, pin.version) for pin in pins}
+    direct = {pin.name for pin in pins if pin.version is None}
+    built = dict.fromkeys(
+        f"{name}=={version}"
+        for name, version in report.built
+        if (name, version) in versions or name in direct or None in direct
+    )
+    what = [*built, *report.built_projects]
+    if what:
+        where = f" on {planned.system}" if planned.named_platform else ""
+        yield (
+            f"only a build says what these depend on, and {interpreter.builder} built them, "
+            f"not Python {planned.target}{where}: {', '.join(what)}"
+        )
+
+
+def _place(planned: Planned, name: str, extra: str = "") -> str:
+    for entry in planned.inputs.requirements:
+        if entry.name == name and (not extra or extra in entry.extras):
+            return f" ({entry.where.file}:{entry.where.line})"
+    return ""

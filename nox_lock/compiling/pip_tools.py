@@ -1,0 +1,321 @@
+"""One compile: the order for the driver, its environment, its deadline, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from nox_lock import _lockfile
+from nox_lock._entries import relative
+from nox_lock._errors import CompileError
+from nox_lock._indexes import pip_environment
+from nox_lock._mirror import lay_out
+from nox_lock._progress import HASHING
+from nox_lock._target import marker_environment, platform_tags, running_target
+from nox_lock._wording import shareable
+from nox_lock.compiling.failures import describe_failure, describe_unsupported
+from nox_lock.compiling.interpreters import DRIVER, clean_environment, closed_list
+from nox_lock.compiling.notes import find_notes
+from nox_lock.compiling.report import Failure, Report, read_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nox_lock._entries import Entry
+    from nox_lock._indexes import IndexSettings
+    from nox_lock._mirror import Mirror
+    from nox_lock._pins import Pin
+    from nox_lock._planned import Planned
+    from nox_lock._processes import Processes
+    from nox_lock.compiling.interpreters import Interpreter
+
+_ROOM = 1 << 18
+_LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one compile is to do.
+
+    Attributes:
+        planned: the lock file to make.
+        seed: body of a lock whose pins are kept where they hold; empty for none.
+        texts: lock files that are made but not written, by path, for inputs that name them.
+        held: pins of the lock files below that may not move.
+        refresh: ask the indexes for their pages again, whatever they said may be kept.
+        upgrade_packages: projects (or requirements) to take the newest of.
+        until: when it has to be done, by the monotonic clock.
+    """
+
+    planned: Planned
+    seed: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    held: tuple[Entry, ...] = ()
+    refresh: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    until: float = math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may still take."""
+        return max(self.until - time.monotonic(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a compile made.
+
+    Attributes:
+        body: of the lock file, with LF and no absolute path.
+        notes: what a person should know of it.
+        yanked: pins that were withdrawn: project, version, reason.
+        newest: the newest version that fits, by project.
+    """
+
+    body: str
+    notes: tuple[str, ...] = ()
+    yanked: Sequence[Sequence[str]] = ()
+    newest: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """What the body pins."""
+        return tuple(_lockfile.parse(self.body).pins)
+
+
+@dataclass(frozen=True, slots=True)
+class PipTools:
+    """pip-tools, run by the driver.
+
+    Attributes:
+        root: the project root, where it runs.
+        interpreter: the Python that runs it.
+        environ: the environment nox has; its pip settings are replaced by `indexes`.
+        indexes: the pip settings that a compile may see.
+        cache_folder: where what is downloaded is kept, or None to keep nothing.
+        processes: what its processes are among.
+        note: is called with what it does now.
+        detail: is called with all that pip-tools printed, in lines; None where nobody wants that.
+    """
+
+    root: Path
+    interpreter: Interpreter
+    environ: Mapping[str, str]
+    indexes: IndexSettings
+    cache_folder: Path | None
+    processes: Processes
+    note: Callable[[str], None] = field(default=lambda _state: None, repr=False)
+    detail: Callable[..., None] | None = field(default=None, repr=False)
+
+    def __call__(self, order: Order, workshop: Path) -> Compiled:
+        """Compile in `workshop`, a private folder.
+
+        Raises:
+            CompileError: saying which kind of failure it was.
+            OSError: when the disk of `workshop` is full.
+        """
+        output = workshop / "requirements.txt"
+        if order.seed:
+            output.write_text(f"{order.seed}\n", encoding="utf-8", newline="\n")
+        mirror = lay_out(order.planned.inputs, order.texts, self.root, workshop)
+        (workshop / "order.json").write_text(
+            json.dumps(self._order(order, output, mirror, workshop)), encoding="utf-8"
+        )
+
+        def show(text: str) -> str:
+            return _shown(mirror.show(text, self.root), self.root, workshop)
+
+        try:
+            code = self._run(order, workshop)
+        except subprocess.TimeoutExpired as error:
+            raise _took_too_long(order, workshop) from error
+        printed = show((workshop / "printed.txt").read_text("utf-8", errors="replace"))
+        if self.detail:
+            lines = shareable(printed).splitlines()
+            self.detail(f"{order.planned.path}: pip-tools ended with {code}, and said:", *lines)
+        if code != 0:
+            # On a full disk it could not even write that.
+            (workshop / "room").write_bytes(bytes(_ROOM))
+        said = (printed.strip().splitlines() or ["it said nothing"])[-1]
+        report = read_report(workshop / "report.json", show)
+        report = report or Report(failure=Failure("tool", said))
+        if code != 0 and report.failure is None:
+            report = report._replace(failure=Failure("other", said))
+        self._refuse_failed(report, order)
+        body = relative_paths(mirror.show(output.read_text("utf-8"), self.root), self.root)
+        body = body.rstrip("\n")
+        notes = find_notes(report, order.planned, _lockfile.parse(body).pins, self.interpreter)
+        return Compiled(body, tuple(notes), report.yanked, report.newest)
+
+    def _refuse_failed(self, report: Report, order: Order) -> None:
+        if report.unsupported:
+            raise describe_unsupported(report.unsupported)
+        inputs = order.planned.inputs
+        inputs = inputs._replace(entries=(*inputs.entries, *order.held))
+        error = describe_failure(report, inputs)
+        if error is None:
+            return
+        if error.kind == "build" and self.interpreter.foreign and order.planned.named_platform:
+            system = order.planned.platform.system
+            error.hint = f"It cannot be built here. Run on {system}: nox -s lock"
+        raise error
+
+    def _order(self, order: Order, output: Path, mirror: Mirror, workshop: Path) -> dict[str, Any]:
+        """Return the order for the driver, see `driver.__main__`."""
+        packages = closed_list()
+        downloads = self.cache_folder / "pip-tools" if self.cache_folder else workshop / "downloads"
+        arguments = build_arguments(order, output, downloads, mirror)
+        if order.held:
+            held = workshop / "held.txt"
+            held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
+            arguments.append(f"--constraint={held}")
+        pins = {pin.name for pin in _lockfile.parse(order.seed).pins if pin.version}
+        return {
+            "packages": packages,
+            "report": str(workshop / "report.json"),
+            "events": str(workshop / "events.jsonl"),
+            "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
+            "target": self._target(order.planned),
+            "expected": sorted(filter(None, pins)),
+            "pip": [str(Path(packages["pip"]) / "pip" / "__pip-runner__.py")],
+        }
+
+    def _target(self, planned: Planned) -> dict[str, Any]:
+        target, platform = planned.target, planned.named_platform
+        if target.implementation != "cpython":  # it runs this itself, and knows itself best
+            return {"python": None, "environment": {}, "foreign": False}
+        environment = marker_environment(target, planned.platform)
+        if platform is None:  # the others are those of this machine
+            names = ("python_version", "python_full_version", "implementation_version")
+            environment = {name: environment[name] for name in names}
+        else:
+            environment |= {"platform_release": "", "platform_version": ""}
+        short = target.version.replace(".", "")
+        return {
+            "python": list(map(int, target.full_version.split("."))),
+            "environment": environment,
+            "platforms": platform and platform_tags(platform, planned.lock.levels),
+            "abis": [f"cp{short}{'t' * target.threaded}"],
+            "implementation": "cp",
+            "foreign": self.interpreter.foreign,
+        }
+
+    def _environment(self, order: Order, workshop: Path) -> dict[str, str]:
+        settings, extra = order.planned.settings, {}
+        if settings.uploaded_prior_to:
+            extra["uploaded_prior_to"] = settings.uploaded_prior_to
+        if order.refresh:
+            # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
+            extra["refresh_package"] = ":all:"
+        if constraints := order.planned.lock.build_constraints:
+            extra["build_constraint"] = " ".join(str(self.root / each) for each in constraints)
+        environment = clean_environment(pip_environment(self.environ, self.indexes, **extra))
+        # pip-tools takes the pins it lets go of from a set: the same ones each time.
+        environment["PYTHONHASHSEED"] = "0"
+        temporary = workshop / "tmp"
+        temporary.mkdir()
+        return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+
+    def _run(self, order: Order, workshop: Path) -> int:
+        options = ["-S", "-s", "-X", "utf8"]
+        if self.interpreter.target != running_target():
+            # Not into the site-packages of another Python.
+            folder = self.cache_folder or workshop
+            options += ["-X", f"pycache_prefix={folder / 'bytecode'}"]
+        command = [
+            self.interpreter.path,
+            *options,
+            str(DRIVER / "__main__.py"),
+            str(workshop / "order.json"),
+        ]
+        with (workshop / "printed.txt").open("wb") as printed:
+            return self.processes.run(
+                command,
+                self._environment(order, workshop),
+                printed,
+                deadline=order.seconds_left,
+                folder=self.root,
+                beat=lambda: self._look(workshop),
+            )
+
+    def _look(self, workshop: Path) -> None:
+        if any(kind == "hashing" for kind, _ in _events(workshop)):
+            self.note(HASHING)
+
+
+def _events(workshop: Path) -> list[tuple[str, str]]:
+    """Return what the driver has begun so far."""
+    try:
+        text = (workshop / "events.jsonl").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = text.split("\n")[:-1]  # the last is not whole yet
+    return [(kind, said) for kind, said in map(json.loads, lines)]
+
+
+def _shown(text: str, root: Path, workshop: Path) -> str:
+    """Return a text without the paths of this machine."""
+    for folder in (workshop, root):
+        text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "").replace(str(folder), ".")
+    return text
+
+
+def _took_too_long(order: Order, workshop: Path) -> CompileError:
+    doing = {"asking": "; at last it waited for", "building": "; at last it built"}
+    last = next(((k, said) for k, said in reversed(_events(workshop)) if k in doing), None)
+    waited = f"{doing[last[0]]} {shareable(last[1])}" if last else ""
+    return CompileError(
+        f"the compile took longer than {order.planned.lock.compile_timeout:g} s and was ended"
+        f"{waited}",
+        kind="time-out",
+        hint="Is an index slow or a requirement very loose? Tighten it, or give it "
+        "more time: [tool.nox-lock] compile-timeout = SECONDS.",
+    )
+
+
+def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror) -> list[str]:
+    """Return pip-compile's arguments.
+
+    Header and option lines are left to us, since pip-compile would write the user's own into
+    them. `--no-config` works only as the first.
+    """
+    settings = order.planned.settings
+    arguments = [
+        "--no-config",
+        "--no-header",
+        "--no-emit-options",
+        "--newline=LF",
+        f"--output-file={output}",
+        "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
+        "--strip-extras" if settings.strip_extras else "--no-strip-extras",
+    ]
+    arguments += ["--generate-hashes"] if settings.generate_hashes else []
+    arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
+    arguments += [f"--cache-dir={downloads}"]
+    arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
+    arguments += [f"--extra={extra}" for extra in order.planned.inputs.native_extras]
+    arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
+    return [*arguments, *mirror.arguments]
+
+
+def relative_paths(body: str, root: Path) -> str:
+    """Rewrite the absolute ``file://`` paths that pip-compile writes, relative to `root`.
+
+    pip and uv read ``-e ./path`` and ``name @ file:./path`` from the folder they run in.
+    """
+
+    def rewrite(found: re.Match[str]) -> str:
+        path = quote(relative(Path(unquote(found["path"])), root))
+        path = path if path.startswith(".") else f"./{path}"
+        if found["before"].startswith("-e"):
+            return f"-e {path}"
+        return f"{found['before']}file:{path}" if found["before"] else path
+
+    return _LOCAL.sub(rewrite, body)
