@@ -17,6 +17,7 @@ from nox_lock import _lockfile
 from nox_lock._agreement import make_seed
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._resolution import Compiler, Wishes
+from nox_lock._target import running_platform
 from nox_lock._verdict import INVALID, STALE, Judged, Reason
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
     planned = judged.planned
     if planned is None or planned.existing is None or not judged.verdict.fresh:
         return judged
+    if not planned.system and planned.platform != running_platform():
+        # Its platform is not named, and another: that of whoever made it.
+        planned = planned._replace(system=str(planned.platform))
+        if planned.named_platform is None:
+            raise ToolchainError(f"it was made on {planned.platform}, which is not known here")
     compiler.tell(f"{planned.path}: resolving for Python {planned.target}")
     seed = make_seed(pin._replace(hashes=()) for pin in planned.existing.pins if pin.version)
     try:

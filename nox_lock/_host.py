@@ -45,9 +45,8 @@ class SessionHost:
     def remake_command(self) -> str:
         return f"nox --reuse-venv=never -s {shlex.quote(self.name)}"
 
-    @property
-    def installer(self) -> SessionInstaller:
-        return SessionInstaller(self.session)
+    def make_installer(self, build_constraints: Iterable[str]) -> SessionInstaller:
+        return SessionInstaller(self.session, build_constraints)
 
     def installs(self) -> bool:
         """Tell whether nox installs in this session: not under -R or --no-install.
@@ -71,7 +70,7 @@ class SessionHost:
 class SessionInstaller:
     """What installs in a session: pip, or uv with the indexes that pip is told of."""
 
-    def __init__(self, session: nox.Session) -> None:
+    def __init__(self, session: nox.Session, build_constraints: Iterable[str]) -> None:
         from nox_lock._indexes import (  # noqa: PLC0415  (most have nothing to install)
             REPOSITORY,
             UNASKED,
@@ -84,6 +83,8 @@ class SessionInstaller:
         # What a git hook says of its own repository would mislead a clone, or a build.
         self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
         self.environ |= UNASKED
+        if limits := " ".join(str(Path.cwd() / each) for each in build_constraints):
+            self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
         if self.by_uv:
             self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
 

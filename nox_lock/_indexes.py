@@ -39,7 +39,17 @@ ACCESS = (
     "retries",
 )
 NARROWING = ("only-binary", "uploaded-prior-to")
-DROPPED = ("pre", "no-binary", "prefer-binary", "all-releases", "only-final")
+DROPPED = (
+    "pre",
+    "no-binary",
+    "prefer-binary",
+    "all-releases",
+    "only-final",
+    "constraint",
+    "build-constraint",
+    "config-settings",
+    "no-build-isolation",
+)
 # Those that shape what is found; a proxy or a certificate does not.
 _IDENTITY = (*ACCESS[:4], *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
@@ -134,6 +144,8 @@ def _sort(values: Mapping[str, str]) -> IndexSettings:
         for name in (*ACCESS, *NARROWING)
         if name in values
     }
+    if allowed.get("keyring-provider") == "import":  # the driver imports nothing of the user's
+        allowed["keyring-provider"] = "subprocess"
     dropped = (name for name in DROPPED if values.get(name, "").lower() not in _OFF)
     return IndexSettings(allowed, tuple(dropped))
 
@@ -173,14 +185,14 @@ def _why_no_index(value: str) -> str:
     return f"{shown} is neither a URL nor a folder that exists"
 
 
-def module_command(python: str, module: str, *arguments: str, setup: str = "") -> list[str]:
-    """Return a command that runs a module, after some code, if any.
+def module_command(python: str, module: str, *arguments: str) -> list[str]:
+    """Return a command that runs a module.
 
     Neither imports anything from the folder it runs in: ``-m`` puts that first on the path, where a
     project's own ``pip.py`` or ``build/`` would be imported; ``-P`` is not in Python 3.10, ``-I``
     loses user installs.
     """
-    return [python, "-c", _PATH + setup + _RUN, module, *arguments]
+    return [python, "-c", _PATH + _RUN, module, *arguments]
 
 
 def pip_environment(

@@ -68,6 +68,7 @@ class Inputs(NamedTuple):
         reached: all it comprises: real paths of files, and parts of project files as
             `_pyproject.ProjectInput.reached` has them.
         pending: lock files it names that are not there, or broken.
+        pythons: what project files say of the Pythons that they are for.
     """
 
     sources: tuple[str, ...]
@@ -83,6 +84,7 @@ class Inputs(NamedTuple):
     written: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     reached: frozenset[str] = frozenset()
     pending: tuple[str, ...] = ()
+    pythons: tuple[Option, ...] = ()
 
     @property
     def requirements(self) -> tuple[Entry, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nox_lock._contents import active_pins, compare, find_unmet
@@ -78,6 +79,11 @@ class Wanted(NamedTuple):
         there = {name: each for name, each in whole.items() if name not in doubtful}
         found = compare(self.planned, self.venv, there, self.root)
         return found._replace(halves=tuple(halves))
+
+    @property
+    def build_constraints(self) -> list[str]:
+        """The files that limit what is built, as from the project root."""
+        return list(dict.fromkeys(f for each in self.planned for f in each.lock.build_constraints))
 
     @property
     def unfinished(self) -> list[str]:
@@ -197,8 +203,16 @@ def _prove(wanted: Wanted, contents: Contents) -> None:
         return
     here = running_platform()
     elsewhere = [each for each in wanted.planned if each.platform != here]
-    hint = f"Make it anew, from the pins it has: {wanted.lock}"
-    if elsewhere:
+    hint = f"Lock again, from the pins it has: {wanted.lock}"
+    resolved_for = wanted.planned[0].target
+    newer = wanted.venv._replace(target=replace(resolved_for, patch=resolved_for.newest_patch))
+    if not find_unmet(wanted.planned, newer, list_installed(wanted.venv)):
+        has = wanted.venv.target.full_version
+        hint = (
+            f"This session runs Python {has}, and the lock is for a later patch release. Use one, "
+            f'or lock for this one: [tool.nox-lock] python = ["{has}"]'
+        )
+    elif elsewhere:
         made = elsewhere[0].platform
         hint = (
             f"It was made on {made.system}, this is {here.system}. Have one for each: "

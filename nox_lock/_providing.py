@@ -46,9 +46,8 @@ class Host(Protocol):
     def remake_command(self) -> str:
         """What a person runs to make the environment anew."""
 
-    @property
-    def installer(self) -> Installer:
-        """What installs into it."""
+    def make_installer(self, build_constraints: Iterable[str]) -> Installer:
+        """Return what installs into it, with files that limit what builds use."""
 
     def installs(self) -> bool:
         """Tell whether anything may be installed in this run."""
@@ -120,13 +119,13 @@ def provide(
 def _make_equal(wanted: Wanted, host: Host) -> Wanted:
     """Install; an environment that was half made, which nox takes for whole, is made anew."""
     try:
-        make_equal(wanted, host.installer, host.voice)
+        make_equal(wanted, host.make_installer(wanted.build_constraints), host.voice)
     except InstallerBrokenError as error:
         host.voice.warn(f"{host.name}: {error.message}: it is made anew")
         if not host.remake():
             raise
         wanted = wanted._replace(venv=find_environment(host.location, host.remake_command))
-        make_equal(wanted, host.installer, host.voice)
+        make_equal(wanted, host.make_installer(wanted.build_constraints), host.voice)
     return wanted
 
 
@@ -159,7 +158,9 @@ def _project_is_there(wanted: Wanted, project: Project) -> bool:
 def _install_project(host: Host, wanted: Wanted, *, editable: bool) -> None:
     with alone_in(wanted.venv, host.voice):
         try:
-            host.installer.install(["--no-deps", *(["-e"] if editable else []), "."])
+            host.make_installer(wanted.build_constraints).install(
+                ["--no-deps", *(["-e"] if editable else []), "."]
+            )
         except InstallError as error:
             raise InstallError(
                 "the project itself could not be installed",

@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from nox_lock import _syntax, _witness
 from nox_lock._entries import Entry, parse_entry, refuse_secrets
+from nox_lock._inputs import Option
 from nox_lock._named import parse_requirement
 from nox_lock._project_file import ProjectFile, shown
 from nox_lock._projects import dynamic_digest
@@ -63,6 +64,7 @@ class ProjectInput:
         reached: the parts of the file that were read: ``FILE#`` for the project's own
             dependencies, ``FILE#extra=NAME``, ``FILE#group=NAME``.
         dynamic: a digest of all that may decide what only a build tells; empty where nothing is.
+        requires_python: the Pythons that the project is for, or None for no word on that.
         name: the project's name as written, or empty.
         misread: whether pip-compile would read it otherwise: it pins a project that asks for
             itself, for other extras of it, by its path; and drops the markers within extras.
@@ -72,6 +74,7 @@ class ProjectInput:
     lines: tuple[str, ...]
     reached: frozenset[str]
     dynamic: str
+    requires_python: Option | None
     name: str
     misread: bool
 
@@ -95,6 +98,7 @@ def read_project(ask: Ask, root: Path) -> ProjectInput:
         tuple(dict.fromkeys(reader.lines)),
         frozenset(reader.reached),
         dynamic_digest(root / posixpath.dirname(ask.file)) if reader.dynamic else "",
+        reader.read_requires_python() if ask.project else None,
         reader.name,
         reader.misread,
     )
@@ -137,6 +141,11 @@ class _Reader:
                 Where(self.file, 1),
                 "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
             )
+
+    def read_requires_python(self) -> Option | None:
+        key = "requires-python"
+        text = self._string(key)
+        return Option(key, text, self.source.where("project", key)) if text else None
 
     def read_extra(self, extra: str, asked: Where | None, when: frozenset[str]) -> None:
         name = canonicalize_name(extra)

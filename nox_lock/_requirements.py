@@ -151,6 +151,7 @@ def read_inputs(
         written=reader.written,
         reached=frozenset(reader.reached),
         pending=tuple(reader.pending),
+        pythons=tuple(reader.pythons),
     )
 
 
@@ -172,6 +173,7 @@ class _Reader:
         self.written: dict[str, tuple[str, ...]] = {}
         self.reached: set[str] = set()
         self.pending: dict[str, None] = {}
+        self.pythons: list[Option] = []
 
     def read(
         self, file: str, asked: Where | None, *, constraint: bool, trail: tuple[str, ...]
@@ -208,6 +210,8 @@ class _Reader:
         self.read_files[ask.file] = None
         self.entries += found.entries
         self.reached |= found.reached
+        if found.requires_python:
+            self.pythons.append(found.requires_python)
         if found.dynamic:
             self.dynamic.append(Dynamic(Where(ask.file, 1), found.dynamic))
         for group in ask.groups:

@@ -225,10 +225,10 @@ class Compiler:
                 indexes = read_index_settings(self.environ)
                 refuse_broken(indexes, self.environ)
                 self._indexes = indexes
-                for name in self._indexes.dropped:
+                if dropped := ", ".join(self._indexes.dropped):
                     self.warn(
-                        f"your pip configuration sets {name}, which would change the locks for "
-                        "everybody: it is left out (say it in an input instead)"
+                        f"your pip configuration sets {dropped}: left out, since it would change "
+                        "the locks for everybody. Say it in an input, or in [tool.nox-lock]"
                     )
             return self._indexes
 

@@ -84,9 +84,14 @@ class Target:
         return self.implementation, tuple(map(int, self.version.split("."))), self.threaded
 
     @property
+    def newest_patch(self) -> str:
+        """The patch release that it is resolved for."""
+        return self.patch or _NEWEST_PATCH
+
+    @property
     def full_version(self) -> str:
-        """The version with the patch release that it is resolved for."""
-        return f"{self.version}.{self.patch or _NEWEST_PATCH}"
+        """The version with that patch release."""
+        return f"{self.version}.{self.newest_patch}"
 
 
 class Platform(NamedTuple):

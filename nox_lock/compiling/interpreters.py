@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import metadata
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,10 +93,15 @@ def install_command(*requirements: str) -> str:
 
 
 def closed_list() -> dict[str, str]:
-    """Return the packages that a compile may import, each with the folder that it is in."""
+    """Return the packages that a compile may import, each with the folder that it is in.
+
+    The folder that nox runs in is not looked into: a project may have a `build` of its own.
+    """
     found = {}
+    here = os.path.realpath(os.curdir)
+    path = [each for each in sys.path if each and os.path.realpath(each) != here]
     for name in _PACKAGES:
-        spec = util.find_spec(name)
+        spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.origin is not None:
             place = Path(spec.origin)
             found[name] = str((place.parent if spec.submodule_search_locations else place).parent)

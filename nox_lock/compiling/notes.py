@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nox_lock.compiling.versions import read_specifier
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -17,6 +19,10 @@ def find_notes(
     report: Report, planned: Planned, pins: Collection[Pin], interpreter: Interpreter
 ) -> Iterator[str]:
     """Yield the notes on a lock file, each with the place in an input, where there is one."""
+    for _, wanted, where in planned.inputs.pythons:
+        specifier = read_specifier(wanted)
+        if specifier is not None and not specifier.contains(planned.target.full_version):
+            yield f"the project is for Python {wanted} ({where.file}:{where.line}), this lock is not"
     for name, version, extra in report.extras:
         yield f"{name} {version} does not provide the extra {extra!r}{_place(planned, name, extra)}"
     for name, version, reason in report.yanked:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
+
+from packaging.version import Version
 
 from nox_lock import _lockfile
 from nox_lock._entries import relative
@@ -21,7 +26,12 @@ from nox_lock._progress import HASHING
 from nox_lock._target import marker_environment, platform_tags, running_target
 from nox_lock._wording import shareable
 from nox_lock.compiling.failures import describe_failure, describe_unsupported
-from nox_lock.compiling.interpreters import DRIVER, clean_environment, closed_list
+from nox_lock.compiling.interpreters import (
+    DRIVER,
+    clean_environment,
+    closed_list,
+    tool_versions,
+)
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Failure, Report, read_report
 
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from nox_lock.compiling.interpreters import Interpreter
 
 _ROOM = 1 << 18
+_WITH_BUILD_CONSTRAINTS = Version("25.3")
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 
@@ -184,6 +195,9 @@ class PipTools:
             "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
             "target": self._target(order.planned),
             "expected": sorted(filter(None, pins)),
+            "build_constraints": [
+                str(self.root / each) for each in order.planned.lock.build_constraints
+            ],
             "pip": [str(Path(packages["pip"]) / "pip" / "__pip-runner__.py")],
         }
 
@@ -203,7 +217,6 @@ class PipTools:
             "environment": environment,
             "platforms": platform and platform_tags(platform, planned.lock.levels),
             "abis": [f"cp{short}{'t' * target.threaded}"],
-            "implementation": "cp",
             "foreign": self.interpreter.foreign,
         }
 
@@ -215,10 +228,16 @@ class PipTools:
             # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
             extra["refresh_package"] = ":all:"
         if constraints := order.planned.lock.build_constraints:
-            extra["build_constraint"] = " ".join(str(self.root / each) for each in constraints)
+            files = " ".join(str(self.root / each) for each in constraints)
+            # Before it had an option for them, pip handed its own constraints on to builds.
+            has_option = Version(tool_versions()[1]) >= _WITH_BUILD_CONSTRAINTS
+            extra["build_constraint" if has_option else "constraint"] = files
         environment = clean_environment(pip_environment(self.environ, self.indexes, **extra))
         # pip-tools takes the pins it lets go of from a set: the same ones each time.
         environment["PYTHONHASHSEED"] = "0"
+        # A keyring beside nox-lock; pip runs the one on PATH.
+        if extra_path := _keyring_folder(self.indexes):
+            environment["PATH"] = f"{extra_path}{os.pathsep}{environment.get('PATH', '')}"
         temporary = workshop / "tmp"
         temporary.mkdir()
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
@@ -248,6 +267,14 @@ class PipTools:
     def _look(self, workshop: Path) -> None:
         if any(kind == "hashing" for kind, _ in _events(workshop)):
             self.note(HASHING)
+
+
+def _keyring_folder(indexes: IndexSettings) -> str:
+    """Return where keyring is, if pip is to use it and it is not on the path; else empty."""
+    if indexes.allowed.get("keyring-provider") != "subprocess" or shutil.which("keyring"):
+        return ""
+    beside = Path(sys.executable).parent
+    return str(beside) if shutil.which("keyring", path=str(beside)) else ""
 
 
 def _events(workshop: Path) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ The order is a JSON object:
     target     the markers, tags and version to resolve for (see `target.apply`)
     expected   projects that will be looked up: their index pages are fetched ahead
     pip        the arguments that run pip for what a build needs
+    build_constraints  files that limit what a build gets
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Run pip-compile as an order says, and leave a report of what happened."""
+"""Do what an order says, if this Python, pip and pip-tools can."""
 
 from __future__ import annotations
 
@@ -24,27 +24,9 @@ def run(order: dict[str, Any]) -> int:
         found = {"unsupported": missing, **_describe_python()}
         Path(order["report"]).write_text(json.dumps(found), encoding="utf-8")
         return int(bool(missing))
-    return _compile(order)
+    from .compile import compile_lock  # noqa: PLC0415  (it imports pip)
 
-
-def _compile(order: dict[str, Any]) -> int:
-    from . import failures, pages, report, target, watching  # noqa: PLC0415  (they import pip)
-
-    told = report.Report(order["events"])
-    index_pages = pages.Pages(told, order["expected"])
-    target.apply(order["target"], told, order["pip"])
-    index_pages.install()
-    pages.take_hashes_from_pages(told)
-    watching.install(told)
-    code = 1
-    try:
-        code = watching.compile_lock(order["arguments"])
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
-        told.said["failure"] = failures.describe(error, told)
-    finally:
-        index_pages.close()
-    told.write(order["report"])
-    return code
+    return compile_lock(order)
 
 
 def _describe_python() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Hear of what pip and pip-tools do, where they have the touch points for it."""
+"""Run pip-compile as an order says, and hear of what pip and pip-tools do on the way."""
 
 from __future__ import annotations
 
@@ -7,23 +7,37 @@ from typing import TYPE_CHECKING, Any
 import click
 from piptools.scripts.compile import cli
 
-from .report import bare_url
+from . import target
+from .pages import Pages, take_hashes_from_pages
+from .report import Report, bare_url, describe_failure
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from .report import Report
+    from collections.abc import Callable, Mapping, Sequence
 
     Hear = Callable[..., None]
 
 
-def compile_lock(arguments: Sequence[str]) -> int:
-    """Run pip-compile in this process, and return its exit status.
+def compile_lock(order: Mapping[str, Any]) -> int:
+    """Make the lock file of an order, leave a report, and return pip-compile's exit status."""
+    report = Report(order["events"])
+    pages = Pages(report, order["expected"])
+    target.apply(order["target"], report)
+    target.build_projects_with(order["pip"], order["build_constraints"])
+    take_hashes_from_pages(report)
+    _hear(report)
+    code = 1
+    try:
+        code = _run_pip_compile(order["arguments"])
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
+        report.said["failure"] = describe_failure(error, report)
+    finally:
+        pages.close()
+    report.write(order["report"])
+    return code
 
-    Raises:
-        Exception: whatever ends it.
-    """
+
+def _run_pip_compile(arguments: Sequence[str]) -> int:
     try:
         cli.main(list(arguments), prog_name="pip-compile", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -35,8 +49,8 @@ def compile_lock(arguments: Sequence[str]) -> int:
     return 0
 
 
-def install(report: Report) -> None:
-    """Have each touch point that is there say what it does: before it, after it, or on its failure."""
+def _hear(report: Report) -> None:
+    """Have each touch point that is there say what it does, before or after it or when it fails."""
     before: dict[str, Hear] = {
         "PipSession.request": lambda _session, _method, url, *_args, **_more: report.event(
             "asking", bare_url(url)
