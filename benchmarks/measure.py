@@ -11,12 +11,11 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.memory import MemoryWatch
-from benchmarks.results import Figure
-from benchmarks.row import UnavailableError
+from benchmarks.results import BYTES, CPU, TIME, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +33,10 @@ _ABSOLUTE = re.compile(r"(?<![\w./:])(?:[A-Za-z]:\\|/)[\w.-]+[\\/]\S*")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
+class UnavailableError(Exception):
+    """A row, or a tool in it, cannot be measured on this machine; says why."""
+
+
 def nothing() -> None:
     """Do nothing: the preparation of a run that needs none."""
 
@@ -48,9 +51,11 @@ class Contender:
         place: where.
         environ: with which environment.
         before: what makes ready for each run, untimed.
-        lockfile: what it writes, to be compared with the floor's.
+        lockfile: what it writes, to be compared with that of the first tool that has one.
         at_most: how many runs are enough, where each takes long.
-        budget: the ratio to the floor it may have.
+        budgets: the ratios to the floor that it may have, by what is measured.
+        compiler: where its command leaves the CPU seconds of the process that compiles; else
+            those of the command itself are measured, with all that it starts.
         compiled: what its output says once for each compile.
         unable: why it cannot do this work at all.
     """
@@ -62,7 +67,8 @@ class Contender:
     before: Callable[[], None] = nothing
     lockfile: Path | None = None
     at_most: int | None = None
-    budget: float | None = None
+    budgets: Mapping[str, float] = field(default_factory=dict)
+    compiler: Path | None = None
     compiled: str = ""
     unable: str = ""
 
@@ -72,6 +78,7 @@ class Sample:
     """One finished run."""
 
     seconds: float
+    cpu: float | None
     memory: int | None
     downloaded: int | None
     returncode: int
@@ -105,7 +112,7 @@ def measure(
                 continue
             sample = run(contender, proxy if counted < 0 else None)
             if sample.returncode != 0:
-                failed[index] = told(sample)
+                failed[index] = last_line(sample)
                 print(f"{contender.tool} failed:\n{sample.output}", file=sys.stderr, flush=True)
                 if contender is floor:
                     raise UnavailableError(f"{floor.tool} fails: {failed[index]}")
@@ -113,19 +120,25 @@ def measure(
                 samples[index].append(sample)
             elif proxy:
                 watched[index] = sample
-    base, theirs = _quartile(samples[0]), samples[0][-1].locked
-    figures = [
-        Figure(tool=each.tool, seconds=None, budget=each.budget, failure=failed[index])
-        if index in failed
-        else _figure(each, samples[index], watched.get(index), base, theirs if index else None)
-        for index, each in enumerate(contenders)
-    ]
-    return figures, _again(samples, base, slow=proxy is not None)
+    figures: list[Figure] = []
+    theirs: Locked | None = None
+    for index, each in enumerate(contenders):
+        if index in failed:
+            failure = failed[index]
+            budgets = dict(each.budgets)
+            figures.append(Figure(tool=each.tool, seconds=None, budgets=budgets, failure=failure))
+            continue
+        figure = _figure(each, samples[index], watched.get(index), theirs)
+        figures.append(replace(figure, ratios=_ratios(figure, figures[0] if figures else figure)))
+        theirs = theirs or samples[index][-1].locked
+    return figures, _again(samples, slow=proxy is not None)
 
 
 def run(contender: Contender, proxy: CountingProxy | None = None) -> Sample:
     """Run a contender's command once, to its end; with a proxy, through that, and watched."""
     contender.before()
+    if contender.compiler is not None:
+        contender.compiler.unlink(missing_ok=True)
     environ = dict(contender.environ)
     if proxy is not None:
         proxy.received = 0
@@ -134,7 +147,7 @@ def run(contender: Contender, proxy: CountingProxy | None = None) -> Sample:
             environ.pop(name.lower(), None)
         environ |= proxy.environ
     with tempfile.TemporaryFile() as log:
-        started = time.perf_counter()
+        before, started = _cpu_of_children(), time.perf_counter()
         process = subprocess.Popen(
             contender.command,
             cwd=contender.place,
@@ -157,6 +170,7 @@ def run(contender: Contender, proxy: CountingProxy | None = None) -> Sample:
         finally:
             alarm.cancel()
         seconds = time.perf_counter() - started
+        cpu = _cpu_of_children() - before
         memory = None if watch is None else watch.stop()
         log.seek(0)
         output = log.read().decode(errors="replace")
@@ -164,7 +178,15 @@ def run(contender: Contender, proxy: CountingProxy | None = None) -> Sample:
     locked = None
     if returncode == 0 and contender.lockfile is not None:
         locked = contents(contender.lockfile)
-    return Sample(seconds, memory, received, returncode, output, locked)
+    if returncode == 0 and contender.compiler is not None:
+        cpu = float(contender.compiler.read_text("utf-8"))
+    return Sample(seconds, cpu or None, memory, received, returncode, output, locked)
+
+
+def _cpu_of_children() -> float:
+    """Return the CPU seconds of all ended children and theirs, to 0.01 s; 0 on Windows."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -178,20 +200,19 @@ def _figure(
     contender: Contender,
     samples: Sequence[Sample],
     watched: Sample | None,
-    base: float,
     theirs: Locked | None,
 ) -> Figure:
-    seconds = _quartile(samples)
+    used = [each.cpu for each in samples if each.cpu is not None] if watched else []
     locked = [each.locked for each in samples if each.locked is not None]
     compiles = None
     if contender.compiled:
         compiles = max(each.output.count(contender.compiled) for each in samples)
     return Figure(
         tool=contender.tool,
-        seconds=seconds,
-        ratio=seconds / base,
+        seconds=_quartile([each.seconds for each in samples]),
+        cpu=_quartile(used) if used else None,
         runs=len(samples),
-        budget=contender.budget,
+        budgets=dict(contender.budgets),
         downloaded=watched.downloaded if watched else None,
         memory=watched.memory if watched else None,
         same=all(each == theirs for each in locked) if locked and theirs else None,
@@ -199,20 +220,29 @@ def _figure(
     )
 
 
-def _again(samples: Sequence[Sequence[Sample]], base: float, *, slow: bool) -> float | None:
-    if not slow:
-        return _quartile(samples[-1]) / base
+def _ratios(figure: Figure, floor: Figure) -> dict[str, float]:
+    """Return what a tool takes, divided by what the floor takes."""
+    pairs = {
+        TIME: (figure.seconds, floor.seconds),
+        CPU: (figure.cpu, floor.cpu),
+        BYTES: (figure.downloaded, floor.downloaded),
+    }
+    return {kind: mine / base for kind, (mine, base) in pairs.items() if mine and base}
+
+
+def _again(samples: Sequence[Sequence[Sample]], *, slow: bool) -> float | None:
     times = [each.seconds for each in samples[0]]
+    if not slow:
+        return _quartile([each.seconds for each in samples[-1]]) / _quartile(times)
     return max(times) / min(times) if len(times) > 1 else None
 
 
-def _quartile(samples: Sequence[Sample]) -> float:
-    times = [each.seconds for each in samples]
+def _quartile(times: Sequence[float]) -> float:
     return statistics.quantiles(times, n=4, method="inclusive")[0] if len(times) > 1 else times[0]
 
 
-def told(sample: Sample) -> str:
-    """Return the last line of what a run said, without the paths of this machine."""
+def last_line(sample: Sample) -> str:
+    """Return the last line of what a run printed, without the paths of this machine."""
     last = (sample.output.strip().splitlines() or ["without a word"])[-1].strip()
     return _ABSOLUTE.sub("PATH", last)  # it is kept, and shown to others
 

@@ -10,9 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import run, told
+from benchmarks.measure import UnavailableError, last_line, run
 from benchmarks.peers import OURS
-from benchmarks.row import UnavailableError
 from support.project import clean_environment
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Setting:
         for contender in contenders:
             sample = run(contender)
             if sample.returncode != 0:
-                raise UnavailableError(f"{contender.tool} fails: {told(sample)}")
+                raise UnavailableError(f"{contender.tool} fails: {last_line(sample)}")
 
 
 def in_order(commands: Sequence[Sequence[str]]) -> list[str]:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from benchmarks.row import GROUPS
+from benchmarks.results import BYTES, CPU, TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from benchmarks.results import Figure, Result, Results
 
+# The headings of the tables, in their order.
+GROUPS = {
+    "cold": "Lock cold, with hashes",
+    "cold extra": "Lock cold, with hashes, an extra index in pip's configuration",
+    "matrix": "Lock cold, with hashes, for several Pythons and platforms",
+    "late": "Lock again, with hashes, where an index answers 40 ms late",
+    "parallel": "Lock several at once",
+    "warm": "Lock when there is little to do",
+    "check": "Check",
+    "session": "A session whose lock has not changed",
+    "crowd": "Many processes that need one lock",
+    "start": "Start-up",
+}
 OURS = "nox-lock"
 BEGIN = "<!-- figures: written by `nox -s bench -- --write` -->"
 END = "<!-- end of figures -->"
@@ -37,13 +51,13 @@ def brief(rows: Iterable[Result]) -> str:
     """Return a table of a line for each row: nox-lock, and what the others take."""
     lines = [_line(["", "nox-lock", "others"]), _line(["---"] * 3)]
     for row in rows:
-        told = [(each.tool, _time(each)) for each in row.figures]
+        times = [(each.tool, _time(each)) for each in row.figures]
         ours = [
             time if tool == OURS else f"{time} {tool.removeprefix(OURS).strip(', ')}"
-            for tool, time in told
+            for tool, time in times
             if tool.startswith(OURS)
         ]
-        others = [f"{tool} {time}" for tool, time in told if not tool.startswith(OURS)]
+        others = [f"{tool} {time}" for tool, time in times if not tool.startswith(OURS)]
         lines.append(
             _line(
                 [
@@ -77,14 +91,18 @@ def duration(seconds: float) -> str:
 
 def _group(rows: Sequence[Result]) -> list[str]:
     """Return a table of all figures, the floor of each row first, and each note once."""
-    figures = [figure for row in rows for figure in row.figures]
+    figures = [(row, figure) for row in rows for figure in row.figures]
+    # What holds in the median is below the table.
+    budgets = [each.budgets.get(TIME) if not row.in_median else None for row, each in figures]
     columns = {
-        "x floor": [_times(each.ratio) for each in figures],
-        "may be": [_times(each.budget) for each in figures],
-        "downloaded": [_size(each.downloaded) for each in figures],
-        "memory": [_size(each.memory) for each in figures],
-        "same lock": [_yes(each.same) for each in figures],
-        "compiles": ["" if each.compiles is None else str(each.compiles) for each in figures],
+        "x floor": [_times(each.ratios.get(TIME)) for _, each in figures],
+        "may be": [_times(each) for each in budgets],
+        "CPU": ["" if each.cpu is None else duration(each.cpu) for _, each in figures],
+        "CPU x floor": [_times(each.ratios.get(CPU)) for _, each in figures],
+        "downloaded": [_size(each.downloaded) for _, each in figures],
+        "memory": [_size(each.memory) for _, each in figures],
+        "same lock": [_yes(each.same) for _, each in figures],
+        "compiles": ["" if each.compiles is None else str(each.compiles) for _, each in figures],
     }
     columns = {head: cells for head, cells in columns.items() if any(cells)}
     lines = [_line(["", "lower quartile", *columns]), _line(["---"] * (len(columns) + 2))]
@@ -104,22 +122,23 @@ def _group(rows: Sequence[Result]) -> list[str]:
 
 
 def _summary(rows: Sequence[Result]) -> Iterator[str]:
-    """Say of each tool that has budgets in several rows of downloads what comes out over them."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        for figure in row.figures:
-            theirs = row.figures[0].downloaded
-            if figure.budget and figure.ratio and figure.downloaded is not None and theirs:
-                part = figure.ratio, figure.downloaded / theirs
-                found.setdefault(figure.tool, []).append(part)
-    for tool, parts in found.items():
-        ratios, sizes = zip(*parts, strict=True)
-        yield (
-            f"- {tool}, over the {len(parts)} rows in which it has a budget: "
-            f"{statistics.median(ratios):.2f} of the floor's time in the median, "
-            f"{max(ratios):.2f} at most; {statistics.median(sizes):.0%} of its bytes, "
-            f"{max(sizes):.0%} at most"
-        )
+    """Yield what comes out over all rows in which a tool has budgets that hold in the median."""
+    found: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    budgets: dict[str, Mapping[str, float]] = {}
+    for figure in (each for row in rows if row.in_median for each in row.figures):
+        for kind in figure.budgets.keys() & figure.ratios.keys():
+            found[figure.tool][kind].append(figure.ratios[kind])
+        if figure.budgets:
+            budgets[figure.tool] = figure.budgets
+    for tool, kinds in found.items():
+        parts = [
+            f"{statistics.median(kinds[kind]):.2f} of the floor's {kind} in the median, "
+            f"{max(kinds[kind]):.2f} at most (may be {budgets[tool][kind]:.2f})"
+            for kind in (TIME, CPU, BYTES)
+            if kind in kinds
+        ]
+        count = max(map(len, kinds.values()))
+        yield f"- {tool}, over the {count} rows in which it has a budget: {'; '.join(parts)}"
 
 
 def _line(cells: Sequence[str]) -> str:

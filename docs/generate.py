@@ -1,7 +1,7 @@
 """Write the reference from the code: `python docs/generate.py`.
 
-What is written is committed, so that it can be read without building the site; a test tells when it
-is not what the code says any more.
+The pages are committed, so that they can be read without building the site; a test fails if they
+differ from the code.
 """
 
 from __future__ import annotations
@@ -25,26 +25,29 @@ CONFIGURATION = f"""\
 # Configuration
 
 Nothing has to be configured: `requirements.in`, `requirements-*.in`, `*-requirements.in` and
-`requirements/*.in` are found, and named `requirements` or by the other part: the lock of
-`requirements-dev.in` or `requirements/dev.in` is `dev`. Where there is none, a `pyproject.toml`
-with dependencies is the input. What can be said stands in `pyproject.toml`. A key that does not
-exist, or of a wrong type, is an error that names it.
+`requirements/*.in` are found. `requirements.in` makes the lock `requirements`; `requirements-dev.in`
+and `requirements/dev.in` make `dev`. These names are what `lock=` in the noxfile and the command line
+use. If there is no such file, a `pyproject.toml` with dependencies is the input.
+
+Everything else is configured in `pyproject.toml`. A key that does not exist, or of a wrong type, is an
+error that names it.
 
 ## For all locks, or one
 
-In `[tool.nox-lock]` for all, in `[tool.nox-lock.locks.NAME]` for one:
+In `[tool.nox-lock]` for all, in `[tool.nox-lock.locks.NAME]` for one.
+[Pythons and platforms](../targets.md) explains the first ones:
 
 {{locks}}
 
 ## For the project
 
-In `[tool.nox-lock]` alone:
+Only in `[tool.nox-lock]`:
 
 {{project}}
 
 ## For one lock
 
-In `[tool.nox-lock.locks.NAME]` alone:
+Only in `[tool.nox-lock.locks.NAME]`:
 
 {{one}}
 
@@ -52,17 +55,27 @@ In `[tool.nox-lock.locks.NAME]` alone:
 
 {{variables}}
 
-pip's own configuration gives access to package indexes (addresses, credentials, proxies,
-certificates), and may narrow the choice (`only-binary`, `uploaded-prior-to`). None of it is written
-into a lock file. What would change the lock for everybody else, such as `pre`, is left out with a
-warning. An index that belongs to the project stands in an input; a password there is a variable:
+## pip's own configuration
+
+It gives access to package indexes (addresses, credentials, proxies, certificates, a keyring), and may
+narrow the choice (`only-binary`, `uploaded-prior-to`). None of it is written into a lock file.
+`keyring-provider = import` counts as `subprocess`. What would change the lock for everybody else is
+left out, with one warning that names it: `pre`, `no-binary`, `prefer-binary`, `all-releases`,
+`only-final`, `constraint`, `build-constraint`, `config-settings`, `no-build-isolation`. An index that
+belongs to the project is a line of an input; a password there is a variable:
 `--extra-index-url https://${{{{USER}}}}:${{{{TOKEN}}}}@host/simple`.
+
+## What is gone
+
+`seed`, and the extra of `pip install "nox-lock[uv]"`: hashes come from
+[the index pages](../how-it-works.md#hashes) that pip reads anyway. Take the key out, and install plain
+`nox-lock`.
 """
 OPTIONS = f"""\
 {MADE}
 # Options and exit statuses
 
-Options stand behind `--`, which is where those of nox end.
+Options follow `--`, which ends those of nox.
 
 ## `nox -s lock -- ...`
 
@@ -77,11 +90,8 @@ Options stand behind `--`, which is where those of nox end.
 | status | meaning |
 |---|---|
 | 0 | all is done; of `lock-check`: each lock file is fresh |
-| 1 | something could not be done, or a lock file is not fresh; the reasons stand above |
+| 1 | something could not be done, or a lock file is not fresh or (with `--deep`) could not be resolved; the reasons are printed |
 | 130 | stopped by Ctrl-C |
-
-A Python that is not on this machine skips `lock` with status 0, after all else is made, and fails
-it where `CI` is set: as nox does with sessions.
 """
 
 

@@ -274,7 +274,8 @@ def _platforms(table: Table) -> tuple[str, ...]:
         if find_platform(name) is None:
             known = [*PLATFORMS, *(f"{s}-{each}" for s, them in PLATFORMS.items() for each in them)]
             other = _OTHER_NAMES.get(name.lower())
-            near = f"; did you mean {other!r}?" if other else nearest(name, known)
+            near = nearest(name, known if "-" in name else PLATFORMS)
+            near = f"; did you mean {other!r}?" if other else near
             told = f": {quoted(name)} is no platform that can be locked for{near}"
             raise table.wrong("platforms", told, "Such as: linux, linux-aarch64, darwin, win32")
     return tuple(dict.fromkeys(names))

@@ -73,7 +73,8 @@ def _is_of_target(error: ToolchainError | CompileError, judged: Judged) -> bool:
 
 def _look(judged: Judged, compiler: Compiler) -> Judged:
     planned = judged.planned
-    if planned is None or planned.existing is None or not judged.verdict.fresh:
+    lock = planned.existing if planned else None
+    if planned is None or lock is None or not judged.verdict.fresh:
         return judged
     if not planned.system and planned.platform != running_platform():
         # Its platform is not named, and another: that of whoever made it.
@@ -81,7 +82,7 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
         if planned.named_platform is None:
             raise ToolchainError(f"it was made on {planned.platform}, which is not known here")
     compiler.tell(f"{planned.path}: resolving for Python {planned.target}")
-    seed = make_seed(pin._replace(hashes=()) for pin in planned.existing.pins if pin.version)
+    seed = make_seed(pin._replace(hashes=()) for pin in lock.pins if pin.version)
     try:
         compiled = compiler.resolve_once(planned, seed, {})
     except CompileError as error:
@@ -89,7 +90,7 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
             raise
         said = f"it can no longer be resolved: {error.message}"
         return _with(judged, STALE, [Reason(said, error.file or planned.path, error.line)])
-    return _compare(judged, planned, planned.existing, compiled)
+    return _compare(judged, planned, lock, compiled)
 
 
 def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compiled) -> Judged:

@@ -92,7 +92,8 @@ def _failed_pages(said: str) -> Iterator[Page]:
         problem = next(
             (name for name, signs in _PROBLEMS.items() if any(s in words for s in signs)), ""
         )
-        yield Page(mask(url), 0, int(status[1]) if status else None, problem, mask(reason)[:200])
+        address = mask(url).rstrip("/").rpartition("/")[0]
+        yield Page(address, 0, int(status[1]) if status else None, problem, mask(reason)[:200])
 
 
 def _named(errors: str, pending: Sequence[Difference]) -> Sequence[Difference]:

@@ -15,8 +15,8 @@ LOCK_KEYS: tuple[Key, ...] = (
         "python",
         'python = ["3.11", "3.12"]',
         (
-            "the Pythons to lock for, or one; several make `requirements-py3.11.txt`. `3.11` is its "
-            "newest patch release, `3.11.2` that one"
+            "the Pythons to lock for, or one; several make `requirements-py3.11.txt`. `3.11` means "
+            "its newest patch release, `3.11.2` that one"
         ),
         (
             "those of the sessions that use the lock, else the one its lock file names, else "
@@ -83,7 +83,7 @@ LOCK_KEYS: tuple[Key, ...] = (
     (
         "build-constraints",
         'build-constraints = ["build-constraints.txt"]',
-        "limits on what builds use, when locking and in sessions; see [builds](../targets.md#builds)",
+        "limits on what [builds](../targets.md#builds) use, when locking and in sessions",
         "none",
     ),
     (

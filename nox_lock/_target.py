@@ -178,13 +178,14 @@ def target_of_environment(location: Path) -> Target | None:
         # A conda environment has no pyvenv.cfg, but a record of its own python package.
         records = (location / "conda-meta").glob("python-[0-9]*.json")
         config = "".join(f"version = {record.name.split('-')[1]}" for record in records)
-    found = _CONFIG_VERSION.search(config)
-    if not found:
+    versions = _CONFIG_VERSION.findall(config)  # one of them may lack the patch release
+    if not versions:
         return None
     library = next((entry.name for entry in _library_folders(location)), "")
     implementation = "pypy" if library.startswith("pypy") else "cpython"
     threaded = library.endswith("t")
-    return Target(found[1], implementation, threaded=threaded, patch=found[2] or "")
+    version, patch = max(versions, key=lambda each: bool(each[1]))
+    return Target(version, implementation, threaded=threaded, patch=patch)
 
 
 def site_packages(location: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -38,7 +39,8 @@ def pythons_of(said: Iterable[object]) -> Iterator[Target | SpecifierSet]:
 
 def _python(text: str) -> Target | SpecifierSet | None:
     try:
-        return parse_target(text)
+        # Which patch release a lock is for is up to the configuration.
+        return replace(parse_target(text), patch="")
     except ConfigError:
         pass
     try:

@@ -11,7 +11,7 @@ import pytest
 from support.index import LocalIndex
 from support.prepared import Prepared
 from support.project import Project, is_ambient
-from support.pythons import lend_tools, make_tools
+from support.pythons import three_pythons, with_pythons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,16 +77,11 @@ def project(
     local.close()
 
 
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]) -> Path:
-    """Return pip-tools for three Pythons, made from the real index: such tests are `network`."""
-    return make_tools(tmp_path_factory.mktemp("tools"), seeds)
-
-
 @pytest.fixture
-def pythons(project: Project, tools: Path) -> Iterator[Project]:
-    """Return a project on the local index that can lock for three Pythons."""
-    yield from lend_tools(tools, project)
+def pythons(project: Project) -> Project:
+    """Return a project whose nox finds three Pythons."""
+    project.env.update(with_pythons(three_pythons()))
+    return project
 
 
 @pytest.fixture(scope="module")

@@ -150,39 +150,6 @@ def test_an_upper_of_two_that_disagree_in_what_it_does_not_use(project: Project)
     assert pins(project.read("requirements-all.txt")) == {"dep": "1.0"}
 
 
-def test_a_fall_by_a_major_is_called_out(project: Project, index: LocalIndex) -> None:
-    """pip goes back for years rather than fail; a minor step back is no news."""
-    for version, wants in (("1.0", "lib"), ("2.0", "lib"), ("2.9", "lib>=2"), ("3.0", "lib>=2")):
-        index.publish("old", version, requires=[wants])
-    for version, wants in (("3.0", "lib"), ("3.1", "lib>=2")):
-        index.publish("near", version, requires=[wants])
-    write_all(project, over("app\nlib<2\n", "-c requirements.txt\nold\nnear\n"))
-    said = lock(project).ok().output
-    found = pins(project.read(DEV))
-    assert (found["old"], found["near"], found["lib"]) == ("2.0", "3.0", "1.0")
-    place = 1 + project.read(BASE).splitlines().index("lib==1.0 \\")
-    assert (
-        f"{DEV}: old falls to 2.0: old 3.0 wants lib>=2, and {BASE}:{place} has lib==1.0 "
-        "(layer 'requirements')" in said
-    )
-    assert "near falls" not in said
-    assert "falls" not in lock(project).ok().output
-
-
-def test_a_fall_is_called_out_where_it_takes_a_second_try(
-    project: Project, index: LocalIndex
-) -> None:
-    """The layer is reached through two others: pip-tools drops the wrong pin first."""
-    index.publish("old", "1.0", requires=["mid"])
-    index.publish("old", "3.0", requires=["mid>=2"])
-    index.publish("mid", "1.0", requires=["lib"])
-    index.publish("mid", "2.0", requires=["lib>=2"])
-    write_all(project, over("app\nlib<2\n", "-r requirements.in\nold\nlib\n"))
-    said = lock(project).ok().output
-    assert pins(project.read(DEV)) == {"app": "1.0", "lib": "1.0", "mid": "1.0", "old": "1.0"}
-    assert "falls to 1.0" in said
-
-
 def test_a_moved_base_moves_what_the_upper_has_of_old(project: Project, index: LocalIndex) -> None:
     """What holds an old version in the upper lock moves along, in one run, and nothing else."""
     index.publish("plugin", "1.0", requires=["lib<2"])

@@ -85,7 +85,7 @@ CASES = [
     Case(
         "a repository that is not there",
         (
-            "requirements.in:2: app: its repository cannot be had: ",
+            "requirements.in:2: app: its repository cannot be read: ",
             "See what is wrong: git ls-remote http://127.0.0.1:1/app.git",
         ),
         inputs("dep\napp @ git+http://127.0.0.1:1/app.git@v1.0\n"),
@@ -96,7 +96,7 @@ CASES = [
         "a version in the name that a URL gives its project",
         (
             "requirements.in:2: 'egg=app==1.0' of a URL is more than a project's name",
-            "Leave the name alone: #egg=app",
+            "Write it as: app @ git+https://index.example/app.git@v1.0",
         ),
         inputs("dep\ngit+https://index.example/app.git@v1.0#egg=app==1.0\n"),
         compiles=True,

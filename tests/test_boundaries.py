@@ -259,7 +259,7 @@ def test_a_link_of_ones_own_is_followed(tmp_path: Path) -> None:
     folder, told = opened(tmp_path / "cache")
     assert folder is not None
     assert not told
-    assert (tmp_path / "disk" / "v1").is_dir()
+    assert (tmp_path / "disk" / "v2").is_dir()
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="of Windows")

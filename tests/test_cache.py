@@ -399,7 +399,7 @@ def test_a_folder_in_the_place_of_an_entry_costs_a_compile(cached: Project) -> N
         assert cached.read(LOCK) == before
 
 
-@pytest.mark.parametrize("place", [".", "v1", "v1/busy", "v1/work", "v1/locks", "pip-tools"])
+@pytest.mark.parametrize("place", [".", "v2", "v2/busy", "v2/work", "v2/locks", "pip-tools"])
 def test_a_cache_that_cannot_be_used_is_done_without(
     project: Project, index: LocalIndex, place: str
 ) -> None:
@@ -450,12 +450,12 @@ def test_what_does_not_verify_is_dropped(
 ) -> None:
     """The same for many more damages, and each bit of an entry, without a compile."""
     cache = Cache(tmp_path)
-    (tmp_path / "v1" / "work").mkdir(parents=True)
+    (tmp_path / "v2" / "work").mkdir(parents=True)
     keys = ("a" * 64, "b" * 64)
     entry, other = Entry("lib==1.0\n", "2026-01-02"), Entry("lib==2.0\n", "2026-01-02")
     for key, each in zip(keys, (entry, other), strict=True):
         cache.put(key, each)
-    paths = [tmp_path / "v1" / "locks" / key[:2] / f"{key}.json" for key in keys]
+    paths = [tmp_path / "v2" / "locks" / key[:2] / f"{key}.json" for key in keys]
     damage(*paths)
     assert cache.get(keys[0]) is None
     assert cache.get(keys[1]) == other
@@ -466,10 +466,10 @@ def test_what_does_not_verify_is_dropped(
 
 def test_each_flipped_bit_is_seen(tmp_path: Path) -> None:
     cache, key = Cache(tmp_path), "a" * 64
-    (tmp_path / "v1" / "work").mkdir(parents=True)
+    (tmp_path / "v2" / "work").mkdir(parents=True)
     entry = Entry("lib==1.0\n", "2026-01-02")
     cache.put(key, entry)
-    path = tmp_path / "v1" / "locks" / "aa" / f"{key}.json"
+    path = tmp_path / "v2" / "locks" / "aa" / f"{key}.json"
     sound = path.read_bytes()
     for place in range(len(sound) * 8):
         data = bytearray(sound)
@@ -505,19 +505,19 @@ def test_what_is_unused_for_long_goes(tmp_path: Path) -> None:
     """After 90 days without use; looked at on a write, once a day; a use counts as one."""
     cache = Cache(tmp_path)
     for part in ("work", "busy"):
-        (tmp_path / "v1" / part).mkdir(parents=True)
+        (tmp_path / "v2" / part).mkdir(parents=True)
     entry, keys = Entry("lib==1.0\n", "2026-01-02"), [letter * 64 for letter in "abc"]
     for key in keys:
         cache.put(key, entry)
-    old, used, young = (tmp_path / "v1" / "locks" / k[:2] / f"{k}.json" for k in keys)
-    busy = tmp_path / "v1" / "busy" / "key.lock"
+    old, used, young = (tmp_path / "v2" / "locks" / k[:2] / f"{k}.json" for k in keys)
+    busy = tmp_path / "v2" / "busy" / "key.lock"
     busy.touch()
     for path, days in ((old, 91), (used, 91), (young, 89), (busy, 91)):
         age(path, days)
     assert cache.get(keys[1]) == entry
     cache.put("d" * 64, entry)
     assert old.exists()  # looked at today already
-    age(tmp_path / "v1" / "looked", 1.1)
+    age(tmp_path / "v2" / "looked", 1.1)
     cache.put("d" * 64, entry)
     assert [path.exists() for path in (old, used, young, busy)] == [False, True, True, False]
 
@@ -529,9 +529,7 @@ def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) ->
     locked.nox("-s", "lock", "--", "-U", env=ONCE).failed()
     cache = locked.home / "nox-lock-cache"
     assert entries(locked)
-    assert list((cache / "v1" / "work").iterdir()) == []
-    kept = cache / "v1" / "failures"  # what pip said
-    assert [path.parent for path in cache.rglob("*.log")] == [kept]
+    assert list((cache / "v2" / "work").iterdir()) == []
     left = {path.name for path in cache.rglob("*") if path.is_file()}
-    assert {Path(name).suffix for name in left - {"looked"}} <= {".json", ".lock", ".log"}
+    assert {Path(name).suffix for name in left - {"looked"}} <= {".json", ".lock"}
     assert set(locked.snapshot()) == {"noxfile.py", INPUT, LOCK}

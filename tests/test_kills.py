@@ -59,7 +59,7 @@ def cache_of(project: Project) -> Path:
 def broken_entries(project: Project) -> list[str]:
     """Return the entries of the cache that do not verify."""
     cache = Cache(cache_of(project))
-    found = (cache_of(project) / "v1" / "locks").rglob("*.json")
+    found = (cache_of(project) / "v2" / "locks").rglob("*.json")
     return [path.name for path in found if cache.get(path.stem) is None]
 
 
@@ -166,7 +166,7 @@ def test_ctrl_c_ends_a_wait(small: Project, tmp_path: Path) -> None:
         "    print('held', flush=True); sys.stdin.readline()\n"
     )
     small.nox("-s", "lock").ok()
-    locks = {path.stem for path in (cache_of(small) / "v1" / "busy").glob("*.lock")}
+    locks = {path.stem for path in (cache_of(small) / "v2" / "busy").glob("*.lock")}
     (small.root / LOCK).unlink()
     command = [sys.executable, "-c", script, str(cache_of(small))]
     with subprocess.Popen(
@@ -211,7 +211,7 @@ for moment, text in enumerate(sys.stdin, 1):
 def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
     """SIGKILL before every single thing that a write does to the disk, one after the other."""
     folder = tmp_path / "here"
-    (folder / "cache" / "v1" / "work").mkdir(parents=True)
+    (folder / "cache" / "v2" / "work").mkdir(parents=True)
     places = [folder / name for name in ("one.txt", "two.txt")]
     for place in places:
         place.write_text("old" * 5000, encoding="utf-8")
@@ -236,7 +236,7 @@ def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
             code = int(forks.stdout.readline())
             for place in places:
                 assert place.read_text("utf-8") in texts, moment
-            for path in (folder / "cache" / "v1" / "locks").rglob("*.json"):
+            for path in (folder / "cache" / "v2" / "locks").rglob("*.json"):
                 assert Cache(folder / "cache").get(path.stem) is not None, moment
     assert code == 0
     assert moment > 20

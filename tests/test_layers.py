@@ -458,7 +458,7 @@ def test_a_kill_at_any_moment_leaves_whole_lock_files(project: Project) -> None:
     for turn in range(20):
         for path, text in old.items():
             project.write(path, text)
-        shutil.rmtree(project.home / "nox-lock-cache" / "v1", ignore_errors=True)
+        shutil.rmtree(project.home / "nox-lock-cache" / "v2", ignore_errors=True)
         running = project.start_nox("-s", "lock")
         time.sleep(0.3 * turn)
         kill(running)

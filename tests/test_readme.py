@@ -72,10 +72,10 @@ def test_every_key_is_read() -> None:
             parse_config(parse_toml(f"{text}{also}{more}".encode()).table("tool"), files)
 
 
-def test_the_variables_are_told() -> None:
-    """Every variable nox-lock reads stands in the reference."""
+def test_the_variables_are_listed() -> None:
+    """Every variable nox-lock reads is in the reference."""
     told = {name for name, *_ in VARIABLES}
-    code = "".join(path.read_text("utf-8") for path in (ROOT / "nox_lock").glob("*.py"))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "nox_lock").rglob("*.py"))
     assert told == set(re.findall(r"NOX_LOCK_[A-Z_]+", code))
     assert _cache.VARIABLE in told
 
@@ -105,15 +105,25 @@ def test_a_page_shows_configurations_that_are_taken(page: Path) -> None:
 
 def test_the_map_is_whole_and_in_order() -> None:
     """CONTRIBUTING lists every module, each after all that it imports."""
-    listed = re.findall(r"^\| `(_\w+)` \|", PAGES[1].read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(r"^\| `([\w/]+)` \|", PAGES[1].read_text(encoding="utf-8"), re.MULTILINE)
     package = ROOT / "nox_lock"
-    assert set(listed) == {path.stem for path in package.glob("_*.py")} - {"__init__"}
+    files = {path.relative_to(package).with_suffix("").as_posix() for path in package.rglob("*.py")}
+    assert sorted(listed) == sorted(name for name in files if not name.endswith("__init__"))
     for number, name in enumerate(listed):
-        code = (package / f"{name}.py").read_text(encoding="utf-8")
-        imported = set(re.findall(r"from nox_lock\.(_\w+) import", code))
-        for line in re.findall(r"from nox_lock import (.*)", code):
-            imported.update(re.findall(r"\b_[a-z]\w*", line))
+        imported = _imports((package / f"{name}.py").read_text(encoding="utf-8"), name) & {*listed}
         assert imported <= {*listed[:number]}, name
+
+
+def _imports(code: str, name: str) -> set[str]:
+    """Return the modules of ours that a module imports, as the map names them."""
+    found = set(re.findall(r"from nox_lock\.([\w.]+) import", code))
+    for module, named in re.findall(r"from nox_lock(\.\w+)? import ([\w, ]+)", code):
+        found.update(f"{module}.{each}".lstrip(".") for each in re.findall(r"\w+", named))
+    folder = f"{name.rpartition('/')[0]}."
+    found.update(folder + each for each in re.findall(r"from \.(\w+) import", code))
+    for named in re.findall(r"from \. import ([\w, ]+)", code):
+        found.update(folder + each for each in re.findall(r"\w+", named))
+    return {each.replace(".", "/") for each in found}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -126,7 +136,7 @@ def test_a_page_shows_workflows_and_objects_that_can_be_read(page: Path) -> None
         assert isinstance(json.loads(block), dict)
 
 
-def test_the_json_that_is_told_is_the_json_that_is_given(
+def test_the_json_that_is_shown_is_the_json_that_is_printed(
     project: Project, index: LocalIndex
 ) -> None:
     """The object of the page on verdicts is what a check prints for such a project."""
@@ -143,17 +153,17 @@ def test_the_json_that_is_told_is_the_json_that_is_given(
     assert given == json.loads(shown[1])
 
 
-def test_the_hooks_that_are_told_are_there() -> None:
+def test_the_hooks_that_are_shown_exist() -> None:
     page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert set(re.findall(r"- id: ([\w-]+)", page)) == {hook["id"] for hook in hooks}
 
 
-def test_the_tests_that_are_told_are_there() -> None:
+def test_the_tests_that_are_named_exist() -> None:
     """Each row of a table on reliability names a file of tests that exists."""
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows = [row for row in page.splitlines() if row.startswith("| ") and "---" not in row]
     for row in rows:
-        named = re.findall(r"`(tests/\w+\.py)`", row)
+        named = re.findall(r"`(tests/[\w/]+\.py)`", row)
         assert named or row == "| promise | how it is tested | CI | long |"
         assert all((ROOT / name).is_file() for name in named), row

@@ -39,7 +39,7 @@ SINCE = r"since \d\d:\d\d:\d\d"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "cache" / "v1" / "busy" / "key.lock"
+    return tmp_path / "cache" / "v2" / "busy" / "key.lock"
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_wait_names_the_process_and_its_end(
     assert [bool(re.fullmatch(f"waiting for {who}", line)) for line in told] == [True]
     assert re.match(who, caught.value.message)
     assert "within 0.1 s" in caught.value.message
-    assert "v1/busy/key.lock" in caught.value.message
+    assert "v2/busy/key.lock" in caught.value.message
     assert "NOX_LOCK_TIMEOUT" in str(caught.value.hint)
     assert str(tmp_path) not in str(caught.value)
 
@@ -179,7 +179,7 @@ def test_nox_tells_for_whom_it_waited_in_vain(crowded: Project) -> None:
     pid = crowded.read("pid")
     who = rf"another process that compiles the same lock \(process {pid} {SINCE}\)"
     assert re.search(f"requirements.txt: waiting for {who}", run.output)
-    assert re.search(r"it holds the file lock v1/busy/[0-9a-f]{64}\.lock", run.output)
+    assert re.search(r"it holds the file lock v2/busy/[0-9a-f]{64}\.lock", run.output)
     assert "NOX_LOCK_TIMEOUT=SECONDS waits longer" in run.output
     assert str(crowded.home) not in run.output
     assert not crowded.exists("requirements.txt")

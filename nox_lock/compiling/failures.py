@@ -85,10 +85,12 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
 def describe_unsupported(missing: Sequence[str]) -> CompileError:
     """Return the error for a pip or pip-tools that the driver does not know."""
     pip_tools, pip = tool_versions()
-    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    why = missing[0]
+    if ": " not in why:  # else it is what was raised when pip was imported
+        more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
+        why += f"{more} not there as nox-lock knows it"
     return CompileError(
-        f"pip {pip} with pip-tools {pip_tools} is not supported: {missing[0]}{more} is not there "
-        "as nox-lock knows it",
+        f"pip {pip} with pip-tools {pip_tools} is not supported: {shareable(why)}",
         kind="tool",
         hint=f"Run: {install_command('pip>=24.1,<=26.3', 'pip-tools>=7.6.2,<7.7')}",
     )
@@ -148,6 +150,7 @@ def _unmet(demand: Demand, failure: Failure, inputs: Inputs) -> CompileError:
     limits = () if specifier is None else (specifier,)
     for project, version, reason in failure.discarded:
         if project == name and (not version or allowed([version], *limits)):
+            asked += "," if asked else ""
             said = f"{name} {version}{asked} cannot be used: pip refuses its metadata: {reason}"
             return _error(said, "metadata", entry, _OTHER_VERSION, name)
     if wanted := _wanted_python(there, limits):
@@ -209,11 +212,15 @@ def _hash(failure: Failure, inputs: Inputs) -> CompileError:
 def _egg(_failure: Failure, inputs: Inputs) -> CompileError:
     """Say how to write a URL that gives its project more than a name, which pip 25 refuses."""
     for entry in inputs.entries:
-        egg = _EGG.search(entry.url or "")
+        url = entry.url or ""
+        egg = _EGG.search(url)
         if egg is not None and (egg["rest"] or entry.extras):
-            extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
-            said = f"{quoted(egg[0][1:] + extras)} of a URL is more than a project's name"
-            url = (entry.url or "").replace(egg[0], "")
+            extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else egg["rest"]
+            shown = quoted(f"egg={egg['name']}{extras}")
+            said = f"{shown} of a URL is more than a project's name"
+            extras = extras if extras.startswith("[") else ""
+            before, after = url[: egg.start()], url[egg.end() :]
+            url = before + (f"#{after[1:]}" if after and "#" not in before else after)
             hint = f"Write it as: {'-e ' * entry.editable}{egg['name']}{extras} @ {url}"
             return _error(said, "syntax", entry, hint)
     return _error("the egg fragment of a URL is more than a project's name", "syntax", None)

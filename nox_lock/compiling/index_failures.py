@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import CompileError
+from nox_lock._wording import shareable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,13 +71,13 @@ def _find_failures(pages: Iterable[Page], untrusted: Iterable[str]) -> dict[str,
     forbidden: dict[str, str] = {}
     for page in pages:
         if page.status == _FORBIDDEN:
-            forbidden.setdefault(page.index_url, "it answered 403 to everything")
+            forbidden.setdefault(page.address, "it answered 403 to everything")
         elif page.status in _NOT_THERE or page.links:
-            answered.add(page.index_url)
+            answered.add(page.address)
         elif page.status is not None and page.status < _FIRST_ERROR:
-            listed.add(page.index_url)
+            listed.add(page.address)
         else:
-            failed.setdefault(page.index_url, reason_of(page))
+            failed.setdefault(page.address, reason_of(page))
     for index in listed - answered:
         failed.setdefault(index, "no page of it lists a file: is it a login page?")
     return failed | {index: why for index, why in forbidden.items() if index not in answered}
@@ -92,4 +93,4 @@ def reason_of(page: Page) -> str:
         return f"it answered {page.status}{_WHO if page.status == _UNAUTHORIZED else ''}"
     if page.problem == "content":
         return f"it answered {page.detail or 'something'}, which is no package index"
-    return PROBLEMS.get(page.problem) or page.detail or "it gave no answer"
+    return PROBLEMS.get(page.problem) or shareable(page.detail) or "it gave no answer"

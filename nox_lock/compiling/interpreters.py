@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -188,10 +190,11 @@ def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) 
     except (OSError, ValueError):
         told = None
     if not isinstance(told, dict):
-        told = _ask(path, environ)
+        told = _ask(path, environ, cache.folder)
         if kept is not None:
-            kept.parent.mkdir(mode=0o700, exist_ok=True)
-            write_atomically(kept, json.dumps(told))
+            with suppress(OSError):  # a full disk keeps nothing, and that is no error
+                kept.parent.mkdir(mode=0o700, exist_ok=True)
+                write_atomically(kept, json.dumps(told))
     wanted = {
         "version": target.version,
         "implementation": target.implementation,
@@ -207,27 +210,48 @@ def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) 
     return str(told.get("executable"))
 
 
-def _ask(path: str, environ: Mapping[str, str]) -> dict[str, Any]:
+def _ask(path: str, environ: Mapping[str, str], cache_folder: Path | None) -> dict[str, Any]:
     """Have a Python say what it is; a dead shim, a broken program and a hanging one say nothing."""
+    # Its bytecode is that of the compiles to come.
+    keep = [f"-Xpycache_prefix={cache_folder / 'bytecode'}"] if cache_folder else ["-B"]
     with tempfile.TemporaryDirectory() as folder:
         order, report = Path(folder) / "order.json", Path(folder) / "report.json"
         asked = {"probe": True, "packages": closed_list(), "report": str(report)}
         order.write_text(json.dumps(asked), encoding="utf-8")
         try:
-            subprocess.run(
-                [path, "-S", "-s", "-B", "-X", "utf8", str(DRIVER / "__main__.py"), str(order)],
+            # The pipe stays open: it ends itself when that closes.
+            process = subprocess.Popen(
+                [path, "-S", "-s", "-Xutf8", *keep, str(DRIVER / "__main__.py"), str(order)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=clean_environment(environ),
-                timeout=_PROBE_SECONDS,
                 start_new_session=True,
-                check=False,
             )
+        except OSError:
+            return {}
+        with process:
+            try:
+                process.wait(_PROBE_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass  # it has said nothing
+            finally:
+                _kill_group(process)
+        try:
             told = json.loads(report.read_bytes())
-        except (OSError, ValueError, subprocess.SubprocessError):
+        except (OSError, ValueError):
             return {}
     return told if isinstance(told, dict) else {}
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process with what it has started."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        # macOS says "not permitted" of a group that is dead.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ def find_notes(
     for _, wanted, where in planned.inputs.pythons:
         specifier = read_specifier(wanted)
         if specifier is not None and not specifier.contains(planned.target.full_version):
-            yield f"the project is for Python {wanted} ({where.file}:{where.line}), this lock is not"
+            yield f"the project wants Python {wanted} ({where.file}:{where.line}): this is none"
     for name, version, extra in report.extras:
         yield f"{name} {version} does not provide the extra {extra!r}{_place(planned, name, extra)}"
     for name, version, reason in report.yanked:

@@ -297,7 +297,7 @@ def _shown(text: str, root: Path, workshop: Path) -> str:
 def _took_too_long(order: Order, workshop: Path) -> CompileError:
     doing = {"asking": "; at last it waited for", "building": "; at last it built"}
     last = next(((k, said) for k, said in reversed(_events(workshop)) if k in doing), None)
-    waited = f"{doing[last[0]]} {shareable(last[1])}" if last else ""
+    waited = f"{doing[last[0]]} {shareable(last[1].removeprefix('file://'))}" if last else ""
     return CompileError(
         f"the compile took longer than {order.planned.lock.compile_timeout:g} s and was ended"
         f"{waited}",

@@ -17,23 +17,18 @@ class Page(NamedTuple):
     """An index page that was asked for, and how that was answered.
 
     Attributes:
-        url: without credentials.
+        address: of the index that it belongs to, without credentials.
         links: how many files it lists.
         status: of HTTP, or None where there was no answer.
         problem: why there was none: a key of `index_failures.PROBLEMS`, ``content`` or ``other``.
         detail: what else is known of that.
     """
 
-    url: str
+    address: str
     links: int = 0
     status: int | None = None
     problem: str = ""
     detail: str = ""
-
-    @property
-    def index_url(self) -> str:
-        """The index it belongs to."""
-        return self.url.rstrip("/").rpartition("/")[0]
 
 
 class Demand(NamedTuple):

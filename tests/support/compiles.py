@@ -78,6 +78,12 @@ class CompileFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text.removeprefix("\n")), encoding="utf-8")
 
+    def share_bytecode(self, folder: Path) -> None:
+        """Keep the bytecode of other Pythons in a folder that others use, too."""
+        assert self.cache.folder is not None
+        (self.cache.folder / "bytecode").rmdir()
+        (self.cache.folder / "bytecode").symlink_to(folder, target_is_directory=True)
+
     def hide_pythons(self) -> None:
         """Leave no program on PATH."""
         self.environ["PATH"] = str(self.home)

@@ -1,46 +1,42 @@
 """Record real conflicts of real projects: `python -m support.conflicts [NAME ...]` in tests/.
 
-Real runs against the real package index, as nox-lock makes them; addresses and paths are taken out,
-and of pip's log only those lines are kept that are read. With `--told` nothing is run: only the
-texts expected are written anew, to be read before they are kept.
+Real runs of the driver against the real package index, as nox-lock makes them. Of each report the
+failure is kept, of many versions a part. With `--said` nothing is run: only the texts expected are
+written again, to be read before they are kept.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from packaging.utils import canonicalize_name
+import pytest
 
-from nox_lock._diagnosis import diagnose
+from nox_lock._errors import CompileError
 from nox_lock._requirements import read_inputs
-from support.project import clean_environment
-from support.record import compile_in, without_frames
+from nox_lock.compiling.failures import describe_failure
+from nox_lock.compiling.report import read_report
+from support.compiles import CompileFolder
 
 if TYPE_CHECKING:
-    from nox_lock._errors import CompileError
+    from collections.abc import Collection
 
 DATA = Path(__file__).parents[1] / "data" / "conflicts"
-OUTPUT, LOG, EXPECTED = "output.txt", "log.txt", "expected.txt"
+REPORT, EXPECTED = "report.json", "expected.txt"
 RECORDED_WITH = "3.11"
-_ADDRESS = re.compile(r"https?://(?!pip\.pypa\.io/|main\.example/)[^\s'\"()]+")
-_LINK = re.compile(
-    r"(?:Found link|Link requires a|Skipping link: (?:Upload|none of)).*?"
-    r"/(?P<project>[^/\s]+?)-(?P<version>\d[^-\s]*?)(?:-[^/\s]*|\.tar\.\w+|\.zip) \(from "
-)
-_DETAILS = re.compile(r"^\S+ +| \(requires-python:[^)]*\)| \(run pip [^)]*\)")
-_COLORS = re.compile(r"\x1b\[[0-9;]*m")
-# Of the versions of a project: most have fewer.
-_VERSIONS = 250
+# Of the versions of a project that something is asked of, and of another: most have fewer.
+_VERSIONS, _OTHERS = 250, 10
+_FLAT = re.compile(r"([\[{])\s+([^\[\]{}]*?)\s+([\]}])")
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Files that ask for what cannot be had, and the pip settings they are compiled with."""
+    """Files that ask for what cannot be, and the pip settings they are compiled with."""
 
     files: dict[str, str]
     env: dict[str, str] = field(default_factory=dict)
@@ -85,81 +81,69 @@ SCENES = {
 }
 
 
-def clean(text: str, folder: Path) -> str:
-    """Return text without what is this machine's or this index's."""
-    text = _ADDRESS.sub(lambda found: f"https://main.example/{_file(found[0])}", text)
-    text = text.replace(f"{folder}/", "").replace(str(folder), ".")
-    text = text.replace(sys.prefix, "PREFIX").replace(sys.base_prefix, "BASE")
-    text = re.sub(r"(?m)^\d{4}-\d\d-\d\dT[\d:,]+ ", "2026-01-01T00:00:00,000 ", text)
-    text = re.sub(r"(?m)^(?=.*https?:.{300}).*\n", lambda found: found[0][:300] + "\n", text)
-    return without_frames(_COLORS.sub("", text))
-
-
-def _file(url: str) -> str:
-    return url.partition("#")[0].rstrip("/").rpartition("/")[2]
-
-
-def trim(log: str, spoken_of: str) -> str:
-    """Return what is read of pip's log: a link for each version, thinned out, of few projects."""
-    links: dict[str, dict[str, str]] = {}
-    names = {canonicalize_name(each) for each in re.findall(r"[A-Za-z][\w.-]*", spoken_of)}
-    for line in log.splitlines():
-        found = _LINK.search(line)
-        if found and (name := canonicalize_name(found["project"])) in names:
-            # A wheel for this Python tells more than one for another.
-            ours = links.setdefault(name, {})
-            if "Found link" in line or found["version"] not in ours:
-                ours[found["version"]] = _DETAILS.sub("", line)
-    kept = []
-    for ours in links.values():
-        lines = list(ours.values())
-        step = -(-len(lines) // _VERSIONS)
-        kept += lines[::-step][::-1]
-    return "\n".join([*kept, ""])
-
-
-def spoken_of(printed: str, files: dict[str, str]) -> str:
-    """Return the text whose words are the projects in question."""
-    causes = re.findall(r"The conflict is caused by:\n(.*?)\n\s*\n", printed, re.DOTALL)
-    return "\n".join([*causes, *files.values()])
-
-
-def run(scene: Scene, folder: Path) -> tuple[int, str, str]:
-    """Compile a scene; return its status, what was printed, and pip's log."""
-    for part in ("tmp", "cache"):
-        (folder / part).mkdir(parents=True)
+def run(scene: Scene, place: Path) -> tuple[CompileError, dict[str, Any]]:
+    """Compile a scene; return the error, and the failure that was reported."""
+    patient = {"PIP_RETRIES": "5", "PIP_DEFAULT_TIMEOUT": "30"}
+    folder = CompileFolder(place, **patient, **scene.env)
     for name, text in scene.files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    env = clean_environment(folder, PIP_NO_INPUT="1", **scene.env)
-    status, printed, logged = compile_in(folder, env)
-    return status, clean(printed, folder), clean(logged, folder)
+        (folder.root / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CompileError) as raised:
+        folder.run()
+    return raised.value, json.loads((folder.workshop / REPORT).read_bytes())["failure"]
 
 
-def told_of(name: str) -> CompileError:
-    """Return what is said of a recording."""
-    folder = DATA / name
-    output, log = ((folder / file).read_text(encoding="utf-8") for file in (OUTPUT, LOG))
-    return diagnose(output, log, read_inputs(["requirements.in"], folder, {}))
+def thin_out(failure: dict[str, Any]) -> None:
+    """Keep a part of the versions of projects that have many."""
+    asked = {each["project"] for each in failure["demands"]}
+    for project, kinds in failure["versions"].items():
+        for kind, versions in kinds.items():
+            kept = _some_of(list(versions), _VERSIONS if project in asked else _OTHERS)
+            if isinstance(versions, dict):
+                kinds[kind] = {each: versions[each] for each in kept}
+            else:
+                kinds[kind] = kept
+
+
+def _some_of(versions: list[str], number: int) -> list[str]:
+    """Return the last, and of the others one in so many."""
+    return versions[:: -(-(-len(versions) // number) or 1)][::-1]
+
+
+def error_of(name: str) -> CompileError:
+    """Return the error that a recording is described by."""
+    report = read_report(DATA / name / REPORT, str)
+    assert report is not None
+    error = describe_failure(report, read_inputs(["requirements.in"], DATA / name, {}))
+    assert error is not None
+    return error
 
 
 def record(name: str) -> None:
-    """Record a scene anew."""
+    """Record a scene."""
     with tempfile.TemporaryDirectory() as temporary:
-        status, printed, logged = run(SCENES[name], Path(temporary).resolve() / name)
-    print(f"{name}: {status}")  # noqa: T201
-    place, about = DATA / name, spoken_of(printed, SCENES[name].files)
+        error, failure = run(SCENES[name], Path(temporary).resolve())
+    print(f"{name}: {error.kind}")  # noqa: T201
+    thin_out(failure)
+    text = json.dumps({"failure": failure}, indent=1)
+    while (flat := _FLAT.sub(_in_one_line, text)) != text:
+        text = flat
+    place = DATA / name
     place.mkdir(parents=True, exist_ok=True)
-    for file, text in {**SCENES[name].files, OUTPUT: printed, LOG: trim(logged, about)}.items():
-        (place / file).write_text(text, encoding="utf-8")
+    for file, content in {**SCENES[name].files, REPORT: f"{text}\n"}.items():
+        (place / file).write_text(content, encoding="utf-8")
 
 
-def main(*arguments: str) -> None:
-    """Record scenes anew, or those named."""
-    for name in [each for each in arguments if each != "--told"] or SCENES:
-        if "--told" not in arguments:
+def _in_one_line(found: re.Match[str]) -> str:
+    return found[1] + re.sub(r"\s*\n\s*", " ", found[2]) + found[3]
+
+
+def main(arguments: Collection[str]) -> None:
+    """Record all scenes, or those named."""
+    for name in [each for each in arguments if each != "--said"] or SCENES:
+        if "--said" not in arguments:
             record(name)
-        (DATA / name / EXPECTED).write_text(f"{told_of(name)}\n", encoding="utf-8")
+        (DATA / name / EXPECTED).write_text(f"{error_of(name)}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

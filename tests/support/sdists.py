@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What a dynamic project depends on is what `requires` of its backend returns.
-_BACKEND = '''
+_BACKEND = """
 import os
 import pathlib
 import sys
@@ -61,7 +61,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 get_requires_for_build_editable = get_requires_for_build_wheel
 prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 build_editable = build_wheel
-'''
+"""
 _PROJECT = """\
 [build-system]
 requires = []

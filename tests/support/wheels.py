@@ -30,6 +30,7 @@ class WheelOptions(TypedDict, total=False):
     extras: Mapping[str, Sequence[str]]
     modules: Mapping[str, str]
     requires_python: str
+    tag: str
 
 
 def stem(name: str, version: str) -> str:
@@ -38,12 +39,13 @@ def stem(name: str, version: str) -> str:
 
 
 def build_wheel(folder: Path, name: str, version: str, **options: Unpack[WheelOptions]) -> Path:
-    """Write a pure-Python wheel; equal arguments give equal bytes."""
+    """Write a wheel, a pure-Python one without a `tag`; equal arguments give equal bytes."""
+    tag = options.get("tag", "py3-none-any")
     files = dict(options.get("modules", _module(name, version)))
     info = f"{stem(name, version)}.dist-info"
     files[f"{info}/METADATA"] = _metadata(name, version, options)
     files[f"{info}/WHEEL"] = (
-        "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n"
     )
     record = [f"{path},{_record_hash(text)},{len(text.encode())}" for path, text in files.items()]
     files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
@@ -55,7 +57,7 @@ def build_wheel(folder: Path, name: str, version: str, **options: Unpack[WheelOp
             entry.create_system = 3  # else Windows writes other bytes
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, text.encode())
-    return _place(folder / f"{stem(name, version)}-py3-none-any.whl", buffer.getvalue())
+    return _place(folder / f"{stem(name, version)}-{tag}.whl", buffer.getvalue())
 
 
 def build_sdist(folder: Path, name: str, version: str, *, requires: Sequence[str] = ()) -> Path:

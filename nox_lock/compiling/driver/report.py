@@ -18,6 +18,7 @@ from pip._vendor.packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
+from pip._vendor.packaging.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ _PROBLEMS = (
     ("timeout", {"TimeoutError", "Timeout", "ConnectionTimeoutError"}),
     ("broken", {"ChunkedEncodingError", "IncompleteRead", "ProtocolError", "ConnectionResetError"}),
     ("broken", {"IncompleteDownloadError", "ContentDecodingError"}),
-    ("unreachable", {"ConnectionError", "ConnectionFailedError", "ProxyError", "OSError"}),
+    ("unreachable", {"ConnectionError", "ConnectionFailedError", "ProxyError"}),
 )
 
 _PLACE = re.compile(r"-[rc] (?P<file>.+) \(line (?P<line>\d+)\)")
@@ -92,10 +93,11 @@ class Report:
     def note_page(self, location: Any, outcome: Any, content: Any) -> None:
         """Take in how an index page was answered: with a status, or not, with an exception."""
         if outcome is not None:
-            url = bare_url(location.url)
-            page = self.pages.setdefault(url, {"url": url, "links": 0, **describe_answer(outcome)})
+            address = bare_url(location.url.rstrip("/").rpartition("/")[0])
+            said = {"address": address, "links": 0, **describe_answer(outcome)}
+            page = self.pages.setdefault(location.url, said)
             # What it holds may be of another address: that of a redirect, or an index.html.
-            self._answered[getattr(content, "url", url)] = page
+            self._answered[getattr(content, "url", "")] = page
 
     def note_links(self, page: str, links: int) -> None:
         """Take in how many files a page lists."""
@@ -146,8 +148,9 @@ class Report:
 
 
 def bare_url(url: str) -> str:
-    """Return a URL without credentials, query and fragment."""
-    return str(remove_auth_from_url(url)).partition("#")[0].partition("?")[0]
+    """Return a URL without credentials and fragment, and with its query masked."""
+    bare, has_query, _ = str(remove_auth_from_url(url)).partition("#")[0].partition("?")
+    return f"{bare}?****" if has_query else bare
 
 
 def linked(error: BaseException) -> Iterator[BaseException]:
@@ -170,6 +173,8 @@ def describe_answer(outcome: Any) -> dict[str, Any]:
     errors = list(linked(outcome))
     for each in errors:
         status = getattr(getattr(each, "response", None), "status_code", None)
+        if status is None and type(each).__name__ == "ResponseError":  # of the last of its retries
+            status = next(iter(map(int, re.findall(r"too many (\d{3}) error", str(each)))), None)
         if status is not None:
             return {"status": status}
     classes = {cls.__name__ for each in errors for cls in type(each).__mro__}
@@ -219,6 +224,8 @@ def _output(errors: list[BaseException]) -> list[str]:
         printed = getattr(each, "output", None)
         if isinstance(printed, bytes):
             lines += printed.decode("utf-8", "replace").splitlines()
+        # Of a backend that cannot be imported.
+        lines += str(getattr(each, "traceback", "")).splitlines()
     return [line.rstrip("\r\n") for line in lines][-_LINES:]
 
 
@@ -307,10 +314,11 @@ def _describe_versions(name: str, report: Report) -> dict[str, Any]:
                 unfit[kind].setdefault(version, link.requires_python or "")
     seen = set(map(str, found | yanked))
     for kind, versions in unfit.items():
-        unfit[kind] = {each: python for each, python in versions.items() if each not in seen}
+        ordered = sorted(versions.keys() - seen, key=Version)
+        unfit[kind] = {each: versions[each] for each in ordered}
         seen |= versions.keys()
-    ordered = {"found": list(map(str, sorted(found))), "yanked": list(map(str, sorted(yanked)))}
-    return {**ordered, **unfit}
+    there = {"found": list(map(str, sorted(found))), "yanked": list(map(str, sorted(yanked)))}
+    return {**there, **unfit}
 
 
 def _file_version(filename: str) -> str:

@@ -25,7 +25,7 @@ from pip._internal.distributions.sdist import SourceDistribution
 from pip._internal.models.target_python import TargetPython
 from pip._internal.resolution.resolvelib.factory import Factory
 from pip._vendor.packaging import markers
-from pip._vendor.packaging.utils import canonicalize_name
+from pip._vendor.packaging.utils import canonicalize_name, canonicalize_version
 
 from .report import bare_url
 
@@ -91,7 +91,8 @@ def _watch_builds(report: Report, *, foreign: bool) -> None:
         prepare(self, *args, **more)
         if not static:
             name, version = self.req.metadata["Name"], self.req.metadata["Version"]
-            report.said["built"].append((canonicalize_name(name), str(version)))
+            version = canonicalize_version(str(version), strip_trailing_zero=False)
+            report.said["built"].append((canonicalize_name(name), version))
 
     def build_project_metadata(*args: Any, **more: Any) -> Any:
         file = str(more.get("src_file") or args[0])

@@ -9,7 +9,7 @@ refuses to start, and says which.
     models.target_python:TargetPython.__init__(platforms py_version_info abis)  wheel tags
     cli.req_command:RequirementCommand.make_resolver(py_version_info)  the target's Requires-Python
     resolution.resolvelib.factory:Factory.get_wheel_cache_entry(link name)  none of another Python
-    distributions.sdist:SourceDistribution.prepare_distribution_metadata  what is built, and what not
+    distributions.sdist:SourceDistribution.prepare_distribution_metadata  what is built
     piptools.build:_create_project_builder(src_dir)  build dynamic inputs with our pip
     piptools.build:StaticProjectMetadata  know those that are not dynamic
     piptools.scripts.compile:build_project_metadata(src_file)  report dynamic inputs
@@ -25,7 +25,7 @@ Those that only add comfort: without one, the report says less.
 
     network.session:PipSession.request  what was asked for last, in a time-out
     req.req_file:get_file_content  which remote requirements file failed
-    resolution.resolvelib.factory:Factory.get_installation_error(e constraints)  a conflict's demands
+    resolution.resolvelib.factory:Factory.get_installation_error(e constraints)  conflicts
     resolution.resolvelib.candidates:_InstallRequirementBackedCandidate._prepare  what failed
     piptools.resolver:BacktrackingResolver._get_install_requirements(resolver_result)  yanked pins
     piptools.resolver:BacktrackingResolver.resolve_hashes  when hashing begins

@@ -107,6 +107,7 @@ def fill(main: Maker, extra: Maker) -> None:
         main.wheel(name, "1.0")
         main.sdist(name, "1.0")
     main.wheel("direct", "1.0")
+    main.wheel("remote", "1.0")
     main.wheel("twice", "1.0")
     extra.wheel("twice", "1.0", requires=("dep",))
     extra.wheel("twice", "0.9")
@@ -136,10 +137,12 @@ def made(
         ScriptedIndex(NOT_FOUND, extra.offer.answers()) as more,
     ):
         folder = CompileFolder(place, index.url)
-        url = f"{index.url.removesuffix('simple/')}files/direct-1.0-py3-none-any.whl"
-        folder.write({"requirements.in": INPUT.format(extra=more.url, direct=url)})
+        url = f"{index.url.removesuffix('simple/')}files"
+        direct = f"{url}/direct-1.0-py3-none-any.whl"
+        folder.write({"requirements.in": INPUT.format(extra=more.url, direct=direct)})
         folder.write({f"project/{n}": text for n, text in project_files("project").items()})
-        build_wheel(folder.root / "links", "linked", "1.0")
+        needs = f"remote @ {url}/remote-1.0-py3-none-any.whl"
+        build_wheel(folder.root / "links", "linked", "1.0", requires=[needs])
         build_sdist(folder.root / "links", "linked", "1.0")
         body = folder.run().body
         asked = Counter(index.asked)
@@ -175,6 +178,7 @@ def test_the_same_bytes(made: Made) -> None:
         "mixed==1.0": 3,
         "post==1.0.post1": 3,
         "ready==1.0": 2,
+        "remote": 1,
         "twice==1.0": 4,
         "withdrawn==1.0": 2,
         "zeros==1.0": 3,
@@ -189,7 +193,7 @@ def test_what_is_asked_for(made: Made) -> None:
     assert set(pages.values()) == {1}, pages
     assert len(pages) == 16
     files = {path.rpartition("/")[2]: n for path, n in made.asked.items() if "/files/" in path}
-    without = {"bare-1.0", "md5-1.0", "direct-1.0", "mixed-1.0-1"}
+    without = {"bare-1.0", "md5-1.0", "direct-1.0", "remote-1.0", "mixed-1.0-1"}
     # HTML has room for one digest, and the first of these is no sha256.
     without |= {"mixed-1.0"} if made.form == "html" else set()
     wheel, foreign = "-py3-none-any.whl", f"-{FOREIGN}.whl"

@@ -1,0 +1,419 @@
+"""A compile that fails says which failure it was, where, and what to do: real runs of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from nox_lock._requirements import read_inputs
+from nox_lock.compiling.failures import KINDS, describe_failure
+from nox_lock.compiling.pip_tools import Order
+from nox_lock.compiling.report import Failure, Page, Report
+from support.compiles import CompileFolder
+from support.git import begin
+from support.offers import Offer
+from support.scripted import (
+    BROKEN,
+    FORBIDDEN,
+    GARBAGE,
+    LOGIN,
+    NOT_FOUND,
+    SILENT,
+    UNAUTHORIZED,
+    RefusingIndex,
+    ScriptedIndex,
+)
+from support.sdists import build_sdist, project_files, write_archive
+from support.wheels import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ZEROS = f"sha256:{'0' * 64}"
+
+
+def exits(words: str) -> str:
+    return f"raise SystemExit({words!r})"
+
+
+def folder_of(name: str, code: str) -> dict[str, str]:
+    """Return the files of a project in a folder of its own name."""
+    return {f"{name}/{file}": text for file, text in project_files(name, code=code).items()}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedIndex]:
+    offer, files = Offer(), tmp_path_factory.mktemp("files")
+    for version in ("1.0", "1.1"):
+        offer.add(build_wheel(files, "app", version, requires=["dep>=1"]))
+    for version in ("1.0", "2.0"):
+        offer.add(build_wheel(files, "dep", version))
+    offer.add(build_wheel(files, "deep", "1.0", requires=["nowhere-to-be-found"]))
+    offer.add(build_wheel(files, "asks", "1.0", requires=["odd==1.0"]))
+    offer.add(build_wheel(files, "odd", "1.0", requires=["dep (<=0.29.*)"]))
+    offer.add(build_wheel(files, "odd", "0.9"))
+    offer.add(build_wheel(files, "later", "1.0", requires_python=">=3.99"))
+    offer.add(build_wheel(files, "future", "1.0", requires_python=">=3.99"), python=">=3.99")
+    offer.add(
+        build_sdist(files, "clib", code=exits("libfoo.h was not found: apt install libfoo-dev"))
+    )
+    offer.add(build_wheel(files, "needs", "1.0", requires=["clib"]))
+    offer.add(build_sdist(files, "aged", code="import pkg_resources"))
+    noise = "\nfor number in range(60):\n    print('line', number)\n"
+    offer.add(build_sdist(files, "noisy", code=f"{noise}raise SystemExit('the end')"))
+    needy = {"pyproject.toml": "[build-system]\nrequires = ['no-such-backend']\n", "PKG-INFO": ""}
+    offer.add(write_archive(files / "needy-1.0.tar.gz", needy))
+    offer.add(build_wheel(files, "torn", "1.0"))
+    with ScriptedIndex(
+        NOT_FOUND, {**offer.answers(), "torn-1.0-py3-none-any.whl": BROKEN}
+    ) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def folder(tmp_path: Path, index: ScriptedIndex) -> CompileFolder:
+    return CompileFolder(tmp_path, index.url)
+
+
+class Case(NamedTuple):
+    """What is asked for, and all that has to be said; `{index}` is for its address."""
+
+    input: str
+    said: str
+    files: dict[str, str] = {}  # noqa: RUF012  (nobody changes it)
+    pins: str = ""
+
+
+SPELLING = "Check its spelling, and that your pip configuration names the index that has it."
+OTHER = "Ask for an older version, or lock for another Python."
+NEEDS = "Install what its build needs, or ask for a version with a wheel for this Python."
+STRANGER = "Nothing was locked: what another index offers instead may be a stranger's package."
+METADATA = """\
+.* suffix can only be used with `==` or `!=` operators
+    dep (<=0.29.*)
+         ~~~~~~~^
+Ask for another version: only its makers can repair this one."""
+LIB = """\
+build: requirements.in:2: ./lib has to be built to be locked, and its build failed: no luck
+See what is wrong with it: python -m pip wheel --no-deps ./lib"""
+PINS = "app==1.1\ndep==2.0"
+CASES = {
+    "a project that no index has": Case(
+        "app\nNo.Such_project>=1\n",
+        "unknown project: requirements.in:2: no package index has a project 'no-such-project'\n"
+        + SPELLING,
+    ),
+    "a project that no index has, beside pins": Case(
+        "app\nNo.Such_project>=1\n",
+        "unknown project: requirements.in:2: no package index has a project 'no-such-project'\n"
+        + SPELLING,
+        pins=PINS,
+    ),
+    "a project that another asks for": Case(
+        "app\ndeep\n",
+        "unknown project: requirements.in:2: no package index has a project 'nowhere-to-be-found'"
+        f", which deep asks for\n{SPELLING}",
+    ),
+    "a version that does not exist": Case(
+        "app\ndep==99\n",
+        "no version: requirements.in:2: no version meets dep==99; there are 1.0, 2.0",
+    ),
+    "a version that does not exist, beside pins": Case(
+        "app\ndep==99\n",
+        "no version: requirements.in:2: no version meets dep==99; there are 1.0, 2.0",
+        pins=PINS,
+    ),
+    "another Python, by metadata": Case(
+        "app\nlater\n",
+        "python: requirements.in:2: later has no version for this Python: 1.0 wants >=3.99\n"
+        + OTHER,
+    ),
+    "another Python, by the page": Case(
+        "app\nfuture\n",
+        "python: requirements.in:2: future has no version for this Python: "
+        f"1.0 wants Python >=3.99\n{OTHER}",
+    ),
+    "a build that says why": Case(
+        "app\nneeds\n",
+        "build: requirements.in:2: clib has to be built to be locked, and its build failed: "
+        f"libfoo.h was not found: apt install libfoo-dev\n{NEEDS}",
+    ),
+    "a build that says a lot": Case(
+        "noisy\n",
+        "\n".join(
+            [
+                (
+                    "build: requirements.in:1: noisy has to be built to be locked, "
+                    "and its build failed: the end"
+                ),
+                *(f"  line {number}" for number in range(21, 60)),
+                "  the end",
+                NEEDS,
+            ]
+        ),
+    ),
+    "a build whose needs nobody has": Case(
+        "needy\n",
+        "build: requirements.in:1: needy has to be built to be locked, and its build failed: "
+        "ERROR: No matching distribution found for no-such-backend\n"
+        "  Looking in indexes: {index}\n"
+        "  ERROR: Could not find a version that satisfies the requirement no-such-backend "
+        "(from versions: none)\n"
+        f"  ERROR: No matching distribution found for no-such-backend\n{NEEDS}",
+    ),
+    "a folder": Case("app\n./lib\n", LIB, folder_of("lib", exits("no luck"))),
+    "an editable folder": Case("app\n-e ./lib\n", LIB, folder_of("lib", exits("no luck"))),
+    "a folder whose project file is no TOML": Case(
+        "app\n./lib\n",
+        "syntax: lib/pyproject.toml:2: this is no TOML: Invalid value (at line 2, column 8)\n"
+        "Repair it, or do without it (requirements.in:2).",
+        {"lib/pyproject.toml": "[project]\nname = \n"},
+    ),
+    "a folder without a project": Case(
+        "app\n./lib\n",
+        "other: requirements.in:2: pip-tools failed: Directory './lib' is not installable. "
+        "Neither 'setup.py' nor 'pyproject.toml' found.",
+        {"lib/notes.txt": ""},
+    ),
+    "metadata that pip refuses": Case(
+        "app\nodd==1.0\n",
+        "metadata: requirements.in:2: odd 1.0 cannot be used: pip refuses its metadata: "
+        + METADATA,
+    ),
+    "metadata that pip refuses, further down": Case(
+        "app\nasks\n",
+        "metadata: requirements.in:2: odd 1.0, which asks asks for, cannot be used: "
+        f"pip refuses its metadata: {METADATA}",
+    ),
+    "extras in an egg fragment": Case(
+        "app\ngit+https://host.example/x.git@v1#egg=requests[socks]\n",
+        "syntax: requirements.in:2: 'egg=requests[socks]' of a URL is more than a project's name\n"
+        "Write it as: requests[socks] @ git+https://host.example/x.git@v1",
+    ),
+    "extras in the egg fragment of an editable": Case(
+        "app\n-e git+https://host.example/x.git#egg=requests[socks]&subdirectory=a\n",
+        "syntax: requirements.in:2: 'egg=requests[socks]' of a URL is more than a project's name\n"
+        "Write it as: -e requests[socks] @ git+https://host.example/x.git#subdirectory=a",
+    ),
+    "a version in an egg fragment": Case(
+        "app\ngit+https://host.example/x.git@v1#egg=requests==1.0\n",
+        "syntax: requirements.in:2: 'egg=requests==1.0' of a URL is more than a project's name\n"
+        "Write it as: requests @ git+https://host.example/x.git@v1",
+    ),
+    "a hash of an input that no file has": Case(
+        f"dep==1.0\napp==1.0 --hash={ZEROS}\n",
+        "hash: requirements.in:2: app: no file that is offered has a hash that is given here\n"
+        "Correct the hashes, or take them out of the input.",
+    ),
+    "another file than is locked": Case(
+        "app\n",
+        "hash: requirements.in:1: app: the index offers another file than those that the lock file "
+        "has hashes of\n"
+        "Somebody may have tampered with it: find out. If all is well, take its pin out of the "
+        "lock file, and lock again.",
+        pins=f"app==1.0 \\\n    --hash={ZEROS}",
+    ),
+    "a file that an index does not give": Case(
+        "app\ntorn\n",
+        "index: a package index failed: {index}../files/torn-1.0-py3-none-any.whl: "
+        f"it answered 500\n{STRANGER}",
+    ),
+    "a URL that is not there": Case(
+        "app\ndep @ {index}dep-1.2-py3-none-any.whl\n",
+        "index: requirements.in:2: a package index failed: {index}dep-1.2-py3-none-any.whl: "
+        f"it answered 404\n{STRANGER}",
+    ),
+    "a repository that cannot be reached": Case(
+        "app\nx @ git+{index}x.git@v1\n",
+        "build: requirements.in:2: x: its repository cannot be read: repository '{index}x.git/' "
+        "not found\nSee what is wrong: git ls-remote {index}x.git",
+    ),
+    "a remote file of constraints": Case(
+        "app\n-c {index}limits.txt\n",
+        "index: requirements.in:2: --constraint {index}limits.txt cannot be read: it answered 404\n"
+        "Keep a copy of it in the project, or run this again when it can be reached.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_failure(name: str, folder: CompileFolder, index: ScriptedIndex, tmp_path: Path) -> None:
+    case = CASES[name]
+    folder.write({**case.files, "requirements.in": case.input.replace("{index}", index.url)})
+    said = folder.fail(order=Order(folder.plan(), case.pins))
+    expected = case.said.replace("{index}../", index.url.removesuffix("simple/"))
+    assert said == expected.replace("{index}", index.url)
+    assert str(tmp_path) not in said
+
+
+def test_a_project_that_is_an_input(folder: CompileFolder) -> None:
+    """Its file is named, and how to see the whole of it."""
+    files = project_files("mine", code=exits("no version control here"))
+    config = '[tool.nox-lock.locks.mine]\ninputs = ["pyproject.toml"]\n'
+    said = folder.fail({**files, "pyproject.toml": files["pyproject.toml"] + config})
+    assert said == (
+        "build: pyproject.toml: pyproject.toml has to be built to be locked, and its build failed: "
+        "no version control here\n"
+        "See what is wrong with it: python -m pip wheel --no-deps ."
+    )
+
+
+def test_what_changed_after_it_was_read(folder: CompileFolder) -> None:
+    """pip reads inputs once more, and says by itself what is wrong."""
+    folder.write({"requirements.in": "app\n"})
+    order = Order(folder.plan())
+    said = folder.fail({"requirements.in": "app\ndep ==\n"}, order)
+    assert said.startswith("syntax: requirements.in:2: Invalid requirement: 'dep =='")
+    said = folder.fail({"requirements.in": "app\n--bogus x\n"}, order)
+    assert said.startswith("syntax: ")
+    assert "--bogus" in said
+    assert "What a requirements file may hold: https://" in said
+
+
+def test_a_revision_that_a_repository_has_not(folder: CompileFolder, tmp_path: Path) -> None:
+    """Where it is on this machine is not said."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "setup.py").write_text("", encoding="utf-8")
+    begin(repository, folder.home)
+    url = f"git+{repository.as_uri()}@no-such-tag"
+    said = folder.fail({"requirements.in": f"app\nx @ {url}\n"})
+    assert said.startswith("build: requirements.in:2: x: its repository cannot be read: ")
+    assert "no-such-tag" in said
+    assert str(tmp_path) not in said
+    folder.hide_pythons()
+    said = folder.fail()
+    assert "git" in said
+    assert "requirements.in:2" in said
+
+
+def test_an_index_that_has_nothing_any_more(folder: CompileFolder) -> None:
+    with ScriptedIndex(NOT_FOUND) as gone:
+        folder.environ["PIP_INDEX_URL"] = gone.url
+        folder.write({"requirements.in": "app\n"})
+        said = folder.fail(order=Order(folder.plan(), PINS))
+    assert said.startswith(
+        "unknown project: requirements.in:1: no package index has a project 'app'"
+    )
+
+
+def test_a_remote_file_that_cannot_be_reached(folder: CompileFolder) -> None:
+    with RefusingIndex() as refusing:
+        said = folder.fail({"requirements.in": f"app\n-r {refusing.url}more.in\n"})
+        assert said.startswith(
+            f"index: requirements.in:2: --requirement {refusing.url}more.in cannot be read: "
+            "it cannot be reached: connection refused\n"
+        )
+
+
+def test_indexes_that_fail_where_pip_is_content(folder: CompileFolder) -> None:
+    """It takes what the others have. Each is named, with how it failed; and nothing is locked."""
+    refused = "it cannot be reached: connection refused"
+    faults = {
+        UNAUTHORIZED: "it answered 401: it wants a user name and password",
+        FORBIDDEN: "it answered 403 to everything",
+        BROKEN: "it answered 500",
+        GARBAGE: "it answered text/plain, which is no package index",
+        LOGIN: "no page of it lists a file: is it a login page?",
+        SILENT: "it did not answer in time",
+    }
+    with ExitStack() as stack:
+        urls = {
+            stack.enter_context(ScriptedIndex(answer)).url: why for answer, why in faults.items()
+        }
+        urls[stack.enter_context(RefusingIndex()).url] = refused
+        plain = stack.enter_context(ScriptedIndex(NOT_FOUND)).url
+        urls[plain.replace("http:", "https:")] = "TLS failed: its certificate is not trusted"
+        urls["https://nowhere.invalid/simple/"] = "its name cannot be resolved"
+        urls["http://nowhere.invalid/simple/"] = "it is plain http and not trusted by pip"
+        # Those that only have not what is asked for are no failure.
+        fine = stack.enter_context(ScriptedIndex(NOT_FOUND)).url
+        folder.environ["PIP_EXTRA_INDEX_URL"] = " ".join([*urls, fine])
+        folder.environ["PIP_DEFAULT_TIMEOUT"] = "1"
+        said = folder.fail({"requirements.in": "app\n"})
+        assert folder.report.failure is None
+        assert said.startswith("index: a package index failed: ")
+        assert said.endswith(STRANGER)
+        for url, why in urls.items():
+            assert f"{url.rstrip('/')}: {why}" in said
+        assert fine not in said
+        assert "password" in said
+
+
+# What is shown of what others say
+
+SECRET = "planted-in-what-is-said"  # noqa: S105
+TEXTS = (
+    f"Looking in indexes: https://user:{SECRET}@h.example/simple",
+    f"https://user:p@{SECRET}@h.example/simple",
+    f"https://{SECRET}@h.example/simple",
+    f"git+https://{SECRET}@h.example/mine.git",
+    f"https://h.example/simple?token={SECRET}",
+    f"(from https://h.example/mine.whl?X-Amz-Signature={SECRET})",
+    f"http://user:{SECRET}@h.example:9/ 'http://{SECRET}@h.example'",
+)
+KINDS_OF_REPORTS = (
+    "remote",
+    "hash",
+    "egg",
+    "repository",
+    "build",
+    "syntax",
+    "download",
+    "metadata",
+    "tool",
+    "other",
+    "not known yet",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_REPORTS)
+def test_no_secret_and_no_folder_is_shown(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
+    inputs = read_inputs(["requirements.in"], tmp_path, {})
+    for text in TEXTS:
+        said = f"{text} is odd in {tmp_path}/requirements.in"
+        failure = Failure(kind, said, output=[said, said], tool="git", detail=said)
+        # Addresses are reported without credentials.
+        failure = failure._replace(link="git+https://h.example/x.git", url="https://h.example/x")
+        error = describe_failure(Report(failure), inputs)
+        assert error is not None
+        assert error.kind in KINDS
+        assert SECRET not in f"{error}", text
+        assert str(tmp_path) not in f"{error}"
+
+
+def test_a_failure_that_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
+    inputs = read_inputs(["requirements.in"], tmp_path, {})
+    for kind in KINDS_OF_REPORTS:
+        assert str(describe_failure(Report(Failure(kind, "")), inputs))
+    assert describe_failure(Report(), inputs) is None
+
+
+@pytest.mark.parametrize(
+    ("project", "folder"), [("pyproject.toml", "."), ("libs/a/setup.py", "libs/a")]
+)
+def test_how_to_see_what_is_wrong_with_a_project(project: str, folder: str, tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
+    inputs = read_inputs(["requirements.in"], tmp_path, {})
+    error = describe_failure(Report(Failure("build", "x", project=project)), inputs)
+    assert error is not None
+    assert (error.file, error.line) == (project, None)
+    assert error.hint == f"See what is wrong with it: python -m pip wheel --no-deps {folder}"
+
+
+def test_a_full_disk_comes_before_all_else(tmp_path: Path) -> None:
+    """What failed because of it is beside the point."""
+    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
+    inputs = read_inputs(["requirements.in"], tmp_path, {})
+    pages = [Page("https://h.example/simple/app/", status=500)]
+    full = Report(Failure("disk", "No space left on device"), pages=pages)
+    error = describe_failure(full, inputs)
+    assert str(error) == "the disk is full: nothing was written"
+    error = describe_failure(Report(Failure("other", "x"), pages=pages), inputs)
+    assert error is not None
+    assert error.kind == "index"

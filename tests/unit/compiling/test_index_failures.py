@@ -1,0 +1,93 @@
+"""Which answers of an index are a failure of it, and how that is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from nox_lock.compiling.index_failures import PROBLEMS, index_failure, index_reasons, reason_of
+from nox_lock.compiling.report import Page
+
+ONE, OTHER = "https://one.example/simple", "https://other.example/simple"
+SECRET = "planted-in-an-answer"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("statuses", "failed"),
+    [
+        ({"a": 404, "b": 404}, False),
+        ({"a": 410}, False),
+        ({"a": 403, "b": 404}, False),
+        ({"a": 403, "b": 200}, False),
+        ({"a": 403, "b": 403}, True),
+        ({"a": 404, "b": 500}, True),
+        ({"a": 200, "b": 502}, True),
+        ({"a": 200, "b": 429}, True),
+        ({"a": 404, "b": 401}, True),
+        ({"a": 404, "b": 407}, True),
+    ],
+)
+def test_answers_of_an_index(statuses: dict[str, int], *, failed: bool) -> None:
+    pages = [Page(OTHER, int(status == 200), status) for status in statuses.values()]
+    # Another one that has everything does not make it good.
+    pages += [Page(ONE, 1, 200)] * len(statuses)
+    found = index_failure(pages, [])
+    assert (found is not None) is failed
+    assert found is None or OTHER in str(found)
+    assert ONE not in str(found)
+
+
+def test_a_page_without_files() -> None:
+    """A login page is answered with 200; where others have files, one without is no failure."""
+    empty = Page(OTHER, 0, 200)
+    assert "no page of it lists a file: is it a login page?" in str(index_failure([empty], []))
+    assert index_failure([empty, Page(OTHER, 1, 200)], []) is None
+    assert index_failure([empty, Page(OTHER, 0, 404)], []) is None
+    assert index_failure([], []) is None
+
+
+def test_every_failing_index_is_named_once_with_its_first_reason() -> None:
+    pages = [
+        Page(ONE, problem="refused"),
+        Page(ONE, problem="timeout"),
+        Page(OTHER, status=500),
+        Page(OTHER, status=403),
+    ]
+    assert index_reasons(pages) == [
+        f"{ONE}: it cannot be reached: connection refused",
+        f"{OTHER}: it answered 403 to everything",
+    ]
+    error = index_failure(pages[:3], ["http://plain.example/simple/app/"])
+    assert error is not None
+    assert error.kind == "index"
+    assert error.message == (
+        "a package index failed: http://plain.example/simple: it is plain http and not trusted by "
+        f"pip; {ONE}: it cannot be reached: connection refused; {OTHER}: it answered 500"
+    )
+    assert "a stranger's package" in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        *((Page(ONE, problem=problem), words) for problem, words in PROBLEMS.items()),
+        (Page(ONE, status=502), "it answered 502"),
+        (Page(ONE, status=401), "it answered 401: it wants a user name and password"),
+        (
+            Page(ONE, problem="content", detail="text/plain"),
+            "it answered text/plain, which is no package index",
+        ),
+        (Page(ONE, problem="content"), "it answered something, which is no package index"),
+        (Page(ONE, problem="other", detail="odd"), "odd"),
+        (Page(ONE, problem="other"), "it gave no answer"),
+    ],
+)
+def test_how_a_page_was_not_answered(page: Page, said: str) -> None:
+    assert reason_of(page).startswith(said)
+
+
+def test_no_secret_of_an_answer_is_shown() -> None:
+    detail = f"https://user:{SECRET}@h.example/x?token={SECRET} at /home/someone/x is odd"
+    said = reason_of(Page(ONE, problem="other", detail=detail))
+    assert SECRET not in said
+    assert "someone" not in said
+    assert "odd" in said

@@ -1,0 +1,123 @@
+"""What a compile starts from, and what it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_lock._resolution import Wishes
+from nox_lock.compiling.pip_tools import relative_paths
+from support.backend import _SOURCE, NAME, project_table
+from support.compiles import CompileFolder
+from support.offers import Offer
+from support.scripted import NOT_FOUND, ScriptedIndex
+from support.sdists import write_archive
+from support.wheels import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OLD = "app==1.0\ndep==1.0\nlib==1.0"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedIndex]:
+    offer, files = Offer(), tmp_path_factory.mktemp("files")
+    for version in ("1.0", "2.0"):
+        offer.add(build_wheel(files, "app", version, requires=["dep"]))
+        offer.add(build_wheel(files, "dep", version))
+    for version in ("1.0", "2.0", "3.0"):
+        offer.add(build_wheel(files, "lib", version))
+    offer.add(build_wheel(files, "new", "1.0", requires=["dep"]))
+    offer.add(build_wheel(files, NAME, "1.0", modules={"tiny_backend.py": _SOURCE}))
+    broken = "raise SystemExit('it was never tried')\n"
+    offer.add(build_wheel(files, NAME, "2.0", modules={"tiny_backend.py": broken}))
+    table = project_table("built", dependencies='["dep<2"]')
+    offer.add(write_archive(files / "built-1.0.tar.gz", {"pyproject.toml": table, "PKG-INFO": ""}))
+    with ScriptedIndex(NOT_FOUND, offer.answers()) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def folder(tmp_path: Path, index: ScriptedIndex) -> CompileFolder:
+    return CompileFolder(tmp_path, index.url)
+
+
+def pins(folder: CompileFolder, wishes: Wishes | None = None) -> list[str]:
+    return [pin.shown for pin in folder.resolve(wishes).pins]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "wishes", "expected"),
+    [
+        # Old pins stay where they hold, and get their hashes.
+        ("app\nlib\n", Wishes(), ["app==1.0", "dep==1.0", "lib==1.0"]),
+        # What is added moves nothing.
+        ("app\nnew\n", Wishes(), ["app==1.0", "dep==1.0", "new==1.0"]),
+        # What an input forces to move moves alone.
+        ("app\nlib>1\n", Wishes(), ["app==1.0", "dep==1.0", "lib==3.0"]),
+        ("app\nlib\n", Wishes(upgrade=True), ["app==2.0", "dep==2.0", "lib==3.0"]),
+        (
+            "app\nlib\n",
+            Wishes(upgrade_packages=("lib<3",)),
+            ["app==1.0", "dep==1.0", "lib==2.0"],
+        ),
+    ],
+    ids=["kept", "added", "forced", "all", "one"],
+)
+def test_what_a_compile_starts_from(
+    inputs: str, wishes: Wishes, expected: list[str], folder: CompileFolder
+) -> None:
+    folder.write({"requirements.in": inputs})
+    folder.write_lock(OLD)
+    compiled = folder.resolve(wishes)
+    assert [pin.shown for pin in compiled.pins] == expected
+    assert all(pin.hashes for pin in compiled.pins)
+    assert compiled.newest["app"] == "2.0"
+
+
+def test_old_pins_of_another_python_let_go(tmp_path: Path) -> None:
+    """A folder says no Python of its files; pip names the one, not the pin that leads to it."""
+    wheels = tmp_path / "wheels"
+    build_wheel(wheels, "app", "1.0", requires=["dep<2"])
+    build_wheel(wheels, "app", "2.0", requires=["dep>=2"], requires_python=">=3.99")
+    build_wheel(wheels, "dep", "1.0")
+    build_wheel(wheels, "dep", "2.0")
+    folder = CompileFolder(tmp_path)
+    folder.write({"requirements.in": f"--no-index\n--find-links {wheels}\napp\n"})
+    folder.write_lock("app==2.0\ndep==2.0")
+    assert pins(folder) == ["app==1.0", "dep==1.0"]
+
+
+def test_build_constraints_limit_every_build(folder: CompileFolder) -> None:
+    """That of a source distribution, and that of an input which is a project."""
+    table = project_table("mine").replace("dependencies = []", 'dynamic = ["dependencies"]')
+    locks = '[tool.nox-lock.locks.requirements]\ninputs = ["pyproject.toml", "requirements.in"]\n'
+    depends = '[tool.mine]\ndependencies = ["lib<3"]\n'
+    limits = '[tool.nox-lock]\nbuild-constraints = ["limits.txt"]\n'
+    folder.write({"requirements.in": "built\n", "limits.txt": f"{NAME}<2\n"})
+    folder.write({"pyproject.toml": f"{table}{depends}{limits}{locks}"})
+    assert pins(folder) == ["built==1.0", "dep==1.0", "lib==2.0"]
+    folder.write({"pyproject.toml": f"{table}{depends}{locks}"})
+    assert "it was never tried" in folder.fail()
+    (folder.root / "pyproject.toml").unlink()
+    assert "it was never tried" in folder.fail()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-e file:///home/me/project/lib", "-e ./lib"),
+        ("-e file:///home/me/project", "-e ."),
+        ("file:///home/me/project/lib", "./lib"),
+        ("lib @ file:///home/me/project/my%20lib", "lib @ file:./my%20lib"),
+        ("lib @ file:///home/me/a.whl ; os_name == 'nt'", "lib @ file:../a.whl ; os_name == 'nt'"),
+        ("lib==1.0  # file:///home/me/project", "lib==1.0  # file:///home/me/project"),
+        ("lib @ https://host.example/lib.whl", "lib @ https://host.example/lib.whl"),
+    ],
+)
+def test_paths_are_as_from_the_project(line: str, expected: str) -> None:
+    via = "\n    # via -r requirements.in"
+    assert relative_paths(line + via, Path("/home/me/project")) == expected + via
