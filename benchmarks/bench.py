@@ -2,12 +2,12 @@
 
     nox -s bench                                # all rows but those that download gigabytes
     nox -s bench -- --row "check 20" -n 5       # some; --list names them
-    nox -s bench -- --row cold -n 1             # locks of the corpus, from nothing
+    nox -s bench -- --row cold                  # locks of the corpus, from nothing
     nox -s bench -- --all --write               # everything, into docs/ and results.json
-    nox -s bench -- --render --write            # docs/ anew from results.json
+    nox -s bench -- --render --write            # docs/ once more from results.json
 
-The tools take turns, and their lower quartiles are compared. The floor against itself stands
-beside: how far a ratio of this machine, now, can be trusted.
+The tools take turns, and their lower quartiles are compared. The floor against itself is beside
+them: how far a ratio of this machine, now, can be trusted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import platform
 import signal
 import sys
 import tempfile
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,24 +28,23 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.chart import SHOWN, svg
-from benchmarks.measure import measure
+from benchmarks.loopback import Proxy
+from benchmarks.measure import UnavailableError, measure
 from benchmarks.peers import Peers
-from benchmarks.proxy import CountingProxy
 from benchmarks.results import Result, Results, load, render
-from benchmarks.row import UnavailableError
 from benchmarks.rows import ROWS, select
 from benchmarks.setting import Setting
 from benchmarks.table import brief, markdown, place
 
 if TYPE_CHECKING:
-    from benchmarks.row import Row
+    from benchmarks.setting import Row
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
-_RUNS, _SLOW_RUNS = 15, 3
+_RUNS, _SLOW_RUNS = 15, 5
 
 
 def main() -> int:
@@ -53,7 +52,7 @@ def main() -> int:
     options = _parser().parse_args()
     if options.list:
         for row in ROWS:
-            print(f"{row.name:22}{'slow  ' if row.slow else '      '}{row.title}")
+            print(f"{row.name:26}{'slow  ' if row.slow else '      '}{row.title}")
         return 0
     rows = () if options.render else select(options.row, every=options.all)
     if not (rows or options.render):
@@ -62,9 +61,7 @@ def main() -> int:
     print(markdown(_merge(newer) if options.render else newer))
     if options.write:
         _write(_merge(newer))
-    missed = [
-        f"{row.row}: {each.tool}" for row in newer.rows for each in row.figures if each.missed
-    ]
+    missed = list(newer.missed())
     if missed:
         print("over the budget:", *missed, sep="\n  ")
     return int(bool(missed))
@@ -88,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(rows: tuple[Row, ...], options: argparse.Namespace) -> Results:
-    # So that no process that was started outlives this one, however it is told to stop.
+    # So that no process that was started outlives this one, whichever signal ends it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     peers = Peers(options.environments.resolve(), ROOT)
     found = []
@@ -106,10 +103,17 @@ def _merge(newer: Results) -> Results:
 
 
 def _measure_row(row: Row, peers: Peers, shared: Path, runs: int) -> Result:
-    unmeasured = Result(row=row.name, group=row.group, title=row.title, note=row.note)
+    unmeasured = Result(
+        row=row.name,
+        group=row.group,
+        title=row.title,
+        note=row.note,
+        in_median=row.in_median,
+    )
     temporary = tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)
-    with temporary as folder, CountingProxy() if row.slow else nullcontext() as proxy:
-        setting = Setting(Path(folder).resolve(), peers, shared)
+    with temporary as folder, ExitStack() as opened:
+        proxy = opened.enter_context(Proxy()) if row.slow else None
+        setting = Setting(Path(folder).resolve(), peers, shared, opened)
         try:
             figures, again = measure(row.make(setting), runs, proxy)
         except UnavailableError as error:

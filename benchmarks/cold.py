@@ -1,15 +1,16 @@
-"""Rows that lock real inputs from nothing, with hashes, on the package index."""
+"""Rows that lock real inputs with hashes, on the package index."""
 
 from __future__ import annotations
 
 import functools
+import shutil
 from typing import TYPE_CHECKING
 
 from benchmarks.inputs import INPUTS, copy_input, flatten
-from benchmarks.measure import Contender
+from benchmarks.measure import Contender, UnavailableError
 from benchmarks.projects import SESSIONS, write_hatch_project
-from benchmarks.row import Row, UnavailableError
-from benchmarks.setting import in_order, remover
+from benchmarks.results import BYTES, CPU, TIME
+from benchmarks.setting import COMPANY, Row, in_order, remover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,56 +19,105 @@ if TYPE_CHECKING:
     from benchmarks.setting import Setting
 
 _LARGE = 40  # pins from which on there are budgets: below, the start of nox weighs most
-_BUDGETS = 1.05, 0.60  # without a seed and with one
+_BUDGETS = {TIME: 1.35, CPU: 1.20, BYTES: 1.30}
 _LAYERS = ("docs", "tests", "typing", "dev")  # of Flask, lowest first
+_LATE = 0.04  # seconds
+_AHEAD_BUDGET = {TIME: 0.75}  # what fetching ahead has to save, or it is not worth its lines
+_AHEAD = "self._expected = list(expected)"  # in the driver: which pages to fetch ahead
+# A noxfile that leaves the CPU seconds of the process in which pip-tools runs, and of what that
+# starts: before it, `nox -s lock` may start one to read pip's configuration.
+MEASURED = """
+import atexit
+import os
+import sys
+from pathlib import Path
+
+left = Path(__file__).resolve().with_name("cpu.txt")
+before = []
+
+def cpu_of_children():
+    used = os.times()
+    return used.children_user + used.children_system
+
+def hear(event, arguments):
+    if event == "subprocess.Popen" and "driver" in str(arguments[1]):
+        before.append(cpu_of_children())
+
+def leave():
+    if before:
+        left.write_text(str(cpu_of_children() - before[0]))
+
+sys.addaudithook(hear)
+atexit.register(leave)
+"""
 _NOTE = """\
-uv resolves from metadata alone and takes the hashes from the index's pages: it downloads next to
-no file, and wins. Where markers, several indexes or `--pre` come in, it does not write what
-pip-compile writes. pip-compile 7.6 downloads every file of every pinned version to hash it. Hatch
-has uv resolve, and writes pylock.toml with the files' URLs. Without uv, nox-lock adds the start of
-nox and of itself to pip-compile's time, 0.2 s, and 1 to 3 % to its processor time, for what it
-reads of pip's log; the rest of a ratio is the network's, as the floor's to itself shows."""
+The floor is pip-compile without hashes. CPU is that of a whole process with all that it starts, and
+of nox-lock's that of the process in which it runs pip-tools: what hashes and the target cost.
+pip-compile 7.6 downloads every file of every pinned version to hash it, by a bug of its own. uv is
+a compiled program with a resolver of its own, and wins. Where markers, several indexes or `--pre`
+come in, it does not write what pip-compile writes. Hatch has uv resolve, and writes pylock.toml
+with the files' URLs."""
+_EXTRA_NOTE = f"""\
+The extra index answers at once, has {len(COMPANY)} projects, one of which the input asks for, and
+does not know the others. pip's configuration names it in a file, which nox-lock has pip read: a
+process more."""
 _LAYERS_NOTE = """\
 Of layers, pip-compile and uv are run by hand, one lock after the other; pip-compile-multi runs
 pip-compile on each, and leaves the pins of a lower lock out of an upper one: less to hash."""
+_LATE_NOTE = """\
+The floor is a copy of nox-lock that fetches no page before pip asks for it."""
 
 
-def _cold_input(name: str, setting: Setting) -> list[Contender]:
+def _cold_input(name: str, setting: Setting, *, extra: bool = False) -> list[Contender]:
     """Lock one input alone."""
     each = INPUTS[name]
     place = setting.folder / "project"
-    # In a folder where nox-lock does not look by itself: this lock alone is to be made.
-    path = f"set/{copy_input(each, setting.shared, place / 'set')}"
-    (place / "noxfile.py").write_text(SESSIONS, "utf-8")
-    config = f'[tool.nox-lock.locks.bench]\ninputs = ["{path}"]\nlockfile = "ours.txt"\n'
-    (place / "pyproject.toml").write_text(config, "utf-8")
-    lockfiles = {tool: place / f"{tool}.txt" for tool in ("ours", "pip-compile", "uv")}
+    path = _write_project(setting, place, name, [COMPANY[0]] if extra else [])
+    indexes = {**setting.index(), **(setting.extra_index() if extra else {})}
+    lockfiles = {tool: place / f"{tool}.txt" for tool in ("ours", "floor", "pip-compile", "uv")}
     clear = remover(setting.home, *lockfiles.values())
-    make = functools.partial(Contender, place=place, before=clear)
-    with_uv = setting.environ(setting.index())
-    without = setting.environ(setting.index(), uv=False)
-    unseeded, seeded = _BUDGETS if each.pins >= _LARGE else (None, None)
-    ours = functools.partial(make, command=setting.nox("-s", "lock"), lockfile=lockfiles["ours"])
+    make = functools.partial(
+        Contender, place=place, before=clear, environ=setting.environ(indexes, uv=False)
+    )
     return [
+        make(
+            tool="pip-compile without hashes",
+            command=setting.pip_compile("--output-file=floor.txt", path, hashes=False),
+        ),
         make(
             tool="pip-compile",
             command=setting.pip_compile("--output-file=pip-compile.txt", path),
-            environ=without,
             lockfile=lockfiles["pip-compile"],
         ),
-        ours(tool="nox-lock without uv", environ=without, budget=unseeded),
-        ours(tool="nox-lock with uv", environ=with_uv, budget=seeded),
+        make(
+            tool="nox-lock",
+            command=setting.nox("-s", "lock"),
+            lockfile=lockfiles["ours"],
+            compiler=place / "cpu.txt",
+            budgets=_BUDGETS if each.pins >= _LARGE else {},
+        ),
         make(
             tool="uv pip compile",
             command=setting.uv_compile("--output-file=uv.txt", path),
-            environ=with_uv,
             lockfile=lockfiles["uv"],
         ),
-        _hatch(setting, place, path),
+        _hatch(setting, indexes, place, path),
     ]
 
 
-def _hatch(setting: Setting, root: Path, path: str) -> Contender:
+def _write_project(setting: Setting, place: Path, name: str, more: Sequence[str] = ()) -> str:
+    """Write a project of nox-lock with an input, this lock alone; return the input's path."""
+    # In a folder where nox-lock does not look by itself.
+    path = f"set/{copy_input(INPUTS[name], setting.shared, place / 'set')}"
+    with (place / path).open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in more)
+    (place / "noxfile.py").write_text(MEASURED + SESSIONS, "utf-8")
+    config = f'[tool.nox-lock.locks.bench]\ninputs = ["{path}"]\nlockfile = "ours.txt"\n'
+    (place / "pyproject.toml").write_text(config, "utf-8")
+    return path
+
+
+def _hatch(setting: Setting, indexes: dict[str, str], root: Path, path: str) -> Contender:
     """Return Hatch at work on an environment that depends on what an input asks for."""
     place = setting.folder / "hatch"
     try:
@@ -81,38 +131,82 @@ def _hatch(setting: Setting, root: Path, path: str) -> Contender:
         tool="hatch env lock",
         command=[hatch, "env", "lock", "bench", "--export=pylock.toml"],
         place=place,
-        environ=setting.environ(setting.index()),
+        environ=setting.environ(indexes),
         before=remover(setting.home, place / "pylock.toml"),
         unable=unable,
     )
 
 
 def _cold_layers(setting: Setting) -> list[Contender]:
-    """Lock Flask's inputs, three beneath one."""
+    """Lock Flask's inputs, three of them below one."""
     place = setting.folder / "project"
     copy_input(INPUTS["flask-dev"], setting.shared, place)
     (place / "noxfile.py").write_text(SESSIONS, "utf-8")
     stems = [f"requirements/{layer}" for layer in _LAYERS]
     lockfiles = [place / f"{stem}.txt" for stem in stems]
-    clear = remover(setting.home, *lockfiles)
-    with_uv = setting.environ(setting.index(), first="pip-compile-multi")
-    without = setting.environ(setting.index(), uv=False)
-    make = functools.partial(Contender, place=place, before=clear)
+    environ = setting.environ(setting.index(), uv=False, first="pip-compile-multi")
+    make = functools.partial(
+        Contender, place=place, environ=environ, before=remover(setting.home, *lockfiles)
+    )
 
     def by_hand(compile_one: list[str]) -> Sequence[str]:
         return in_order([[*compile_one, f"--output-file={s}.txt", f"{s}.in"] for s in stems])
 
     whole = functools.partial(make, lockfile=lockfiles[-1])
-    ours = setting.nox("-s", "lock")
     multi = setting.peers.command("pip-compile-multi", "pip-compile-multi")
     hashed = [part for layer in _LAYERS for part in ("--generate-hashes", layer)]
+    bare = by_hand(setting.pip_compile(hashes=False))
     return [
-        whole(tool="pip-compile", command=by_hand(setting.pip_compile()), environ=without),
-        whole(tool="nox-lock without uv", command=ours, environ=without),
-        whole(tool="nox-lock with uv", command=ours, environ=with_uv),
-        whole(tool="uv pip compile", command=by_hand(setting.uv_compile()), environ=with_uv),
-        make(tool="pip-compile-multi", command=[multi, "--backtracking", *hashed], environ=with_uv),
+        make(tool="pip-compile without hashes", command=bare),
+        whole(tool="pip-compile", command=by_hand(setting.pip_compile())),
+        whole(tool="nox-lock", command=setting.nox("-s", "lock")),
+        whole(tool="uv pip compile", command=by_hand(setting.uv_compile())),
+        make(tool="pip-compile-multi", command=[multi, "--backtracking", *hashed]),
     ]
+
+
+def _late(setting: Setting, *, upgrade: bool) -> list[Contender]:
+    """Lock one input again on a longer line, where pages are fetched ahead and where not."""
+    place = setting.folder / "project"
+    path = _write_project(setting, place, "aiohttp-lint")
+    lockfile, old = place / "ours.txt", setting.folder / "old.txt"
+    index = setting.index()
+    command = setting.nox("-s", "lock")
+    first = Contender(tool="lock", command=command, place=place, environ=setting.environ(index))
+    setting.prepare(first)
+    shutil.copy(lockfile, old)
+    if upgrade:
+        command = [*command, "--", "--upgrade-package=pytest"]
+    else:
+        with (place / path).open("a", encoding="utf-8") as file:
+            file.write("tomli-w\n")
+    clear = remover(*([] if upgrade else [setting.home]), lockfile)
+
+    def before() -> None:
+        clear()
+        shutil.copy(old, lockfile)
+
+    late = setting.environ({**index, **setting.longer_line(_LATE)}, uv=False)
+    make = functools.partial(
+        Contender, command=command, place=place, before=before, lockfile=lockfile
+    )
+    not_ahead = {**late, "PYTHONPATH": str(_copy_without_ahead(setting))}
+    return [
+        make(tool="none fetched ahead", environ=not_ahead),
+        make(tool="nox-lock", environ=late, budgets=_AHEAD_BUDGET),
+    ]
+
+
+def _copy_without_ahead(setting: Setting) -> Path:
+    """Return a folder with a copy of nox-lock that fetches no page ahead."""
+    folder = setting.folder / "not-ahead"
+    shutil.copytree(setting.peers.source / "nox_lock", folder / "nox_lock")
+    pages = folder / "nox_lock" / "compiling" / "driver" / "pages.py"
+    text = pages.read_text("utf-8")
+    if _AHEAD not in text:
+        raise UnavailableError(f"there is no `{_AHEAD}` in the driver")
+    pages.write_text(text.replace(_AHEAD, "self._expected: list[str] = []"), "utf-8")
+    return folder
 
 
 ROWS = (
@@ -124,6 +218,7 @@ ROWS = (
             make=functools.partial(_cold_input, name),
             note=_NOTE,
             slow=True,
+            in_median=True,
         )
         for name, each in INPUTS.items()
     ),
@@ -133,6 +228,35 @@ ROWS = (
         title="lock the four layered inputs of Flask, 114 pins in all",
         make=_cold_layers,
         note=_LAYERS_NOTE,
+        slow=True,
+    ),
+    *(
+        Row(
+            name=f"cold extra {name}",
+            group="cold extra",
+            title=f"lock {each.path.partition('__')[2]}, {each.pins + 1} pins",
+            make=functools.partial(_cold_input, name, extra=True),
+            note=_EXTRA_NOTE,
+            slow=True,
+            in_median=True,
+        )
+        for name, each in INPUTS.items()
+        if each.pins >= _LARGE
+    ),
+    Row(
+        name="late add",
+        group="late",
+        title="lock aiohttp/requirements/lint.in again with a project more, caches empty",
+        make=functools.partial(_late, upgrade=False),
+        note=_LATE_NOTE,
+        slow=True,
+    ),
+    Row(
+        name="late upgrade",
+        group="late",
+        title="upgrade one project of aiohttp/requirements/lint.in, caches as of the last lock",
+        make=functools.partial(_late, upgrade=True),
+        note=_LATE_NOTE,
         slow=True,
     ),
 )

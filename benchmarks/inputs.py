@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.row import UnavailableError
+from benchmarks.measure import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ def flatten(root: Path, path: str) -> list[str]:
         if reached and reached[1] == "-r":
             found += flatten(root, _join(path, reached[2]))
         elif text.startswith("-"):
-            raise UnavailableError(f"it has no word for `{text}`")
+            raise UnavailableError(f"it cannot take `{text}`")
         elif text:
             found.append(text)
     return list(dict.fromkeys(found))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from benchmarks.proxy import CountingProxy
+    from benchmarks.loopback import Proxy
 
     Locked: TypeAlias = dict[str, set[str]]  # the hashes of each pin
 
@@ -87,7 +87,7 @@ class Sample:
 
 
 def measure(
-    contenders: Sequence[Contender], runs: int, proxy: CountingProxy | None = None
+    contenders: Sequence[Contender], runs: int, proxy: Proxy | None = None
 ) -> tuple[list[Figure], float | None]:
     """Return the figure of each contender, and the floor's ratio to itself.
 
@@ -120,21 +120,18 @@ def measure(
                 samples[index].append(sample)
             elif proxy:
                 watched[index] = sample
-    figures: list[Figure] = []
-    theirs: Locked | None = None
-    for index, each in enumerate(contenders):
-        if index in failed:
-            failure = failed[index]
-            budgets = dict(each.budgets)
-            figures.append(Figure(tool=each.tool, seconds=None, budgets=budgets, failure=failure))
-            continue
-        figure = _figure(each, samples[index], watched.get(index), theirs)
-        figures.append(replace(figure, ratios=_ratios(figure, figures[0] if figures else figure)))
-        theirs = theirs or samples[index][-1].locked
-    return figures, _again(samples, slow=proxy is not None)
+    first = next((each[-1].locked for each in samples if each and each[-1].locked), None)
+    figures = [
+        Figure(tool=each.tool, seconds=None, budgets=dict(each.budgets), failure=failed[index])
+        if index in failed
+        else _figure(each, samples[index], watched.get(index), first)
+        for index, each in enumerate(contenders)
+    ]
+    compared = [replace(each, ratios=_ratios(each, figures[0])) for each in figures]
+    return compared, _again(samples, slow=proxy is not None)
 
 
-def run(contender: Contender, proxy: CountingProxy | None = None) -> Sample:
+def run(contender: Contender, proxy: Proxy | None = None) -> Sample:
     """Run a contender's command once, to its end; with a proxy, through that, and watched."""
     contender.before()
     if contender.compiler is not None:
@@ -200,7 +197,7 @@ def _figure(
     contender: Contender,
     samples: Sequence[Sample],
     watched: Sample | None,
-    theirs: Locked | None,
+    first: Locked | None,
 ) -> Figure:
     used = [each.cpu for each in samples if each.cpu is not None] if watched else []
     locked = [each.locked for each in samples if each.locked is not None]
@@ -215,7 +212,7 @@ def _figure(
         budgets=dict(contender.budgets),
         downloaded=watched.downloaded if watched else None,
         memory=watched.memory if watched else None,
-        same=all(each == theirs for each in locked) if locked and theirs else None,
+        same=all(each == first for each in locked) if locked and first is not locked[-1] else None,
         compiles=compiles,
     )
 

@@ -1,4 +1,4 @@
-"""How much memory a process and all it started hold at once."""
+"""How much memory a process has with all that it started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PARENT, _PAGES = 1, 21  # among what follows the name in a `stat` of Linux
 
 
 class MemoryWatch(threading.Thread):
-    """Looks at the tree of a process until it is stopped.
+    """Measures the tree of a process until it is stopped.
 
     Attributes:
         peak: the most bytes that were resident, pages that processes share counted for each.
@@ -27,19 +27,19 @@ class MemoryWatch(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Look, until there is nothing more to see."""
+        """Measure, now and then."""
         while not self._stopped.wait(_EVERY):
-            self.peak = max(self.peak, held(self._process))
+            self.peak = max(self.peak, resident(self._process))
 
     def stop(self) -> int | None:
-        """Look no more; return the peak, or None where this cannot be seen."""
+        """Stop; return the peak, or None where this cannot be measured."""
         self._stopped.set()
         self.join()
         return self.peak or None
 
 
-def held(process: int) -> int:
-    """Return the bytes that a process and its descendants hold now; 0 but on Linux."""
+def resident(process: int) -> int:
+    """Return the resident bytes of a process and its descendants; 0 but on Linux."""
     children: defaultdict[int, list[int]] = defaultdict(list)
     pages: dict[int, int] = {}
     for path in _PROCESSES.glob("[0-9]*/stat"):

@@ -1,4 +1,4 @@
-"""The tools nox-lock is held against: their pins, and an environment for each of them."""
+"""The tools that nox-lock is compared with: their pins, and an environment for each of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIP_TOOLS = "pip-tools==7.6.2"
 _NOX = ("nox==2026.10.20", "virtualenv==21.15.8")
 
 # The one place for versions. What these depend on is as the package index has it on the day an
-# environment is made; all versions that were measured stand in `results.json`.
+# environment is made; `results.json` has all versions that were measured.
 PINS = {
     "nox": (*_NOX, _PIP, _PIP_TOOLS),  # plain nox, plain pip-compile, and nox-lock
     "uv": ("uv==0.13.9",),
@@ -38,11 +38,16 @@ print(json.dumps({d.metadata["Name"]: d.version for d in importlib.metadata.dist
 
 
 class Peers:
-    """The environments, each made when it is first needed and kept in `folder` between runs."""
+    """The environments, each made when it is first needed and kept in `folder` between runs.
+
+    Attributes:
+        source: the copy of nox-lock that is measured.
+        versions: what is installed, by environment.
+    """
 
     def __init__(self, folder: Path, source: Path) -> None:
         self._folder = folder
-        self._source = source
+        self.source = source
         self.python = cache(self._python)
         self.uv = cache(self._uv)
         self.versions: dict[str, dict[str, str]] = {}
@@ -71,8 +76,8 @@ class Peers:
             done.write_text(wanted, "utf-8")
         if name == OURS:
             # A copy, as users have it: an editable install costs each start a little.
-            _install(python, "--force-reinstall", "--no-deps", str(self._source))
-            _install(python, str(self._source))
+            _install(python, "--force-reinstall", "--no-deps", str(self.source))
+            _install(python, str(self.source))
         listed = subprocess.run(
             [python, "-c", _VERSIONS], capture_output=True, text=True, check=True
         )

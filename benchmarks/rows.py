@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks import cold, crowd, parallel, sessions, start, warm
-from benchmarks.row import GROUPS, Row
+from typing import TYPE_CHECKING
+
+from benchmarks import cold, parallel, sessions, start, warm
+from benchmarks.table import GROUPS
+
+if TYPE_CHECKING:
+    from benchmarks.setting import Row
 
 ROWS: tuple[Row, ...] = tuple(
     sorted(
-        (*cold.ROWS, *warm.ROWS, *parallel.ROWS, *sessions.ROWS, *crowd.ROWS, *start.ROWS),
+        (*cold.ROWS, *warm.ROWS, *parallel.ROWS, *sessions.ROWS, *start.ROWS),
         key=lambda row: list(GROUPS).index(row.group),
     )
 )

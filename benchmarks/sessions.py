@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Contender
 from benchmarks.projects import names, write_input, write_uv_project, write_wheels
-from benchmarks.row import Row
+from benchmarks.results import TIME
+from benchmarks.setting import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from benchmarks.setting import Setting
 
-_BUDGET = 1.10
+_BUDGETS = {TIME: 1.10}
 _ALL = 60  # pins of the row in which every peer takes part
 _NOXFILE = """
 import nox
@@ -82,15 +85,17 @@ def _sessions(pins: int, setting: Setting) -> list[Contender]:
     (place / "plain.py").write_text(_PLAIN, "utf-8")
     make = functools.partial(Contender, place=place, environ=setting.environ())
 
-    def nox(tool: str, file: str, session: str, budget: float | None = None) -> Contender:
+    def nox(
+        tool: str, file: str, session: str, budgets: Mapping[str, float] | None = None
+    ) -> Contender:
         command = setting.nox("-f", file, "-s", session)
-        return make(tool=tool, command=command, budget=budget)
+        return make(tool=tool, command=command, budgets=budgets or {})
 
     setting.prepare(make(tool="lock", command=setting.nox("-s", "lock")))
     found = [
         nox("plain session, nothing installed", "plain.py", "plain"),
-        nox("nox-lock", "noxfile.py", "ours", _BUDGET),
-        nox("nox-lock, environment by uv", "noxfile.py", "ours_uv", _BUDGET),
+        nox("nox-lock", "noxfile.py", "ours", _BUDGETS),
+        nox("nox-lock, environment by uv", "noxfile.py", "ours_uv", _BUDGETS),
         nox('session.install("-r"), pip', "plain.py", "pip"),
         nox('session.install("-r"), uv', "plain.py", "uv"),
     ]

@@ -1,22 +1,26 @@
-"""What a row is given to work with."""
+"""What a row is, and what it is given to work with."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.loopback import Index, Proxy
 from benchmarks.measure import UnavailableError, last_line, run
 from benchmarks.peers import OURS
 from support.project import clean_environment
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from contextlib import ExitStack
 
     from benchmarks.measure import Contender
     from benchmarks.peers import Peers
@@ -35,6 +39,34 @@ with ThreadPoolExecutor(2) as pool:
 """
 
 
+# What an extra index has, and nobody else: a company's projects. An input asks for the first.
+COMPANY = [f"nox-lock-benchmarks-{number}" for number in range(20)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Some work, and who does it.
+
+    Attributes:
+        name: on the command line.
+        group: a key of `table.GROUPS`.
+        title: the work in words.
+        make: writes what is worked on into the folder of its setting, and returns the contenders,
+            the floor first; raises `UnavailableError` where that cannot be done here.
+        note: what one has to know to read the row; where a peer wins, why.
+        slow: it downloads much and takes minutes: watched, and measured only when asked.
+        in_median: budgets of time hold in the median of all such rows of its group.
+    """
+
+    name: str
+    group: str
+    title: str
+    make: Callable[[Setting], list[Contender]]
+    note: str = ""
+    slow: bool = False
+    in_median: bool = False
+
+
 @dataclass(frozen=True)
 class Setting:
     """A folder of its own for a row, and the tools.
@@ -42,12 +74,14 @@ class Setting:
     Attributes:
         folder: empty at first.
         peers: the environments of the tools.
-        shared: where the corpus stands, if it does.
+        shared: the folder with the corpus, if it is there.
+        opened: closed when the row is measured.
     """
 
     folder: Path
     peers: Peers
     shared: Path
+    opened: ExitStack
 
     @property
     def home(self) -> Path:
@@ -55,13 +89,21 @@ class Setting:
         return self.folder / "home"
 
     def environ(
-        self, extra: Mapping[str, str] | None = None, *, uv: bool = True, first: str = ""
+        self,
+        extra: Mapping[str, str] | None = None,
+        *,
+        uv: bool = True,
+        pythons: bool = True,
+        first: str = "",
     ) -> dict[str, str]:
         """Return an environment with caches of its own; with or without uv on PATH.
 
-        The commands of the environment `first` come first on PATH.
+        Without `pythons`, no Python but the running one is found there. The commands of the
+        environment `first` come first.
         """
         kept = [place for place in os.environ["PATH"].split(os.pathsep) if not _has_uv(place)]
+        if not pythons:
+            kept = [place for place in kept if not _has_other_python(place)]
         if first:
             kept.insert(0, self.peers.scripts(first))
         if uv:
@@ -80,13 +122,32 @@ class Setting:
                 return {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
         return {}
 
+    def extra_index(self) -> dict[str, str]:
+        """Return the variables that add an index to the others: by pip's configuration, and uv's.
+
+        It is quick, and has the projects of `COMPANY` alone.
+        """
+        for name in COMPANY:
+            build_wheel(self.folder / "company", name, "1.0")
+        url = self.opened.enter_context(Index(self.folder / "company")).url
+        config = self.folder / "pip.conf"
+        config.write_text(f"[global]\nextra-index-url = {url}\n", "utf-8")
+        # What the machine configures for everybody is left out, where pip lets us.
+        nothing = str(self.folder / "no-such-folder")
+        return {"PIP_CONFIG_FILE": str(config), "XDG_CONFIG_DIRS": nothing, "UV_INDEX": url}
+
+    def longer_line(self, late: float) -> dict[str, str]:
+        """Return the variables that have an index answer so many seconds late."""
+        return self.opened.enter_context(Proxy(late)).environ
+
     def nox(self, *arguments: str) -> list[str]:
         """Return a command of the nox that has nox-lock beside it."""
         return [self.peers.python(OURS), "-m", "nox", "--no-color", *arguments]
 
-    def pip_compile(self, *arguments: str) -> list[str]:
+    def pip_compile(self, *arguments: str, hashes: bool = True) -> list[str]:
         """Return a command of plain pip-compile, quiet, as nox-lock is by default."""
-        options = ("--quiet", "--generate-hashes", "--allow-unsafe", "--strip-extras")
+        options = ["--quiet", "--allow-unsafe", "--strip-extras"]
+        options += ["--generate-hashes"] * hashes
         return [self.peers.python(OURS), "-m", "piptools", "compile", *options, *arguments]
 
     def uv_compile(self, *arguments: str) -> list[str]:
@@ -129,3 +190,8 @@ def remover(*paths: Path) -> Callable[[], None]:
 
 def _has_uv(place: str) -> bool:
     return shutil.which("uv", path=place) is not None
+
+
+def _has_other_python(place: str) -> bool:
+    found = (re.fullmatch(r"python3\.(\d+)t?(\.exe)?", path.name) for path in Path(place).glob("*"))
+    return any(each and int(each[1]) != sys.version_info.minor for each in found)

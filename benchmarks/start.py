@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Contender
 from benchmarks.peers import OURS
 from benchmarks.projects import EMPTY, SESSIONS
-from benchmarks.row import Row
+from benchmarks.setting import Row
 
 if TYPE_CHECKING:
     from benchmarks.setting import Setting

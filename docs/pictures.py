@@ -93,7 +93,7 @@ def is_under_way(lines: list[str]) -> bool:
 
 
 def picture_of_a_lock() -> None:
-    """Show a first lock on its way, and what stands at its end; then a check that finds an edit."""
+    """Show a first lock under way and at its end, then a check that finds an edit."""
     with example(locked=False) as project:
         with Terminal(project, "-s", "lock", columns=COLUMNS) as terminal:
             terminal.wait_for(is_under_way, 300)

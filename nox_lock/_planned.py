@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from nox_lock import _lockfile
 from nox_lock._option_lines import WRITTEN, option_lines
 from nox_lock._settings import UNSAFE_PACKAGES, Settings
-from nox_lock._target import find_platform, holds, parse_platform, running_platform
+from nox_lock._syntax import Where
+from nox_lock._target import Levels, find_platform, holds, parse_platform, running_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from nox_lock._inputs import Inputs
     from nox_lock._lockfile import LockFile
     from nox_lock._pins import Pin
-    from nox_lock._syntax import Where
     from nox_lock._target import Platform, Target
 
 
@@ -161,6 +161,12 @@ class Planned(NamedTuple):
             Fact(f"what {each.where.file} depends on now", each.where, each.digest)
             for each in self.inputs.dynamic
         ]
+        if self.target.patch:
+            facts.append(Fact(f"the patch release {self.target.full_version}", None))
+        if self.system and self.lock.levels != Levels():
+            facts.append(Fact(f"the levels {' and '.join(self.lock.levels)}", None))
+        for file, text in zip(self.lock.build_constraints, self.build_constraints, strict=True):
+            facts.append(Fact(f"{file} as it is now", Where(file, 1), text))
         if self.settings.uploaded_prior_to:
             facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
         return {_lockfile.digest(fact.text + fact.detail)[:10]: fact for fact in facts}

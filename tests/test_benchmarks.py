@@ -1,7 +1,8 @@
-"""The benchmarks' own parts: rows are listed, runs take turns, figures are written as they are."""
+"""The benchmarks' own parts: rows are listed, runs take turns, figures are written unchanged."""
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import subprocess
 import sys
@@ -17,13 +18,24 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # `pytest` alone has 
 
 from benchmarks import bench
 from benchmarks.chart import svg
-from benchmarks.measure import WARM_UP, Contender, contents, measure
-from benchmarks.memory import held
-from benchmarks.proxy import CountingProxy
-from benchmarks.results import Figure, Result, Results, load, parse, render
-from benchmarks.row import GROUPS, UnavailableError
+from benchmarks.cold import MEASURED
+from benchmarks.loopback import Index, Proxy
+from benchmarks.measure import WARM_UP, Contender, UnavailableError, contents, measure
+from benchmarks.memory import resident
+from benchmarks.results import (
+    BYTES,
+    CPU,
+    TIME,
+    Figure,
+    Result,
+    Results,
+    load,
+    parse,
+    render,
+)
 from benchmarks.rows import ROWS, select
-from benchmarks.table import BEGIN, END, brief, markdown, place
+from benchmarks.table import BEGIN, END, GROUPS, brief, markdown, place
+from support.wheels import build_wheel
 
 ROW = Result(
     row="check 1",
@@ -34,9 +46,16 @@ ROW = Result(
     day="2026-11-23",
     machine="a machine",
     figures=(
-        Figure(tool="floor", seconds=0.25, ratio=1.0, runs=3),
-        Figure(tool="nox-lock", seconds=0.5, ratio=2.0, runs=3, budget=1.45, same=True),
-        Figure(tool="a | <peer>", seconds=12.4, ratio=49.6, runs=3, downloaded=12_345_678),
+        Figure(tool="floor", seconds=0.25, ratios={TIME: 1.0}, runs=3),
+        Figure(
+            tool="nox-lock",
+            seconds=0.5,
+            ratios={TIME: 2.0},
+            runs=3,
+            budgets={TIME: 1.45},
+            same=True,
+        ),
+        Figure(tool="a | <peer>", seconds=12.4, ratios={TIME: 49.6}, downloaded=12_345_678),
         Figure(tool="broken", seconds=None, failure="no such option"),
     ),
 )
@@ -66,7 +85,7 @@ def test_every_row_is_listed(
     monkeypatch.setattr(sys, "argv", ["bench.py", "--list"])
     assert bench.main() == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:22].strip() for line in lines] == [row.name for row in ROWS]
+    assert [line[:26].strip() for line in lines] == [row.name for row in ROWS]
     assert len({row.name for row in ROWS}) == len(ROWS)
     assert {row.group for row in ROWS} == set(GROUPS)
 
@@ -88,28 +107,64 @@ def test_rows_are_chosen() -> None:
 def test_a_table() -> None:
     """Columns that say nothing are left out; what would break a cell is escaped."""
     assert markdown(Results((ROW,))) == TABLE
-    assert [figure.missed for figure in ROW.figures] == [False, True, False, False]
+
+
+def _cold(time: float, cpu: float, size: float, *, same: bool = True, large: bool = True) -> Result:
+    """Return a row of a tool that takes so many times what the floor takes."""
+    floor = Figure(tool="pip-compile", seconds=10, cpu=4, downloaded=1000)
+    figure = Figure(
+        tool="ours",
+        seconds=10 * time,
+        cpu=4 * cpu,
+        downloaded=int(1000 * size),
+        ratios={TIME: time, CPU: cpu, BYTES: size},
+        budgets={TIME: 1.35, CPU: 1.2, BYTES: 1.3} if large else {},
+        same=same,
+    )
+    figures = (floor, figure)
+    return Result(row="x", group="cold", title="lock x", figures=figures, in_median=True)
 
 
 def test_what_comes_out_over_several_rows() -> None:
-    """Medians and worst cases of the rows that have a budget, of times and of bytes."""
-
-    def lock(seconds: float, downloaded: int, budget: float | None = 0.6) -> Result:
-        floor = Figure(tool="pip-compile", seconds=10, ratio=1, downloaded=1000)
-        figure = Figure(
-            tool="ours",
-            seconds=seconds,
-            ratio=seconds / 10,
-            downloaded=downloaded,
-            budget=budget,
-        )
-        return Result(row="x", group="cold", title="lock x", figures=(floor, figure))
-
-    rows = (lock(2, 50), lock(3, 100), lock(5, 150), lock(99, 999, None))
+    """Medians and worst cases of the rows that have a budget."""
+    rows = (
+        _cold(1.2, 1.1, 1),
+        _cold(1.3, 1.15, 1.1),
+        _cold(2, 1.3, 1),
+        _cold(9, 9, 9, large=False),
+    )
+    page = markdown(Results(rows))
     assert (
-        "- ours, over the 3 rows in which it has a budget: 0.30 of the floor's time in the median, "
-        "0.50 at most; 10% of its bytes, 15% at most\n"
-    ) in markdown(Results(rows))
+        "- ours, over the 3 rows in which it has a budget: "
+        "1.30 of the floor's time in the median, 2.00 at most (may be 1.35); "
+        "1.15 of the floor's CPU in the median, 1.30 at most (may be 1.20); "
+        "1.00 of the floor's bytes in the median, 1.10 at most (may be 1.30)\n"
+    ) in page
+    assert "| ours | 20 s | | 5.2 s | | 1.0 MB |" not in page
+    assert "| ours | 20 s | 2.00 | 5.2 s | 1.30 | 0.0 MB | yes |" in page
+
+
+def test_what_is_over_its_budget() -> None:
+    """Times count in the median of a group that says so; bytes and another lock in each row."""
+
+    def missed(*rows: Result) -> list[str]:
+        return list(Results(rows).missed())
+
+    assert missed(ROW) == ["check 1: nox-lock: time 2.00, may be 1.45"]
+    assert missed(_cold(1.2, 1.1, 1), _cold(1.3, 1.2, 1), _cold(2, 3, 1)) == []
+    assert missed(_cold(1.2, 1.1, 1), _cold(1.4, 1.3, 1), _cold(2, 3, 1)) == [
+        "cold: ours: time 1.40 in the median, may be 1.35",
+        "cold: ours: CPU 1.30 in the median, may be 1.20",
+    ]
+    bad = (
+        _cold(1, 1, 1),
+        _cold(1, 1, 1.4),
+        _cold(1, 1, 1, same=False),
+        _cold(9, 9, 9, large=False),
+    )
+    assert missed(*bad) == ["x: ours: bytes 1.40, may be 1.30", "x: ours: another lock"]
+    failed = Figure(tool="ours", seconds=None, budgets={TIME: 1.0}, failure="it broke")
+    assert missed(replace(ROW, figures=(failed,))) == ["check 1: ours: it broke"]
 
 
 def test_a_skipped_row_says_why() -> None:
@@ -117,7 +172,7 @@ def test_a_skipped_row_says_why() -> None:
     assert "| skipped: there is no corpus | |" in markdown(Results((row,)))
 
 
-def test_figures_stand_between_their_marks() -> None:
+def test_figures_are_between_their_marks() -> None:
     """Writing them again replaces them; a page without marks is an error."""
     page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
     once = place(page, "new\n")
@@ -166,7 +221,7 @@ def test_the_page_and_the_picture_are_of_the_results() -> None:
 
 
 def test_tools_take_turns(tmp_path: Path) -> None:
-    """There and back, the floor twice a round; what fails is told, and does not run again."""
+    """There and back, the floor twice a round; what fails says why, and does not run again."""
     assert WARM_UP == 2
     log = tmp_path / "log"
     lockfile = tmp_path / "lock.txt"
@@ -190,7 +245,7 @@ def test_tools_take_turns(tmp_path: Path) -> None:
     figures, again = measure(tools, 2)
     assert log.read_text("utf-8") == "faxf" + "fbaf" + "fabf" + "faf"
     floor, first, second, failed = figures
-    assert (floor.ratio, floor.runs, first.runs, second.runs) == (1.0, 2, 2, 1)
+    assert (floor.ratios, floor.runs, first.runs, second.runs) == ({TIME: 1.0}, 2, 2, 1)
     assert (floor.same, first.same, first.compiles) == (None, True, 1)
     assert (failed.seconds, failed.failure) == (None, "it broke: PATH")
     assert again is not None
@@ -211,7 +266,7 @@ def test_what_is_watched_is_not_timed(tmp_path: Path) -> None:
         environ = {"HTTPS_PROXY": "http://proxy.example", "https_proxy": "http://proxy.example"}
         return Contender(tool=tool, command=command, place=tmp_path, environ=environ)
 
-    with CountingProxy() as proxy:
+    with Proxy() as proxy:
         (floor, other), again = measure([contender("f"), contender("a")], 2, proxy)
     assert log.read_text("utf-8") == "a1f1" + "f0a0" + "a0f0"
     assert (floor.downloaded, other.downloaded, other.runs) == (0, 0, 2)
@@ -223,7 +278,7 @@ def test_what_is_watched_is_not_timed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="seen on Linux alone")
 def test_memory_is_that_of_the_whole_tree() -> None:
-    """What a child of the process holds counts, too."""
+    """That of a child of the process counts, too."""
     child = "x = bytearray(50_000_000); print('holds', flush=True); input()"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}])"
     with subprocess.Popen(
@@ -231,7 +286,7 @@ def test_memory_is_that_of_the_whole_tree() -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert 60_000_000 < held(process.pid) < 200_000_000
+        assert 60_000_000 < resident(process.pid) < 200_000_000
         process.communicate(b"\n")
 
 
@@ -245,9 +300,10 @@ class _Answer(BaseHTTPRequestHandler):
         pass
 
 
-def test_the_proxy_counts_what_comes() -> None:
-    """A tunnel hands on all, and counts what comes from the far side; it is a tunnel alone."""
-    with HTTPServer(("127.0.0.1", 0), _Answer) as far, CountingProxy() as proxy:
+@pytest.mark.parametrize("late", [0, 0.01])
+def test_the_proxy_counts_what_comes(late: float) -> None:
+    """A tunnel hands on all, late or not, and counts what comes from the far side; no more."""
+    with HTTPServer(("127.0.0.1", 0), _Answer) as far, Proxy(late) as proxy:
         thread = threading.Thread(target=far.serve_forever, args=(0.01,))
         thread.start()
         near = http.client.HTTPConnection(*proxy.server_address)
@@ -264,3 +320,53 @@ def test_the_proxy_counts_what_comes() -> None:
     assert len(body) == 100_000
     assert 100_000 < proxy.received < 101_000
     assert refused == http.HTTPStatus.NOT_IMPLEMENTED
+
+
+def test_a_small_index(tmp_path: Path) -> None:
+    """It has pages of its own projects with the digests of their files, and nothing else."""
+    wheel = build_wheel(tmp_path, "a-company", "1.0")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    with Index(tmp_path) as index:
+        near = http.client.HTTPConnection(*index.server_address)
+
+        def get(path: str) -> tuple[int, bytes]:
+            near.request("GET", path)
+            answer = near.getresponse()
+            return answer.status, answer.read()
+
+        assert index.url == f"http://127.0.0.1:{near.port}/simple/"
+        page = f'<a href="/files/{wheel.name}#sha256={digest}">{wheel.name}</a>'.encode()
+        assert get("/simple/a-company/") == (200, page)
+        assert get(f"/files/{wheel.name}") == (200, wheel.read_bytes())
+        assert get("/simple/six/") == (404, b"")
+        near.close()
+
+
+def test_the_process_that_compiles_is_measured_alone(tmp_path: Path) -> None:
+    """A noxfile leaves what it took; what nox starts before it does not count."""
+    times = """
+import os, subprocess, sys
+from types import SimpleNamespace
+counts = iter([1.0, 3.5])
+os.times = lambda: SimpleNamespace(children_user=next(counts), children_system=0.25)
+"""
+    starts = """
+for name in ("config", "driver"):
+    subprocess.run([sys.executable, "-S", "-c", "pass", name], check=True)
+"""
+    script = tmp_path / "noxfile.py"
+    script.write_text(times + MEASURED + starts, "utf-8")
+    cpu = tmp_path / "cpu.txt"
+
+    def contender(command: list[str], compiler: Path | None = None) -> Contender:
+        return Contender(tool="x", command=command, place=tmp_path, environ={}, compiler=compiler)
+
+    floor = contender([sys.executable, "-S", "-c", "sum(range(3_000_000))"])
+    with Proxy() as proxy:
+        (whole, compiler), _ = measure(
+            [floor, contender([sys.executable, "-S", str(script)], cpu)], 1, proxy
+        )
+    assert compiler.cpu == 2.5
+    if sys.platform != "win32":
+        assert whole.cpu
+        assert compiler.ratios[CPU] == 2.5 / whole.cpu

@@ -91,6 +91,9 @@ def test_levels(local: Project, index: LocalIndex) -> None:
         ("manylinux = '2.34'\nmacos = '15.0'", "3.0"),
     ):
         local.write("pyproject.toml", table(platforms + levels))
+        if levels:
+            run = local.nox("-s", "lock-check").failed()
+            assert "it was locked without the levels" in run.output
         local.nox("-s", "lock", "--", "-U").ok()
         for name in ("linux", "darwin"):
             assert pins(local.read(f"requirements-{name}.txt")) == {"app": version}, levels
@@ -155,7 +158,8 @@ def test_a_python_is_its_newest_patch_release(local: Project, index: LocalIndex)
     local.nox("-s", "lock").ok()
     assert pins(local.read("requirements.txt")) == {"app": "2.0"}
     local.write("pyproject.toml", table(f"python = '{OLDEST}'"))
-    run = local.nox("-s", "lock-check").ok()  # content alone does not show it
+    run = local.nox("-s", "lock-check").failed()
+    assert f"it was locked without the patch release {OLDEST}" in run.output
     local.nox("-s", "lock", "--", "-U").ok()
     assert pins(local.read("requirements.txt")) == {"app": "1.0", "old": "1.0"}
     assert f"with Python {HERE}\n" in local.read("requirements.txt")
