@@ -187,7 +187,10 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
-        self.wfile.write(body or b"")
+        if self.command != "HEAD":
+            self.wfile.write(body or b"")
+
+    do_HEAD = do_GET  # noqa: N815  (the name is of the protocol)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -25,12 +25,13 @@ CONFIGURATION = f"""\
 # Configuration
 
 Nothing has to be configured: `requirements.in`, `requirements-*.in`, `*-requirements.in` and
-`requirements/*.in` are found. `requirements.in` makes the lock `requirements`; `requirements-dev.in`
-and `requirements/dev.in` make `dev`. These names are what `lock=` in the noxfile and the command line
-use. If there is no such file, a `pyproject.toml` with dependencies is the input.
+`requirements/*.in` are found. `requirements.in` makes the lock `requirements`;
+`requirements-dev.in` and `requirements/dev.in` make `dev`. These names are what `lock=` in the
+noxfile and the command line use. If there is no such file, a `pyproject.toml` with dependencies is
+the input.
 
-Everything else is configured in `pyproject.toml`. A key that does not exist, or of a wrong type, is an
-error that names it.
+Everything else is configured in `pyproject.toml`. A key that does not exist, or of a wrong type, is
+an error that names it.
 
 ## For all locks, or one
 
@@ -57,19 +58,19 @@ Only in `[tool.nox-lock.locks.NAME]`:
 
 ## pip's own configuration
 
-It gives access to package indexes (addresses, credentials, proxies, certificates, a keyring), and may
-narrow the choice (`only-binary`, `uploaded-prior-to`). None of it is written into a lock file.
+It gives access to package indexes (addresses, credentials, proxies, certificates, a keyring), and
+may narrow the choice (`only-binary`, `uploaded-prior-to`). None of it is written into a lock file.
 `keyring-provider = import` counts as `subprocess`. What would change the lock for everybody else is
 left out, with one warning that names it: `pre`, `no-binary`, `prefer-binary`, `all-releases`,
-`only-final`, `constraint`, `build-constraint`, `config-settings`, `no-build-isolation`. An index that
-belongs to the project is a line of an input; a password there is a variable:
+`only-final`, `constraint`, `build-constraint`, `config-settings`, `no-build-isolation`. An index
+that belongs to the project is a line of an input; a password there is a variable:
 `--extra-index-url https://${{{{USER}}}}:${{{{TOKEN}}}}@host/simple`.
 
 ## What is gone
 
 `seed`, and the extra of `pip install "nox-lock[uv]"`: hashes come from
-[the index pages](../how-it-works.md#hashes) that pip reads anyway. Take the key out, and install plain
-`nox-lock`.
+[the index pages](../how-it-works.md#hashes) that pip reads anyway. Take the key out, and install
+plain `nox-lock`.
 """
 OPTIONS = f"""\
 {MADE}
@@ -90,7 +91,7 @@ Options follow `--`, which ends those of nox.
 | status | meaning |
 |---|---|
 | 0 | all is done; of `lock-check`: each lock file is fresh |
-| 1 | something could not be done, or a lock file is not fresh or (with `--deep`) could not be resolved; the reasons are printed |
+| 1 | something failed, or a lock file is not fresh, or not resolved; the reasons are printed |
 | 130 | stopped by Ctrl-C |
 """
 

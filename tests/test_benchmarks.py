@@ -329,8 +329,8 @@ def test_a_small_index(tmp_path: Path) -> None:
     with Index(tmp_path) as index:
         near = http.client.HTTPConnection(*index.server_address)
 
-        def get(path: str) -> tuple[int, bytes]:
-            near.request("GET", path)
+        def get(path: str, method: str = "GET") -> tuple[int, bytes]:
+            near.request(method, path)
             answer = near.getresponse()
             return answer.status, answer.read()
 
@@ -338,6 +338,7 @@ def test_a_small_index(tmp_path: Path) -> None:
         page = f'<a href="/files/{wheel.name}#sha256={digest}">{wheel.name}</a>'.encode()
         assert get("/simple/a-company/") == (200, page)
         assert get(f"/files/{wheel.name}") == (200, wheel.read_bytes())
+        assert get(f"/files/{wheel.name}", "HEAD") == (200, b"")
         assert get("/simple/six/") == (404, b"")
         near.close()
 

@@ -47,8 +47,35 @@ if TYPE_CHECKING:
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PLATFORMS = ("darwin", "win32", "linux-aarch64")
-# pip-tools 7.6.1 and 7.6.2 download each file that they hash: those with few pins or small files.
-HASHED: tuple[str, ...] = ()
+# pip-tools 7.6.1 and 7.6.2 download each file that they hash: inputs whose projects have small ones.
+HASHED = {
+    "aio-libs__aiohttp/requirements/doc.in",
+    "aio-libs__aiohttp/requirements/multidict.in",
+    "bazelbuild__rules_python/docs/pyproject.toml",
+    "bazelbuild__rules_python/examples/build_file_generation/requirements.in",
+    "bazelbuild__rules_python/examples/bzlmod/other_module/requirements.in",
+    "bazelbuild__rules_python/examples/multi_python_versions/requirements/requirements.in",
+    "bazelbuild__rules_python/examples/pip_parse_vendored/requirements.in",
+    "bazelbuild__rules_python/examples/pip_repository_annotations/requirements.in",
+    "bazelbuild__rules_python/examples/wheel/requirements_server.in",
+    "bazelbuild__rules_python/tests/multiple_inputs/a/pyproject.toml"
+    " + tests/multiple_inputs/b/pyproject.toml",
+    "bazelbuild__rules_python/tests/multiple_inputs/requirements_1.in"
+    " + tests/multiple_inputs/requirements_2.in",
+    "bazelbuild__rules_python/tests/uv/lock/testdata/requirements.in",
+    "freedomofpress__securedrop/securedrop/requirements/python3/translation-requirements.in",
+    "nedbat__coveragepy/doc/requirements.in",
+    "nedbat__coveragepy/requirements/pytest.in",
+    "nedbat__coveragepy/requirements/tox.in",
+    "openedx__credentials/requirements/translations.in",
+    "pallets__flask/main/pyproject.toml",
+    "pallets__flask/requirements/docs.in",
+    "pallets__flask/requirements/tests-pallets-min.in",
+    "pallets__flask/requirements/tests.in",
+    "pypa__manylinux/requirements-base-tools.in",
+    "pypa__manylinux/requirements.in",
+    "zulip__zulip/requirements/docs.in",
+}
 SAME, EXPLAINED, BOTH_FAIL = "same", "explained", "both fail"
 DIFFERENT, OURS_FAILS, THEIRS_FAILS = "different", "only ours fails", "only theirs fails"
 OUTCOMES = (SAME, EXPLAINED, DIFFERENT, OURS_FAILS, THEIRS_FAILS, BOTH_FAIL)

@@ -220,14 +220,3 @@ def test_a_conflict_of_three_steps_by_nox(project: Project, index: LocalIndex) -
     for line in recorded:
         there = "  of jinja2 there are 3.1.1, 3.1.2, 3.1.3, 3.1.6"
         assert (there if line.startswith("  of ") else line) in said.splitlines()
-
-
-def test_a_conflict_as_json_by_nox(project: Project, index: LocalIndex) -> None:
-    for version in ("1.0", "2.0"):
-        index.publish("dep", version)
-    index.publish("old", "1.0", requires=["dep<2"])
-    write_all(project, {"requirements.in": "old\nnowhere-to-be-found\n"})
-    [error] = json.loads(lock(project, "--format", "json").failed().stdout)["errors"]
-    assert error["lockfile"] == "requirements.txt"
-    assert (error["file"], error["line"]) == ("requirements.in", 2)
-    assert "log" not in error

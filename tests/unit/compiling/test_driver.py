@@ -106,9 +106,10 @@ FACTORY = "_internal/resolution/resolvelib/factory.py"
             {"_internal/index/collector.py": {"import email": "import no_such_module, email"}},
             "more are not there as nox-lock knows it",
         ),
-        (
+        pytest.param(
             {"_internal/index/collector.py": {"import email": "import email, in"}},
             "SyntaxError: invalid syntax",
+            marks=pytest.mark.long,
         ),
     ],
     ids=["a name", "a parameter", "an import", "a syntax"],

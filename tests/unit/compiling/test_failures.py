@@ -237,9 +237,22 @@ CASES = {
         "Keep a copy of it in the project, or run this again when it can be reached.",
     ),
 }
+# Each is much like another one.
+LONG = (
+    "a project that no index has, beside pins",
+    "a version that does not exist, beside pins",
+    "a build whose needs nobody has",
+    "an editable folder",
+    "a folder without a project",
+    "metadata that pip refuses",
+    "a version in an egg fragment",
+    "extras in an egg fragment",
+)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in CASES]
+)
 def test_a_failure(name: str, folder: CompileFolder, index: ScriptedIndex, tmp_path: Path) -> None:
     case = CASES[name]
     folder.write({**case.files, "requirements.in": case.input.replace("{index}", index.url)})

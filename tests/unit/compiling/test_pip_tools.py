@@ -58,11 +58,17 @@ def pins(folder: CompileFolder, wishes: Wishes | None = None) -> list[str]:
         ("app\nnew\n", Wishes(), ["app==1.0", "dep==1.0", "new==1.0"]),
         # What an input forces to move moves alone.
         ("app\nlib>1\n", Wishes(), ["app==1.0", "dep==1.0", "lib==3.0"]),
-        ("app\nlib\n", Wishes(upgrade=True), ["app==2.0", "dep==2.0", "lib==3.0"]),
-        (
+        pytest.param(
+            "app\nlib\n",
+            Wishes(upgrade=True),
+            ["app==2.0", "dep==2.0", "lib==3.0"],
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
             "app\nlib\n",
             Wishes(upgrade_packages=("lib<3",)),
             ["app==1.0", "dep==1.0", "lib==2.0"],
+            marks=pytest.mark.long,
         ),
     ],
     ids=["kept", "added", "forced", "all", "one"],
