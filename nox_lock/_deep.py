@@ -49,7 +49,7 @@ def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], l
         try:
             return _look(each, compiler)
         except (ToolchainError, CompileError) as error:
-            if not _is_of_target(error, each):
+            if not _is_of_target(error, each, compiler):
                 raise
             unresolved.add(each.path)
             return _noted(each, f"not resolved: {error.message}")
@@ -63,12 +63,12 @@ def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], l
     return looked, sorted(unresolved)
 
 
-def _is_of_target(error: ToolchainError | CompileError, judged: Judged) -> bool:
+def _is_of_target(error: ToolchainError | CompileError, judged: Judged, compiler: Compiler) -> bool:
     """Return whether a failure says that this machine cannot build for the target."""
     if isinstance(error, ToolchainError):
         return True
-    foreign = judged.planned is not None and judged.planned.named_platform is not None
-    return foreign and error.kind == "build"
+    planned = judged.planned
+    return error.kind == "build" and planned is not None and compiler.interpreter(planned).foreign
 
 
 def _look(judged: Judged, compiler: Compiler) -> Judged:

@@ -89,6 +89,8 @@ class Locker:
         lock = planned.existing
         if lock is None or lock.stamp is None or self.compiler.moves(planned):
             return False
+        if not self.wishes.use_cache:
+            return False  # what only an index knows has changed
         if not lock.as_stamped or not lock.recognised:
             return False
         return planned.matches_stamp() or judge(planned).fresh

@@ -80,7 +80,7 @@ def lock_parser(session: str) -> argparse.ArgumentParser:
     add("--format", choices=LOCK_FORMATS, help="how changes are told")
     add("-v", "--verbose", action="store_true", help="show all that pip-tools prints")
     add("--check", action="store_true", help="only judge, as lock-check does")
-    add("--no-cache", action="store_true", help="compile, though the cache has the lock")
+    add("--no-cache", action="store_true", help="compile, though it is fresh, or the cache has it")
     add("--overwrite", action="store_true", help="write over files that are no lock files, too")
     return parser
 

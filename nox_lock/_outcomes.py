@@ -116,6 +116,7 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
             "pins": each.pins,
             "changes": [_change_json(change) for change in changes_of(each)],
             "held": [held._asdict() for held in each.held],
+            "notes": list(each.notes),
         }
         for each in outcomes
     ]
@@ -133,7 +134,7 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
         parts += [f"### {path}\n", "Not locked:\n", indent(str(error), "    "), ""]
     for each in outcomes:
         found = changes_of(each)
-        if found or each.held:
+        if found or each.held or each.notes:
             parts.append(f"### {each.planned.path}\n")
         if found:
             parts += ["| project | | from | to | why |", "|---|---|---|---|---|"]
@@ -142,8 +143,9 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
                 for kind, name, old, new, why, _ in found
             )
             parts.append("")
-        if each.held:
-            parts += [*(f"- {line.removeprefix('= ')}" for line in held_lines(each.held)), ""]
+        listed = [line.removeprefix("= ") for line in held_lines(each.held)]
+        if listed or each.notes:
+            parts += [*(f"- {line}" for line in (*listed, *each.notes)), ""]
     if summed := totals(outcomes) or ("" if errors else "No pin has changed."):
         parts.append(summed)
     return "\n".join(parts)

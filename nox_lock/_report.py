@@ -57,6 +57,8 @@ def mend(judged: Iterable[Judged], lock_command: str) -> str | None:
         return None
     if any(each.broken for each in wrong):
         return f"{lock_command} -- --overwrite  (or mend the lines named)"
+    if any(each.verdict.diff for each in wrong):  # its inputs alone do not show it
+        return f"{lock_command} -- --no-cache"
     return lock_command
 
 

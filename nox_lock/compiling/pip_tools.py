@@ -23,7 +23,7 @@ from nox_lock._errors import CompileError
 from nox_lock._indexes import pip_environment
 from nox_lock._mirror import lay_out
 from nox_lock._progress import HASHING
-from nox_lock._target import marker_environment, platform_tags, running_target
+from nox_lock._target import marker_environment, platform_tags, running_platform, running_target
 from nox_lock._wording import shareable
 from nox_lock.compiling.failures import describe_failure, describe_unsupported
 from nox_lock.compiling.interpreters import (
@@ -173,9 +173,11 @@ class PipTools:
         error = describe_failure(report, inputs)
         if error is None:
             return
-        if error.kind == "build" and self.interpreter.foreign and order.planned.named_platform:
-            system = order.planned.platform.system
-            error.hint = f"It cannot be built here. Run on {system}: nox -s lock"
+        if error.kind == "build" and self.interpreter.foreign:
+            target, system = order.planned.target, order.planned.platform.system
+            error.hint = f"Python {target} has to build it: install that, and run: nox -s lock"
+            if order.planned.platform != running_platform():
+                error.hint = f"It cannot be built here. Run on {system}: nox -s lock"
         raise error
 
     def _order(self, order: Order, output: Path, mirror: Mirror, workshop: Path) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def read_specifier(text: str | None) -> SpecifierSet | None:
 
 def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
     """Return the versions that all of these allow; a pre-release as pip does, where no other is."""
-    return list(SpecifierSet(",".join(filter(None, map(str, specifiers)))).filter(versions))
+    both, there = SpecifierSet(",".join(filter(None, map(str, specifiers)))), list(versions)
+    # Old packaging takes no pre-release by itself.
+    return list(both.filter(there)) or list(both.filter(there, prereleases=True))
 
 
 def in_order(versions: Iterable[str]) -> list[str]:
@@ -49,8 +51,10 @@ def nearest(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
         ordered = [each for each in ordered if not Version(each).is_prerelease] or ordered
     if len(ordered) <= _SHOWN:
         return ", ".join(ordered) or "none"
-    bounds = [each for specifier in specifiers for each in specifier if each.operator != "!="]
-    wanted = [near for bound in bounds for near in _around(ordered, bound.version)]
+    # Of old packaging they come in any order.
+    bounds = [each for specifier in specifiers for each in sorted(specifier, key=str)]
+    edges = [each.version for each in bounds if each.operator != "!="]
+    wanted = [near for edge in edges for near in _around(ordered, edge)]
     kept = dict.fromkeys([len(ordered) - 1, *wanted, *range(len(ordered) - 2, -1, -1)])
     chosen = sorted(list(kept)[:_SHOWN])
     parts = []

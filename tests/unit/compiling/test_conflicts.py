@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 
 from nox_lock.compiling.pip_tools import Order
 from support.compiles import CompileFolder
@@ -36,6 +38,8 @@ HERE = "{}.{}".format(*sys.version_info)
 
 @pytest.mark.parametrize("name", SCENES)
 def test_a_real_conflict(name: str) -> None:
+    if name == "protobuf-pair" and Version(metadata.version("packaging")) < Version("24"):
+        pytest.skip("this packaging takes <6.0dev for no demand of a pre-release")
     assert f"{error_of(name)}\n" == (DATA / name / EXPECTED).read_text(encoding="utf-8")
 
 
