@@ -72,8 +72,8 @@ def _contains(specifier: SpecifierSet, version: str) -> bool:
     try:
         # pip-tools keeps a pre-release that is locked, so one always counts.
         return specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:
-        return specifier.contains(version, prereleases=True)
+    except InvalidVersion:  # meets nothing, but for what asks for this very text
+        return str(specifier) == f"==={version}"
     except ValueError:  # a number of more digits than Python reads
         return False
 

@@ -22,7 +22,7 @@ from support.same_locks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from support.corpus import Input
@@ -52,11 +52,8 @@ def answers(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
     return Answers(corpus, tmp_path_factory.mktemp("answers"))
 
 
-def compare(
-    answers: Answers, inputs: Sequence[Input], pythons: Collection[str], platforms: Collection[str]
-) -> list[Finding]:
+def compare(comparison: Comparison, inputs: Sequence[Input]) -> list[Finding]:
     """Compare inputs; fail where a lock is not the right one and nothing explains it."""
-    comparison = Comparison(answers, list(pythons), list(platforms))
     findings = []
     for batch in batches(inputs):
         found = list(comparison.compare(batch))
@@ -77,7 +74,9 @@ def test_small_inputs(answers: Answers) -> None:
     if not has_uv():
         pytest.skip("uv is not installed: nothing to compare platforms with")
     inputs = [each for each in find_inputs(answers.corpus) if str(each) in SMALL]
-    findings = compare(answers, inputs, others[-1:], ("darwin", "win32"))
+    # Without hashes: pip-compile would download for half a minute.
+    comparison = Comparison(answers, others[-1:], ["darwin", "win32"], hashed=())
+    findings = compare(comparison, inputs)
     assert len(findings) == len(SMALL) * 4
 
 
@@ -90,7 +89,7 @@ def test_pythons(answers: Answers, python: str) -> None:
         pytest.skip(f"Python {python} is the one that runs")
     if python not in interpreters():
         pytest.skip(f"Python {python} is not here")
-    compare(answers, find_inputs(answers.corpus), [python], [])
+    compare(Comparison(answers, [python], []), find_inputs(answers.corpus))
 
 
 @pytest.mark.long
@@ -100,4 +99,4 @@ def test_platforms(answers: Answers, platform: str) -> None:
     """All inputs, against the pins that uv finds for another platform."""
     if not has_uv():
         pytest.skip("uv is not installed: nothing to compare with")
-    compare(answers, find_inputs(answers.corpus), [], [platform])
+    compare(Comparison(answers, [], [platform]), find_inputs(answers.corpus))

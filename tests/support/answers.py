@@ -46,7 +46,7 @@ _UV_PLATFORMS = {
 }
 _MACOS = "14.0"
 _NOXFILE = "import nox_lock\n\nnox_lock.add_sessions()\n"
-_NOTE = re.compile(r"^nox > (locks/\S+): (.+)$", re.MULTILINE)
+_NOTE = re.compile(r"^nox > (locks/\S+): (?!compil|not done)(.+)$", re.MULTILINE)
 _CUT = 300
 _LONG = 100
 _TOOLS = [f"{name}=={importlib.metadata.version(name)}" for name in ("pip", "pip-tools")]

@@ -39,7 +39,7 @@ from support.corpus import default_corpus, find_inputs
 from support.project import interpreters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from support.answers import Answer, Tool
     from support.corpus import Input
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PLATFORMS = ("darwin", "win32", "linux-aarch64")
-# pip-tools 7.6.1 and 7.6.2 download each file that they hash: inputs whose projects have small ones.
+# pip-tools 7.6.1 and 7.6.2 download each file that they hash: inputs of projects with small ones.
 HASHED = {
     "aio-libs__aiohttp/requirements/doc.in",
     "aio-libs__aiohttp/requirements/multidict.in",
@@ -58,10 +58,14 @@ HASHED = {
     "bazelbuild__rules_python/examples/pip_parse_vendored/requirements.in",
     "bazelbuild__rules_python/examples/pip_repository_annotations/requirements.in",
     "bazelbuild__rules_python/examples/wheel/requirements_server.in",
-    "bazelbuild__rules_python/tests/multiple_inputs/a/pyproject.toml"
-    " + tests/multiple_inputs/b/pyproject.toml",
-    "bazelbuild__rules_python/tests/multiple_inputs/requirements_1.in"
-    " + tests/multiple_inputs/requirements_2.in",
+    (
+        "bazelbuild__rules_python/tests/multiple_inputs/a/pyproject.toml"
+        " + tests/multiple_inputs/b/pyproject.toml"
+    ),
+    (
+        "bazelbuild__rules_python/tests/multiple_inputs/requirements_1.in"
+        " + tests/multiple_inputs/requirements_2.in"
+    ),
     "bazelbuild__rules_python/tests/uv/lock/testdata/requirements.in",
     "freedomofpress__securedrop/securedrop/requirements/python3/translation-requirements.in",
     "nedbat__coveragepy/doc/requirements.in",
@@ -111,15 +115,23 @@ class Comparison:
         answers: who is asked by way of these.
         pythons: those with which pip-compile is compared.
         platforms: those for which uv is compared.
+        hashed: the inputs that are locked for the Pythons with hashes, too.
         python: the Python on these platforms.
     """
 
     def __init__(
-        self, answers: Answers, pythons: Sequence[str], platforms: Sequence[str], python: str = HERE
+        self,
+        answers: Answers,
+        pythons: Sequence[str],
+        platforms: Sequence[str],
+        *,
+        hashed: Collection[str] = HASHED,
+        python: str = HERE,
     ) -> None:
         self.answers = answers
         self.pythons = pythons
         self.platforms = platforms
+        self.hashed = hashed
         self.python = python
         self.pip_compile, self.uv = PipCompile(answers), Uv(answers)
         known = sorted({*pythons, *([python] if platforms else [])} - {HERE})
@@ -129,7 +141,7 @@ class Comparison:
     def compare(self, inputs: Sequence[Input]) -> Iterator[Finding]:
         """Yield what came of each comparison of inputs; they are of different sets."""
         plain = [Question(each, python) for each in inputs for python in self.pythons]
-        plain += [replace(each, hashes=True) for each in plain if str(each.input) in HASHED]
+        plain += [replace(each, hashes=True) for each in plain if str(each.input) in self.hashed]
         others = [Question(each, self.python, there) for each in inputs for there in self.platforms]
         # All at once, which is quicker.
         self.answers.ask(self.pip_compile, plain)
@@ -276,7 +288,7 @@ def main() -> int:
         _say("uv is not here: no platforms")
     inputs = [each for each in find_inputs(options.corpus) if options.input in str(each)]
     comparison = Comparison(
-        Answers(options.corpus, options.folder), pythons, platforms, options.platform_python
+        Answers(options.corpus, options.folder), pythons, platforms, python=options.platform_python
     )
     findings: list[Finding] = []
     left = list(batches(inputs))

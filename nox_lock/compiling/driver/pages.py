@@ -90,9 +90,11 @@ class Pages:
         """Begin to fetch a project's pages, of all indexes: the inputs have been read by now."""
         for url in collected.search_scope.get_index_urls_locations(name):
             link, more = Link(str(url)), {"package_name": name} if named else {}
-            if link.scheme in {"http", "https"} and collected.session.is_secure_origin(link):
+            if link.scheme not in {"http", "https"} or link.url in self._fetched:
+                continue
+            if collected.session.is_secure_origin(link):
                 page = self._pool.submit(self._fetch_page, collected, link, **more)
-                self._fetched.setdefault(link.url, page)
+                self._fetched[link.url] = page
 
     def _parse(self, page: Any) -> list[Any]:
         if page.url not in self._parsed:

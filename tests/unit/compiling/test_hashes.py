@@ -28,6 +28,7 @@ NO_HASHES: tuple[str, ...] = ()
 INPUT = """\
 --extra-index-url {extra}
 --find-links ./links
+--find-links {links}
 --no-binary built
 --only-binary ready
 app
@@ -41,6 +42,7 @@ linked
 local
 md5
 mixed
+paged
 post
 ready
 twice
@@ -127,6 +129,7 @@ class Common(NamedTuple):
 
     url: str
     by_hand: list[str]
+    index: ScriptedIndex
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +137,11 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Common]:
     files = Maker(tmp_path_factory.mktemp("files"), "html")
     files.wheel("direct", "1.0")
     files.wheel("remote", "1.0")
+    files.wheel("paged", "1.0")
+    # A page of files of any project.
+    files.offer.projects["links"] = files.offer.projects.pop("paged")
     with ScriptedIndex(NOT_FOUND, files.offer.answers()) as scripted:
-        yield Common(scripted.url, [])
+        yield Common(scripted.url, [], scripted)
 
 
 @pytest.fixture(scope="module", params=["html", "json"])
@@ -152,13 +158,15 @@ def made(
     ):
         folder = CompileFolder(place, index.url)
         direct = f"{common.url}direct-1.0-py3-none-any.whl"
-        folder.write({"requirements.in": INPUT.format(extra=more.url, direct=direct)})
+        links = f"{common.url}links/"
+        folder.write({"requirements.in": INPUT.format(extra=more.url, direct=direct, links=links)})
         folder.write({f"project/{n}": text for n, text in project_files("project").items()})
         needs = f"remote @ {common.url}remote-1.0-py3-none-any.whl"
         build_wheel(folder.root / "links", "linked", "1.0", requires=[needs])
         build_sdist(folder.root / "links", "linked", "1.0")
+        before = len(common.index.asked)
         body = folder.run().body
-        asked = Counter(index.asked)
+        asked = Counter([*index.asked, *common.index.asked[before:]])
         if not common.by_hand:  # it takes longer than the driver
             common.by_hand.append(folder.by_hand())
         yield Made(request.param, folder, index, body, common.by_hand[0], asked)
@@ -191,6 +199,7 @@ def test_the_same_bytes(made: Made) -> None:
         "local==1.0+cpu": 2,
         "md5==1.0": 2,
         "mixed==1.0": 3,
+        "paged==1.0": 2,
         "post==1.0.post1": 3,
         "ready==1.0": 2,
         "remote": 1,
@@ -204,11 +213,11 @@ def test_the_same_bytes(made: Made) -> None:
 
 def test_what_is_asked_for(made: Made) -> None:
     """Each page once; to hash it, only a file that no page publishes a sha256 of."""
-    pages = {path: count for path, count in made.asked.items() if "/simple/" in path}
+    pages = {path: count for path, count in made.asked.items() if path[-1] == "/"}
     assert set(pages.values()) == {1}, pages
-    assert len(pages) == 16
-    files = {path.rpartition("/")[2]: n for path, n in made.asked.items() if "/files/" in path}
-    without = {"bare-1.0", "md5-1.0", "mixed-1.0-1"}
+    assert len(pages) == 18
+    files = {path.rpartition("/")[2]: n for path, n in made.asked.items() if path[-1] != "/"}
+    without = {"bare-1.0", "md5-1.0", "mixed-1.0-1", "direct-1.0", "remote-1.0"}
     # HTML has room for one digest, and the first of these is no sha256.
     without |= {"mixed-1.0"} if made.form == "html" else set()
     wheel, foreign = "-py3-none-any.whl", f"-{FOREIGN}.whl"
@@ -220,12 +229,14 @@ def test_what_is_asked_for(made: Made) -> None:
 
 @pytest.mark.parametrize("made", ["html"], indirect=True)
 def test_pages_that_are_fetched_ahead(made: Made) -> None:
-    """Those of the pins that a compile starts from: once, too."""
+    """Those of the pins that a compile starts from: once, too, also where an index is named twice."""
     before = len(made.index.asked)
+    made.folder.environ["PIP_EXTRA_INDEX_URL"] = made.index.url
     assert made.folder.run(Order(made.folder.plan(), made.body)).body == made.body
-    pages = Counter(path for path in made.index.asked[before:] if "/simple/" in path)
+    del made.folder.environ["PIP_EXTRA_INDEX_URL"]
+    pages = Counter(path for path in made.index.asked[before:] if path[-1] == "/")
     assert set(pages.values()) == {1}, pages
-    assert len(pages) == 16
+    assert len(pages) == 17
 
 
 def test_pins_there_are_and_options(tmp_path: Path) -> None:
