@@ -24,7 +24,7 @@ def doctor(folder: Path, package: str, changes: Mapping[str, Mapping[str, str]])
 
 
 def _link(source: Path, target: Path, changes: Mapping[str, Mapping[str, str]]) -> None:
-    """Link what is in a folder; a folder with a changed file is made anew."""
+    """Link what is in a folder; of a folder with a changed file, what is in it."""
     target.mkdir(parents=True)
     for each in source.iterdir():
         below = {

@@ -99,7 +99,7 @@ def read(root: Path, source: str) -> dict[str, Any]:
     """Return entries and options of a file with all it includes, or the error."""
     entries, options = [], []
     try:
-        parser = RequirementsFileParser(None, get_line_parser(None))  # type: ignore[arg-type]
+        parser = RequirementsFileParser(None, get_line_parser(None))
         for line in parser.parse(str(root / source), constraint=False):
             if line.requirement is not None:
                 entries.append(entry_of(line, root))

@@ -118,7 +118,7 @@ class Made(NamedTuple):
 
     form: str
     folder: CompileFolder
-    index: ScriptedIndex
+    server: ScriptedIndex
     body: str
     by_hand: str
     asked: Counter[str]
@@ -129,7 +129,7 @@ class Common(NamedTuple):
 
     url: str
     by_hand: list[str]
-    index: ScriptedIndex
+    server: ScriptedIndex
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +164,9 @@ def made(
         needs = f"remote @ {common.url}remote-1.0-py3-none-any.whl"
         build_wheel(folder.root / "links", "linked", "1.0", requires=[needs])
         build_sdist(folder.root / "links", "linked", "1.0")
-        before = len(common.index.asked)
+        before = len(common.server.asked)
         body = folder.run().body
-        asked = Counter([*index.asked, *common.index.asked[before:]])
+        asked = Counter([*index.asked, *common.server.asked[before:]])
         if not common.by_hand:  # it takes longer than the driver
             common.by_hand.append(folder.by_hand())
         yield Made(request.param, folder, index, body, common.by_hand[0], asked)
@@ -229,12 +229,12 @@ def test_what_is_asked_for(made: Made) -> None:
 
 @pytest.mark.parametrize("made", ["html"], indirect=True)
 def test_pages_that_are_fetched_ahead(made: Made) -> None:
-    """Those of the pins that a compile starts from: once, too, also where an index is named twice."""
-    before = len(made.index.asked)
-    made.folder.environ["PIP_EXTRA_INDEX_URL"] = made.index.url
+    """Those of the pins that a compile starts from: once, also where an index is named twice."""
+    before = len(made.server.asked)
+    made.folder.environ["PIP_EXTRA_INDEX_URL"] = made.server.url
     assert made.folder.run(Order(made.folder.plan(), made.body)).body == made.body
     del made.folder.environ["PIP_EXTRA_INDEX_URL"]
-    pages = Counter(path for path in made.index.asked[before:] if path[-1] == "/")
+    pages = Counter(path for path in made.server.asked[before:] if path[-1] == "/")
     assert set(pages.values()) == {1}, pages
     assert len(pages) == 17
 

@@ -192,7 +192,7 @@ def test_a_program_that_hangs(finder: Finder, monkeypatch: pytest.MonkeyPatch) -
 
 @posix
 def test_a_shim_of_pyenv_that_starts_nothing_at_the_moment(finder: Finder) -> None:
-    """The Pythons that it stands for are found all the same."""
+    """The Pythons that it leads to are found all the same."""
     version = other_python()
     shim = finder.program(version, BROKEN["a dead shim of pyenv"], "pyenv/shims")
     folder = finder.programs.parent / "pyenv" / "versions" / f"{version}.1" / "bin"
@@ -303,7 +303,7 @@ def test_a_python_without_pip_and_with_nothing_to_write_to(
 def link_packages(target: Path, *left_out: str) -> None:
     """Link what is installed beside the tests into another site-packages."""
     target.mkdir(parents=True, exist_ok=True)
-    source = Path(metadata.distribution("pip").locate_file(""))
+    source = Path(str(metadata.distribution("pip").locate_file("")))
     for each in source.iterdir():
         if not each.name.startswith(left_out or " "):
             (target / each.name).symlink_to(each)
