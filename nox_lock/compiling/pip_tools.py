@@ -189,7 +189,12 @@ class PipTools:
             held = workshop / "held.txt"
             held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
             arguments.append(f"--constraint={held}")
-        pins = {pin.name for pin in _lockfile.parse(order.seed).pins if pin.version}
+        # Also where all of them are to move.
+        known = (
+            *_lockfile.parse(order.seed).pins,
+            *(o.pins if (o := order.planned.origin) else ()),
+        )
+        pins = {pin.name for pin in known if pin.version}
         return {
             "packages": packages,
             "report": str(workshop / "report.json"),
