@@ -39,7 +39,7 @@ def cpu_of_children():
     used = os.times()
     return used.children_user + used.children_system
 
-def hear(event, arguments):
+def note(event, arguments):
     if event == "subprocess.Popen" and "driver" in str(arguments[1]):
         before.append(cpu_of_children())
 
@@ -47,7 +47,7 @@ def leave():
     if before:
         left.write_text(str(cpu_of_children() - before[0]))
 
-sys.addaudithook(hear)
+sys.addaudithook(note)
 atexit.register(leave)
 """
 _NOTE = """\
@@ -107,7 +107,7 @@ def _cold_input(name: str, setting: Setting, *, extra: bool = False) -> list[Con
 
 def _write_project(setting: Setting, place: Path, name: str, more: Sequence[str] = ()) -> str:
     """Write a project of nox-lock with an input, this lock alone; return the input's path."""
-    # In a folder where nox-lock does not look by itself.
+    # In a folder where nox-lock finds no inputs by itself.
     path = f"set/{copy_input(INPUTS[name], setting.shared, place / 'set')}"
     with (place / path).open("a", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in more)

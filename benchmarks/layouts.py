@@ -51,7 +51,7 @@ def try_one(name: str, shared: Path, folder: Path) -> Trial:
     print(f"{name} ...", file=sys.stderr, flush=True)
     try:
         trial = try_layout(name, LAYOUTS[name], shared, folder / name, folder / "cache")
-    except AssertionError as error:  # what was to be held against failed by itself
+    except AssertionError as error:  # what it was to be compared with failed by itself
         trial = Trial(name, problems=[str(error)])
     for problem in trial.problems:
         print(f"{name}: {problem}", file=sys.stderr, flush=True)
@@ -74,7 +74,7 @@ def print_table(trials: list[Trial]) -> None:
         pins = sorted({text for found in trial.apart.values() for text in found})
         if pins:
             files = f"{len(trial.apart)} of {trial.files} lock files made alone"
-            print(f"{trial.name}: {files} disagree with one beneath: {', '.join(pins)}")
+            print(f"{trial.name}: {files} disagree with one below: {', '.join(pins)}")
 
 
 def cells(trial: Trial) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ class Index(_Serving):
 
     @property
     def url(self) -> str:
-        """Return the index as pip is to be told of it."""
+        """Return the address of the index."""
         return f"{self.address}/simple/"
 
     def answer(self, path: str) -> bytes | None:

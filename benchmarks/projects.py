@@ -59,7 +59,7 @@ def write_wheels(folder: Path, count: int) -> None:
 def write_web(folder: Path, releases: int = 0) -> None:
     """Write `PINS` projects, all reached from the first `WANTED`, each with `FILES` files.
 
-    And with so many older releases, which are looked at and never taken.
+    And with so many older releases, which are evaluated and never taken.
     """
     every = names(PINS)
     for number, name in enumerate(every):

@@ -29,7 +29,7 @@ class Figure:
         runs: how many counted.
         budgets: the ratios that it may have.
         downloaded: bytes that came over the network, in a run that does not count.
-        memory: bytes that all its processes held at once, in that run.
+        memory: bytes that were resident at once in all its processes, in that run.
         same: whether its lock has the pins and the hashes of the first tool that writes any.
         compiles: how often it compiled.
         failure: what it said last where it failed.
@@ -54,7 +54,7 @@ class Result:
 
     Attributes:
         row: its name on the command line.
-        group: which table it stands in.
+        group: which table it belongs to.
         title: what all of them had to do.
         note: what one has to know to read it; where a peer wins, why.
         figures: of each tool.

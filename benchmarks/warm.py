@@ -31,13 +31,13 @@ _FEW = 5  # runs of what takes seconds
 _CHECK_BUDGET = {TIME: 1.45}
 _FRESH_BUDGET = {TIME: 1.45}
 _CACHED_BUDGET = {TIME: 1.60}
-_MANY = 20  # locks; with more, only those take part that resolve nothing anew
+_MANY = 20  # locks; with more, only those take part that do not resolve again
 _OFFLINE = """\
-All read a folder of wheels: on a package index, those that resolve anew wait for its answers."""
+All read a folder of wheels: on a package index, those that resolve again wait for its answers."""
 _FRESH_NOTE = f"""\
-{_OFFLINE} uv starts in 20 ms and resolves anew: it wins, for nox alone takes longer to start."""
+{_OFFLINE} uv starts in 20 ms and resolves again: it wins, for nox alone takes longer to start."""
 _CACHED_NOTE = f"""\
-{_OFFLINE} uv and pip-compile resolve anew, with what they keep of earlier runs; uv wins, for nox
+{_OFFLINE} uv and pip-compile resolve again, with what they keep of earlier runs; uv wins, for nox
 alone takes longer to start."""
 _CHECK_NOTE = f"""\
 {_OFFLINE} `pip-compile-multi verify` compares a hash of the input with one in the lock file, reads
@@ -138,19 +138,19 @@ def _fresh(setting: Setting) -> list[Contender]:
 
 
 def _cached(setting: Setting) -> list[Contender]:
-    """Make a deleted lock file anew that was made before."""
+    """Write a deleted lock file that was made before."""
     place = _project(setting, 1)
     floor = _floor(setting, place)
     ours = replace(
         floor, tool="nox-lock", command=setting.nox("-s", "lock"), budgets=_CACHED_BUDGET
     )
     others = [_compiler(setting, tool, 1) for tool in ("uv pip compile", "pip-compile")]
-    made_anew = [ours, *others]
+    writing = [ours, *others]
     return [
         floor,
         *(
             replace(each, before=remover(each.place / "requirements" / "set0.txt"))
-            for each in made_anew
+            for each in writing
         ),
     ]
 
@@ -180,7 +180,7 @@ def _check(locks: int, setting: Setting) -> list[Contender]:
 
 
 def _idiom(setting: Setting, locks: int) -> Contender:
-    """Return the noxfile idiom: compile all anew, and see whether git finds a difference."""
+    """Return the noxfile idiom: compile all again, and see whether git finds a difference."""
     compiler = _compiler(setting, "pip-compile", locks)
     place = compiler.place
     (place / "noxfile.py").write_text("import nox\n" + GIT_DIFF, "utf-8")
@@ -201,7 +201,7 @@ ROWS = (
     Row(
         name="lock cached",
         group="warm",
-        title="make a deleted lock file anew that was made before",
+        title="write a deleted lock file that was made before",
         make=_cached,
         note=_CACHED_NOTE,
     ),

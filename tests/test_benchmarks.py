@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
 import subprocess
 import sys
+import sysconfig
 import threading
+import urllib.request
 import xml.etree.ElementTree as ET
+from contextlib import ExitStack
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `pytest` alone has it not there
 
@@ -22,6 +30,7 @@ from benchmarks.cold import MEASURED
 from benchmarks.loopback import Index, Proxy
 from benchmarks.measure import WARM_UP, Contender, UnavailableError, contents, measure
 from benchmarks.memory import resident
+from benchmarks.peers import Peers
 from benchmarks.results import (
     BYTES,
     CPU,
@@ -34,6 +43,7 @@ from benchmarks.results import (
     render,
 )
 from benchmarks.rows import ROWS, select
+from benchmarks.setting import COMPANY, Setting
 from benchmarks.table import BEGIN, END, GROUPS, brief, markdown, place
 from support.wheels import build_wheel
 
@@ -371,3 +381,40 @@ for name in ("config", "driver"):
     if sys.platform != "win32":
         assert whole.cpu
         assert compiler.ratios[CPU] == 2.5 / whole.cpu
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Iterator[Setting]:
+    with ExitStack() as opened:
+        yield Setting(tmp_path, Peers(tmp_path, tmp_path), tmp_path, opened)
+
+
+def test_a_setting_hides_uv_and_other_pythons(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found on PATH is what a row is about."""
+    here = f"python3.{sys.version_info.minor}"
+    folders = {name: setting.folder / name for name in (here, "python3.99", "uv", "git")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        (folder / f"{name}{sysconfig.get_config_var('EXE') or ''}").touch(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders.values())))
+
+    def path(*, pythons: bool) -> list[str]:
+        found = setting.environ(uv=False, pythons=pythons)["PATH"].split(os.pathsep)
+        return [Path(folder).name for folder in found]
+
+    assert path(pythons=True) == [here, "python3.99", "git"]
+    assert path(pythons=False) == [here, "git"]
+
+
+def test_a_setting_has_an_extra_index(setting: Setting) -> None:
+    """pip's configuration names it, and it has what an input of such a row asks for."""
+    environ = setting.extra_index()
+    config = Path(environ["PIP_CONFIG_FILE"]).read_text("utf-8")
+    assert config == f"[global]\nextra-index-url = {environ['UV_INDEX']}\n"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{environ['UV_INDEX']}{COMPANY[0]}/") as page:
+        assert page.read().startswith(
+            b'<a href="/files/nox_lock_benchmarks_0-1.0-py3-none-any.whl#'
+        )

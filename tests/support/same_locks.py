@@ -165,7 +165,7 @@ class Comparison:
         if _outcome(there, theirs, _bytes) in {SAME, BOTH_FAIL}:
             return Finding(question, row, EXPLAINED, f"not so for {exact.python}: {difference}")
         if tool is self.hidden and (said := _build(ours) or _build(there)):
-            return Finding(question, row, EXPLAINED, f"a build: {difference} ({said})")
+            return Finding(question, row, EXPLAINED, f"{difference}; {said}")
         return Finding(question, row, outcome, difference)
 
     def _compare_with_uv(self, question: Question) -> Finding:
@@ -173,7 +173,7 @@ class Comparison:
         outcome, ours, theirs = self._judge(question, self.hidden, self.uv, _pins)
         difference = _difference(ours, theirs)
         if outcome in UNEXPLAINED and (said := _build(ours)):
-            return Finding(question, row, EXPLAINED, f"a build: {difference} ({said})")
+            return Finding(question, row, EXPLAINED, f"{difference}; {said}")
         return Finding(question, row, outcome, difference)
 
     def _judge(
@@ -225,7 +225,7 @@ def _difference(ours: Answer, theirs: Answer) -> str:
 
 
 def _build(answer: Answer) -> str:
-    """Return what nox-lock says of a build that it takes to know what something depends on."""
+    """Return what nox-lock says of a build that only the target itself does right, if any."""
     said = (*answer.notes, answer.failure)
     return next((" ".join(each.split()) for each in said if _BUILD.search(each)), "")
 

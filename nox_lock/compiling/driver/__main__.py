@@ -2,14 +2,14 @@
 
 The order is a JSON object:
 
-    packages   the packages that may be imported beside the standard library, with their folders
-    report     the file to leave the report in
-    probe      true: only say what this Python is, and whether it can run a compile
-    events     a file that gets a line for what is being done now
-    arguments  of pip-compile
-    target     the markers, tags and version to resolve for (see `target.apply`)
-    expected   projects that will be looked up: their index pages are fetched ahead
-    pip        the arguments that run pip for what a build needs
+    packages           what may be imported beside the standard library, with their folders
+    report             the file to leave the report in
+    probe              true: only say what this Python is, and whether it can run a compile
+    events             a file that gets a line for what is being done now
+    arguments          of pip-compile
+    target             what to resolve for, see `target.apply`
+    expected           projects that will be looked up: their index pages are fetched ahead
+    pip                the arguments that run pip for what a build needs
     build_constraints  files that limit what a build gets
 """
 
@@ -76,7 +76,12 @@ def main(path: str) -> int:
     sys.path[:] = [each for each in sys.path if each not in {"", _HERE}]
     # Behind the standard library.
     sys.meta_path.append(ClosedList({"driver": os.path.dirname(_HERE), **order["packages"]}))  # noqa: PTH120
-    status: int = import_module("driver.run").run(order)
+    missing, python = import_module("driver.touch_points").examine()
+    if missing or order.get("probe"):
+        with open(order["report"], "w", encoding="utf-8") as file:  # noqa: PTH123
+            json.dump({"unsupported": missing, **python}, file)
+        return int(bool(missing))
+    status: int = import_module("driver.compile").compile_lock(order)
     return status
 
 

@@ -35,7 +35,11 @@ Those that only add comfort: without one, the report says less.
 from __future__ import annotations
 
 import inspect
+import os
+import platform
 import re
+import sys
+import sysconfig
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -88,6 +92,29 @@ def _read(text: str) -> list[TouchPoint]:
 NEEDED, COMFORT = map(_read, (__doc__ or "").split("Those that only add comfort"))
 
 
-def find_missing() -> list[str]:
-    """Return the touch points that a right lock needs and that are not there as they should be."""
-    return [str(each) for each in NEEDED if not each.fits()]
+def examine() -> tuple[list[str], dict[str, Any]]:
+    """Return the needed touch points that are not as they should be, and what this Python is."""
+    try:
+        missing = [str(each) for each in NEEDED if not each.fits()]
+    except Exception as error:  # noqa: BLE001  (whatever an unknown pip does when it is imported)
+        missing = [f"{type(error).__name__}: {error}"]
+    python = {
+        "lacking": [name for name in ("ssl", "zlib", "venv") if not _can_import(name)],
+        "version": "{}.{}".format(*sys.version_info),
+        "implementation": sys.implementation.name,
+        "threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "system": sys.platform,
+        "machine": platform.machine().lower(),
+        "musl": "musl" in str(sysconfig.get_config_var("SOABI")),
+        # The one beneath a virtual environment.
+        "executable": os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable),
+    }
+    return missing, python
+
+
+def _can_import(name: str) -> bool:
+    try:
+        import_module(name)
+    except ImportError:
+        return False
+    return True
