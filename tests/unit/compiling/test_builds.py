@@ -39,14 +39,16 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedIndex]:
     offer, files = Offer(), tmp_path_factory.mktemp("files")
     for version in PYTHONS:
         offer.add(build_wheel(files, "dep", version))
-    for system in ("on-posix", "on-nt", "extra"):
-        offer.add(build_wheel(files, system, "1.0"))
+    for name in ("on-posix", "on-nt", "extra", "more"):
+        offer.add(build_wheel(files, name, "1.0"))
     offer.add(build_sdist(files, "dynamic", "2024.07.01", code=CODE))
     for name, dynamic in {"known": "", "half": "License", "open": "requires-dist"}.items():
         lines = ["Metadata-Version: 2.2", "Requires-Dist: extra; sys_platform == 'darwin'"]
+        lines += ["Provides-Extra: plus", "Requires-Dist: more; extra == 'plus'"]
         lines += [f"Dynamic: {dynamic}"] if dynamic else []
         code = CODE if name == "open" else NEVER
-        offer.add(build_sdist(files, name, code=code, metadata="\n".join(lines)))
+        version = "1.0" if name == "open" else "2024.07.01"
+        offer.add(build_sdist(files, name, version, code=code, metadata="\n".join(lines)))
     broken = "raise SystemExit('it needs Cocoa')"
     offer.add(build_sdist(files, "native", code=broken))
     with ScriptedIndex(NOT_FOUND, offer.answers()) as scripted:
@@ -110,13 +112,21 @@ def test_static_metadata_is_read_without_a_build(folder: CompileFolder) -> None:
     folder.write(
         {
             "pyproject.toml": f'[tool.nox-lock]\nplatforms = ["{FOREIGN}"]\n',
-            "requirements.in": "dynamic\nhalf\nknown\nopen\n",
+            "requirements.in": "dynamic\nhalf\nknown[plus]\nopen\n",
         }
     )
     compiled = folder.run()
-    names = {pin.name for pin in compiled.pins}
-    assert {"known", "half", "open", "dynamic", f"on-{os.name}"} <= names
-    assert ("extra" in names) is (FOREIGN == "darwin")
+    mac = ["extra==1.0"] if FOREIGN == "darwin" else []
+    assert [pin.shown for pin in compiled.pins] == [
+        f"dep=={HERE}",
+        "dynamic==2024.7.1",
+        *mac,
+        "half==2024.7.1",
+        "known==2024.7.1",
+        "more==1.0",
+        f"on-{os.name}==1.0",
+        "open==1.0",
+    ]
     assert compiled.notes == (
         (
             f"only a build says what these depend on, and {WHO} built them, "

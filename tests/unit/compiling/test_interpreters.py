@@ -175,7 +175,7 @@ def test_a_program_that_is_not_the_targets_python(name: str, finder: Finder) -> 
 @posix
 def test_a_program_that_hangs(finder: Finder, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is ended, with what it has started."""
-    monkeypatch.setattr(module, "_PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(module, "_PROBE_SECONDS", 1.0)
     noted = finder.programs.parent / "pid"
     script = (
         f"#!/bin/sh\n{shutil.which('sleep')} 600 &\necho $! > {shlex.quote(str(noted))}\nwait\n"

@@ -1,4 +1,4 @@
-"""Markers, wheel tags and Requires-Python come from the target, whichever Python runs the driver."""
+"""Markers, wheel tags and Requires-Python are those of the target, whichever Python runs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
     from pathlib import Path
 
 # What a wheel is for, by the version that it alone has: the newest that fits is taken.
@@ -86,9 +85,10 @@ def lock_for(folder: CompileFolder, table: str) -> list[str]:
             'python = "3.9.2"\nplatforms = ["linux-aarch64"]\nmanylinux = "2.17"\n',
             ["arm", "lib==4.0", "linux", "old", "usual", "wheel==2.0"],
         ),
-        (
+        pytest.param(
             'python = "3.12"\nplatforms = ["win32"]\n',
             ["amd", "lib==2.0", "patched", "usual", "wheel==5.0", "windows"],
+            marks=pytest.mark.long,
         ),
         (
             'python = "3.12.1"\nplatforms = ["win32-arm64"]\n',
@@ -98,9 +98,10 @@ def lock_for(folder: CompileFolder, table: str) -> list[str]:
             'python = "3.13"\nplatforms = ["darwin"]\n',
             ["arm", "lib==3.0", "mac", "patched", "usual", "wheel==7.0"],
         ),
-        (
+        pytest.param(
             'python = "3.13"\nplatforms = ["darwin-x86_64"]\n',
             ["lib==3.0", "mac", "patched", "usual", "wheel==10.0"],
+            marks=pytest.mark.long,
         ),
         (
             'python = "3.13"\nplatforms = ["musllinux"]\n',
