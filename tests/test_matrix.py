@@ -272,7 +272,7 @@ STATES = {
     ),
     "incomplete": State(
         Machine.leave_out,
-        says=(LACKS, "Make it anew, from the pins it has: nox -s lock"),
+        says=(LACKS, "Lock again, from the pins it has: nox -s lock"),
         holds=WITHOUT_DEP,
         fails=True,
     ),

@@ -172,6 +172,7 @@ def test_a_build_that_fails_for_another_platform_fails_alone_by_nox(project: Pro
     assert f"not locked: requirements-{FOREIGN}.txt\n" in said
 
 
+@pytest.mark.long
 def test_notes_by_nox(project: Project) -> None:
     """Of what another Python built, when it is made and when it comes from the cache."""
     project.write("pyproject.toml", "[tool.nox-lock]\npython = ['3.99']\n")

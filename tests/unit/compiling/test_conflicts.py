@@ -181,7 +181,13 @@ This may solve it: loosen dep>=2 (requirements.in:2): the others allow 1.0""",
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# Those of a kind that recordings have, too.
+LONG = ("one project twice", "an input and what it brings")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in CASES]
+)
 def test_a_conflict(name: str, folder: CompileFolder) -> None:
     files, expected = CASES[name]
     assert folder.fail(files) == f"conflict: {expected}"

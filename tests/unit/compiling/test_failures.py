@@ -251,6 +251,7 @@ LONG = (
     "a project that no index has, beside pins",
     "a version that does not exist, beside pins",
     "a build whose needs nobody has",
+    "another Python, by the page",
     "an editable folder",
     "a folder without a project",
     "metadata that pip refuses",
@@ -285,16 +286,20 @@ def test_a_project_that_is_an_input(folder: CompileFolder) -> None:
     )
 
 
-def test_what_changed_after_it_was_read(folder: CompileFolder) -> None:
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("dep ==", "syntax: requirements.in:2: Invalid requirement: 'dep =='"),
+        pytest.param("--bogus x", "syntax: ", marks=pytest.mark.long),
+    ],
+)
+def test_what_changed_after_it_was_read(line: str, said: str, folder: CompileFolder) -> None:
     """pip reads inputs once more, and says by itself what is wrong."""
     folder.write({"requirements.in": "app\n"})
-    order = Order(folder.plan())
-    said = folder.fail({"requirements.in": "app\ndep ==\n"}, order)
-    assert said.startswith("syntax: requirements.in:2: Invalid requirement: 'dep =='")
-    said = folder.fail({"requirements.in": "app\n--bogus x\n"}, order)
-    assert said.startswith("syntax: ")
-    assert "--bogus" in said
-    assert "What a requirements file may hold: https://" in said
+    found = folder.fail({"requirements.in": f"app\n{line}\n"}, Order(folder.plan()))
+    assert found.startswith(said)
+    assert line.partition(" ")[0] in found
+    assert "What a requirements file may hold: https://" in found
 
 
 def test_a_revision_that_a_repository_has_not(folder: CompileFolder, tmp_path: Path) -> None:
@@ -308,8 +313,12 @@ def test_a_revision_that_a_repository_has_not(folder: CompileFolder, tmp_path: P
     assert said.startswith("build: requirements.in:2: x: its repository cannot be read: ")
     assert "no-such-tag" in said
     assert str(tmp_path) not in said
+
+
+@pytest.mark.long
+def test_a_repository_where_there_is_no_git(folder: CompileFolder, index: ScriptedIndex) -> None:
     folder.hide_pythons()
-    said = folder.fail()
+    said = folder.fail({"requirements.in": f"app\nx @ git+{index.url}x.git\n"})
     assert "git" in said
     assert "requirements.in:2" in said
 

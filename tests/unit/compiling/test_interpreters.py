@@ -115,7 +115,8 @@ def test_a_python_that_is_not_here_is_computed(finder: Finder) -> None:
     assert finder.find(Target("3.99")) == FOREIGN
 
 
-@pytest.mark.parametrize("version", [pytest.param("3.8", marks=pytest.mark.long), "3.9"])
+@pytest.mark.long
+@pytest.mark.parametrize("version", ["3.8", "3.9"])
 def test_a_python_that_this_pip_does_not_run_on(version: str, finder: Finder) -> None:
     if version not in interpreters():
         pytest.skip(f"Python {version} is not on this machine")
@@ -234,6 +235,7 @@ def test_what_a_python_said_is_remembered(finder: Finder, tmp_path: Path) -> Non
     assert [asked(), asked()] == [4, 5]
 
 
+@pytest.mark.long
 def test_a_python_that_lacks_what_a_compile_needs(finder: Finder, tmp_path: Path) -> None:
     version = other_python()
     program = relocate(version, tmp_path / "python", without="_ssl")

@@ -77,9 +77,10 @@ def lock_for(folder: CompileFolder, table: str) -> list[str]:
 @pytest.mark.parametrize(
     ("table", "pins"),
     [
-        (
+        pytest.param(
             'python = "3.9"\nplatforms = ["linux-aarch64"]\n',
             ["arm", "lib==1.0", "linux", "old", "patched", "usual", "wheel==3.0"],
+            marks=pytest.mark.long,
         ),
         (
             'python = "3.9.2"\nplatforms = ["linux-aarch64"]\nmanylinux = "2.17"\n',
@@ -103,9 +104,10 @@ def lock_for(folder: CompileFolder, table: str) -> list[str]:
             ["lib==3.0", "mac", "patched", "usual", "wheel==10.0"],
             marks=pytest.mark.long,
         ),
-        (
+        pytest.param(
             'python = "3.13"\nplatforms = ["musllinux"]\n',
             ["lib==3.0", "linux", "patched", "usual", "wheel==11.0"],
+            marks=pytest.mark.long,
         ),
     ],
     ids=["linux", "an older one", "windows", "its first patch", "mac", "its other", "musl"],

@@ -55,7 +55,12 @@ def pins(folder: CompileFolder, wishes: Wishes | None = None) -> list[str]:
         # Old pins stay where they hold, and get their hashes.
         ("app\nlib\n", Wishes(), ["app==1.0", "dep==1.0", "lib==1.0"]),
         # What is added moves nothing.
-        ("app\nnew\n", Wishes(), ["app==1.0", "dep==1.0", "new==1.0"]),
+        pytest.param(
+            "app\nnew\n",
+            Wishes(),
+            ["app==1.0", "dep==1.0", "new==1.0"],
+            marks=pytest.mark.long,
+        ),
         # What an input forces to move moves alone.
         ("app\nlib>1\n", Wishes(), ["app==1.0", "dep==1.0", "lib==3.0"]),
         pytest.param(
