@@ -49,7 +49,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedIndex]:
         code = CODE if name == "open" else NEVER
         version = "1.0" if name == "open" else "2024.07.01"
         offer.add(build_sdist(files, name, version, code=code, metadata="\n".join(lines)))
-    broken = "raise SystemExit('it needs Cocoa')"
+    broken = "print('\\x1b[2Jred')\nraise SystemExit('it needs Cocoa')"
     offer.add(build_sdist(files, "native", code=broken))
     with ScriptedIndex(NOT_FOUND, offer.answers()) as scripted:
         yield scripted
@@ -165,6 +165,8 @@ def test_a_build_that_fails_for_another_platform_fails_alone_by_nox(project: Pro
     assert (
         "requirements.in:3: native has to be built to be locked, and its build failed: "
         "it needs Cocoa\n"
+        "  \\x1b[2Jred\n"  # nothing that a terminal obeys
+        "  it needs Cocoa\n"
     ) in said
     assert f"It cannot be built here. Run on {FOREIGN}: nox -s lock\n" in said
     assert "dep==3.14" in project.read(f"requirements-{here}.txt")

@@ -342,6 +342,17 @@ def test_a_remote_file_that_cannot_be_reached(folder: CompileFolder) -> None:
         )
 
 
+@pytest.mark.long
+def test_a_url_that_cannot_be_reached(folder: CompileFolder) -> None:
+    with RefusingIndex() as refusing:
+        url = f"{refusing.url}dep-1.0-py3-none-any.whl"
+        said = folder.fail({"requirements.in": f"app\ndep @ {url}\n"})
+        assert said.startswith(
+            f"index: requirements.in:2: a package index failed: {url}: "
+            "it cannot be reached: connection refused\n"
+        )
+
+
 def test_indexes_that_fail_where_pip_is_content(folder: CompileFolder) -> None:
     """It takes what the others have. Each is named, with how it failed; and nothing is locked."""
     refused = "it cannot be reached: connection refused"

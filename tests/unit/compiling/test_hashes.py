@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from nox_lock._config import load_config
+from nox_lock._errors import ConfigError
 from nox_lock.compiling.pip_tools import Order
 from support.compiles import CompileFolder
 from support.offers import Offer
@@ -265,3 +267,17 @@ def test_pins_there_are_and_options(tmp_path: Path) -> None:
     assert counts == {"app==1.0": 1, "lower==1.0": 2, "moved==3.0rc1": 2, "plain==1.0": 2}
     assert body.count(old) == 1
     assert body.endswith("# setuptools")
+
+
+@pytest.mark.parametrize("table", ["tool.nox-lock", "tool.nox-lock.locks.dev"])
+def test_the_key_that_chose_who_makes_them_is_gone(table: str, tmp_path: Path) -> None:
+    (tmp_path / "dev.in").write_text("", encoding="utf-8")
+    text = f'[{table}]\nseed = "never"\n'
+    text += 'inputs = ["dev.in"]\n' if "locks" in table else ""
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_config(tmp_path)
+    assert str(raised.value) == (
+        f"pyproject.toml:2: `{table}.seed` is gone: hashes come from the index pages that pip "
+        "reads, with and without uv\nTake the line out."
+    )

@@ -9,11 +9,9 @@ import pytest
 
 from nox_lock._resolution import Wishes
 from nox_lock.compiling.pip_tools import relative_paths
-from support.backend import _SOURCE, NAME, project_table
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.scripted import NOT_FOUND, ScriptedIndex
-from support.sdists import write_archive
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
@@ -31,11 +29,6 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedIndex]:
     for version in ("1.0", "2.0", "3.0"):
         offer.add(build_wheel(files, "lib", version))
     offer.add(build_wheel(files, "new", "1.0", requires=["dep"]))
-    offer.add(build_wheel(files, NAME, "1.0", modules={"tiny_backend.py": _SOURCE}))
-    broken = "raise SystemExit('it was never tried')\n"
-    offer.add(build_wheel(files, NAME, "2.0", modules={"tiny_backend.py": broken}))
-    table = project_table("built", dependencies='["dep<2"]')
-    offer.add(write_archive(files / "built-1.0.tar.gz", {"pyproject.toml": table, "PKG-INFO": ""}))
     with ScriptedIndex(NOT_FOUND, offer.answers()) as scripted:
         yield scripted
 
@@ -100,19 +93,6 @@ def test_old_pins_of_another_python_let_go(tmp_path: Path) -> None:
     folder.write({"requirements.in": f"--no-index\n--find-links {wheels}\napp\n"})
     folder.write_lock("app==2.0\ndep==2.0")
     assert pins(folder) == ["app==1.0", "dep==1.0"]
-
-
-def test_build_constraints_limit_every_build(folder: CompileFolder) -> None:
-    """That of a source distribution, and that of an input which is a project."""
-    table = project_table("mine").replace("dependencies = []", 'dynamic = ["dependencies"]')
-    locks = '[tool.nox-lock.locks.requirements]\ninputs = ["pyproject.toml", "requirements.in"]\n'
-    depends = '[tool.mine]\ndependencies = ["lib<3"]\n'
-    limits = '[tool.nox-lock]\nbuild-constraints = ["limits.txt"]\n'
-    folder.write({"requirements.in": "built\n", "limits.txt": f"{NAME}<2\n"})
-    folder.write({"pyproject.toml": f"{table}{depends}{limits}{locks}"})
-    assert pins(folder) == ["built==1.0", "dep==1.0", "lib==2.0"]
-    folder.write({"pyproject.toml": f"{table}{depends}{locks}"})
-    assert "it was never tried" in folder.fail()
 
 
 @pytest.mark.parametrize(
