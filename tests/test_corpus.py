@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import shlex
 import shutil
@@ -37,19 +36,6 @@ LARGE = [
     "pypa__manylinux/requirements-tools.in",
     "zulip__zulip/requirements/docs.in",
 ]
-SEEDS = "never", "auto"
-SETS = [
-    "aio-libs__aiohttp",
-    "bazelbuild__rules_python",
-    "freedomofpress__securedrop",
-    "nedbat__coveragepy",
-    "openedx__credentials",
-    "pallets__flask",
-    "pypa__manylinux",
-    "zulip__zulip",
-]
-_LOG = logging.getLogger(__name__)
-_TIME = re.compile(r"^.*: not done yet \(.*\n| \(took .*?\)|\d+(\.\d+)? s\b", re.MULTILINE)
 _STAMP = re.compile(r"^# nox-lock: .*\n", re.MULTILINE)
 _COMMAND = re.compile(r"^# {4}pip-compile (.*)$", re.MULTILINE)
 
@@ -109,42 +95,3 @@ def test_equals_pip_compile(shared: Path, tmp_path: Path, source: str) -> None:
 def test_equals_pip_compile_large(shared: Path, tmp_path: Path, source: str) -> None:
     """The same for larger inputs, without hashes: hashing would download gigabytes."""
     compare_with_pip_compile(shared, tmp_path, source, hashes=False)
-
-
-@pytest.mark.long
-@pytest.mark.network
-@pytest.mark.parametrize("name", SETS)
-def test_uv_changes_nothing(shared: Path, tmp_path: Path, name: str) -> None:
-    """Each input of a set, with hashes: the same file, or the same error, with uv and without."""
-    corpus = shared / "corpus" / name
-    # One home: what is downloaded for one input is there for all.
-    project = Project(tmp_path / "project", tmp_path / "home")
-    different = []
-    for source in sorted(corpus.rglob("*.in")):
-        path = source.relative_to(corpus).as_posix()
-        plain, quick = (lock_in_a_copy(shared, project, name, path, seed) for seed in SEEDS)
-        _LOG.info("%s: %s", path, plain.splitlines()[0])
-        if plain != quick:
-            different.append(f"{path}:\n{plain}\n--- with uv:\n{quick}")
-    assert not different, "\n".join(different)
-
-
-def lock_in_a_copy(shared: Path, project: Project, name: str, path: str, seed: str) -> str:
-    """Return the lock file that nox-lock makes of an input, or what it says instead."""
-    shutil.rmtree(project.root)
-    # Not where nox-lock looks by itself: this lock alone.
-    copy_set(shared, f"{name}/{path}", project.root / "set")
-    project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
-    project.write(
-        "pyproject.toml",
-        f"""
-        [tool.nox-lock]
-        seed = "{seed}"
-        compile-timeout = 300
-        [tool.nox-lock.locks.it]
-        inputs = ["set/{path}"]
-        lockfile = "it.txt"
-        """,
-    )
-    done = project.nox("-s", "lock", "--", "it", "--no-cache", timeout=1500)
-    return project.read("it.txt") if done.returncode == 0 else _TIME.sub("", done.output)
