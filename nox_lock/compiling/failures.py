@@ -210,7 +210,7 @@ def _hash(failure: Failure, inputs: Inputs) -> CompileError:
 
 
 def _egg(_failure: Failure, inputs: Inputs) -> CompileError:
-    """Say how to write a URL that gives its project more than a name, which pip 25 refuses."""
+    """Say how to write a URL that gives its project more than a name, which pip 26 refuses."""
     for entry in inputs.entries:
         url = entry.url or ""
         egg = _EGG.search(url)

@@ -19,10 +19,12 @@ def find_notes(
     report: Report, planned: Planned, pins: Collection[Pin], interpreter: Interpreter
 ) -> Iterator[str]:
     """Yield the notes on a lock file, each with the place in an input, where there is one."""
+    target = planned.target
     for _, wanted, where in planned.inputs.pythons:
         specifier = read_specifier(wanted)
-        if specifier is not None and not specifier.contains(planned.target.full_version):
-            yield f"the project wants Python {wanted} ({where.file}:{where.line}): this is none"
+        if specifier is not None and not specifier.contains(target.full_version):
+            this = target.full_version if target.patch else target
+            yield f"the project wants Python {wanted} ({where.file}:{where.line}), not {this}"
     for name, version, extra in report.extras:
         yield f"{name} {version} does not provide the extra {extra!r}{_place(planned, name, extra)}"
     for name, version, reason in report.yanked:

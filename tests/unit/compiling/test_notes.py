@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nox_lock._config import load_config
 from nox_lock._pins import Pin
 from nox_lock._plan import plan
-from nox_lock._target import Target
+from nox_lock._target import Target, running_target
 from nox_lock.compiling.interpreters import Interpreter
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Report
@@ -49,7 +49,7 @@ def test_what_pip_only_warns_of(tmp_path: Path) -> None:
         "dep 1.0 does not provide the extra 'none'",
         "old==1.0 was withdrawn (yanked): it deletes files (requirements.in:2)",
         "older==0.9 was withdrawn (yanked)",
-        "the project wants Python >=3.99 (pyproject.toml:4): this is none",
+        f"the project wants Python >=3.99 (pyproject.toml:4), not {running_target()}",
     ]
     assert compiled.newest == {"app": "1.0", "asks": "1.0", "dep": "1.0", "lib": "1.0"}
 
