@@ -76,9 +76,7 @@ def _cold_input(name: str, setting: Setting, *, extra: bool = False) -> list[Con
     indexes = {**setting.index(), **(setting.extra_index() if extra else {})}
     lockfiles = {tool: place / f"{tool}.txt" for tool in ("ours", "floor", "pip-compile", "uv")}
     clear = remover(setting.home, *lockfiles.values())
-    make = functools.partial(
-        Contender, place=place, before=clear, environ=setting.environ(indexes, uv=False)
-    )
+    make = functools.partial(Contender, place=place, before=clear, environ=setting.environ(indexes))
     return [
         make(
             tool="pip-compile without hashes",
@@ -131,7 +129,7 @@ def _hatch(setting: Setting, indexes: dict[str, str], root: Path, path: str) -> 
         tool="hatch env lock",
         command=[hatch, "env", "lock", "bench", "--export=pylock.toml"],
         place=place,
-        environ=setting.environ(indexes),
+        environ=setting.environ(indexes, uv=True),
         before=remover(setting.home, place / "pylock.toml"),
         unable=unable,
     )
@@ -144,7 +142,7 @@ def _cold_layers(setting: Setting) -> list[Contender]:
     (place / "noxfile.py").write_text(SESSIONS, "utf-8")
     stems = [f"requirements/{layer}" for layer in _LAYERS]
     lockfiles = [place / f"{stem}.txt" for stem in stems]
-    environ = setting.environ(setting.index(), uv=False, first="pip-compile-multi")
+    environ = setting.environ(setting.index(), first="pip-compile-multi")
     make = functools.partial(
         Contender, place=place, environ=environ, before=remover(setting.home, *lockfiles)
     )
@@ -186,7 +184,7 @@ def _late(setting: Setting, *, upgrade: bool) -> list[Contender]:
         clear()
         shutil.copy(old, lockfile)
 
-    late = setting.environ({**index, **setting.longer_line(_LATE)}, uv=False)
+    late = setting.environ({**index, **setting.longer_line(_LATE)})
     make = functools.partial(
         Contender, command=command, place=place, before=before, lockfile=lockfile
     )

@@ -105,7 +105,7 @@ def _contenders(
     make = functools.partial(
         Contender,
         place=place,
-        environ=setting.environ({"PIP_CONFIG_FILE": os.devnull}, uv=False),
+        environ=setting.environ({"PIP_CONFIG_FILE": os.devnull}),
         before=remover(setting.home, *(place / f"{stem}.txt" for stem in stems)),
         at_most=_FEW,
     )
@@ -151,7 +151,7 @@ def _matrix(
             tool=tool,
             command=setting.nox("-s", "lock"),
             place=place,
-            environ=setting.environ(setting.index(), uv=False, pythons=found),
+            environ=setting.environ(setting.index(), pythons=found),
             before=before,
             budgets={TIME: targets} if targets > 1 else {},
         )

@@ -83,7 +83,7 @@ def _sessions(pins: int, setting: Setting) -> list[Contender]:
     write_input(place / "requirements.in", names(pins), "../wheels")
     (place / "noxfile.py").write_text(_NOXFILE, "utf-8")
     (place / "plain.py").write_text(_PLAIN, "utf-8")
-    make = functools.partial(Contender, place=place, environ=setting.environ())
+    make = functools.partial(Contender, place=place, environ=setting.environ(uv=True))
 
     def nox(
         tool: str, file: str, session: str, budgets: Mapping[str, float] | None = None
@@ -116,12 +116,12 @@ def _with_uv_lock(setting: Setting, pins: int) -> list[Contender]:
     # Without this uv takes whatever Python it finds first.
     python = {"UV_PYTHON": sys.executable}
     command = [uv, "lock", "--quiet"]
-    setting.prepare(make(tool="uv lock", command=command, environ=setting.environ(python)))
+    setting.prepare(make(tool="uv lock", command=command, environ=setting.environ(python, uv=True)))
     nox_uv = [setting.peers.python("nox-uv"), "-m", "nox", "--no-color", "-s", "tests"]
     tox = [setting.peers.python("tox"), "-m", "tox", "run", "-q", "-e", "tests"]
     return [
-        make(tool="nox-uv", command=nox_uv, environ=setting.environ()),
-        make(tool="tox, uv's lock runner", command=tox, environ=setting.environ()),
+        make(tool="nox-uv", command=nox_uv, environ=setting.environ(uv=True)),
+        make(tool="tox, uv's lock runner", command=tox, environ=setting.environ(uv=True)),
     ]
 
 

@@ -92,11 +92,11 @@ class Setting:
         self,
         extra: Mapping[str, str] | None = None,
         *,
-        uv: bool = True,
+        uv: bool = False,
         pythons: bool = True,
         first: str = "",
     ) -> dict[str, str]:
-        """Return an environment with caches of its own; with or without uv on PATH.
+        """Return an environment with caches of its own, with or without uv on PATH.
 
         Without `pythons`, no Python but the running one is found there. The commands of the
         environment `first` come first.

@@ -83,7 +83,7 @@ def _hatch(setting: Setting, locks: int) -> Contender:
         tool="hatch env lock",
         command=[setting.peers.command("hatch", "hatch"), "env", "lock"],
         place=place,
-        environ=setting.environ(offline),
+        environ=setting.environ(offline, uv=True),
         at_most=_FEW,
     )
     setting.prepare(hatch)

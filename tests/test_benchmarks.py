@@ -401,7 +401,7 @@ def test_a_setting_hides_uv_and_other_pythons(
     monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders.values())))
 
     def path(*, pythons: bool) -> list[str]:
-        found = setting.environ(uv=False, pythons=pythons)["PATH"].split(os.pathsep)
+        found = setting.environ(pythons=pythons)["PATH"].split(os.pathsep)
         return [Path(folder).name for folder in found]
 
     assert path(pythons=True) == [here, "python3.99", "git"]

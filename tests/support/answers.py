@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -103,6 +104,7 @@ class Answers:
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
+        self._copying = threading.Lock()
 
     def ask(
         self, tool: Tool, questions: Iterable[Question], *, again: bool = False
@@ -121,8 +123,9 @@ class Answers:
         """Return a project with a copy of the sets of these inputs, the same for the same ones."""
         inputs = list(dict.fromkeys(inputs))
         root = self.folder / "projects" / _slug(" and ".join(map(str, inputs)))
-        if not root.is_dir():
-            copy_sets(self.corpus, inputs, root)
+        with self._copying:
+            if not root.is_dir():
+                copy_sets(self.corpus, inputs, root)
         return Project(root, self.home, env=_rust())
 
     def _path(self, tool: Tool, question: Question) -> Path:
@@ -170,25 +173,11 @@ class PipCompile:
         folder = self.answers.folder / "environments" / python
         program = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         if not program.exists():
-            for command in (
-                [str(interpreters()[python]), "-m", "venv", "--without-pip", str(folder)],
-                [
-                    sys.executable,
-                    "-m",
-                    "pip",
-                    "--python",
-                    str(program),
-                    "install",
-                    "--no-compile",
-                    *_TOOLS,
-                ],
-            ):
-                subprocess.run(
-                    command,
-                    env=clean_environment(self.answers.home),
-                    check=True,
-                    capture_output=True,
-                )
+            make = [str(interpreters()[python]), "-m", "venv", "--without-pip", str(folder)]
+            install = [sys.executable, "-m", "pip", "--python", str(program), "install"]
+            env = clean_environment(self.answers.home)
+            for command in (make, [*install, "--no-compile", *_TOOLS]):
+                subprocess.run(command, env=env, check=True, capture_output=True)
         return program
 
 
@@ -250,30 +239,10 @@ class NoxLock:
 
     def _ask_at_once(self, questions: Sequence[Question]) -> dict[Question, Answer]:
         project = self.answers.project(question.input for question in questions)
-        locks: dict[Question, list[str]] = defaultdict(list)
-        for question in questions:
-            locks[replace(question, python="")].append(question.python)
-        table = f"[tool.nox-lock]\ncompile-timeout = {SECONDS}\n"
-        table += "allow-unsafe = true\nstrip-extras = true\n"
-        paths = {}
-        for number, (lock, pythons) in enumerate(locks.items()):
-            folder = f"locks/{number}"
-            table += f"[tool.nox-lock.locks.lock-{number}]\n"
-            table += f"inputs = {json.dumps(lock.input.paths)}\n"
-            table += f"extras = {json.dumps(lock.input.extras)}\n" if lock.input.extras else ""
-            table += f"python = {json.dumps(pythons)}\n"
-            table += f"platforms = [{json.dumps(lock.platform)}]\n" if lock.platform else ""
-            table += f"generate-hashes = {json.dumps(lock.hashes)}\n"
-            name = "{python}-{platform}.txt" if lock.platform else "{python}.txt"
-            table += f'lockfile = "{folder}/{name}"\n'
-            for python in pythons:
-                question = replace(lock, python=python)
-                name = "-".join(filter(None, [question.minor, question.platform]))
-                paths[f"{folder}/{name}.txt"] = question
         for earlier in project.root.glob("locks/*/*.txt"):
             earlier.unlink()
         project.write("noxfile.py", _NOXFILE)
-        project.write("pyproject.toml", table)
+        paths = _configure(project, questions)
         run = project.nox(
             *("-s", "lock", "--", "--no-cache", "--format", "json"),
             env={"PATH": self._path},
@@ -293,6 +262,35 @@ class NoxLock:
             else:
                 answers[question] = Answer(_without_header(project.read(path)), notes=own)
         return answers
+
+
+def _configure(project: Project, questions: Iterable[Question]) -> dict[str, Question]:
+    """Write a lock for each input, platform and way to hash; return what each file will answer."""
+    locks: dict[Question, list[str]] = defaultdict(list)
+    for question in questions:
+        locks[replace(question, python="")].append(question.python)
+    lines = ["[tool.nox-lock]", f"compile-timeout = {SECONDS}"]
+    lines += ["allow-unsafe = true", "strip-extras = true"]
+    paths = {}
+    for number, (lock, pythons) in enumerate(locks.items()):
+        own = {
+            "inputs": lock.input.paths,
+            "extras": lock.input.extras,
+            "python": pythons,
+            "platforms": [lock.platform] if lock.platform else [],
+            "generate-hashes": lock.hashes,
+            "lockfile": f"locks/{number}/{{python}}{'-{platform}' * bool(lock.platform)}.txt",
+        }
+        lines.append(f"[tool.nox-lock.locks.lock-{number}]")
+        # What JSON makes of these is TOML, too; an empty list is left out.
+        lines += [
+            f"{key} = {json.dumps(each)}" for key, each in own.items() if each not in ([], ())
+        ]
+        for question in (replace(lock, python=python) for python in pythons):
+            name = "-".join(filter(None, [question.minor, question.platform]))
+            paths[f"locks/{number}/{name}.txt"] = question
+    project.write("pyproject.toml", "\n".join(lines))
+    return paths
 
 
 def _without_header(text: str) -> str:

@@ -159,21 +159,28 @@ class Comparison:
         outcome, ours, theirs = self._judge(question, tool, self.pip_compile, _bytes)
         if outcome not in UNEXPLAINED:
             return Finding(question, row, outcome, _difference(ours, theirs))
-        exact = replace(question, python=_exact(question.python))
-        there = self._ask(tool, exact)
         difference = _difference(ours, theirs)
-        if _outcome(there, theirs, _bytes) in {SAME, BOTH_FAIL}:
-            return Finding(question, row, EXPLAINED, f"not so for {exact.python}: {difference}")
-        if tool is self.hidden and (said := _build(ours) or _build(there)):
-            return Finding(question, row, EXPLAINED, f"{difference}; {said}")
+        if self._is_same_for(_exact(question.python), question, tool, theirs):
+            why = f"the same for {_exact(question.python)}"
+            return Finding(question, row, EXPLAINED, f"{why}; {difference}")
+        # What it has built is right where the target's own Python builds it.
+        if tool is self.hidden and (said := _build(ours)):
+            pythons = (question.python, _exact(question.python))
+            if any(self._is_same_for(each, question, self.found, theirs) for each in pythons):
+                return Finding(question, row, EXPLAINED, f"{difference}; {said}")
         return Finding(question, row, outcome, difference)
+
+    def _is_same_for(self, python: str, question: Question, tool: Tool, theirs: Answer) -> bool:
+        ours = self._ask(tool, replace(question, python=python))
+        return _outcome(ours, theirs, _bytes) in {SAME, BOTH_FAIL}
 
     def _compare_with_uv(self, question: Question) -> Finding:
         row = f"{question.platform}, Python {question.python}"
         outcome, ours, theirs = self._judge(question, self.hidden, self.uv, _pins)
         difference = _difference(ours, theirs)
-        if outcome in UNEXPLAINED and (said := _build(ours)):
-            return Finding(question, row, EXPLAINED, f"{difference}; {said}")
+        # uv reads what a wheel for another platform says of its dependencies, pip builds.
+        if outcome == OURS_FAILS and _build(ours):
+            return Finding(question, row, EXPLAINED, difference)
         return Finding(question, row, outcome, difference)
 
     def _judge(
@@ -233,11 +240,8 @@ def _build(answer: Answer) -> str:
 @functools.cache
 def _exact(python: str) -> str:
     """Return the version of a Python that is here, with its patch level."""
-    command = [
-        str(interpreters()[python]),
-        "-c",
-        "import platform; print(platform.python_version())",
-    ]
+    code = "import platform; print(platform.python_version())"
+    command = [str(interpreters()[python]), "-c", code]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
