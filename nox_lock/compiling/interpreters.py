@@ -177,13 +177,16 @@ def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str
 def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) -> str | None:
     """Return the path of a Python if it is the target's and can run a compile.
 
-    What it said is kept, for as long as it, pip and pip-tools are unchanged.
+    What it said is kept, for as long as it, pip, pip-tools and the driver are unchanged; not that
+    it said nothing in time, which is of the machine at that moment.
     """
     try:
         seen = os.stat(path)  # noqa: PTH116  (of the program, where this is a link)
     except OSError:
         return None
-    key = make_key(path, str(seen.st_mtime_ns), str(seen.st_size), *tool_versions())
+    driver = (DRIVER / "touch_points.py").stat()
+    stamps = (seen.st_mtime_ns, seen.st_size, driver.st_mtime_ns)
+    key = make_key(path, *map(str, stamps), *tool_versions())
     kept = cache.folder / "pythons" / f"{key}.json" if cache.folder else None
     try:
         told = json.loads(kept.read_bytes()) if kept else None
@@ -191,6 +194,8 @@ def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) 
         told = None
     if not isinstance(told, dict):
         told = _ask(path, environ, cache.folder)
+        if told is None:
+            return None
         if kept is not None:
             with suppress(OSError):  # a full disk keeps nothing, and that is no error
                 kept.parent.mkdir(mode=0o700, exist_ok=True)
@@ -210,8 +215,8 @@ def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) 
     return str(told.get("executable"))
 
 
-def _ask(path: str, environ: Mapping[str, str], cache_folder: Path | None) -> dict[str, Any]:
-    """Have a Python say what it is; a dead shim, a broken program and a hanging one say nothing."""
+def _ask(path: str, environ: Mapping[str, str], cache_folder: Path | None) -> dict[str, Any] | None:
+    """Have a Python say what it is: nothing where it is broken, None where it takes too long."""
     # Its bytecode is that of the compiles to come.
     keep = [f"-Xpycache_prefix={cache_folder / 'bytecode'}"] if cache_folder else ["-B"]
     with tempfile.TemporaryDirectory() as folder:
@@ -234,7 +239,7 @@ def _ask(path: str, environ: Mapping[str, str], cache_folder: Path | None) -> di
             try:
                 process.wait(_PROBE_SECONDS)
             except subprocess.TimeoutExpired:
-                pass  # it has said nothing
+                return None
             finally:
                 _kill_group(process)
         try:

@@ -175,7 +175,7 @@ def test_a_program_that_is_not_the_targets_python(name: str, finder: Finder) -> 
 
 @posix
 def test_a_program_that_hangs(finder: Finder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is ended, with what it has started."""
+    """It is ended, with what it has started; and asked again the next time."""
     monkeypatch.setattr(module, "_PROBE_SECONDS", 1.0)
     noted = finder.programs.parent / "pid"
     script = (
@@ -183,6 +183,7 @@ def test_a_program_that_hangs(finder: Finder, monkeypatch: pytest.MonkeyPatch) -
     )
     finder.program("3.47", script)
     assert finder.find(Target("3.47")) == FOREIGN
+    assert not (finder.programs.parent / "cache" / "pythons").exists()
     pid, until = int(noted.read_text(encoding="utf-8")), time.monotonic() + 10
     with suppress(ProcessLookupError):
         while time.monotonic() < until:
