@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -131,25 +131,24 @@ class Locker:
                 made, text = self._validate(planned, entry.body)
                 notes = entry.notes
                 return Outcome(made, RESTORED, text, day=entry.day, notes=notes, before=before)
-            self.compiler.progress.note(planned.path, RESOLVING)
-            if not self.compiler.progress.live:
-                self.tell(f"{planned.path}: compiling for Python {planned.target}")
-            started = time.monotonic()
-            compiled = self.compiler.resolve(planned, seed, texts or {})
-            made, text = self._validate(planned, compiled.body)
-            day = dt.datetime.now(dt.timezone.utc).date().isoformat()
-            entry = Entry(compiled.body, day, compiled.notes)
-            if together is None:
-                self._remember(planned, seed, entry)
-            return Outcome(
-                made,
-                COMPILED,
-                text,
-                time.monotonic() - started,
-                notes=compiled.notes,
-                before=before,
-                held=self._held(made, compiled),
-            )
+            outcome = self._compile(planned, seed, texts or {}, keep=together is None)
+            return replace(outcome, before=before)
+
+    def _compile(
+        self, planned: Planned, seed: Seed, texts: Mapping[str, str], *, keep: bool
+    ) -> Outcome:
+        """Make a lock file that is not in the cache; where it is an answer to others, keep it."""
+        self.compiler.progress.note(planned.path, RESOLVING)
+        if not self.compiler.progress.live:
+            self.tell(f"{planned.path}: compiling for Python {planned.target}")
+        started = time.monotonic()
+        compiled = self.compiler.resolve(planned, seed, texts)
+        made, text = self._validate(planned, compiled.body)
+        day = dt.datetime.now(dt.timezone.utc).date().isoformat()
+        if keep:
+            self._remember(planned, seed, Entry(compiled.body, day, compiled.notes))
+        seconds, held = time.monotonic() - started, self._held(made, compiled)
+        return Outcome(made, COMPILED, text, seconds, notes=compiled.notes, held=held)
 
     def _tell_of_wait(self, planned: Planned, what: str) -> None:
         self.compiler.progress.note(planned.path, WAITING_FOR_ANOTHER)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -113,8 +116,12 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that a process is gone."""
+    """Make sure that a process and what it has started are gone; on Windows the driver does it."""
     _let_go(process)
+    if sys.platform != "win32":
+        # macOS says "not permitted" of a group that is dead.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
     try:
         process.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:

@@ -216,7 +216,8 @@ class Compiler:
         key = planned.target, planned.named_platform
         with self._once:
             if key not in self._interpreters:
-                self._interpreters[key] = find_interpreter(*key, self.cache, self.environ)
+                found = find_interpreter(*key, self.cache, self.environ, self.processes)
+                self._interpreters[key] = found
             return self._interpreters[key]
 
     def _read_indexes(self) -> IndexSettings:

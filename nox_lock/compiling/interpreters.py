@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nox_lock._cache import make_key
-from nox_lock._errors import ToolchainError
+from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._files import write_atomically
 from nox_lock._target import Platform, Target, running_platform, running_target
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nox_lock._cache import Cache
+    from nox_lock._processes import Processes
 
 DRIVER = Path(__file__).parent / "driver"
 # What pip-tools and the driver import beside the standard library, on some Python or system.
@@ -111,11 +111,16 @@ def closed_list() -> dict[str, str]:
 
 
 def find_interpreter(
-    target: Target, platform: Platform | None, cache: Cache, environ: Mapping[str, str]
+    target: Target,
+    platform: Platform | None,
+    cache: Cache,
+    environ: Mapping[str, str],
+    processes: Processes,
 ) -> Interpreter:
     """Return the Python that runs the compiles for a target.
 
-    `platform` is the one that is locked for, None for the running one.
+    `platform` is the one that is locked for, None for the running one; `processes` are those that
+    others which may be it are among, while they are asked.
 
     Raises:
         ToolchainError: for a Python that is too old, and for one that only itself knows about and
@@ -132,7 +137,7 @@ def find_interpreter(
         return Interpreter(_running_executable(), running, foreign=not at_home)
     if at_home:
         for path in _find_candidates(target, environ):
-            if found := _probe(path, target, cache, environ):
+            if found := _probe(path, target, cache, environ, processes):
                 return Interpreter(found, target, foreign=False)
     if target.implementation != "cpython" or target.threaded:
         where = "here" if at_home else f"on {platform}"
@@ -144,7 +149,7 @@ def find_interpreter(
 
 
 def _running_executable() -> str:
-    """Return the Python beneath the environment that nox runs in.
+    """Return the base Python of the environment that nox runs in.
 
     A build is kept apart from its site-packages; of an environment's pip would see only those.
     """
@@ -174,7 +179,9 @@ def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str
             yield said.stdout.strip()
 
 
-def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) -> str | None:
+def _probe(
+    path: str, target: Target, cache: Cache, environ: Mapping[str, str], processes: Processes
+) -> str | None:
     """Return the path of a Python if it is the target's and can run a compile.
 
     What it said is kept, for as long as it, pip, pip-tools and the driver are unchanged; not that
@@ -189,17 +196,17 @@ def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) 
     key = make_key(path, *map(str, stamps), *tool_versions())
     kept = cache.folder / "pythons" / f"{key}.json" if cache.folder else None
     try:
-        told = json.loads(kept.read_bytes()) if kept else None
+        answer = json.loads(kept.read_bytes()) if kept else None
     except (OSError, ValueError):
-        told = None
-    if not isinstance(told, dict):
-        told = _ask(path, environ, cache.folder)
-        if told is None:
+        answer = None
+    if not isinstance(answer, dict):
+        answer = _ask(path, environ, cache.folder, processes)
+        if answer is None:
             return None
         if kept is not None:
             with suppress(OSError):  # a full disk keeps nothing, and that is no error
                 kept.parent.mkdir(mode=0o700, exist_ok=True)
-                write_atomically(kept, json.dumps(told))
+                write_atomically(kept, json.dumps(answer))
     wanted = {
         "version": target.version,
         "implementation": target.implementation,
@@ -210,12 +217,14 @@ def _probe(path: str, target: Target, cache: Cache, environ: Mapping[str, str]) 
         "lacking": [],
         "unsupported": [],
     }
-    if {name: told.get(name) for name in wanted} != wanted:
+    if {name: answer.get(name) for name in wanted} != wanted:
         return None
-    return str(told.get("executable"))
+    return str(answer.get("executable"))
 
 
-def _ask(path: str, environ: Mapping[str, str], cache_folder: Path | None) -> dict[str, Any] | None:
+def _ask(
+    path: str, environ: Mapping[str, str], cache_folder: Path | None, processes: Processes
+) -> dict[str, Any] | None:
     """Have a Python say what it is: nothing where it is broken, None where it takes too long."""
     # Its bytecode is that of the compiles to come.
     keep = [f"-Xpycache_prefix={cache_folder / 'bytecode'}"] if cache_folder else ["-B"]
@@ -223,40 +232,16 @@ def _ask(path: str, environ: Mapping[str, str], cache_folder: Path | None) -> di
         order, report = Path(folder) / "order.json", Path(folder) / "report.json"
         asked = {"probe": True, "packages": closed_list(), "report": str(report)}
         order.write_text(json.dumps(asked), encoding="utf-8")
+        command = [path, "-S", "-s", "-Xutf8", *keep, str(DRIVER / "__main__.py"), str(order)]
         try:
-            # The pipe stays open: it ends itself when that closes.
-            process = subprocess.Popen(
-                [path, "-S", "-s", "-Xutf8", *keep, str(DRIVER / "__main__.py"), str(order)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=clean_environment(environ),
-                start_new_session=True,
-            )
-        except OSError:
+            with (Path(folder) / "printed.txt").open("wb") as printed:
+                processes.run(command, clean_environment(environ), printed, deadline=_PROBE_SECONDS)
+            answer = json.loads(report.read_bytes())
+        except subprocess.TimeoutExpired:
+            return None
+        except (CompileError, OSError, ValueError):
             return {}
-        with process:
-            try:
-                process.wait(_PROBE_SECONDS)
-            except subprocess.TimeoutExpired:
-                return None
-            finally:
-                _kill_group(process)
-        try:
-            told = json.loads(report.read_bytes())
-        except (OSError, ValueError):
-            return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process with what it has started."""
-    if sys.platform == "win32":
-        process.kill()
-    else:
-        # macOS says "not permitted" of a group that is dead.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    return answer if isinstance(answer, dict) else {}
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:

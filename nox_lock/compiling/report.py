@@ -1,4 +1,4 @@
-"""What the driver reports of a compile; who writes it is `driver.report` and `driver.failures`."""
+"""What the driver reports of a compile; `driver.report` writes it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Failure(NamedTuple):
     """What ended a compile.
 
     Attributes:
-        kind: ``demands``, or another of `driver.failures.describe`.
+        kind: ``demands``, or another that `driver.report.describe_failure` gives.
         message: what pip or pip-tools said.
         name: the project it is about, or None.
         link: the URL of that requirement, without credentials, or None.

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import nox_lock
 from nox_lock._cache import Cache, make_key
+from nox_lock._processes import Processes
 from nox_lock._target import parse_target
 from nox_lock.compiling.interpreters import find_interpreter
 from support.corpus import copy_sets
@@ -372,7 +373,7 @@ def _path_without(pythons: Iterable[str], place: Path) -> str:
 
 def _runs_elsewhere(python: str, environ: Mapping[str, str]) -> bool:
     """Say whether another Python than the one that is locked for would run a compile."""
-    return find_interpreter(parse_target(python), None, Cache(None), environ).foreign
+    return find_interpreter(parse_target(python), None, Cache(None), environ, Processes()).foreign
 
 
 def _slug(text: str) -> str:

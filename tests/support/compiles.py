@@ -97,7 +97,7 @@ class CompileFolder:
         """Return the Python that runs a compile."""
         planned = planned or self.plan()
         target, platform = planned.target, planned.named_platform
-        return find_interpreter(target, platform, self.cache, self.environ)
+        return find_interpreter(target, platform, self.cache, self.environ, Processes())
 
     def run(self, order: Order | None = None) -> Compiled:
         """Compile once: by default what is planned, from no pins."""

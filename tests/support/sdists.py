@@ -113,6 +113,12 @@ def write_archive(path: Path, files: Mapping[str, str]) -> Path:
             entry = tarfile.TarInfo(f"{stem}/{name}")
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))
+    return place(path, buffer.getvalue())
+
+
+def place(path: Path, content: bytes) -> Path:
+    """Write whole or not at all: an index may be serving the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
-    return path
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    return partial.replace(path)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import io
 import json
 import re
-import tarfile
 import zipfile
 from typing import TYPE_CHECKING, TypedDict
+
+from support.sdists import place, write_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ def build_wheel(folder: Path, name: str, version: str, **options: Unpack[WheelOp
             entry.create_system = 3  # else Windows writes other bytes
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, text.encode())
-    return _place(folder / f"{stem(name, version)}-{tag}.whl", buffer.getvalue())
+    return place(folder / f"{stem(name, version)}-{tag}.whl", buffer.getvalue())
 
 
 def build_sdist(folder: Path, name: str, version: str, *, requires: Sequence[str] = ()) -> Path:
@@ -80,16 +80,7 @@ def build_sdist(folder: Path, name: str, version: str, *, requires: Sequence[str
         "PKG-INFO": _metadata(name, version, {}),
         **_module(name, version),
     }
-    buffer = io.BytesIO()
-    with (
-        gzip.GzipFile("", "wb", compresslevel=0, fileobj=buffer, mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w") as archive,
-    ):
-        for path, text in files.items():
-            entry = tarfile.TarInfo(f"{stem(name, version)}/{path}")
-            entry.size = len(text.encode())
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    return _place(folder / f"{stem(name, version)}.tar.gz", buffer.getvalue())
+    return write_archive(folder / f"{stem(name, version)}.tar.gz", files)
 
 
 def _escape(name: str) -> str:
@@ -124,11 +115,3 @@ def _conditional(extras: Mapping[str, Sequence[str]]) -> Iterable[str]:
 def _record_hash(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _place(path: Path, content: bytes) -> Path:
-    """Write whole or not at all: an index may be serving the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    return partial.replace(path)

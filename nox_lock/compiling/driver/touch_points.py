@@ -106,7 +106,7 @@ def examine() -> tuple[list[str], dict[str, Any]]:
         "system": sys.platform,
         "machine": platform.machine().lower(),
         "musl": "musl" in str(sysconfig.get_config_var("SOABI")),
-        # The one beneath a virtual environment.
+        # Of a virtual environment the base Python.
         "executable": os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable),
     }
     return missing, python

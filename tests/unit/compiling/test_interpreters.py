@@ -18,6 +18,7 @@ import pytest
 
 from nox_lock._cache import Cache
 from nox_lock._errors import ToolchainError
+from nox_lock._processes import Processes
 from nox_lock._target import Platform, Target, running_platform, running_target
 from nox_lock.compiling import interpreters as module
 from nox_lock.compiling.interpreters import (
@@ -68,7 +69,7 @@ class Finder:
 
     def find(self, target: Target, platform: Platform | None = None) -> Interpreter:
         environ = {**os.environ, "PATH": str(self.programs)}
-        return find_interpreter(target, platform, self.cache, environ)
+        return find_interpreter(target, platform, self.cache, environ, Processes())
 
     def program(self, version: str, script: str, folder: str = "programs") -> Path:
         """Write a program by the name of a Python."""
