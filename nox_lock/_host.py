@@ -74,6 +74,7 @@ class SessionInstaller:
         from nox_lock._indexes import (  # noqa: PLC0415  (most have nothing to install)
             REPOSITORY,
             UNASKED,
+            file_urls,
             read_index_settings,
             uv_environment,
         )
@@ -83,7 +84,7 @@ class SessionInstaller:
         # What a git hook says of its own repository would mislead a clone, or a build.
         self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
         self.environ |= UNASKED
-        if limits := " ".join(str(Path.cwd() / each) for each in build_constraints):
+        if limits := file_urls(Path.cwd(), build_constraints):
             self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
         if self.by_uv:
             self.environ |= uv_environment(read_index_settings(os.environ), os.environ)

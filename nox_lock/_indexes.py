@@ -22,7 +22,7 @@ from nox_lock._errors import ConfigError, ToolchainError
 from nox_lock._wording import quoted, without_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ACCESS = (
     "index-url",
@@ -238,6 +238,11 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
     if "proxy" in settings.allowed:
         found |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), settings.allowed["proxy"])
     return {name: value for name, value in found.items() if name not in environ}
+
+
+def file_urls(root: Path, files: Iterable[str]) -> str:
+    """Return files as a variable of pip's or uv's names them: both split it at blanks."""
+    return " ".join((root / each).as_uri() for each in files)
 
 
 def index_identity(environ: Mapping[str, str]) -> str:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.locks import pins
+from support.project import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from support.index import LocalIndex
-    from support.project import Project
 
 NOXFILE = """
 import nox_lock
@@ -29,14 +32,19 @@ ANY = "setuptools>=64\n"
 
 
 @pytest.fixture
-def limited(project: Project, index: LocalIndex) -> Project:
+def limited(
+    tmp_path: Path, home: Path, index: LocalIndex, seeds: dict[str, str]
+) -> Iterator[Project]:
     """Return a project whose requirement has to be built, with limits that a build can meet."""
+    # pip and uv part the variables that name such files at blanks.
+    project = Project(tmp_path / "own name", home, index, seeds)
     index.publish_sdist("built", "1.0")
     project.write("noxfile.py", NOXFILE.format(backend="virtualenv"))
     project.write("requirements.in", "built\n")
     project.write("pyproject.toml", LIMITED)
     project.write("limits.txt", ANY)
-    return project
+    yield project
+    project.close()
 
 
 def test_they_limit_what_a_compile_builds(limited: Project) -> None:

@@ -20,7 +20,7 @@ from packaging.version import Version
 from nox_lock import _lockfile
 from nox_lock._entries import relative
 from nox_lock._errors import CompileError
-from nox_lock._indexes import pip_environment
+from nox_lock._indexes import file_urls, pip_environment
 from nox_lock._mirror import lay_out
 from nox_lock._progress import HASHING
 from nox_lock._target import marker_environment, platform_tags, running_platform, running_target
@@ -235,7 +235,7 @@ class PipTools:
             # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
             extra["refresh_package"] = ":all:"
         if constraints := order.planned.lock.build_constraints:
-            files = " ".join(str(self.root / each) for each in constraints)
+            files = file_urls(self.root, constraints)
             # Before it had an option for them, pip handed its own constraints on to builds.
             has_option = Version(tool_versions()[1]) >= _WITH_BUILD_CONSTRAINTS
             extra["build_constraint" if has_option else "constraint"] = files
