@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from typing import TYPE_CHECKING
 
 from benchmarks.inputs import INPUTS, copy_input, flatten
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 _LARGE = 40  # pins from which on there are budgets: below, the start of nox weighs most
 _BUDGETS = {TIME: 1.35, CPU: 1.20, BYTES: 1.30}
 _LAYERS = ("docs", "tests", "typing", "dev")  # of Flask, lowest first
-_LATE = 0.04  # seconds
-_AHEAD_BUDGET = {TIME: 0.75}  # what fetching ahead has to save, or it is not worth its lines
-_AHEAD = "self._expected = list(expected)"  # in the driver: which pages to fetch ahead
 # A noxfile that leaves the CPU seconds of the process in which pip-tools runs, and of what that
 # starts: before it, `nox -s lock` may start one to read pip's configuration.
 MEASURED = """
@@ -64,8 +60,6 @@ process more."""
 _LAYERS_NOTE = """\
 Of layers, pip-compile and uv are run by hand, one lock after the other; pip-compile-multi runs
 pip-compile on each, and leaves the pins of a lower lock out of an upper one: less to hash."""
-_LATE_NOTE = """\
-The floor is a copy of nox-lock that fetches no page before pip asks for it."""
 
 
 def _cold_input(name: str, setting: Setting, *, extra: bool = False) -> list[Contender]:
@@ -163,50 +157,6 @@ def _cold_layers(setting: Setting) -> list[Contender]:
     ]
 
 
-def _late(setting: Setting, *, upgrade: bool) -> list[Contender]:
-    """Lock one input again on a longer line, where pages are fetched ahead and where not."""
-    place = setting.folder / "project"
-    path = _write_project(setting, place, "aiohttp-lint")
-    lockfile, old = place / "ours.txt", setting.folder / "old.txt"
-    index = setting.index()
-    command = setting.nox("-s", "lock")
-    first = Contender(tool="lock", command=command, place=place, environ=setting.environ(index))
-    setting.prepare(first)
-    shutil.copy(lockfile, old)
-    if upgrade:
-        command = [*command, "--", "--upgrade-package=pytest"]
-    else:
-        with (place / path).open("a", encoding="utf-8") as file:
-            file.write("tomli-w\n")
-    clear = remover(*([] if upgrade else [setting.home]), lockfile)
-
-    def before() -> None:
-        clear()
-        shutil.copy(old, lockfile)
-
-    late = setting.environ({**index, **setting.longer_line(_LATE)})
-    make = functools.partial(
-        Contender, command=command, place=place, before=before, lockfile=lockfile
-    )
-    not_ahead = {**late, "PYTHONPATH": str(_copy_without_ahead(setting))}
-    return [
-        make(tool="none fetched ahead", environ=not_ahead),
-        make(tool="nox-lock", environ=late, budgets=_AHEAD_BUDGET),
-    ]
-
-
-def _copy_without_ahead(setting: Setting) -> Path:
-    """Return a folder with a copy of nox-lock that fetches no page ahead."""
-    folder = setting.folder / "not-ahead"
-    shutil.copytree(setting.peers.source / "nox_lock", folder / "nox_lock")
-    pages = folder / "nox_lock" / "compiling" / "driver" / "pages.py"
-    text = pages.read_text("utf-8")
-    if _AHEAD not in text:
-        raise UnavailableError(f"there is no `{_AHEAD}` in the driver")
-    pages.write_text(text.replace(_AHEAD, "self._expected: list[str] = []"), "utf-8")
-    return folder
-
-
 ROWS = (
     *(
         Row(
@@ -240,21 +190,5 @@ ROWS = (
         )
         for name, each in INPUTS.items()
         if each.pins >= _LARGE
-    ),
-    Row(
-        name="late add",
-        group="late",
-        title="lock aiohttp/requirements/lint.in again with a project more, caches empty",
-        make=functools.partial(_late, upgrade=False),
-        note=_LATE_NOTE,
-        slow=True,
-    ),
-    Row(
-        name="late upgrade",
-        group="late",
-        title="upgrade one project of aiohttp/requirements/lint.in, caches as of the last lock",
-        make=functools.partial(_late, upgrade=True),
-        note=_LATE_NOTE,
-        slow=True,
     ),
 )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import queue
 import socket
 import socketserver
 import threading
-import time
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 _LOOPBACK = "127.0.0.1"
-_CHUNKS_UNDER_WAY = 64
 
 
 class _Serving(socketserver.ThreadingTCPServer):
@@ -48,17 +45,12 @@ class _Serving(socketserver.ThreadingTCPServer):
 class Proxy(_Serving):
     """Tunnels (`CONNECT`) for clients that reach a package index by https.
 
-    Args:
-        late: by how many seconds all that comes from the other side is delayed, as on a longer
-            line: what follows closely arrives as closely.
-
     Attributes:
         received: bytes that came from the other side: TLS and headers included.
     """
 
-    def __init__(self, late: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__((_LOOPBACK, 0), _Tunnel)
-        self.late = late
         self.received = 0
         self._turn = threading.Lock()
 
@@ -96,14 +88,10 @@ class _Tunnel(socketserver.StreamRequestHandler):
         with far:
             far.settimeout(None)
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            time.sleep(self.server.late)
             self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             upwards = threading.Thread(target=_pump, args=(self.connection, far), daemon=True)
             upwards.start()
-            if self.server.late:
-                _pump_late(far, self.connection, self.server)
-            else:
-                _pump(far, self.connection, self.server)
+            _pump(far, self.connection, self.server)
             upwards.join()
 
 
@@ -115,29 +103,6 @@ def _pump(source: socket.socket, sink: socket.socket, counter: Proxy | None = No
                 counter.count(len(chunk))
             sink.sendall(chunk)
     _end(sink, both=counter is not None)
-
-
-def _pump_late(source: socket.socket, sink: socket.socket, proxy: Proxy) -> None:
-    """Hand on what comes, each chunk so much later than it came."""
-    chunks: queue.Queue[tuple[float, bytes]] = queue.Queue(_CHUNKS_UNDER_WAY)
-
-    def hand_on() -> None:
-        due, chunk = chunks.get()
-        while chunk:
-            time.sleep(max(due - time.monotonic(), 0.0))
-            with suppress(OSError):  # its client has gone; what is to come must not wait here
-                sink.sendall(chunk)
-            due, chunk = chunks.get()
-
-    sending = threading.Thread(target=hand_on, daemon=True)
-    sending.start()
-    with suppress(OSError):
-        while chunk := source.recv(_CHUNK):
-            proxy.count(len(chunk))
-            chunks.put((time.monotonic() + proxy.late, chunk))
-    chunks.put((0.0, b""))
-    sending.join()
-    _end(sink, both=True)
 
 
 def _end(sink: socket.socket, *, both: bool) -> None:

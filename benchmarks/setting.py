@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.loopback import Index, Proxy
+from benchmarks.loopback import Index
 from benchmarks.measure import UnavailableError, last_line, run
 from benchmarks.peers import OURS
 from support.project import clean_environment
@@ -135,10 +135,6 @@ class Setting:
         # What the machine configures for everybody is left out, where pip lets us.
         nothing = str(self.folder / "no-such-folder")
         return {"PIP_CONFIG_FILE": str(config), "XDG_CONFIG_DIRS": nothing, "UV_INDEX": url}
-
-    def longer_line(self, late: float) -> dict[str, str]:
-        """Return the variables that have an index answer so many seconds late."""
-        return self.opened.enter_context(Proxy(late)).environ
 
     def nox(self, *arguments: str) -> list[str]:
         """Return a command of the nox that has nox-lock beside it."""

@@ -18,7 +18,6 @@ GROUPS = {
     "cold": "Lock cold, with hashes",
     "cold extra": "Lock cold, with hashes, an extra index in pip's configuration",
     "matrix": "Lock cold, with hashes, for several Pythons and platforms",
-    "late": "Lock again, with hashes, where an index answers 40 ms late",
     "parallel": "Lock several at once",
     "warm": "Lock when there is little to do",
     "check": "Check",

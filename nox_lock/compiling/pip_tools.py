@@ -189,19 +189,12 @@ class PipTools:
             held = workshop / "held.txt"
             held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
             arguments.append(f"--constraint={held}")
-        # Also where all of them are to move.
-        known = (
-            *_lockfile.parse(order.seed).pins,
-            *(o.pins if (o := order.planned.origin) else ()),
-        )
-        pins = {pin.name for pin in known if pin.version}
         return {
             "packages": packages,
             "report": str(workshop / "report.json"),
             "events": str(workshop / "events.jsonl"),
             "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
             "target": self._target(order.planned),
-            "expected": sorted(filter(None, pins)),
             "build_constraints": [
                 str(self.root / each) for each in order.planned.lock.build_constraints
             ],

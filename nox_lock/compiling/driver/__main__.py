@@ -8,7 +8,6 @@ The order is a JSON object:
     events             a file that gets a line for what is being done now
     arguments          of pip-compile
     target             what to resolve for, see `target.apply`
-    expected           projects that will be looked up: their index pages are fetched ahead
     pip                the arguments that run pip for what a build needs
     build_constraints  files that limit what a build gets
 """

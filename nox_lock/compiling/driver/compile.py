@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def compile_lock(order: Mapping[str, Any]) -> int:
     """Make the lock file of an order, leave a report, and return pip-compile's exit status."""
     report = Report(order["events"])
-    pages = Pages(report, order["expected"])
+    Pages(report)
     target.apply(order["target"], report)
     target.build_projects_with(order["pip"], order["build_constraints"])
     take_hashes_from_pages(report)
@@ -31,8 +31,6 @@ def compile_lock(order: Mapping[str, Any]) -> int:
         code = _run_pip_compile(order["arguments"])
     except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
         report.said["failure"] = describe_failure(error, report)
-    finally:
-        pages.close()
     report.write(order["report"])
     return code
 

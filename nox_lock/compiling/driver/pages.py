@@ -1,25 +1,19 @@
-"""Index pages: each fetched and parsed once, some ahead; and the hashes that they publish."""
+"""Index pages: each fetched and parsed once; and the hashes that they publish."""
 
 from __future__ import annotations
 
 import re
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pip._internal.index import collector, package_finder
-from pip._internal.models.link import Link
 from pip._internal.network.session import PipSession
 from piptools.repositories.pypi import PyPIRepository
 
 from .report import bare_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .report import Report
 
-_THREADS = 8
 _RELEASE = re.compile(r"v?(?:\d+!)?(\d+(?:\.\d+)*)")
 _fetch, _parse = collector.LinkCollector.fetch_response, package_finder.parse_links
 _ask, _is_secure = collector._get_simple_response, PipSession.is_secure_origin
@@ -32,16 +26,13 @@ class Pages:
 
     Args:
         report: is given how each page was answered.
-        expected: projects that will be looked up.
     """
 
-    def __init__(self, report: Report, expected: Iterable[str]) -> None:
+    def __init__(self, report: Report) -> None:
         self.report = report
-        self._expected = list(expected)
-        self._fetched: dict[str, Future[Any]] = {}
+        self._fetched: dict[str, Any] = {}
         self._parsed: dict[str, list[Any]] = {}
-        self._answer = threading.local()
-        self._pool = ThreadPoolExecutor(_THREADS)
+        self._answer: int | Exception | None = None
         collector._get_simple_response = self._ask_index
         collector.LinkCollector.fetch_response = self._as_method(self._fetch)
         package_finder.parse_links = self._parse
@@ -52,49 +43,23 @@ class Pages:
         """Return what is called with the object that it is a method of, as a function is."""
         return lambda *args, **more: call(*args, **more)  # noqa: PLW0108
 
-    def close(self) -> None:
-        """Fetch no more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
     def _ask_index(self, *args: Any, **more: Any) -> Any:
         try:
             response = _ask(*args, **more)
         except Exception as error:
-            self._answer.last = error
+            self._answer = error
             raise
-        self._answer.last = response.status_code
+        self._answer = response.status_code
         return response
 
-    def _fetch_page(self, *args: Any, **more: Any) -> tuple[Any, Any]:
-        """Return a page and how it was answered; an exception is raised by who needs the page."""
-        self._answer.last = None
-        try:
-            return _fetch(*args, **more), self._answer.last
-        except Exception as error:  # noqa: BLE001
-            return error, self._answer.last
-
     def _fetch(self, collected: Any, location: Any, **more: Any) -> Any:
-        while self._expected:
-            self._fetch_ahead(collected, self._expected.pop(0), named="package_name" in more)
         if location.url not in self._fetched:
-            self._fetched[location.url] = Future()
-            self._fetched[location.url].set_result(self._fetch_page(collected, location, **more))
-        content, answer = self._fetched[location.url].result()
-        # Only now: a page that nobody needs fails nothing.
-        self.report.note_page(location, answer, content)
-        if isinstance(content, Exception):
-            raise content
-        return content
-
-    def _fetch_ahead(self, collected: Any, name: str, *, named: bool) -> None:
-        """Begin to fetch a project's pages, of all indexes: the inputs have been read by now."""
-        for url in collected.search_scope.get_index_urls_locations(name):
-            link, more = Link(str(url)), {"package_name": name} if named else {}
-            if link.scheme not in {"http", "https"} or link.url in self._fetched:
-                continue
-            if collected.session.is_secure_origin(link):
-                page = self._pool.submit(self._fetch_page, collected, link, **more)
-                self._fetched[link.url] = page
+            self._answer = content = None
+            try:
+                content = self._fetched[location.url] = _fetch(collected, location, **more)
+            finally:
+                self.report.note_page(location, self._answer, content)
+        return self._fetched[location.url]
 
     def _parse(self, page: Any) -> list[Any]:
         if page.url not in self._parsed:

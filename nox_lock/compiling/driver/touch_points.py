@@ -17,7 +17,7 @@ refuses to start, and says which.
     piptools.repositories.pypi:PyPIRepository._get_matching_candidates(ireq)  what is hashed
     index.package_finder:PackageFinder.evaluate_links(link_evaluator links)  only the pinned version
     index.package_finder:parse_links  parse each page once
-    index.collector:LinkCollector.fetch_response(location)  fetch each page once, and some ahead
+    index.collector:LinkCollector.fetch_response(location)  fetch each page once
     index.collector:_get_simple_response(url session)  a failing index must fail the lock
     network.session:PipSession.is_secure_origin(location)  and one that pip passes over, too
 

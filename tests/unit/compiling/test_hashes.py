@@ -230,8 +230,8 @@ def test_what_is_asked_for(made: Made) -> None:
 
 
 @pytest.mark.parametrize("made", ["html"], indirect=True)
-def test_pages_that_are_fetched_ahead(made: Made) -> None:
-    """Those of the pins that a compile starts from: once, also where an index is named twice."""
+def test_an_index_that_is_named_twice(made: Made) -> None:
+    """Each page of it is fetched once all the same, also where a compile starts from pins."""
     before = len(made.server.asked)
     made.folder.environ["PIP_EXTRA_INDEX_URL"] = made.server.url
     assert made.folder.run(Order(made.folder.plan(), made.body)).body == made.body
