@@ -17,7 +17,7 @@ _SHOWN = 8
 
 
 def read_specifier(text: str | None) -> SpecifierSet | None:
-    """Return the versions that a specifier allows; None where it is none."""
+    """Return the versions that a specifier allows; None where it is not valid."""
     try:
         return None if text is None else SpecifierSet(text)
     except InvalidSpecifier:
@@ -32,7 +32,7 @@ def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
 
 
 def in_order(versions: Iterable[str]) -> list[str]:
-    """Return versions in their order, without what is none."""
+    """Return versions in their order, without what is no version."""
     found = set()
     for each in versions:
         with suppress(InvalidVersion):

@@ -1,4 +1,4 @@
-"""Run pip-compile as an order says, and hear of what pip and pip-tools do on the way."""
+"""Run pip-compile as an order says, and report what pip and pip-tools do on the way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .touch_points import COMFORT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    Hear = Callable[..., None]
+    Callback = Callable[..., None]
 
 
 def compile_lock(order: Mapping[str, Any]) -> int:
@@ -25,7 +25,7 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     target.apply(order["target"], report)
     target.build_projects_with(order["pip"], order["build_constraints"])
     take_hashes_from_pages(report)
-    _hear(report)
+    _report_calls(report)
     code = 1
     try:
         code = _run_pip_compile(order["arguments"])
@@ -47,31 +47,33 @@ def _run_pip_compile(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _hear(report: Report) -> None:
+def _report_calls(report: Report) -> None:
     """Have each touch point that is there say what it does, before or after it or when it fails."""
-    before: dict[str, Hear] = {
+    before: dict[str, Callback] = {
         "PipSession.request": lambda _session, _method, url, *_args, **_more: report.event(
             "asking", bare_url(url)
         ),
         "BacktrackingResolver.resolve_hashes": lambda *_args: report.event("hashing", ""),
         "Factory.get_installation_error": report.note_conflict,
     }
-    after: dict[str, Hear] = {
+    after: dict[str, Callback] = {
         "BacktrackingResolver._get_install_requirements": report.note_result,
         "InstallationSubprocessError.__init__": _keep_output,
     }
-    failed: dict[str, Hear] = {
+    failed: dict[str, Callback] = {
         "get_file_content": report.note_remote,
         "_InstallRequirementBackedCandidate._prepare": report.note_refusal,
     }
     for point in COMFORT:
         if point.fits():
-            hears = (each.get(point.name, _ignore) for each in (before, after, failed))
-            point.replace(_wrap(point.find(), *hears))
+            callbacks = (each.get(point.name, _ignore) for each in (before, after, failed))
+            point.replace(_wrap(point.find(), *callbacks))
 
 
-def _wrap(call: Callable[..., Any], before: Hear, after: Hear, failed: Hear) -> Callable[..., Any]:
-    def heard(*args: Any, **kwargs: Any) -> Any:
+def _wrap(
+    call: Callable[..., Any], before: Callback, after: Callback, failed: Callback
+) -> Callable[..., Any]:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         before(*args, **kwargs)
         try:
             result = call(*args, **kwargs)
@@ -81,11 +83,11 @@ def _wrap(call: Callable[..., Any], before: Hear, after: Hear, failed: Hear) -> 
         after(result, *args, **kwargs)
         return result
 
-    return heard
+    return wrapped
 
 
 def _ignore(*_args: Any, **_more: Any) -> None:
-    """Hear nothing."""
+    """Report nothing."""
 
 
 def _keep_output(_result: None, error: Any, *_args: Any, **kwargs: Any) -> None:
