@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -14,7 +13,6 @@ from nox_lock._entries import Entry
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
 from nox_lock._lint import is_version
-from nox_lock._pins import HASH_LENGTHS
 from nox_lock._syntax import Where
 from nox_lock._target import counts
 from nox_lock.compiling.conflicts import in_one
@@ -22,9 +20,9 @@ from nox_lock.compiling.conflicts import in_one
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nox_lock._lockfile import LockFile
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,8 @@ def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
     A lock file that does not stand yet starts from the one of another target that it replaces.
     With `fresh_start` its own pins are left out.
     """
-    lock = planned.origin
-    if fresh_start or lock is None or not lock.recognised:
-        lock = None
-    whole = lock is None or all(map(_is_whole, lock.pins))
-    if not planned.below and lock is planned.existing and not (lock and lock.includes) and whole:
+    lock = None if fresh_start else planned.origin
+    if not planned.below and lock is planned.existing and (lock is None or _is_plain(lock)):
         return Seed(lock.pins, lock.body) if lock else Seed()
     pins = {pin.name: pin for pin in _versions(lock, planned) if _is_whole(pin)}
     for low in planned.below:
@@ -61,17 +56,22 @@ def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
     return make_seed(pins.values())
 
 
+def _is_plain(lock: LockFile) -> bool:
+    """Return whether pip-compile may be shown the body of a lock file as it is.
+
+    It takes the last of two pins of one project, whatever their markers say.
+    """
+    bare = not (lock.includes or lock.problems) and all(map(_is_whole, lock.pins))
+    return bare and not any(pin.marker for pin in lock.pins)
+
+
 def _is_whole(pin: Pin) -> bool:
-    """Tell whether pip can read a pin: one spoilt by hand keeps no lock from being made anew."""
+    """Return whether pip can read a pin: one spoilt by hand does not prevent a new lock."""
     try:
-        if pin.url is not None:
-            urlsplit(pin.url)
-        if pin.marker:
-            Marker(pin.marker)
-    except (ValueError, RecursionError):
+        urlsplit(pin.url or "")
+    except ValueError:
         return False
-    readable = pin.version is None or is_version(pin.version)
-    return readable and HASH_LENGTHS.issuperset(map(len, pin.hashes))
+    return pin.version is None or is_version(pin.version)
 
 
 def make_seed(pins: Iterable[Pin]) -> Seed:
@@ -180,8 +180,8 @@ def chain(planned: Planned, name: str | None) -> str:
 
 
 def _versions(lock: LockFile | None, planned: Planned) -> Iterator[Pin]:
-    """Yield the pins by version that count for a target."""
-    for pin in lock.pins if lock else ():
+    """Yield the pins by version that count for a target; its own after those it includes."""
+    for pin in (*lock.included, *lock.pins) if lock else ():
         if pin.version is None or pin.name is None:
             continue
         if counts(pin.marker, planned.target, planned.platform):

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from nox_lock._lockfile import LockFile
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
 
 ADDED, REMOVED = "added", "removed"
 UPGRADED, DOWNGRADED, CHANGED = "upgraded", "downgraded", "changed"

@@ -8,11 +8,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from nox_lock import _lockfile
 from nox_lock._environment import find_project, list_origins
 from nox_lock._errors import LocksError
 from nox_lock._origin import is_from
 from nox_lock._target import counts, holds, running_platform
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from nox_lock._environment import Environment, Installed
     from nox_lock._origin import Origin
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.pins import Pin
 
 # What virtualenv and venv put into an environment, and what installs the rest.
 _SEEDS = frozenset({"pip", "setuptools", "wheel"})
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
     @property
     def place(self) -> str:
         """Where the pin stands."""
-        return f"{self.pin.file or self.planned.path}:{self.pin.line}"
+        return f"{self.planned.path}:{self.pin.line}"
 
     def __str__(self) -> str:
         if self.has is None:
@@ -84,9 +84,9 @@ def compare(
             differences.append(Difference(each, pin, has and has.version))
     extras = sorted(installed.keys() - wanted - _SEEDS - find_project(origins, root).keys())
     facts = [f"{venv.target} {venv.target.full_version}", *(each.path for each in planned)]
-    facts += [_lockfile.digest(each.existing.body) for each in planned if each.existing]
+    facts += [lock_file.digest(each.existing.body) for each in planned if each.existing]
     facts += sorted(f"{name} {each.version}" for name, each in installed.items())
-    return Contents(tuple(differences), tuple(extras), _lockfile.digest("\n".join(facts)))
+    return Contents(tuple(differences), tuple(extras), lock_file.digest("\n".join(facts)))
 
 
 def active_pins(planned: Sequence[Planned], venv: Environment) -> Iterator[tuple[Planned, Pin]]:

@@ -12,14 +12,14 @@ from nox_lock._target import counts, holds
 from nox_lock._verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from packaging.specifiers import SpecifierSet
 
     from nox_lock._entries import Entry
-    from nox_lock._lockfile import LockFile
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
 
 
 def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -29,7 +29,7 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         for pin in reversed(lock.pins)
         if pin.name and counts(pin.marker, planned.target, planned.platform)
     }
-    urls = {bare_url(pin.url) for pin in lock.pins if pin.url}
+    urls = {canonical_url(pin.url) for pin in lock.pins if pin.url}
     left_out = (
         set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
     )
@@ -43,19 +43,28 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             if pin is not None and not _meets(pin, entry):
                 yield Reason(f"{pin.shown} breaks the constraint {entry.text}", *where)
         elif entry.name is None or (pin is None and entry.url):
-            if bare_url(entry.url) not in urls:
+            if url_of(entry) not in urls:
                 yield Reason(f"{entry.text} is not in the lock", *where)
-        elif pin is None:
-            yield Reason(f"{entry.text} is not in the lock", *where)
-        elif not _meets(pin, entry):
-            yield Reason(f"{entry.text} is not met by {pin.shown}", *where)
-        elif not planned.settings.strip_extras and not entry.extras <= pin.extras:
-            yield Reason(f"{entry.text} asks for extras the lock does not have", *where)
+        elif fault := _find_fault(entry, pin, strip_extras=planned.settings.strip_extras):
+            yield Reason(f"{entry.text} {fault}", *where)
+
+
+def _find_fault(entry: Entry, pin: Pin | None, *, strip_extras: bool | None) -> str:
+    """Return why a pin does not do for a requirement, or nothing."""
+    if pin is None:
+        return "is not in the lock"
+    if not _meets(pin, entry):
+        return f"is not met by {pin.shown}"
+    if not strip_extras and not entry.extras <= pin.extras:
+        return "asks for extras the lock does not have"
+    if pin.hashes and not entry.hashes <= set(pin.hashes):
+        return f"has a --hash that {pin.shown} has not"
+    return ""
 
 
 def _meets(pin: Pin, entry: Entry) -> bool:
     if entry.url is not None:
-        return pin.url is not None and bare_url(pin.url) == bare_url(entry.url)
+        return pin.url is not None and canonical_url(pin.url) == url_of(entry)
     if pin.version is None or entry.specifier is None:
         return True
     # One demand and one pin meet in many lock files of a project.
@@ -78,12 +87,23 @@ def _contains(specifier: SpecifierSet, version: str) -> bool:
         return False
 
 
-def bare_url(url: str | None) -> str:
-    """Return a URL in the one form that pip-compile's spellings of it share."""
-    bare = (url or "").partition("#")[0].rstrip("/")
+def canonical_url(url: str | None) -> str:
+    """Return a URL with its fragment in the one form that pip-compile's spellings of it share.
+
+    A name in the fragment is left out: it is judged as the name of the pin.
+    """
+    bare, _, fragment = (url or "").partition("#")
+    bare = bare.rstrip("/")
     for prefix in ("file:", "./"):
         bare = bare.removeprefix(prefix)
-    return bare.replace("git+file:///", "git+file:/")
+    parts = sorted(part for part in fragment.split("&") if part and not part.startswith("egg="))
+    return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
+
+
+def url_of(entry: Entry) -> str:
+    """Return the URL or path of an entry in that form."""
+    url = entry.url or ""
+    return canonical_url(url if "#" in url else f"{url}#{entry.fragment}")
 
 
 def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -96,23 +116,23 @@ def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     if not by_pip_compile or not planned.inputs.judgeable:
         return
     last: dict[str | None, Entry] = {}
-    undecided = set()
+    undecided: dict[str | None, set[str]] = {}
     for entry in planned.inputs.entries:
         active = holds(entry.marker, planned.target, planned.platform)
         if active is None:
-            undecided.add(entry.name)
+            undecided.setdefault(entry.name, {""}).add(str(entry.marker))
         elif active and (entry.marker or entry.name not in last):
             last[entry.name] = entry
     for pin in lock.pins:
         asked = last.get(pin.name)
-        wanted = str(asked.marker or "") if asked else ""
-        if pin.file or pin.name in undecided or wanted == _canonical(pin.marker):
+        wanted, has = str(asked.marker or "") if asked else "", _canonical(pin.marker)
+        if has == wanted or has in undecided.get(pin.name, ()):
             continue
-        has = f"the marker {pin.marker}" if pin.marker else "no marker"
+        said = f"the marker {pin.marker}" if pin.marker else "no marker"
         if asked is None:
-            yield Reason(f"{pin.shown} has {has}, which no input gives it", planned.path, pin.line)
+            yield Reason(f"{pin.shown} has {said}, which no input gives it", planned.path, pin.line)
         else:
-            yield Reason(f"{asked.text}: its pin has {has} in the lock", *asked.where)
+            yield Reason(f"{asked.text}: its pin has {said} in the lock", *asked.where)
 
 
 def _canonical(marker: str) -> str:
@@ -122,40 +142,62 @@ def _canonical(marker: str) -> str:
         return marker
 
 
-def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
-    """Check that an input asks for every pin, directly or through others, as annotated."""
-    # Under a stamp of ours they were taken away, and the stamp made anew.
-    if not (lock.annotated or lock.as_stamped) or not planned.inputs.judgeable:
+def judge_urls(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Check that an input names every direct URL and folder: its project, and the whole URL.
+
+    What another project requires by URL has to be named, too: its metadata is not seen offline.
+    """
+    if not planned.inputs.judgeable:
         return
-    asking, silent = _sorted_by_marker(planned)
-    wanted = {entry.name for entry in asking if entry.name}
-    wanted |= {bare_url(entry.url) for entry in asking if entry.url}
-    asked_by = {
-        _key(pin): {canonicalize_name(via) for via in pin.via if not via.startswith("-")}
-        for pin in lock.pins
+    for pin in lock.pins:
+        if pin.url is None:
+            continue
+        url = canonical_url(pin.url)
+        named = [
+            entry
+            for entry in planned.inputs.entries
+            if entry.url and url_of(entry) == url and pin.name in {None, entry.name or pin.name}
+        ]
+        if not any(_may_count(entry, planned) for entry in named):
+            shown = pin.url if pin.name is None or pin.url[0] in "./" else f"{pin.name} @ {pin.url}"
+            why = f", {named[0].text} does not count for {planned.target}" if named else ""
+            yield Reason(f"no input asks for {shown}{why}", planned.path, pin.line)
+
+
+def _may_count(entry: Entry, planned: Planned) -> bool:
+    return holds(entry.marker, planned.target, planned.platform) is not False
+
+
+def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Check that every pin is reached from an input, directly or through its ``# via`` notes.
+
+    What counts for the target is reached from what counts for it. A universal lock file has pins
+    for others, too, which lines for others may reach.
+    """
+    if not planned.inputs.judgeable:
+        return
+    asking = [entry for entry in planned.inputs.requirements if _may_count(entry, planned)]
+    reached = _reach(lock, asking)
+    missed = [pin for pin in lock.pins if _key(pin) not in reached]
+    if not missed:
+        return
+    everywhere = _reach(lock, planned.inputs.requirements)
+    missed = [
+        pin
+        for pin in missed
+        if _key(pin) not in everywhere or counts(pin.marker, planned.target, planned.platform)
+    ]
+    if len(missed) > 1 and not lock.annotated:
+        shown = f"{len(missed)} pins are named by no input, such as {missed[0].shown}"
+        yield Reason(f"{shown}, and there is no `# via` note", planned.path, missed[0].line)
+        return
+    silent = {
+        entry.name: entry for entry in planned.inputs.requirements if not _may_count(entry, planned)
     }
-    if any(entry.name is None for entry in asking):
-        # A project named only by its path: its name stands in the annotations alone.
-        wanted |= set().union(*asked_by.values()) - set(asked_by)
-    reached: set[str] = set()
-    growing = True
-    while growing:
-        more = {
-            key
-            for key, by in asked_by.items()
-            if key not in reached and (key in wanted or by & (wanted | reached))
-        }
-        reached |= more
-        growing = bool(more)
-    for pin in planned.own_pins:
-        if not counts(pin.marker, planned.target, planned.platform):
-            continue
-        if _key(pin) in reached or bare_url(pin.url or "-") in wanted:
-            continue
+    for pin in missed:
         entry = silent.get(pin.name)
         if entry is None:
-            told = f"{pin.shown} is asked for by no requirement"
-            yield Reason(told, *planned.place_of(pin))
+            yield Reason(f"{pin.shown} is asked for by no requirement", planned.path, pin.line)
         else:
             here = f"Python {planned.target} on {planned.platform.system}"
             yield Reason(
@@ -165,16 +207,30 @@ def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             )
 
 
-def _sorted_by_marker(planned: Planned) -> tuple[list[Entry], dict[str | None, Entry]]:
-    """Return the requirements that may count for the target, and by name those that do not."""
-    asking, silent = [], {}
-    for entry in planned.inputs.requirements:
-        if holds(entry.marker, planned.target, planned.platform) is False:
-            silent[entry.name] = entry
-        else:
-            asking.append(entry)
-    return asking, silent
+def _reach(lock: LockFile, asking: Iterable[Entry]) -> set[str]:
+    """Return the keys of the pins that entries reach."""
+    asking = list(asking)
+    urls = {url_of(entry) for entry in asking if entry.url}
+    waiting = [entry.name for entry in asking if entry.name]
+    requires: dict[str, list[str]] = {}
+    pinned = {_key(pin) for pin in lock.pins}
+    for pin in lock.pins:
+        if pin.url and canonical_url(pin.url) in urls:
+            waiting.append(_key(pin))
+        for via in pin.via:
+            if not via.startswith("-"):
+                requires.setdefault(canonicalize_name(via), []).append(_key(pin))
+    if any(entry.name is None for entry in asking):
+        # A project named only by its path: its name stands in the annotations alone.
+        waiting += requires.keys() - pinned
+    reached: set[str] = set()
+    while waiting:
+        key = waiting.pop()
+        if key not in reached:
+            reached.add(key)
+            waiting += requires.get(key, ())
+    return reached
 
 
 def _key(pin: Pin) -> str:
-    return pin.name or bare_url(pin.url)
+    return pin.name or canonical_url(pin.url)

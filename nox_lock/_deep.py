@@ -13,20 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile
 from nox_lock._agreement import make_seed
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._resolution import Compiler, Wishes
-from nox_lock._target import running_platform
 from nox_lock._verdict import INVALID, STALE, Judged, Reason
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nox_lock._lockfile import LockFile
     from nox_lock._planned import Planned
     from nox_lock._voice import Voice
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.lockfile.lock_file import LockFile
 
 # Failures that tell something of the lock, and not of the way to an index or of a tool.
 _TELLING = ("conflict", "unknown project", "no version", "python")
@@ -76,11 +75,6 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
     lock = planned.existing if planned else None
     if planned is None or lock is None or not judged.verdict.fresh:
         return judged
-    if not planned.system and planned.platform != running_platform():
-        # Its platform is not named, and another: that of whoever made it.
-        planned = planned._replace(system=str(planned.platform))
-        if planned.named_platform is None:
-            raise ToolchainError(f"it was made on {planned.platform}, which is not known here")
     compiler.tell(f"{planned.path}: resolving for Python {planned.target}")
     seed = make_seed(pin._replace(hashes=()) for pin in lock.pins if pin.version)
     try:
@@ -94,7 +88,7 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
 
 
 def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compiled) -> Judged:
-    now = _lockfile.parse(compiled.body)
+    now = lock_file.parse(compiled.body)
     moved, unpublished = list(_moved(planned, lock, now)), list(_unpublished(planned, lock, now))
     lines = {pin.name: pin.line for pin in lock.pins}
     warnings = tuple(

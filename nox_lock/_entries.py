@@ -34,6 +34,7 @@ _EDITABLE = r"-e|--e(?!x)"
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
+_NONE: frozenset[str] = frozenset()
 
 
 class Entry(NamedTuple):
@@ -50,6 +51,8 @@ class Entry(NamedTuple):
         editable: written with ``-e``.
         constraint: from a ``-c`` file: narrows a version, asks for nothing.
         metadata: digest of what a local project says it depends on; empty for all others.
+        hashes: the ``--hash`` options behind it.
+        fragment: of a URL or path, what stands behind its ``#``.
     """
 
     text: str
@@ -62,6 +65,8 @@ class Entry(NamedTuple):
     editable: bool
     constraint: bool
     metadata: str = ""
+    hashes: frozenset[str] = frozenset()
+    fragment: str = ""
 
 
 def relative(path: Path, root: Path) -> str:
@@ -91,7 +96,10 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     if options:
         _refuse_bad_hashes(line.options, where)
     if edit is not None or URL.match(text) or _is_path(text, root, where):
-        return _direct(text, options, where, root, editable=edit is not None, constraint=constraint)
+        found = _direct(
+            text, options, where, root, editable=edit is not None, constraint=constraint
+        )
+        return found._replace(hashes=_hashes(line.options))
     asked = read_named(text, where)
     url = asked.url and _local(asked.url, where, root)
     demand = f" @ {url}" if url else asked.demand
@@ -106,7 +114,13 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
         editable=False,
         constraint=constraint,
         metadata=_metadata(url, root),
+        hashes=_hashes(line.options),
+        fragment=(asked.url or "").partition("#")[2],
     )
+
+
+def _hashes(options: Iterable[tuple[str, str]]) -> frozenset[str]:
+    return frozenset(value for name, value in options if name == "--hash") if options else _NONE
 
 
 def _refuse_bad_hashes(options: Iterable[tuple[str, str]], where: Where) -> None:
@@ -149,6 +163,7 @@ def _direct(
         editable=editable,
         constraint=constraint,
         metadata=_metadata(url, root),
+        fragment=bare.strip().partition("#")[2],
     )
 
 

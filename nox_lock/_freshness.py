@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock._coverage import bare_url, judge_entries, judge_markers, judge_reach
-from nox_lock._lint import find_faults, find_strangers, find_weak
+from nox_lock._coverage import canonical_url, judge_entries, judge_markers, judge_reach
+from nox_lock._lint import find_faults, find_weak
 from nox_lock._target import counts
 from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nox_lock._lockfile import LockFile
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
 
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")
 
@@ -32,6 +32,8 @@ def judge(planned: Planned) -> Verdict:
     if lock.problems:
         problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
         return Verdict(INVALID, tuple(problems))
+    if lock.includes:
+        return Verdict(STALE, tuple(_judge_includes(planned, lock)))
     faults = list(find_faults(planned, lock))
     reasons = [
         *faults,
@@ -49,7 +51,6 @@ def judge(planned: Planned) -> Verdict:
     elif not lock.as_stamped:
         notes.append("changed since it was stamped")
     else:
-        reasons += find_strangers(planned, lock)
         reasons += _judge_hidden(planned, lock.stamp.hidden)
     return Verdict(
         (INVALID if faults else STALE) if reasons else FRESH,
@@ -72,6 +73,12 @@ def judge_orphan(path: str) -> Verdict:
         f"git rm {path}, or name it by `lockfile`"
     )
     return Verdict(ORPHANED, (Reason(reason, path),))
+
+
+def _judge_includes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    for line in lock.includes:
+        said = f"includes {line.text[len('-r ') :]}; lock files are whole"
+        yield Reason(said, planned.path, line.line)
 
 
 def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -143,7 +150,7 @@ def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, P
             own = ours.get(pin.name or "")
             if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
                 continue
-            if pin.url and own.url and bare_url(pin.url) == bare_url(own.url):
+            if pin.url and own.url and canonical_url(pin.url) == canonical_url(own.url):
                 continue
             yield low, pin, own
 

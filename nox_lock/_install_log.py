@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nox_lock._contents import Difference
-    from nox_lock._pins import Pin
+    from nox_lock.lockfile.pins import Pin
 
 _SHOWN = 5
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")

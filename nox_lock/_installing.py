@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from nox_lock._contents import Contents, Difference
     from nox_lock._environment import Environment
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._voice import Voice
+    from nox_lock.lockfile.pins import Pin
 
 _PROOF, _LEFT, _UNFINISHED = "proof", "left", "unfinished"
 

@@ -10,21 +10,20 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from packaging.utils import canonicalize_name
+from packaging.markers import Marker
 from packaging.version import Version
 
-from nox_lock._coverage import bare_url
-from nox_lock._pins import HASH_LENGTHS
-from nox_lock._target import holds
+from nox_lock._coverage import judge_urls
+from nox_lock._target import counts, holds
 from nox_lock._verdict import Reason
-from nox_lock._wording import has_password, has_token, quoted
+from nox_lock._wording import has_password, has_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nox_lock._lockfile import LockFile
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
 
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -35,49 +34,33 @@ _COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
 
 def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Yield what makes a lock file `invalid`: secrets, pins without a hash, strange URLs."""
+    path = planned.path
     for option in lock.options:
         if has_password(option.text) or has_token(option.text):
-            yield Reason("a password stands here in clear", planned.path, option.line)
+            yield Reason("a password stands here in clear", path, option.line)
     hashed = lock.hashed and planned.settings.generate_hashes
-    for pin in planned.own_pins:
+    counted: dict[str, Pin] = {}
+    for pin in lock.pins:
         if pin.url and has_password(pin.url):
-            yield Reason("a password stands here in clear", *planned.place_of(pin))
+            yield Reason("a password stands here in clear", path, pin.line)
         if hashed and not pin.hashes and not pin.unhashable:
-            yield Reason(f"{pin.shown} has no hash", *planned.place_of(pin))
-        if pin.version and not (lock.as_stamped or is_version(pin.version)):
-            yield Reason(f"{pin.shown} pins what is no version", *planned.place_of(pin))
-        if not HASH_LENGTHS.issuperset(map(len, pin.hashes)):
-            wrong = next(each for each in pin.hashes if len(each) not in HASH_LENGTHS)
-            said = f"{pin.shown} has {quoted(wrong)}, which is no hash or not all of it"
-            yield Reason(said, *planned.place_of(pin))
-    if not lock.as_stamped:
-        yield from find_strangers(planned, lock)
+            yield Reason(f"{pin.shown} has no hash", path, pin.line)
+        if pin.version and not is_version(pin.version):
+            yield Reason(f"{pin.shown} pins what is no version", path, pin.line)
+        if pin.marker and pin.name and counts(pin.marker, planned.target, planned.platform):
+            other = counted.setdefault(pin.name, pin)
+            if (other.shown, other.marker) != (pin.shown, pin.marker):
+                yield from _find_twice(planned, other, pin)
+    yield from judge_urls(planned, lock)
 
 
-def find_strangers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
-    """Yield the pins to a direct URL that no input asks for.
-
-    Inputs that ask for a version are met by nothing but a version. A project that is a URL or a
-    folder itself may ask for others so; which, is known to its metadata alone, and that is left
-    to the stamp. What comes from an index asks for nothing from elsewhere.
-    """
-    if not planned.inputs.judgeable:
-        return
-    by_name = {entry.name for entry in planned.inputs.entries if entry.url}
-    by_url = {bare_url(entry.url) for entry in planned.inputs.entries if entry.url}
-    versions = {pin.name for pin in lock.pins if pin.version}
-    for pin in planned.own_pins:
-        if pin.url is None or pin.name in by_name or bare_url(pin.url) in by_url:
-            continue
-        askers = [canonicalize_name(via) for via in pin.via if not via.startswith("-")]
-        if not lock.as_stamped or (askers and versions.issuperset(askers)):
-            yield Reason(f"no input asks for {_named(pin)}", *planned.place_of(pin))
-            continue
-        if askers:
-            continue
-        for entry in planned.inputs.requirements:
-            if entry.name == pin.name and holds(entry.marker, planned.target, planned.platform):
-                yield Reason(f"{entry.text} is not met by {_named(pin)}", *entry.where)
+def _find_twice(planned: Planned, one: Pin, other: Pin) -> Iterator[Reason]:
+    """Yield that two pins of one project both count, where that is certain."""
+    certain = (
+        holds(Marker(each.marker), planned.target, planned.platform) for each in (one, other)
+    )
+    if one.shown != other.shown and all(certain):
+        yield Reason(f"{other.name} is pinned twice", planned.path, other.line)
 
 
 def find_weak(planned: Planned) -> Iterator[Reason]:
@@ -93,19 +76,19 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)
-    for pin in planned.own_pins:
+    for pin in planned.existing.pins if planned.existing else ():
         if pin.url is None:
             continue
         if pin.editable:
             yield Reason(
-                f"-e {pin.url} is editable: its code is not locked", *planned.place_of(pin)
+                f"-e {pin.url} is editable: its code is not locked", planned.path, pin.line
             )
         elif re.match(_REPOSITORY, pin.url, re.IGNORECASE) and not re.search(_COMMIT, pin.url):
             said = f"{_named(pin)} names no commit: what stands there can change"
-            yield Reason(said, *planned.place_of(pin))
+            yield Reason(said, planned.path, pin.line)
         elif _is_open(pin.url) and not pin.hashes:
             said = f"{_named(pin)} is not encrypted and has no hash"
-            yield Reason(said, *planned.place_of(pin))
+            yield Reason(said, planned.path, pin.line)
 
 
 @functools.lru_cache(maxsize=4096)  # most pins stand in several lock files of a project

@@ -11,31 +11,30 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from nox_lock import _lockfile
 from nox_lock._agreement import Seed, find_seed, make_seed
 from nox_lock._cache import Entry, make_key
 from nox_lock._changes import find_held
 from nox_lock._errors import CompileError
 from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
-from nox_lock._planned import platform_of
 from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
 from nox_lock._projects import is_project_file
 from nox_lock._refusals import refuse
 from nox_lock._resolution import with_body
 from nox_lock._tables import nearest
-from nox_lock._target import holds, running_platform
+from nox_lock._target import holds
 from nox_lock.compiling.interpreters import tool_versions
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from nox_lock._changes import Held
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.lockfile.pins import Pin
 
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
 
@@ -61,7 +60,7 @@ class Outcome:
     seconds: float = 0.0
     day: str = ""
     notes: tuple[str, ...] = ()
-    before: _lockfile.LockFile | None = None
+    before: lock_file.LockFile | None = None
     held: tuple[Held, ...] = ()
 
     @property
@@ -93,7 +92,7 @@ class Locker:
             return False  # what only an index knows has changed
         if not lock.as_stamped or not lock.recognised:
             return False
-        return planned.matches_stamp() or judge(planned).fresh
+        return judge(planned).fresh
 
     def make(
         self,
@@ -113,15 +112,13 @@ class Locker:
         if together is None and self.is_done(planned):
             return Outcome(planned, UP_TO_DATE)
         refuse(planned, self.root, overwrite=self.wishes.overwrite)
-        # What is made now is for the named platform, or for this one.
-        planned = planned._replace(platform=planned.named_platform or running_platform())
         seed = self._seed(planned, together)
         with self.compiler.cache.hold(
             self._key(planned, seed), functools.partial(self._tell_of_wait, planned)
         ):
             # Whoever held it before us may have made this very lock.
-            now = _lockfile.read(self.root, planned.path)
-            there = planned._replace(existing=now, platform=platform_of(now, planned.system))
+            now = lock_file.read(self.root, planned.path)
+            there = planned._replace(existing=now)
             if together is None and self.is_done(there):
                 return Outcome(there, UP_TO_DATE)
             planned = planned._replace(existing=now)
@@ -192,7 +189,7 @@ class Locker:
             return None
         made = with_body(planned, entry.body)
         text = self._render(made, entry.body)
-        return entry if judge(made._replace(existing=_lockfile.parse(text))).fresh else None
+        return entry if judge(made._replace(existing=lock_file.parse(text))).fresh else None
 
     def _remember(self, planned: Planned, seed: Seed, entry: Entry) -> None:
         """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
@@ -201,13 +198,13 @@ class Locker:
                 self.compiler.cache.put(self._key(planned, each), entry)
 
     def _render(self, planned: Planned, body: str) -> str:
-        stamp = _lockfile.Stamp(
+        stamp = lock_file.Stamp(
             inputs=planned.digest(),
             hidden=frozenset(planned.hidden()),
-            body=_lockfile.digest(body),
+            body=lock_file.digest(body),
             platform=str(planned.platform),
         )
-        return _lockfile.render(
+        return lock_file.render(
             body,
             python=planned.target.version,
             command=planned.command,
@@ -218,7 +215,7 @@ class Locker:
     def _validate(self, planned: Planned, body: str) -> tuple[Planned, str]:
         """Return the lock file as it will be, and its text."""
         text = self._render(planned, body)
-        made = planned._replace(existing=_lockfile.parse(text))
+        made = planned._replace(existing=lock_file.parse(text))
         for pin in made.existing.pins if made.existing else ():
             if any(_is_project_of(pin, file, self.root) for file in planned.inputs.sources):
                 raise CompileError(
@@ -269,5 +266,5 @@ def _moves_pins(planned: Planned, seed: Seed, body: str) -> bool:
     }
     return any(
         pin.name not in refused and old.get(pin.name, pin.version) != pin.version
-        for pin in _lockfile.parse(body).pins
+        for pin in lock_file.parse(body).pins
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from nox_lock._pins import Pin
+    from nox_lock.lockfile.pins import Pin
 
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+")
 # What stands before the path of a folder, also in ``file:///C:/there``.

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import _witness
 from nox_lock._errors import ConfigError
-from nox_lock._lockfile import is_stamped
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 from nox_lock._target import SYSTEM, find_platform, parse_target, running_platform
 from nox_lock._wording import quoted
+from nox_lock.lockfile.lock_file import is_stamped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile, _witness
+from nox_lock import _witness
 from nox_lock._errors import ConfigError
 from nox_lock._inputs import Parts
 from nox_lock._layers import find_lowers, in_order, roots_of
@@ -27,6 +27,7 @@ from nox_lock._target import (
 )
 from nox_lock._targets import targets_of
 from nox_lock._wording import mend_of
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from nox_lock._config import Config, LockConfig
     from nox_lock._inputs import Inputs
-    from nox_lock._lockfile import LockFile
+    from nox_lock.lockfile.lock_file import LockFile
 
 
 def plan(
@@ -168,7 +169,7 @@ class _Planner:
             raise self._shared(lock.name, path, other)
         below = self._below(lock, target, system)
         _refuse_other_targets(lock, target, inputs, below, self.owners)
-        existing = existing or _lockfile.read(self.root, path)
+        existing = existing or lock_file.read(self.root, path)
         earlier = None
         if existing is None:
             earlier = self._earlier(lock, target, path)
@@ -179,7 +180,7 @@ class _Planner:
             inputs=inputs,
             settings=resolve_settings(lock.settings, existing if existing is not None else earlier),
             existing=existing,
-            platform=platform_of(existing, system),
+            platform=platform_of(system),
             system=system,
             below=below,
             apart=self._find_apart(lock, target),
@@ -204,12 +205,12 @@ class _Planner:
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
         """Return the lock file that one which does not stand yet takes the place of."""
         for each in find_earlier(lock, target, path, self.root, self.owners):
-            found = _lockfile.read(self.root, each)
+            found = lock_file.read(self.root, each)
             if found is not None and found.recognised:
                 return found
         # Under a pattern that is gone: its header names the input.
         for each in find_stamped(self.root):
-            found = _lockfile.read(self.root, each)
+            found = lock_file.read(self.root, each)
             command = (found and found.command) or ""
             if self.owners.owner(each) is None and command.split()[-1:] == [*lock.inputs[:1]]:
                 return found

@@ -6,20 +6,17 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock import _lockfile
 from nox_lock._option_lines import WRITTEN, option_lines
 from nox_lock._settings import UNSAFE_PACKAGES, Settings
 from nox_lock._syntax import Where
-from nox_lock._target import Levels, find_platform, holds, parse_platform, running_platform
+from nox_lock._target import Levels, find_platform, holds, running_platform
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from nox_lock._config import LockConfig
     from nox_lock._inputs import Inputs
-    from nox_lock._lockfile import LockFile
-    from nox_lock._pins import Pin
     from nox_lock._target import Platform, Target
+    from nox_lock.lockfile.lock_file import LockFile
 
 
 class Fact(NamedTuple):
@@ -40,7 +37,7 @@ class Planned(NamedTuple):
         inputs: what it is made from.
         settings: how, with nothing left open.
         existing: the lock file as it stands, or None.
-        platform: the platform it is for: the named one, else its stamp's, else this machine's.
+        platform: the platform it is for: the named one, else this machine's.
         system: the name of the platform it is for, as configured; empty for none.
         below: the lock files it builds on, for the same target.
         apart: locks that it builds on and that are not made for its target.
@@ -70,22 +67,6 @@ class Planned(NamedTuple):
     def origin(self) -> LockFile | None:
         """The lock file it starts from: as it stands, else the one it takes the place of."""
         return self.existing if self.existing is not None else self.earlier
-
-    @property
-    def own_pins(self) -> Sequence[Pin]:
-        """The pins of the lock file, but for those of files it includes that are judged there.
-
-        Those are the lock files it builds on; any other file that it names is a part of it.
-        """
-        lock = self.existing
-        if lock is None or not lock.includes:
-            return lock.pins if lock else ()
-        elsewhere = set(_paths_below(self))
-        return [pin for pin in lock.pins if pin.file not in elsewhere]
-
-    def place_of(self, pin: Pin) -> tuple[str, int]:
-        """Return the file and line of a pin."""
-        return pin.file or self.path, pin.line
 
     @property
     def named_platform(self) -> Platform | None:
@@ -131,7 +112,7 @@ class Planned(NamedTuple):
         """Everything that shapes the lock, one fact a line: what its digest is taken of."""
         settings = (f"{name}={getattr(self.settings, name)}" for name in Settings._fields)
         below = (
-            f"below {low.path} {_lockfile.digest(low.existing.body) if low.existing else '-'}"
+            f"below {low.path} {lock_file.digest(low.existing.body) if low.existing else '-'}"
             for low in self.below
         )
         patch = f".{self.target.patch}" if self.target.patch else ""
@@ -169,40 +150,13 @@ class Planned(NamedTuple):
             facts.append(Fact(f"{file} as it is now", Where(file, 1), text))
         if self.settings.uploaded_prior_to:
             facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
-        return {_lockfile.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
+        return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
 
     def digest(self) -> str:
         """The stamp's `inputs`."""
-        return _lockfile.digest(self.canonical())
-
-    def matches_stamp(self) -> bool:
-        """Tell whether inputs and body are, byte for byte in meaning, those the stamp names.
-
-        Then it is fresh, and nothing has to be judged.
-        """
-        lock = self.existing
-        if lock is None or lock.stamp is None or lock.problems:
-            return False
-        return (
-            (self.named_platform is None or lock.stamp.platform == str(self.platform))
-            and not lock.includes
-            and tuple(option.text for option in lock.options) == tuple(self.options)
-            and lock.stamp.inputs == self.digest()
-            and lock.stamp.hidden == frozenset(self.hidden())
-            and lock.as_stamped
-        )
+        return lock_file.digest(self.canonical())
 
 
-def _paths_below(planned: Planned) -> Iterator[str]:
-    for low in planned.below:
-        yield low.path
-        yield from _paths_below(low)
-
-
-def platform_of(existing: LockFile | None, system: str) -> Platform:
-    """Return what a lock file is for: the named platform, else where it was made, else this one."""
-    if named := find_platform(system) if system else None:
-        return named
-    if existing is not None and existing.stamp is not None:
-        return parse_platform(existing.stamp.platform)
-    return running_platform()
+def platform_of(system: str) -> Platform:
+    """Return what a lock file is for: the named platform, else this one."""
+    return (find_platform(system) if system else None) or running_platform()

@@ -93,8 +93,7 @@ def provide(
     venv = _find_environment(host)
     with watch() as witness:
         config, wanted = _look_up(names, host, venv)
-        by_content = bool(os.environ.get("CI"))
-        stale = [each for each in wanted.planned if not _is_fresh(each, by_content=by_content)]
+        stale = [each for each in wanted.planned if not _is_fresh(each)]
         there = _project_is_there(wanted, project)
     if stale:
         made = _relock(host, on_stale or config.on_stale, stale)
@@ -129,10 +128,7 @@ def _make_equal(wanted: Wanted, host: Host) -> Wanted:
     return wanted
 
 
-def _is_fresh(planned: Planned, *, by_content: bool) -> bool:
-    """Tell whether a lock file is fresh; unless `by_content`, two matching digests are enough."""
-    if not by_content and planned.matches_stamp():
-        return True
+def _is_fresh(planned: Planned) -> bool:
     from nox_lock._freshness import judge  # noqa: PLC0415  (a session must start at once)
 
     return judge(planned).fresh

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile, _syntax, _witness
+from nox_lock import _syntax, _witness
 from nox_lock._entries import (
     URL,
     Entry,
@@ -21,6 +21,7 @@ from nox_lock._projects import is_project_file
 from nox_lock._syntax import Where, fault
 from nox_lock._tables import FILE
 from nox_lock._wording import mend_of, quoted
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,7 @@ class Files:
         if file in self.made or not self.expected(file):
             return False
         if file not in self._pending:
-            lock = _lockfile.read(self.root, file)
+            lock = lock_file.read(self.root, file)
             self._pending[file] = lock is None or not lock.recognised
         return self._pending[file]
 

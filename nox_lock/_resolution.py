@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from nox_lock import _lockfile
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache, unusable
 from nox_lock._errors import CompileError
@@ -20,6 +19,7 @@ from nox_lock._processes import Processes
 from nox_lock._progress import RESOLVING, Progress
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from nox_lock._agreement import Seed
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._target import Platform, Target
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.lockfile.pins import Pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class Compiler:
 
 def with_body(planned: Planned, body: str) -> Planned:
     """Return a lock file as it would be with this body."""
-    return planned._replace(existing=_lockfile.parse(body))
+    return planned._replace(existing=lock_file.parse(body))
 
 
 def _of_disk(error: OSError | CompileError) -> CompileError:

@@ -12,8 +12,8 @@ from nox_lock._wording import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nox_lock._lockfile import LockFile
     from nox_lock._tables import Table
+    from nox_lock.lockfile.lock_file import LockFile
 
 # pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
 UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")

@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nox_lock import _lockfile
 from nox_lock._errors import (
     BlockedError,
     LockFileError,
@@ -29,13 +28,14 @@ from nox_lock._report import mend, verdict_lines
 from nox_lock._target import running_platform
 from nox_lock._together import resolve_together
 from nox_lock._verdict import MISSING, STALE
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.pins import Pin
 
     Result = Outcome | NoxLockError
 
@@ -259,7 +259,7 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
         for each in made.values():
             if isinstance(each, Outcome) and each.text is not None:
                 # A compile takes its time: what stands there now may be another's.
-                now = _lockfile.read(locker.root, each.planned.path)
+                now = lock_file.read(locker.root, each.planned.path)
                 refuse(
                     each.planned._replace(existing=now),
                     locker.root,

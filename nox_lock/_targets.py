@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from nox_lock import _lockfile
 from nox_lock._errors import ConfigError
 from nox_lock._places import find_files, lockfile_path
 from nox_lock._tables import FILE, nearest
 from nox_lock._target import Target, parse_target, running_platform, running_target
 from nox_lock._wording import quoted
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from nox_lock._config import LockConfig
-    from nox_lock._lockfile import LockFile
     from nox_lock._planned import Planned
+    from nox_lock.lockfile.lock_file import LockFile
 
 
 def pythons_of(said: Iterable[object]) -> Iterator[Target | SpecifierSet]:
@@ -88,13 +88,13 @@ def _target_of_lock_file(lock: LockConfig, root: Path) -> tuple[Target, LockFile
         found = {_python_of(root, path) for path in find_files(lock, root)} - {None}
         return next(iter(found)) or here if len(found) == 1 else here, None
     path = lockfile_path(lock, here, system, several=False, platforms=False)
-    existing = _lockfile.read(root, path)
+    existing = lock_file.read(root, path)
     named = existing.python if existing else None
     return parse_target(named) if named else here, existing
 
 
 def _python_of(root: Path, path: str) -> Target | None:
-    lock = _lockfile.read(root, path)
+    lock = lock_file.read(root, path)
     return parse_target(lock.python) if lock and lock.python else None
 
 

@@ -11,9 +11,9 @@ from nox_lock._requirements import Files, read_inputs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
+    from nox_lock.lockfile.pins import Pin
 
 
 def resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[Pin]:

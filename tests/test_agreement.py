@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock import _lockfile
+from nox_lock.lockfile import lock_file
 from support.layers import (
     BASE,
     DEV,
@@ -313,7 +313,7 @@ def test_a_hashed_wheel_of_the_project_in_a_base(
     write_all(project, over(f"app\n{WHEEL}\n", f"{line}\ntool\n"))
     project.nox("-s", "lock", "lock-check").ok()
     for path in (BASE, DEV):
-        [pin] = [each for each in _lockfile.parse(project.read(path)).pins if each.name == "lib"]
+        [pin] = [each for each in lock_file.parse(project.read(path)).pins if each.name == "lib"]
         assert (pin.url, len(pin.hashes)) == (f"file:{WHEEL}", 1)
     before = project.snapshot()
     assert compiled(project.nox("-s", "lock", "lock-check").ok()) == 0
@@ -332,7 +332,7 @@ def test_hashes_in_one_of_two_layers(form: str, hashed: str, project: Project) -
     assert versions(project, "lib") == {BASE: "1.0", DEV: "1.0"}
     has = {path: "--hash=" in text for path, text in locks(project).items()}
     assert has == {BASE: hashed == "requirements", DEV: hashed == "dev"}
-    lone = _lockfile.parse(project.read(DEV if hashed == "dev" else BASE))
+    lone = lock_file.parse(project.read(DEV if hashed == "dev" else BASE))
     assert all(pin.hashes for pin in lone.pins)
     project.write("requirements.in", "app\nlib>=2\n")
     project.nox("-s", "lock", "lock-check").ok()
@@ -356,7 +356,7 @@ def test_a_folder_of_wheels_beside_a_base_that_is_staged(
     write_all(project, files)
     lock(project).ok()
     assert versions(project, "lib") == {"sub/base.txt": "3.0", DEV: "3.0"}
-    options = {p: [o.text for o in _lockfile.parse(t).options] for p, t in locks(project).items()}
+    options = {p: [o.text for o in lock_file.parse(t).options] for p, t in locks(project).items()}
     assert {
         path: [line.replace("./", "") for line in lines] for path, lines in options.items()
     } == {

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock import _lockfile
 from nox_lock._cache import open_cache
 from nox_lock._config import load_config
 from nox_lock._errors import BlockedError, ConfigError, LockFileError
@@ -19,6 +18,7 @@ from nox_lock._plan import plan
 from nox_lock._refusals import refuse
 from nox_lock._resolution import Compiler, Wishes
 from nox_lock._stacks import _write
+from nox_lock.lockfile import lock_file
 from support.inside import nox_inside
 from support.mistakes import BODY, HEADER, IN, PLAIN, TOML, TXT
 from support.project import clean_environment
@@ -105,7 +105,7 @@ def test_a_lock_file_includes_none_from_outside(name: str, root: Path) -> None:
     (root.parent / "secret.txt").write_text("hunter==2\n", encoding="utf-8")
     include = name.format(root.parent.as_posix())
     (root / TXT).write_text(f"{HEADER}-r {include}\n{BODY}", encoding="utf-8")
-    read = _lockfile.read(root, TXT)
+    read = lock_file.read(root, TXT)
     assert read is not None
     assert [each.message for each in read.problems] == [
         f"it includes {include}, which is outside the project"

@@ -24,8 +24,8 @@ from nox_lock._environment import (
 )
 from nox_lock._errors import ToolchainError
 from nox_lock._origin import Origin, is_from
-from nox_lock._pins import Pin
 from nox_lock._target import Target
+from nox_lock.lockfile.pins import Pin
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nox_lock import _lockfile
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError
 from nox_lock._plan import orphans_of, plan
 from nox_lock._target import running_platform
+from nox_lock.lockfile import lock_file
 from support.locks import fingerprint, pins, stamp_all
 from support.pythons import HERE, MISSING, three_pythons
 
@@ -226,7 +226,7 @@ def test_growth_of_a_plain_lock(aged: Project) -> None:
         capture_output=True,
     )
     plain = aged.read(LOCK)
-    if _lockfile.parse(plain).stamp is not None:  # pip-compile keeps no comments of others
+    if lock_file.parse(plain).stamp is not None:  # pip-compile keeps no comments of others
         aged.write(
             LOCK, "".join(x for x in plain.splitlines(keepends=True) if "nox-lock:" not in x)
         )

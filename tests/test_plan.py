@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock import _lockfile
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError, LockFileError, RequirementsError
 from nox_lock._plan import plan
 from nox_lock._target import Target, running_platform, running_target
 from nox_lock._targets import of_target
+from nox_lock.lockfile import lock_file
 from support.index import LocalIndex
 from support.project import NOXFILE, Project
 
@@ -177,13 +177,11 @@ def test_a_session_installs_the_file_of_its_python(tmp_path: Path) -> None:
         of_target(found, Target("3.10", "pypy"))
 
 
-def test_a_lock_is_judged_for_the_platform_it_was_made_on(tmp_path: Path) -> None:
-    stamp = _lockfile.Stamp("1", frozenset(), "3", "win32-amd64")
-    text = _lockfile.render("app==1", python="3.11", command="x", stamp=stamp, options=())
+def test_a_lock_is_judged_for_this_platform_whatever_its_stamp_says(tmp_path: Path) -> None:
+    stamp = lock_file.Stamp("1", frozenset(), "3", "win32-amd64")
+    text = lock_file.render("app==1", python="3.11", command="x", stamp=stamp, options=())
     files = {"requirements.in": "", "requirements.txt": text}
     [found] = planned_in(tmp_path, files)
-    assert str(found.platform) == "win32-amd64"
-    [found] = planned_in(tmp_path, files | {"requirements.txt": "app==1\n"})
     assert found.platform == running_platform()
 
 
@@ -380,7 +378,7 @@ def test_the_lock_is_what_pip_compile_writes(
     locks = [path for path in project.snapshot() if path.startswith(source[:-3] + ".")]
     path = next(path for path in locks if path.endswith(".txt"))
     ours = project.read(path)
-    lock = _lockfile.parse(ours)
+    lock = lock_file.parse(ours)
     assert lock.command is not None
     stamps = [line for line in ours.splitlines(keepends=True) if line.startswith("# nox-lock:")]
     plain = ours.replace(stamps[0], "")
@@ -410,7 +408,7 @@ def test_a_plain_lock_installs_with_plain_pip(project: Project, index: LocalInde
     assert index.requests() == []
     lock = project.read("requirements/dev.txt")
     assert str(project.root) not in lock
-    options = [option.text for option in _lockfile.parse(lock).options]
+    options = [option.text for option in lock_file.parse(lock).options]
     assert [option.replace("./", "") for option in options] == ["--find-links wheels"]
     command = ["download", "-q", "--no-deps", "--no-index", "--require-hashes", "-d", "got"]
     subprocess.run(

@@ -9,10 +9,10 @@ from nox_lock.compiling.versions import read_specifier
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.report import Report
+    from nox_lock.lockfile.pins import Pin
 
 
 def find_notes(

@@ -17,7 +17,6 @@ from urllib.parse import quote, unquote
 
 from packaging.version import Version
 
-from nox_lock import _lockfile
 from nox_lock._entries import relative
 from nox_lock._errors import CompileError
 from nox_lock._indexes import file_urls, pip_environment
@@ -34,6 +33,7 @@ from nox_lock.compiling.interpreters import (
 )
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Failure, Report, read_report
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
     from nox_lock._mirror import Mirror
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._processes import Processes
     from nox_lock.compiling.interpreters import Interpreter
+    from nox_lock.lockfile.pins import Pin
 
 _ROOM = 1 << 18
 _WITH_BUILD_CONSTRAINTS = Version("25.3")
@@ -98,7 +98,7 @@ class Compiled:
     @property
     def pins(self) -> tuple[Pin, ...]:
         """What the body pins."""
-        return tuple(_lockfile.parse(self.body).pins)
+        return tuple(lock_file.parse(self.body).pins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class PipTools:
         self._refuse_failed(report, order)
         body = relative_paths(mirror.show(output.read_text("utf-8"), self.root), self.root)
         body = body.rstrip("\n")
-        notes = find_notes(report, order.planned, _lockfile.parse(body).pins, self.interpreter)
+        notes = find_notes(report, order.planned, lock_file.parse(body).pins, self.interpreter)
         return Compiled(body, tuple(notes), report.yanked, report.newest)
 
     def _refuse_failed(self, report: Report, order: Order) -> None:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock import _lockfile
 from nox_lock._cache import Cache, Entry
 from nox_lock._files import write_all
+from nox_lock.lockfile import lock_file
 from support.project import finish
 
 if TYPE_CHECKING:
@@ -149,11 +149,11 @@ def _marked(mark: str) -> list[str]:
 
 def is_whole(text: str) -> bool:
     """Tell whether a lock file is what was stamped, to its last byte."""
-    lock = _lockfile.parse(text)
+    lock = lock_file.parse(text)
     return (
         text.endswith("\n")
         and lock.stamp is not None
-        and lock.stamp.body == _lockfile.digest(lock.body)
+        and lock.stamp.body == lock_file.digest(lock.body)
         and not lock.problems
     )
 

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock import _lockfile
 from nox_lock._config import load_config
 from nox_lock._freshness import judge
 from nox_lock._plan import plan
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def locks(project: Project) -> dict[str, str]:
 
 def bodies(project: Project) -> dict[str, str]:
     """Return the body of every lock file, by path."""
-    return {path: _lockfile.parse(text).body.strip("\n") for path, text in locks(project).items()}
+    return {path: lock_file.parse(text).body.strip("\n") for path, text in locks(project).items()}
 
 
 def compiled(*runs: Run) -> int:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_lock import _lockfile
 from nox_lock._config import load_config
 from nox_lock._plan import plan
 from nox_lock._target import running_platform
+from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -69,13 +69,13 @@ def stamp_all(
         [planned] = [e for e in plan(config, root, os.environ, used=used) if e.path == path]
         body = bodies[planned.name].strip("\n")
         system, here = planned.system, running_platform()
-        stamp = _lockfile.Stamp(
+        stamp = lock_file.Stamp(
             inputs=planned.digest(),
             hidden=frozenset(planned.hidden()),
-            body=_lockfile.digest(body),
+            body=lock_file.digest(body),
             platform=f"{system or here.system}-{here.machine}",
         )
-        text = _lockfile.render(
+        text = lock_file.render(
             body,
             python=planned.target.version,
             command=planned.command,

@@ -1,0 +1,311 @@
+"""The lines of a lock file: one closed grammar, of which every logical line must be a sentence.
+
+pip joins physical lines before it reads them, drops what stands behind a blank and a ``#``, and
+takes words that begin with a dash for options. Whatever it, uv and a person could read differently
+is a problem. https://pip.pypa.io/en/stable/reference/requirements-file-format/
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.utils import canonicalize_name
+
+from nox_lock._syntax import MERGE, MERGE_MARKS
+from nox_lock._wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# As pip-compile writes hashes: nine lines of ten. Each has the same length.
+_HASH_LINES = re.compile(
+    r"(?:    --hash=sha256:[0-9a-f]{64} \\\n)*    --hash=sha256:[0-9a-f]{64}(?=\n|\Z)"
+)
+_HASH_START, _HASH_END = len("    --hash="), len("    --hash=sha256:") + 64
+_HASH_STRIDE = _HASH_END + len(" \\\n")
+# As pip takes them: https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode
+_HASH = re.compile(
+    r"--hash=(sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96}|sha512:[0-9a-fA-F]{128})"
+)
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PIN = re.compile(
+    rf"(?P<name>{_NAME})[ \t]*(?:\[(?P<extras>[A-Za-z0-9._, \t-]*)\][ \t]*)?"
+    r"(?:===?[ \t]*(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)|@[ \t]*(?P<url>\S+))"
+)
+_DIRECT = re.compile(
+    r"(?P<editable>-e[ \t]+|--editable(?:[ \t]+|=))?(?P<url>(?:[A-Za-z][\w+.-]*:|\.{0,2}/|\.)\S*)"
+)
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
+# Of a URL or path: what a shell, pip's option reader or its variables would change.
+_CHANGED = re.compile(r"""["'`\\;]|\$\{""")
+_OPTION = re.compile(r"(?P<name>--?[a-z][a-z-]*)(?:(?:=|[ \t]+)(?P<value>\S+))?")
+_LONG_NAMES = {"-i": "--index-url", "-f": "--find-links", "-r": "-r", "-c": "-c"}
+_LONG_NAMES |= {"--requirement": "-r", "--constraint": "-c"}
+_VALUES: tuple[str, ...] = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host")
+_VALUES += ("--no-binary", "--only-binary", "--use-feature", "-r", "-c")
+_FLAGS = ("--pre", "--no-index", "--prefer-binary", "--require-hashes")
+_COMMENT = re.compile(r"[ \t]#")
+_UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
+_UNSAFE_NAME = re.compile(rf"# ({_NAME})")
+_NO_EXTRAS: frozenset[str] = frozenset()
+
+
+class OptionLine(NamedTuple):
+    """An option line of a lock file: ``--name value``, by its long name; ``-r`` and ``-c`` too."""
+
+    text: str
+    line: int
+
+
+class Pin(NamedTuple):
+    """One locked project: a version, or a direct URL or path.
+
+    `via` names what requires it, as pip-compile's annotation does: projects, or ``-r file``.
+    """
+
+    name: str | None
+    version: str | None
+    url: str | None
+    line: int
+    extras: frozenset[str] = frozenset()
+    marker: str = ""
+    editable: bool = False
+    hashes: Sequence[str] = ()
+    via: Sequence[str] = ()
+
+    @property
+    def shown(self) -> str:
+        """The pin as people name it."""
+        if self.version is None:
+            return self.url or ""
+        return f"{self.name}=={self.version}"
+
+    @property
+    def unhashable(self) -> bool:
+        """Whether pip has no hash for it by nature: a folder or a repository."""
+        url = self.url or ""
+        return self.editable or "+" in url.split(":")[0] or (bool(url) and not _is_archive(url))
+
+
+class Problem(NamedTuple):
+    """A line of a lock file that does not belong there."""
+
+    message: str
+    line: int
+
+
+class BodyReader:
+    """Reads the text behind the header of a lock file into pins and options.
+
+    Attributes:
+        pins: in their order.
+        options: the option lines but for the next.
+        includes: the ``-r`` and ``-c`` lines.
+        unsafe: projects named as left out.
+        problems: what is no sentence of the grammar.
+        body: the text but for options and includes.
+    """
+
+    def __init__(self, text: str, start: int, line: int) -> None:
+        self.pins: list[Pin] = []
+        self.options: list[OptionLine] = []
+        self.includes: list[OptionLine] = []
+        self.unsafe: list[str] = []
+        self.problems: list[Problem] = []
+        self.body = ""
+        self._text = text
+        self._at = start
+        self._line = line  # the number of the physical line that begins at `_at`
+        self._seen: dict[str, Pin] = {}
+        # The annotation of the last pin, while lines may belong to it.
+        self._via: list[str] | None = None
+        self._in_unsafe = False
+        self._read()
+
+    def _read(self) -> None:
+        kept, begin = [], self._at
+        while self._at < len(self._text):
+            start = self._at
+            if self._logical_line():  # an option line, which is no part of the body
+                kept.append(self._text[begin:start])
+                begin = self._at
+        self.body = "".join([*kept, self._text[begin:]])
+
+    def _next(self) -> str:
+        """Return the next physical line, and go behind it."""
+        end = self._text.find("\n", self._at)
+        end = len(self._text) if end < 0 else end
+        line = self._text[self._at : end]
+        self._at, self._line = end + 1, self._line + 1
+        return line
+
+    def _logical_line(self) -> bool:
+        """Read one logical line; return whether it is an option line."""
+        number = self._line
+        line = self._next()
+        bare = line.strip(" \t")
+        if not bare:
+            self._via = None
+        elif bare[0] == "#":
+            self._comment(bare, number, indented=line[0] != "#")
+        else:
+            return self._sentence(*self._join(line, number), number)
+        return False
+
+    def _join(self, line: str, number: int) -> tuple[str, list[str], str]:
+        """Return the words of a logical line, its hashes, and the comment behind it."""
+        hashes: list[str] = []
+        words = []
+        while line.endswith("\\"):
+            if line.endswith("\\\\") or _COMMENT.search(line):
+                self._problem("a continuation that readers take differently", number)
+            words.append(line[:-1])
+            if len(words) == 1 and (found := _HASH_LINES.match(self._text, self._at)):
+                hashes = _cut_hashes(self._text, self._at, found.end())
+                self._at, self._line = found.end() + 1, self._line + len(hashes)
+                line = ""
+                break
+            number, line = self._line, self._next()
+            if line.lstrip(" \t").startswith("#"):
+                self._problem("a comment behind a line that goes on", number)
+        comment = _COMMENT.search(line)
+        words.append(line[: comment.start()] if comment else line)
+        behind = line[comment.end() :] if comment else ""
+        return "".join(words).strip(" \t"), hashes, behind
+
+    def _problem(self, message: str, number: int) -> None:
+        self._via = None
+        self.problems.append(Problem(message, number))
+
+    def _comment(self, bare: str, number: int, *, indented: bool) -> None:
+        if bare.endswith("\\"):
+            self._problem("a comment that ends in a backslash", number)
+        if not indented:
+            self._in_unsafe = self._in_unsafe or _UNSAFE_TITLE.match(bare) is not None
+            found = _UNSAFE_NAME.fullmatch(bare)
+            if self._in_unsafe and found:
+                self.unsafe.append(canonicalize_name(found[1]))
+        elif self._via is not None:
+            self._annotate(bare[1:].strip())
+
+    def _annotate(self, said: str) -> None:
+        """Take a line of a pin's annotation."""
+        if self._via is None:
+            return
+        if not self._via and (said == "via" or said.startswith("via ")):
+            said = said[len("via") :].strip()
+        self._via += [source for source in said.split(", ") if source]
+
+    def _sentence(self, line: str, hashes: list[str], comment: str, number: int) -> bool:
+        """Take a logical line without its comment; return whether it is an option line."""
+        via: list[str] = []
+        self._via = None
+        if line[0] == "-" and not line.startswith(("-e", "--editable", "--hash")):
+            option = None if hashes else _read_option(line)
+            if option is not None:
+                lines = self.includes if option.startswith(("-r ", "-c ")) else self.options
+                lines.append(OptionLine(option, number))
+                return True
+        elif pin := _read_pin(line, hashes, via, number):
+            self._refuse_second(pin)
+            self.pins.append(pin)
+            self._via = via
+            if comment.lstrip().startswith("via"):
+                self._annotate(comment.strip())
+            return False
+        self._problem(_what_is(line), number)
+        return False
+
+    def _refuse_second(self, pin: Pin) -> None:
+        """Report a second version of one project; pip-compile may repeat a pin for its extras."""
+        if pin.name is None or pin.marker:
+            return
+        first = self._seen.setdefault(pin.name, pin)
+        if (first.version, first.url) != (pin.version, pin.url):
+            self._problem(f"{pin.name} is pinned twice", pin.line)
+
+
+def _cut_hashes(text: str, start: int, end: int) -> list[str]:
+    return [text[at + _HASH_START : at + _HASH_END] for at in range(start, end, _HASH_STRIDE)]
+
+
+def _read_option(line: str) -> str | None:
+    """Return an option that a lock file may have, by its long name with its value, or None."""
+    found = _OPTION.fullmatch(line)
+    if found is None:
+        return None
+    name, value = _LONG_NAMES.get(found["name"], found["name"]), found["value"] or ""
+    if name not in (_VALUES if value else _FLAGS) or re.search(r"""["'`\\]""", value):
+        return None
+    return f"{name} {value}".strip()
+
+
+def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin | None:
+    """Read a requirement with its hashes, joined to one line; None for anything else."""
+    head, dash, tail = line.partition(" --hash=")
+    for word in f"--hash={tail}".split() if dash else ():
+        found = _HASH.fullmatch(word)
+        if found is None:
+            return None
+        hashes.append(found[1])
+    head, semicolon, marker = head.rstrip(" \t").partition(";")
+    group = _PIN.fullmatch(head.rstrip(" \t")) or _DIRECT.fullmatch(head.rstrip(" \t"))
+    if group is None or not _is_marker(semicolon, marker):
+        return None
+    said = group.groupdict()
+    name, url = said.get("name"), said["url"]
+    if url is not None:
+        if _CHANGED.search(url) or (semicolon and not _ends_url(head, marker, named=bool(name))):
+            return None
+        if name is None and (egg := _EGG.search(url)):
+            name = egg[1]
+    return Pin(
+        name=canonicalize_name(name) if name else None,
+        version=said.get("version"),
+        url=url,
+        line=number,
+        marker=marker.strip(" \t"),
+        editable=bool(said.get("editable")),
+        extras=_extras(said.get("extras") or ""),
+        hashes=hashes,
+        via=via,
+    )
+
+
+def _is_marker(semicolon: str, marker: str) -> bool:
+    """Return whether what stands behind a semicolon is a marker to the end, or there is none."""
+    if not semicolon:
+        return True
+    # pip takes a word that begins with a dash for an option, wherever it stands.
+    return " -" not in marker and "${" not in marker and "\\" not in marker and _parses(marker)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parses(marker: str) -> bool:
+    try:
+        Marker(marker)
+    except (InvalidMarker, RecursionError):
+        return False
+    return True
+
+
+def _ends_url(head: str, marker: str, *, named: bool) -> bool:
+    """Return whether all readers see the marker: a blank stands between it and the URL."""
+    return head[-1] in " \t" if named else marker[:1] == " "
+
+
+def _extras(text: str) -> frozenset[str]:
+    if not text:
+        return _NO_EXTRAS
+    return frozenset(canonicalize_name(each.strip()) for each in text.split(",") if each.strip())
+
+
+def _what_is(line: str) -> str:
+    return MERGE if line.startswith(MERGE_MARKS) else f"{quoted(line)} is no pin"
+
+
+def _is_archive(url: str) -> bool:
+    return url.partition("#")[0].endswith((".whl", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz"))
