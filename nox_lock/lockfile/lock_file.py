@@ -28,6 +28,7 @@ _STAMP = re.compile(r"^# nox-lock: v(\d+) (.*)$", re.MULTILINE)
 # pip-compile's comments above a pin: where these begin, the header has ended.
 _BODY = re.compile(r"# (?:WARNING: |The following packages are )")
 STAMP_VERSION = 1
+_PLAIN = b"\n\t" + bytes(range(ord(" "), ord("~") + 1))
 _CODING = re.compile(r"coding[:=]")
 _MOST = 100  # files that one includes; nobody means more
 
@@ -215,7 +216,8 @@ def _foul(text: str, head: str) -> Iterator[Problem]:
     Python's `str.splitlines`, by which pip reads, knows ten ends of a line; others know one. pip
     obeys an encoding that a comment declares (PEP 263), and no encoding but UTF-8 is expected.
     """
-    if not text.replace("\n", "").replace("\t", "").isprintable():
+    # Of nearly all lock files this finds nothing, in a tenth of the time.
+    if not text.isascii() or text.encode().translate(None, _PLAIN):
         for number, line in enumerate(text.split("\n"), start=1):
             for each in line.replace("\t", ""):
                 if not each.isprintable():

@@ -203,7 +203,9 @@ class BodyReader:
         """Take a logical line without its comment; return whether it is an option line."""
         via: list[str] = []
         self._via = None
-        if line[0] == "-" and not line.startswith(("-e", "--editable", "--hash")):
+        if not (line or hashes):
+            return False
+        if line[:1] == "-" and not line.startswith(("-e", "--editable", "--hash")):
             option = None if hashes else _read_option(line)
             if option is not None:
                 lines = self.includes if option.startswith(("-r ", "-c ")) else self.options
