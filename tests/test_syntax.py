@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import os
 import posixpath
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,20 +14,19 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from nox_lock import _syntax
 from nox_lock._errors import RequirementsError
 from nox_lock._requirements import read_inputs
+from support.oracle import Oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from nox_lock._entries import Entry
     from nox_lock._inputs import Inputs
 
 SOURCE = "requirements.in"
-ORACLE = Path(__file__).with_name("support") / "pip_oracle.py"
 
 # All that nox-lock refuses and pip does not, each for its reason.
 STRICTER = (
@@ -63,46 +58,7 @@ LATER = (
 )
 
 
-# An older one knows fewer options, and reads some lines in another way.
-FOLLOWED = "26.0"
 CONTROLS = ("--no-binary", "--only-binary", "--all-releases", "--only-final")
-
-
-class Oracle:
-    """Asks pip."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._process = subprocess.Popen(
-            [sys.executable, str(ORACLE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-
-    def ask(self, source: str = SOURCE, root: Path | None = None) -> dict[str, Any]:
-        pip = importlib.metadata.version("pip")
-        if Version(pip) < Version(FOLLOWED):
-            pytest.skip(f"nox-lock reads as pip {FOLLOWED} and newer, and this is pip {pip}")
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        question = {"root": str(root or self.root), "source": source}
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        self._process.communicate()
-
-    def fill(self, files: Mapping[str, str | bytes]) -> None:
-        """Make these the only files."""
-        shutil.rmtree(self.root)
-        for name, content in files.items():
-            path = self.root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 @pytest.fixture(scope="module")

@@ -95,19 +95,26 @@ def entry_of(line: Any, root: Path) -> list[Any]:
     ]
 
 
+def settings_of(line: Any) -> list[str]:
+    """Return the options of a requirement that pip obeys, but for its hashes."""
+    found = handle_requirement_line(line).options or {}
+    return sorted(f"{name}={value}" for name, value in found.items() if name != "hashes")
+
+
 def read(root: Path, source: str) -> dict[str, Any]:
     """Return entries and options of a file with all it includes, or the error."""
-    entries, options = [], []
+    entries, options, settings = [], [], []
     try:
         parser = RequirementsFileParser(None, get_line_parser(None))
         for line in parser.parse(str(root / source), constraint=False):
             if line.requirement is not None:
                 entries.append(entry_of(line, root))
+                settings += settings_of(line)
             elif found := options_of(line.opts):
                 options.append([path_of(line.filename, root), line.lineno, found])
     except Exception as error:  # noqa: BLE001  (pip ends with whatever it meets)
         return {"error": f"{type(error).__name__}: {error}"}
-    return {"entries": entries, "options": options}
+    return {"entries": entries, "options": options, "settings": settings}
 
 
 def lines(data: bytes) -> list[tuple[int, str]] | None:
