@@ -24,35 +24,34 @@ if TYPE_CHECKING:
 
 def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Check that every requirement has a pin that meets it, and every constraint holds."""
-    pins: dict[str, Pin] = {
-        pin.name: pin
-        for pin in reversed(lock.pins)
-        if pin.name and counts(pin.marker, planned.target, planned.platform)
-    }
-    urls = {canonical_url(pin.url) for pin in lock.pins if pin.url}
+    pins: dict[str | None, list[Pin]] = {}
+    for pin in lock.pins:
+        if pin.name and counts(pin.marker, planned.target, planned.platform):
+            pins.setdefault(pin.name, []).append(pin)
     left_out = (
         set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
     )
+    strip_extras = planned.settings.strip_extras
     for entry in planned.inputs.entries:
         active = holds(entry.marker, planned.target, planned.platform)
-        pin = pins.get(entry.name or "")
-        if active is False or entry.name in left_out or (active is None and pin is None):
+        found = pins.get(entry.name, [])
+        if active is False or entry.name in left_out or (active is None and not found):
             continue
         where = (entry.where.file, entry.where.line)
         if entry.constraint:
-            if pin is not None and not _meets(pin, entry):
-                yield Reason(f"{pin.shown} breaks the constraint {entry.text}", *where)
-        elif entry.name is None or (pin is None and entry.url):
-            if url_of(entry) not in urls:
-                yield Reason(f"{entry.text} is not in the lock", *where)
-        elif fault := _find_fault(entry, pin, strip_extras=planned.settings.strip_extras):
-            yield Reason(f"{entry.text} {fault}", *where)
+            broken = (pin for pin in found if not _meets(pin, entry))
+            said = [f"{pin.shown} breaks the constraint {entry.text}" for pin in broken]
+        elif found:
+            faults = (_find_fault(entry, pin, strip_extras=strip_extras) for pin in found)
+            said = [f"{entry.text} {fault}" for fault in faults if fault]
+        else:
+            there = entry.url and any(is_named_by(pin, entry) for pin in lock.pins)
+            said = [] if there else [f"{entry.text} is not in the lock"]
+        yield from (Reason(each, *where) for each in said)
 
 
-def _find_fault(entry: Entry, pin: Pin | None, *, strip_extras: bool | None) -> str:
+def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None) -> str:
     """Return why a pin does not do for a requirement, or nothing."""
-    if pin is None:
-        return "is not in the lock"
     if not _meets(pin, entry):
         return f"is not met by {pin.shown}"
     if not strip_extras and not entry.extras <= pin.extras:
@@ -64,7 +63,7 @@ def _find_fault(entry: Entry, pin: Pin | None, *, strip_extras: bool | None) -> 
 
 def _meets(pin: Pin, entry: Entry) -> bool:
     if entry.url is not None:
-        return pin.url is not None and canonical_url(pin.url) == url_of(entry)
+        return is_named_by(pin, entry)
     if pin.version is None or entry.specifier is None:
         return True
     # One demand and one pin meet in many lock files of a project.
@@ -87,23 +86,39 @@ def _contains(specifier: SpecifierSet, version: str) -> bool:
         return False
 
 
-def canonical_url(url: str | None) -> str:
-    """Return a URL with its fragment in the one form that pip-compile's spellings of it share.
+def is_named_by(pin: Pin, entry: Entry) -> bool:
+    """Return whether an entry names the direct URL or folder of a pin, and its project.
 
-    A name in the fragment is left out: it is judged as the name of the pin.
+    pip-compile writes what an input names by its URL alone with its name.
     """
-    bare, _, fragment = (url or "").partition("#")
-    bare = bare.rstrip("/")
-    for prefix in ("file:", "./"):
-        bare = bare.removeprefix(prefix)
-    parts = sorted(part for part in fragment.split("&") if part and not part.startswith("egg="))
-    return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
+    if pin.url is None or entry.url is None or pin.editable != entry.editable:
+        return False
+    if pin.name is None:
+        return entry.bare and canonical_url(pin) == url_of(entry)
+    return entry.name in {None, pin.name} and canonical_url(pin) == url_of(entry)
+
+
+def canonical_url(pin: Pin) -> str:
+    """Return the URL of a pin with its fragment in the one form that all its spellings share."""
+    return _canonical_url(pin.url or "", pin.name)
 
 
 def url_of(entry: Entry) -> str:
     """Return the URL or path of an entry in that form."""
     url = entry.url or ""
-    return canonical_url(url if "#" in url else f"{url}#{entry.fragment}")
+    return _canonical_url(url if "#" in url else f"{url}#{entry.fragment}", entry.name)
+
+
+def _canonical_url(url: str, name: str | None) -> str:
+    bare, _, fragment = url.partition("#")
+    if "://" not in bare:
+        bare = bare.removeprefix("file:").rstrip("/").removeprefix("./")
+    parts = sorted(part for part in fragment.split("&") if part)
+    if name is not None:  # pip-compile takes the name out of the fragment
+        parts = [
+            part for part in parts if part[:4] != "egg=" or canonicalize_name(part[4:]) != name
+        ]
+    return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
 
 
 def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -124,7 +139,8 @@ def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         elif active and (entry.marker or entry.name not in last):
             last[entry.name] = entry
     for pin in lock.pins:
-        asked = last.get(pin.name)
+        named = (entry for entry in planned.inputs.entries if is_named_by(pin, entry))
+        asked = last.get(pin.name) if pin.name else next(named, None)
         wanted, has = str(asked.marker or "") if asked else "", _canonical(pin.marker)
         if has == wanted or has in undecided.get(pin.name, ()):
             continue
@@ -152,12 +168,7 @@ def judge_urls(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for pin in lock.pins:
         if pin.url is None:
             continue
-        url = canonical_url(pin.url)
-        named = [
-            entry
-            for entry in planned.inputs.entries
-            if entry.url and url_of(entry) == url and pin.name in {None, entry.name or pin.name}
-        ]
+        named = [entry for entry in planned.inputs.entries if is_named_by(pin, entry)]
         if not any(_may_count(entry, planned) for entry in named):
             shown = pin.url if pin.name is None or pin.url[0] in "./" else f"{pin.name} @ {pin.url}"
             why = f", {named[0].text} does not count for {planned.target}" if named else ""
@@ -210,12 +221,12 @@ def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 def _reach(lock: LockFile, asking: Iterable[Entry]) -> set[str]:
     """Return the keys of the pins that entries reach."""
     asking = list(asking)
-    urls = {url_of(entry) for entry in asking if entry.url}
+    by_url = [entry for entry in asking if entry.url]
     waiting = [entry.name for entry in asking if entry.name]
     requires: dict[str, list[str]] = {}
     pinned = {_key(pin) for pin in lock.pins}
     for pin in lock.pins:
-        if pin.url and canonical_url(pin.url) in urls:
+        if pin.url and any(is_named_by(pin, entry) for entry in by_url):
             waiting.append(_key(pin))
         for via in pin.via:
             if not via.startswith("-"):
@@ -233,4 +244,4 @@ def _reach(lock: LockFile, asking: Iterable[Entry]) -> set[str]:
 
 
 def _key(pin: Pin) -> str:
-    return pin.name or canonical_url(pin.url)
+    return pin.name or canonical_url(pin)

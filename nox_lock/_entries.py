@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock import _syntax, _witness
 from nox_lock._named import EXAMPLE_NAME, parse_requirement, read_named
-from nox_lock._projects import metadata_digest
+from nox_lock._projects import metadata_digest, static_name
 from nox_lock._syntax import fault
 from nox_lock._wording import has_password, has_token, quoted
 
@@ -53,6 +53,7 @@ class Entry(NamedTuple):
         metadata: digest of what a local project says it depends on; empty for all others.
         hashes: the ``--hash`` options behind it.
         fragment: of a URL or path, what stands behind its ``#``.
+        bare: written as a URL or path alone, without a name before it.
     """
 
     text: str
@@ -67,6 +68,7 @@ class Entry(NamedTuple):
     metadata: str = ""
     hashes: frozenset[str] = frozenset()
     fragment: str = ""
+    bare: bool = False
 
 
 def relative(path: Path, root: Path) -> str:
@@ -145,11 +147,13 @@ def _direct(
         bare = bare.strip()[: found.start()]
         extras = frozenset(_extras(found[1]))
     url = _local(bare.strip(), where, root)
-    name = canonicalize_name(named["name"]) if named else None
+    name: str | None = canonicalize_name(named["name"]) if named else None
     if egg := re.search(_EGG, bare):
         name = canonicalize_name(egg[1])
     elif urlsplit(url).path.endswith(".whl"):
         name = canonicalize_name(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
+    elif name is None and not URL.match(url):
+        name = static_name(root / url)
     marks = f"[{','.join(sorted(extras))}]" if extras else ""
     shown = f"{'-e ' if editable else ''}{url}{marks}{f'; {marker}' if marker else ''}"
     return Entry(
@@ -164,6 +168,7 @@ def _direct(
         constraint=constraint,
         metadata=_metadata(url, root),
         fragment=bare.strip().partition("#")[2],
+        bare=True,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
 
+NO_HASHES = "it has no hashes"
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")
 
 
@@ -111,7 +112,12 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     if lock.hashed and not settings.generate_hashes:
         yield Reason("it has hashes, and generate-hashes is false", path)
     elif bare and not lock.hashed and settings.generate_hashes:
-        yield Reason("it has no hashes, and generate-hashes is true", path)
+        who = (
+            "generate-hashes is true"
+            if planned.lock.settings.generate_hashes
+            else "others of this project have"
+        )
+        yield Reason(f"{NO_HASHES}, and {who}", path)
     for pin in lock.pins:
         if pin.extras and settings.strip_extras:
             yield Reason(f"{pin.shown} has extras, and strip-extras is true", path, pin.line)
@@ -150,7 +156,7 @@ def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, P
             own = ours.get(pin.name or "")
             if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
                 continue
-            if pin.url and own.url and canonical_url(pin.url) == canonical_url(own.url):
+            if pin.url and own.url and canonical_url(pin) == canonical_url(own):
                 continue
             yield low, pin, own
 

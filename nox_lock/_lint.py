@@ -14,7 +14,7 @@ from packaging.markers import Marker
 from packaging.version import Version
 
 from nox_lock._coverage import judge_urls
-from nox_lock._target import counts, holds
+from nox_lock._target import marker_environment
 from nox_lock._verdict import Reason
 from nox_lock._wording import has_password, has_token
 
@@ -39,7 +39,7 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         if has_password(option.text) or has_token(option.text):
             yield Reason("a password stands here in clear", path, option.line)
     hashed = lock.hashed and planned.settings.generate_hashes
-    counted: dict[str, Pin] = {}
+    seen: dict[str, list[Pin]] = {}
     for pin in lock.pins:
         if pin.url and has_password(pin.url):
             yield Reason("a password stands here in clear", path, pin.line)
@@ -47,20 +47,24 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{pin.shown} has no hash", path, pin.line)
         if pin.version and not is_version(pin.version):
             yield Reason(f"{pin.shown} pins what is no version", path, pin.line)
-        if pin.marker and pin.name and counts(pin.marker, planned.target, planned.platform):
-            other = counted.setdefault(pin.name, pin)
-            if (other.shown, other.marker) != (pin.shown, pin.marker):
-                yield from _find_twice(planned, other, pin)
+        seen.setdefault(pin.name or "", []).append(pin)
+    for name, pins in seen.items():
+        if name and len({each.shown for each in pins}) > 1:
+            yield from _find_twice(planned, pins)
     yield from judge_urls(planned, lock)
 
 
-def _find_twice(planned: Planned, one: Pin, other: Pin) -> Iterator[Reason]:
-    """Yield that two pins of one project both count, where that is certain."""
-    certain = (
-        holds(Marker(each.marker), planned.target, planned.platform) for each in (one, other)
-    )
-    if one.shown != other.shown and all(certain):
-        yield Reason(f"{other.name} is pinned twice", planned.path, other.line)
+def _find_twice(planned: Planned, pins: list[Pin]) -> Iterator[Reason]:
+    """Yield that two pins of one project both hold in some patch release of the target."""
+    patches = [planned.target.patch] if planned.target.patch else [*map(str, range(100))]
+    for patch in patches:
+        environment = marker_environment(planned.target, planned.platform, patch)
+        holding = [
+            pin for pin in pins if not pin.marker or Marker(pin.marker).evaluate(environment)
+        ]
+        if len({pin.shown for pin in holding}) > 1:
+            yield Reason(f"{pins[0].name} is pinned twice", planned.path, holding[-1].line)
+            return
 
 
 def find_weak(planned: Planned) -> Iterator[Reason]:
@@ -76,7 +80,16 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)
-    for pin in planned.existing.pins if planned.existing else ():
+    lock = planned.existing
+    if lock is not None:
+        yield from _find_weak_pins(planned, lock)
+
+
+def _find_weak_pins(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    if planned.lock.settings.generate_hashes is None and lock.pins and not lock.hashed:
+        fix = "say generate-hashes = true in [tool.nox-lock], and run: nox -s lock"
+        yield Reason(f"its pins have no hashes: {fix}", planned.path)
+    for pin in lock.pins:
         if pin.url is None:
             continue
         if pin.editable:

@@ -19,7 +19,7 @@ from nox_lock._places import (
 )
 from nox_lock._planned import Planned, platform_of
 from nox_lock._requirements import Files, read_inputs
-from nox_lock._settings import resolve_settings
+from nox_lock._settings import Settings, merge_settings, resolve_settings
 from nox_lock._tables import FILE
 from nox_lock._target import (
     Target,
@@ -59,8 +59,31 @@ def plan(
         RequirementsError: for an input that cannot be read.
         LockFileError: for a lock file that cannot be read.
     """
-    planner = _Planner(config, root, environ, used or {})
-    return planner.plan([config.lock(name).name for name in names] or list(config.locks))
+    chosen = [config.lock(name).name for name in names] or list(config.locks)
+    planned = _Planner(config, root, environ, used or {}).plan(chosen)
+    if any(map(_lacks_hashes, planned)):
+        everything = planned
+        if set(chosen) != set(config.locks):
+            everything = _Planner(config, root, environ, used or {}).plan(config.locks)
+        if any(map(_has_hashes, everything)):
+            return _Planner(config, root, environ, used or {}, hashed=True).plan(chosen)
+    return planned
+
+
+def _lacks_hashes(planned: Planned) -> bool:
+    """Return whether a lock file has no hashes, and nothing is configured."""
+    lock = planned.existing
+    unset = planned.lock.settings.generate_hashes is None
+    return unset and lock is not None and bool(lock.pins) and not lock.hashed
+
+
+def _has_hashes(planned: Planned) -> bool:
+    """Return whether a lock file has hashes, or its stamp is of one that had."""
+    lock = planned.existing
+    if lock is None or lock.hashed or lock.stamp is None:
+        return lock is not None and lock.hashed
+    hashed = planned.settings._replace(generate_hashes=True)
+    return lock.stamp.inputs == planned._replace(settings=hashed).digest()
 
 
 def replan(
@@ -102,8 +125,12 @@ class _Planner:
         root: Path,
         environ: Mapping[str, str],
         used: Mapping[str, Collection[Target | SpecifierSet]],
+        *,
+        hashed: bool = False,
     ) -> None:
         self.locks = config.locks
+        # Other lock files have hashes: those of which nothing is said must have them, too.
+        self.unset = Settings(generate_hashes=True) if hashed else Settings()
         self.root = root
         self.environ = environ
         self.used = used
@@ -178,7 +205,10 @@ class _Planner:
             target=target,
             path=path,
             inputs=inputs,
-            settings=resolve_settings(lock.settings, existing if existing is not None else earlier),
+            settings=resolve_settings(
+                merge_settings(lock.settings, self.unset),
+                existing if existing is not None else earlier,
+            ),
             existing=existing,
             platform=platform_of(system),
             system=system,

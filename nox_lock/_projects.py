@@ -9,6 +9,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from nox_lock import _witness
 
 if sys.version_info >= (3, 11):
@@ -43,6 +45,12 @@ _NO_BUILD = (
 def is_project_file(file: str) -> bool:
     """Tell whether an input is a project file, and no requirements file."""
     return posixpath.basename(file) in _FILES
+
+
+def static_name(folder: Path) -> str | None:
+    """Return the normalized name of the project in `folder`, where its file has it (PEP 621)."""
+    name = _table(_document(folder), "project").get("name")
+    return canonicalize_name(name) if isinstance(name, str) else None
 
 
 def metadata_digest(folder: Path) -> str:

@@ -93,7 +93,7 @@ def provide(
     venv = _find_environment(host)
     with watch() as witness:
         config, wanted = _look_up(names, host, venv)
-        stale = [each for each in wanted.planned if not _is_fresh(each)]
+        stale = [each for each in wanted.planned if not _is_fresh(each, host.voice)]
         there = _project_is_there(wanted, project)
     if stale:
         made = _relock(host, on_stale or config.on_stale, stale)
@@ -128,10 +128,16 @@ def _make_equal(wanted: Wanted, host: Host) -> Wanted:
     return wanted
 
 
-def _is_fresh(planned: Planned) -> bool:
-    from nox_lock._freshness import judge  # noqa: PLC0415  (a session must start at once)
+def _is_fresh(planned: Planned, voice: Voice) -> bool:
+    """Return whether a lock file may be installed; outside CI, without hashes that it must have."""
+    from nox_lock._freshness import NO_HASHES, judge  # noqa: PLC0415  (a session must start at once)
 
-    return judge(planned).fresh
+    verdict = judge(planned)
+    bare = [reason.message for reason in verdict.reasons if reason.message.startswith(NO_HASHES)]
+    if not bare or len(bare) < len(verdict.reasons) or os.environ.get("CI"):
+        return verdict.fresh
+    voice.warn(f"{planned.path}: {bare[0]}")
+    return True
 
 
 def _find_environment(host: Host) -> Environment:

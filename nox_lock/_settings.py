@@ -73,7 +73,7 @@ def _recorded(lock: LockFile) -> Settings:
         unsafe = tuple(w.partition("=")[2] for w in words if w.startswith("--unsafe-package="))
         named = tuple(map(canonicalize_name, unsafe)) or UNSAFE_PACKAGES
         return Settings(
-            generate_hashes="--generate-hashes" in words,
+            generate_hashes=lock.hashed or "--generate-hashes" in words,
             strip_extras="--strip-extras" in words,
             # pip-compile 8 will allow it without being told; the body shows it.
             allow_unsafe="--allow-unsafe" in words or any(pin.name in named for pin in lock.pins),

@@ -206,21 +206,26 @@ def holds(
 ) -> bool | None:
     """Return whether a marker holds for a target, or None when X.Y alone cannot say.
 
-    A marker on ``python_full_version`` may hold for the first X.Y.0 and not for the last: where the
-    patch release is open, it is evaluated for both ends. `extra` is the one that is asked for.
+    A marker on ``python_full_version`` may hold for some patch releases of X.Y: where that is open,
+    it is evaluated for both ends, and for those around each number in it. `extra` is the one that
+    is asked for.
     """
     if marker is None:
         return True
     if re.search(_UNKNOWABLE, str(marker)):
         return None
+    patches = [target.patch] if target.patch else ["0", _NEWEST_PATCH]
+    if not target.patch and re.search(r"full_version|implementation_version", str(marker)):
+        numbers = map(int, re.findall(r"\.(\d{1,3})\b", str(marker)))
+        patches += [str(max(number + step, 0)) for number in numbers for step in (-1, 0, 1)]
     try:
-        first, last = (
+        found = {
             marker.evaluate({**marker_environment(target, platform_, patch), "extra": extra})
-            for patch in (target.patch or "0", target.patch or _NEWEST_PATCH)
-        )
+            for patch in patches
+        }
     except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
         return False
-    return first if first == last else None
+    return found.pop() if len(found) == 1 else None
 
 
 def counts(marker: str, target: Target, platform_: Platform) -> bool:

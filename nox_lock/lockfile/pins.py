@@ -42,10 +42,10 @@ _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 # Of a URL or path: what a shell, pip's option reader or its variables would change.
 _CHANGED = re.compile(r"""["'`\\;]|\$\{""")
 _OPTION = re.compile(r"(?P<name>--?[a-z][a-z-]*)(?:(?:=|[ \t]+)(?P<value>\S+))?")
-_LONG_NAMES = {"-i": "--index-url", "-f": "--find-links", "-r": "-r", "-c": "-c"}
-_LONG_NAMES |= {"--requirement": "-r", "--constraint": "-c"}
+_LONG_NAMES = {"-i": "--index-url", "-f": "--find-links"}
+_INCLUDE = re.compile(r"""-(?P<kind>r|c|-requirement|-constraint)[= \t]*["']?(?P<file>[^\s"']+)""")
 _VALUES: tuple[str, ...] = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host")
-_VALUES += ("--no-binary", "--only-binary", "--use-feature", "-r", "-c")
+_VALUES += ("--no-binary", "--only-binary", "--use-feature")
 _FLAGS = ("--pre", "--no-index", "--prefer-binary", "--require-hashes")
 _COMMENT = re.compile(r"[ \t]#")
 _UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
@@ -236,6 +236,8 @@ def _cut_hashes(text: str, start: int, end: int) -> list[str]:
 
 def _read_option(line: str) -> str | None:
     """Return an option that a lock file may have, by its long name with its value, or None."""
+    if include := _INCLUDE.match(line):
+        return f"-{include['kind'].lstrip('-')[0]} {include['file']}"
     found = _OPTION.fullmatch(line)
     if found is None:
         return None

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock import _lockfile
 from nox_lock._config import load_config
 from nox_lock._errors import NoxLockError
 from nox_lock._freshness import judge_all
 from nox_lock._plan import orphans_of, plan
+from nox_lock.lockfile import lock_file
 from support.locks import stamp_all
 
 if TYPE_CHECKING:
@@ -159,11 +159,11 @@ def restamped(data: bytes) -> bytes:
     A stamp is left as it is where the body cannot even be read.
     """
     text = data.decode("utf-8", errors="surrogateescape")
-    lock = _lockfile.parse(text)
+    lock = lock_file.parse(text)
     if lock.stamp is None:
         return data
     try:
-        stamp = lock.stamp._replace(body=_lockfile.digest(lock.body))
+        stamp = lock.stamp._replace(body=lock_file.digest(lock.body))
     except UnicodeEncodeError:
         return data
     return text.replace(str(lock.stamp), str(stamp)).encode("utf-8", errors="surrogateescape")

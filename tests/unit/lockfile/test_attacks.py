@@ -299,7 +299,7 @@ def lines() -> Iterator[Case]:
     for line in ("silk", "silk>=3.0", "silk~=3.0", "silk==3.*", "silk==3.0,!=2.0", "silk<9"):
         # pip takes any version that fits.
         yield Case(f"{line} for a pin", swap("silk==3.0 ", f"{line} "), INVALID, OTHER, f"{line} ")
-        yield Case(f"{line} beside the pin", last(line), INVALID, OTHER, line)
+        yield Case(f"{line} beside the pin", last(line), INVALID, OTHER, f"\n{line}\n")
     for line in (
         "silk==", "==3.0", "silk=3.0", "silk 3.0", "silk @", "%%%", "<<<<<<< HEAD", "=======",
         ">>>>>>> main", "silk==3.0 evil==6.6.6", "silk==3.0 ; nonsense", "silk==3.0 ;",
@@ -308,7 +308,7 @@ def lines() -> Iterator[Case]:
     ):  # fmt: skip
         # "Invalid requirement".
         pip = OTHER if line == "silk==3.0 ;" else ERROR
-        yield Case(f"{line!r}", last(line), REFUSED if ";" in line else INVALID, pip, line)
+        yield Case(f"{line!r}", last(line), REFUSED if ";" in line else INVALID, pip, f"\n{line}\n")
     # One requirement for pip, and none that it understands.
     yield Case("a pin that continues into another", last(f"silk==3.0 \\\nevil==6.6.6 \\\n    {A}"), INVALID, ERROR, "evil==6.6.6")
     # Joined it is a marker: not installed.
@@ -523,7 +523,7 @@ def changed(root: Path, case: Case, stamp: str) -> bytes:
 
 def lines_of(data: bytes, at: str) -> set[int]:
     """Return the lines that a reason may name: where a text is, and where its pin begins."""
-    offset = data.index(at.encode())
+    offset = data.index(at.encode()) + at.startswith("\n")
     number = data.count(b"\n", 0, offset) + 1
     physical = [b"", *data.split(b"\n")]
     found = {number}
