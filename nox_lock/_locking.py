@@ -19,7 +19,7 @@ from nox_lock._errors import CompileError
 from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
 from nox_lock._planned import platform_of
-from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
+from nox_lock._progress import RESOLVING, WAITING
 from nox_lock._projects import is_project_file
 from nox_lock._refusals import refuse
 from nox_lock._resolution import with_body
@@ -151,7 +151,7 @@ class Locker:
         return Outcome(made, COMPILED, text, seconds, notes=compiled.notes, held=held)
 
     def _tell_of_wait(self, planned: Planned, what: str) -> None:
-        self.compiler.progress.note(planned.path, WAITING_FOR_ANOTHER)
+        self.compiler.progress.note(planned.path, WAITING)
         self.tell(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
