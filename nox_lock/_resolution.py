@@ -197,8 +197,8 @@ class Compiler:
             detail=self.detail,
         )
         self.progress.note(planned.path, RESOLVING)
-        with self.cache.workshop() as workshop:
-            return pip_tools(order, workshop)
+        with self.cache.temporary_folder() as folder:
+            return pip_tools(order, folder)
 
     def _packages(self, planned: Planned) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins moves there, and here after it."""

@@ -83,7 +83,8 @@ def lock_all(
     was made of each, by path: an outcome, or the error that says why not. A lock file of a stack
     that failed is as it was.
     """
-    clear_leftovers((locker.root / each.path).parent for each in planned)
+    for folder in {(locker.root / each.path).parent for each in planned}:
+        clear_leftovers(folder)
     results: dict[str, Result] = {}
     open_stacks = []
     for stack in find_stacks(planned):
