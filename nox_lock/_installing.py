@@ -242,7 +242,7 @@ def write_constraints(wanted: Wanted) -> None:
     lines = {
         f"{pin.name}=={pin.version}{f' ; {pin.marker}' if pin.marker else ''}"
         for each in wanted.planned
-        for pin in (each.existing.pins if each.existing else ())
+        for pin in each.pins
         if pin.version is not None
     }
     write_note(wanted.venv, CONSTRAINTS, "".join(f"{line}\n" for line in sorted(lines)))

@@ -72,6 +72,11 @@ class Planned(NamedTuple):
         return self.existing if self.existing is not None else self.earlier
 
     @property
+    def pins(self) -> Sequence[Pin]:
+        """The pins of the lock file; empty where there is none."""
+        return self.existing.pins if self.existing else ()
+
+    @property
     def own_pins(self) -> Sequence[Pin]:
         """The pins of the lock file, but for those of files it includes that are judged there.
 

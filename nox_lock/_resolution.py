@@ -22,13 +22,12 @@ from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from nox_lock._agreement import Seed
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
-    from nox_lock._pins import Pin
     from nox_lock._planned import Planned
     from nox_lock._target import Platform, Target
     from nox_lock.compiling.interpreters import Interpreter
@@ -100,7 +99,7 @@ class Compiler:
 
     def moves(self, planned: Planned) -> bool:
         """Tell whether pins of a lock are to move though nothing asks them to."""
-        names = set(map(_project, self._packages(planned)))
+        names = set(map(project_of, self._packages(planned)))
         return self.wishes.upgrade or any(
             pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )
@@ -202,9 +201,9 @@ class Compiler:
 
     def _packages(self, planned: Planned) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins moves there, and here after it."""
-        lower = {pin.name for low in planned.below for pin in _pins_of(low)}
+        lower = {pin.name for low in planned.below for pin in low.pins}
         return tuple(
-            package for package in self.wishes.upgrade_packages if _project(package) not in lower
+            package for package in self.wishes.upgrade_packages if project_of(package) not in lower
         )
 
     def interpreter(self, planned: Planned) -> Interpreter:
@@ -245,9 +244,6 @@ def _of_disk(error: OSError | CompileError) -> CompileError:
     return CompileError(f"nothing can be compiled here: {error.strerror}", kind="disk")
 
 
-def _pins_of(planned: Planned) -> Sequence[Pin]:
-    return planned.existing.pins if planned.existing else ()
-
-
-def _project(requirement: str) -> str:
+def project_of(requirement: str) -> str:
+    """Return the normalized name of the project that a requirement names."""
     return canonicalize_name(Requirement(requirement).name)
