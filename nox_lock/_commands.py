@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from nox_lock._checking import Plan
     from nox_lock._locking import Locker, Outcome
+    from nox_lock._options import Wishes
     from nox_lock._planned import Planned
-    from nox_lock._resolution import Wishes
     from nox_lock._voice import Voice
 
 
@@ -49,21 +49,12 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
         tell_why(planned, options.why)
         return
     from nox_lock._locking import unknown_packages  # noqa: PLC0415  (a check must stay instant)
-    from nox_lock._resolution import Wishes  # noqa: PLC0415
 
-    wishes = Wishes(
-        options.upgrade,
-        options.upgrade_packages,
-        options.use_cache,
-        options.overwrite,
-        options.together,
-        dry_run=options.dry_run,
-    )
-    for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
+    for note in (*config.notes, *unknown_packages(planned, options.wishes.upgrade_packages)):
         voice.warn(note)
     if options.verbose:
         voice.listener = voice.listener._replace(verbose=True)
-    _lock_all(planned, wishes, voice, options.format)
+    _lock_all(planned, options.wishes, voice, options.format)
     if not partial:
         for each in judge_all([], orphans_of(config, planned, Path.cwd())):
             voice.warn(*verdict_lines(each, unicode=voice.unicode))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -28,30 +28,11 @@ if TYPE_CHECKING:
     from nox_lock._agreement import Seed
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
+    from nox_lock._options import Wishes
     from nox_lock._planned import Planned
     from nox_lock._target import Platform, Target
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What was asked for on the command line."""
-
-    upgrade: bool = False
-    upgrade_packages: tuple[str, ...] = ()
-    use_cache: bool = True
-    overwrite: bool = False
-    together: bool = False
-    refresh: bool = False
-    dry_run: bool = False
-
-    @property
-    def cacheable(self) -> bool:
-        """Whether the answer may be another's: a limit of the command line is in no input."""
-        return self.use_cache and not any(
-            Requirement(package).specifier for package in self.upgrade_packages
-        )
 
 
 class Compiler:

@@ -15,8 +15,9 @@ from nox_lock._config import load_config
 from nox_lock._errors import BlockedError, ConfigError, LockFileError
 from nox_lock._files import write_all
 from nox_lock._locking import COMPILED, Locker, Outcome, refuse
+from nox_lock._options import Wishes
 from nox_lock._plan import plan
-from nox_lock._resolution import Compiler, Wishes
+from nox_lock._resolution import Compiler
 from nox_lock._stacks import _write
 from support.inside import nox_inside
 from support.mistakes import BODY, HEADER, IN, PLAIN, TOML, TXT

@@ -12,10 +12,10 @@ from nox_lock._changes import find_changes, find_reasons
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError
 from nox_lock._locking import Locker, Outcome
-from nox_lock._options import parse_lock_options
+from nox_lock._options import Wishes, parse_lock_options
 from nox_lock._outcomes import change_lines
 from nox_lock._plan import plan
-from nox_lock._resolution import Compiler, Wishes
+from nox_lock._resolution import Compiler
 from nox_lock._stacks import lock_all
 from support.project import NOXFILE, Project
 
