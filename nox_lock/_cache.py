@@ -19,9 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock._files import write_atomically
+from nox_lock._files import temporary_folder, write_all
 from nox_lock._turns import SECONDS, read_timeout, take_turn
-from nox_lock._workshops import open_workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -91,7 +90,7 @@ class Cache:
             return
         text = json.dumps({**asdict(entry), "check": _check(key, entry)})
         with suppress(OSError):
-            write_atomically(self._path(key), text, self.folder / _LAYOUT / "work")
+            write_all({self._path(key): text}, self.folder / _LAYOUT / "work")
             self._drop_unused(self.folder / _LAYOUT)
 
     @contextmanager
@@ -111,7 +110,7 @@ class Cache:
             yield
 
     @contextmanager
-    def workshop(self) -> Iterator[Path]:
+    def temporary_folder(self) -> Iterator[Path]:
         """Give a private folder for one compile, gone afterwards.
 
         Raises:
@@ -122,7 +121,7 @@ class Cache:
         else:
             parent = self.folder / _LAYOUT / "work"
             parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
-        with open_workshop(parent, "nox-lock-compile-") as folder:
+        with temporary_folder(parent, "nox-lock-compile-") as folder:
             yield folder.resolve()
 
     def _drop_unused(self, layout: Path) -> None:

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 from nox_lock._agreement import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from packaging.requirements import Requirement
 
@@ -47,7 +47,7 @@ class Change(NamedTuple):
 def find_changes(before: LockFile | None, after: Planned) -> list[Change]:
     """Return what differs between a lock file as it was and as it is planned now, by kind."""
     old = {_key(pin): pin for pin in before.pins} if before else {}
-    new = {_key(pin): pin for pin in after.existing.pins} if after.existing else {}
+    new = {_key(pin): pin for pin in after.pins}
     found = [Change(REMOVED, name, _shown(old[name]), "") for name in old.keys() - new.keys()]
     for name, pin in new.items():
         kind = _kind(old.get(name), pin)
@@ -65,7 +65,7 @@ def find_reasons(planned: Planned, name: str) -> list[str]:
 
     Empty where the lock file has no such pin.
     """
-    pins = {_key(pin): pin for pin in planned.existing.pins} if planned.existing else {}
+    pins = {_key(pin): pin for pin in planned.pins}
     pin = pins.get(name)
     if pin is None:
         return []
@@ -101,9 +101,9 @@ def find_held(
     command line, by project.
     """
     found = []
-    for pin in planned.existing.pins if planned.existing else ():
-        name, has = pin.name or "", _version(pin)
-        there = _parse(newest.get(name, ""))
+    for pin in planned.pins:
+        name, has = pin.name or "", _parse(pin.version)
+        there = _parse(newest.get(name))
         if has is None or there is None or there <= has:
             continue
         caps = [
@@ -113,31 +113,21 @@ def find_held(
         ]
         if name in asked and not asked[name].specifier.contains(there):
             caps.append(f"{asked[name]}, as was asked for")
-        below = [low.path for low in planned.below if low.existing and _pins(low, name)]
+        below = [low.path for low in planned.below if any(each.name == name for each in low.pins)]
         parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
         needs = f"what needs it: {', '.join(parents)}" if parents else "what else is locked"
         found.append(Held(name, str(has), str(there), ", ".join(caps or below or [needs])))
     return found
 
 
-def _pins(planned: Planned, name: str) -> bool:
-    return planned.existing is not None and any(p.name == name for p in planned.existing.pins)
-
-
-def count(changes: Iterable[Change]) -> dict[str, int]:
-    """Count changes by kind, in the order of `KINDS`; kinds that do not occur are left out."""
-    kinds = [change.kind for change in changes]
-    return {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
-
-
 def _kind(old: Pin | None, new: Pin) -> str:
     if old is None:
         return ADDED
     if (old.version, old.url) != (new.version, new.url):
-        versions = _version(old), _version(new)
-        if versions[0] is None or versions[1] is None:
+        before, after = _parse(old.version), _parse(new.version)
+        if before is None or after is None:
             return CHANGED
-        return UPGRADED if versions[1] > versions[0] else DOWNGRADED
+        return UPGRADED if after > before else DOWNGRADED
     if old.marker != new.marker or old.editable != new.editable:
         return CHANGED
     return REHASHED if old.hashes and new.hashes and {*old.hashes} != {*new.hashes} else ""
@@ -149,22 +139,17 @@ def _why(planned: Planned, name: str) -> str:
 
 
 def _size(old: str, new: str) -> str:
-    try:
-        before, after = Version(old), Version(new)
-    except InvalidVersion:
+    before, after = _parse(old), _parse(new)
+    if before is None or after is None:
         return ""
     if (before.epoch, before.major) != (after.epoch, after.major):
         return "major"
     return "minor" if before.minor != after.minor else "micro"
 
 
-def _version(pin: Pin) -> Version | None:
-    return _parse(pin.version or "")
-
-
-def _parse(text: str) -> Version | None:
+def _parse(text: str | None) -> Version | None:
     try:
-        return Version(text)
+        return Version(text or "")
     except InvalidVersion:
         return None
 
@@ -180,9 +165,3 @@ def _shown(pin: Pin) -> str:
 def _whole(pin: Pin) -> str:
     edit, marker = "-e " * pin.editable, f" ; {pin.marker}" * bool(pin.marker)
     return f"{edit}{_shown(pin)}{marker}"
-
-
-def kept(changes: Iterable[Change], after: Planned) -> int:
-    """Return how many pins of a lock file are as they were."""
-    moved = sum(change.kind != REMOVED for change in changes)
-    return (len(after.existing.pins) if after.existing else 0) - moved

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from nox_lock._checking import Plan
     from nox_lock._locking import Locker, Outcome
+    from nox_lock._options import Wishes
     from nox_lock._planned import Planned
-    from nox_lock._resolution import Wishes
     from nox_lock._voice import Voice
 
 
@@ -49,21 +49,12 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
         tell_why(planned, options.why)
         return
     from nox_lock._locking import unknown_packages  # noqa: PLC0415  (a check must stay instant)
-    from nox_lock._resolution import Wishes  # noqa: PLC0415
 
-    wishes = Wishes(
-        options.upgrade,
-        options.upgrade_packages,
-        options.use_cache,
-        options.overwrite,
-        options.together,
-        dry_run=options.dry_run,
-    )
-    for note in (*config.notes, *unknown_packages(planned, options.upgrade_packages)):
+    for note in (*config.notes, *unknown_packages(planned, options.wishes.upgrade_packages)):
         voice.warn(note)
     if options.verbose:
         voice.listener = voice.listener._replace(verbose=True)
-    _lock_all(planned, wishes, voice, options.format)
+    _lock_all(planned, options.wishes, voice, options.format)
     if not partial:
         for each in judge_all([], orphans_of(config, planned, Path.cwd())):
             voice.warn(*verdict_lines(each, unicode=voice.unicode))
@@ -88,14 +79,13 @@ def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
     """
     from nox_lock._changes import find_reasons  # noqa: PLC0415  (seldom)
 
-    pins = [pin for each in planned if each.existing for pin in each.existing.pins]
-    known = sorted({pin.name for pin in pins if pin.name})
+    known = sorted({pin.name for each in planned for pin in each.pins if pin.name})
     for package in packages:
         name = canonicalize_name(package)
         if name not in known:
             raise ConfigError(f"no lock file has {quoted(package)}{nearest(name, known)}")
         for each in planned:
-            for pin in each.existing.pins if each.existing else ():
+            for pin in each.pins:
                 if pin.name == name:
                     print_lines(f"{each.path}:{pin.line}: {pin.shown}")
                     print_lines(*(f"    {reason}" for reason in find_reasons(each, name)))
@@ -108,10 +98,10 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
         NoxLockError: when one could not be made.
     """
     from nox_lock._outcomes import (  # noqa: PLC0415  (a check must stay instant)
+        change_lines,
         changes_of,
         held_lines,
         outcome_line,
-        painted_changes,
     )
     from nox_lock._stacks import lock_all  # noqa: PLC0415
 
@@ -119,7 +109,7 @@ def _lock_all(planned: Sequence[Planned], wishes: Wishes, voice: Voice, form: st
 
     def done(_: Planned, result: Outcome | NoxLockError) -> None:
         if not isinstance(result, NoxLockError):
-            moved = painted_changes(changes_of(result), unicode=voice.unicode)
+            moved = change_lines(changes_of(result), unicode=voice.unicode)
             line = outcome_line(result, dry=wishes.dry_run)
             voice.tell(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
             voice.warn(*(f"{result.planned.path}: {note}" for note in result.notes))

@@ -93,7 +93,7 @@ def active_pins(planned: Sequence[Planned], venv: Environment) -> Iterator[tuple
     """Yield the pins that count in an environment, each with its lock file."""
     here = running_platform()
     for each in planned:
-        for pin in each.existing.pins if each.existing else ():
+        for pin in each.pins:
             if counts(pin.marker, venv.target, here):
                 yield each, pin
 
@@ -123,7 +123,7 @@ def refuse_disagreement(planned: Sequence[Planned]) -> None:
     """
     versions: dict[str, dict[str, str]] = {}
     for each in planned:
-        for pin in each.existing.pins if each.existing else ():
+        for pin in each.pins:
             versions.setdefault(pin.name or pin.shown, {})[each.path] = pin.version or pin.shown
     differing = [
         f"  {name}: " + ", ".join(f"{version} in {path}" for path, version in found.items())

@@ -11,11 +11,12 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nox_lock._agreement import make_seed
 from nox_lock._errors import CompileError, ToolchainError
-from nox_lock._resolution import Compiler, Wishes
+from nox_lock._options import Wishes
+from nox_lock._resolution import Compiler
 from nox_lock._verdict import INVALID, STALE, Judged, Reason
 from nox_lock.lockfile import lock_file
 
@@ -51,7 +52,8 @@ def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], l
             if not _is_of_target(error, each, compiler):
                 raise
             unresolved.add(each.path)
-            return _noted(each, f"not resolved: {error.message}")
+            notes = (*each.verdict.notes, f"not resolved: {error.message}")
+            return _with(each, notes=notes)
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
@@ -83,7 +85,8 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
         if error.kind not in _TELLING:
             raise
         said = f"it can no longer be resolved: {error.message}"
-        return _with(judged, STALE, [Reason(said, error.file or planned.path, error.line)])
+        reason = Reason(said, error.file or planned.path, error.line)
+        return _with(judged, word=STALE, reasons=(reason,), notes=())
     return _compare(judged, planned, lock, compiled)
 
 
@@ -91,20 +94,17 @@ def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compile
     now = lock_file.parse(compiled.body)
     moved, unpublished = list(_moved(planned, lock, now)), list(_unpublished(planned, lock, now))
     lines = {pin.name: pin.line for pin in lock.pins}
-    warnings = tuple(
+    warnings = [
         Reason(f"{name}=={version} was yanked: {why}", planned.path, lines[name])
         for name, version, why in compiled.yanked
         if any(pin.name == name and pin.version == version for pin in lock.pins)
-    )
-    verdict = judged.verdict
-    judged = judged._replace(
-        verdict=verdict._replace(warnings=(*verdict.warnings, *warnings)),
-    )
+    ]
+    judged = _with(judged, warnings=(*judged.verdict.warnings, *warnings))
     if not moved and not unpublished:
         return judged
-    judged = _with(judged, INVALID if unpublished else STALE, [*moved, *unpublished])
     diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
-    return judged._replace(verdict=judged.verdict._replace(diff=diff))
+    word = INVALID if unpublished else STALE
+    return _with(judged, word=word, reasons=(*moved, *unpublished), notes=(), diff=diff)
 
 
 def _moved(planned: Planned, lock: LockFile, now: LockFile) -> Iterator[Reason]:
@@ -139,11 +139,5 @@ def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:
     return "\n".join(lines)
 
 
-def _with(judged: Judged, word: str, reasons: Sequence[Reason]) -> Judged:
-    verdict = judged.verdict._replace(word=word, reasons=tuple(reasons), notes=())
-    return judged._replace(verdict=verdict)
-
-
-def _noted(judged: Judged, note: str) -> Judged:
-    notes = (*judged.verdict.notes, note)
-    return judged._replace(verdict=judged.verdict._replace(notes=notes))
+def _with(judged: Judged, **changes: Any) -> Judged:
+    return judged._replace(verdict=judged.verdict._replace(**changes))

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock import _witness
 from nox_lock._errors import ToolchainError
-from nox_lock._files import write_atomically
+from nox_lock._files import write_all
 from nox_lock._origin import read_origin
 from nox_lock._seal import NOTES
 from nox_lock._target import Target, site_packages, target_of_environment
@@ -197,4 +197,4 @@ def write_note(venv: Environment, name: str, text: str) -> None:
         OSError: when the environment cannot be written.
     """
     if read_note(venv, name) != text:
-        write_atomically(venv.notes / name, text)
+        write_all({venv.notes / name: text})

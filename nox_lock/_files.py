@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+import shutil
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from nox_lock._workshops import clear, open_workshop
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 # What a file is written in before it moves to its place: a folder beside it, so that both are
 # on one file system.
-_PREFIX = ".nox-lock-"
+PREFIX = ".nox-lock-"
+# Longer than any work takes, also with a pause of the machine in it.
+LEFT_SECONDS = 24 * 3600.0
 
 
-def write_atomically(path: Path, text: str, workshops: Path | None = None) -> None:
-    """Replace `path` by `text` (UTF-8, newlines as given) at once, or leave it as it was.
-
-    A link is written through, and the mode of an existing file is kept. `workshops` is a folder
-    of the same file system to write in, instead of the one that `path` is in.
+@contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Make a private folder in `parent`, gone afterwards; remove those that were left there.
 
     Raises:
-        OSError: when the folder cannot be written, or the disk is full.
+        OSError: when `parent` cannot be written.
     """
-    write_all({path: text}, workshops)
+    clear_leftovers(parent, prefix)
+    with TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
-def write_all(texts: Mapping[Path, str], workshops: Path | None = None) -> None:
-    """Replace several files as `write_atomically` does one: all of them, or none.
+def clear_leftovers(parent: Path, prefix: str = PREFIX) -> None:
+    """Remove the temporary folders in `parent` that are so old that their process was killed."""
+    with suppress(OSError):
+        for folder in list(parent.glob(f"{prefix}*")):
+            if time.time() - folder.lstat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_all(texts: Mapping[Path, str], temporary: Path | None = None) -> None:
+    """Replace files by texts (UTF-8, newlines as given): all of them, or none.
 
     All are written beside their places before the first one moves there; only a kill or a power
-    cut between two of those moves can leave the one new and the other old.
+    cut between two of those moves can leave the one new and the other old. A link is written
+    through, and the mode of an existing file is kept. `temporary` is a folder of the same file
+    system to write in first, instead of those that the files are in.
 
     Raises:
         OSError: when a folder cannot be written, or the disk is full.
@@ -44,20 +57,14 @@ def write_all(texts: Mapping[Path, str], workshops: Path | None = None) -> None:
         for path, text in texts.items():
             place = path.resolve()
             place.parent.mkdir(parents=True, exist_ok=True)
-            parent = workshops or place.parent
+            parent = temporary or place.parent
             if parent not in rooms:
-                rooms[parent] = stack.enter_context(open_workshop(parent, _PREFIX))
+                rooms[parent] = stack.enter_context(temporary_folder(parent, PREFIX))
             written[place] = rooms[parent] / f"{len(written)}.new"
             _write(written[place], text.encode(), place)
         _move(written)
     for folder in {place.parent for place in written}:
         _sync_folder(folder)
-
-
-def clear_leftovers(folders: Iterable[Path]) -> None:
-    """Remove what killed processes left beside the files they were about to replace."""
-    for folder in set(folders):
-        clear(folder, _PREFIX)
 
 
 def _move(written: Mapping[Path, Path]) -> None:

@@ -152,7 +152,7 @@ def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, P
     target, platform = planned.target, planned.platform
     ours = {pin.name: pin for pin in lock.pins if pin.name} if planned.below else {}
     for low in planned.below:
-        for pin in low.existing.pins if low.existing else ():
+        for pin in low.pins:
             own = ours.get(pin.name or "")
             if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
                 continue

@@ -11,7 +11,7 @@ from nox_lock._contents import active_pins, compare, find_unmet
 from nox_lock._entries import URL, relative
 from nox_lock._environment import discard, list_installed, read_note, take_stock, write_note
 from nox_lock._errors import EnvironmentMismatchError, InstallerBrokenError, InstallError
-from nox_lock._files import write_atomically
+from nox_lock._files import write_all
 from nox_lock._install_log import explain, withdrawn
 from nox_lock._seal import CONSTRAINTS
 from nox_lock._target import running_platform
@@ -242,7 +242,7 @@ def write_constraints(wanted: Wanted) -> None:
     lines = {
         f"{pin.name}=={pin.version}{f' ; {pin.marker}' if pin.marker else ''}"
         for each in wanted.planned
-        for pin in (each.existing.pins if each.existing else ())
+        for pin in each.pins
         if pin.version is not None
     }
     write_note(wanted.venv, CONSTRAINTS, "".join(f"{line}\n" for line in sorted(lines)))
@@ -272,7 +272,7 @@ def _runs(
                 warn(f"{planned.path}: installed without a hash: {shown}")
             path = wanted.venv.notes / f"{planned.name}-{name}.txt"
             options = _options(planned, wanted.root)
-            write_atomically(path, "\n".join([*options, *map(_line, some), ""]))
+            write_all({path: "\n".join([*options, *map(_line, some), ""])})
             yield ["--no-deps", *flags, "-r", relative(path, wanted.root)]
 
 

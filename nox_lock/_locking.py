@@ -9,18 +9,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from nox_lock._agreement import Seed, find_seed, make_seed
 from nox_lock._cache import Entry, make_key
 from nox_lock._changes import find_held
-from nox_lock._errors import CompileError
+from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
-from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
+from nox_lock._progress import RESOLVING, WAITING
 from nox_lock._projects import is_project_file
-from nox_lock._refusals import refuse
-from nox_lock._resolution import with_body
+from nox_lock._resolution import project_of, with_body
 from nox_lock._tables import nearest
 from nox_lock._target import holds
 from nox_lock.compiling.interpreters import tool_versions
@@ -66,7 +64,7 @@ class Outcome:
     @property
     def pins(self) -> int:
         """How many pins it holds now."""
-        return len(self.planned.existing.pins) if self.planned.existing else 0
+        return len(self.planned.pins)
 
 
 class Locker:
@@ -148,11 +146,13 @@ class Locker:
         return Outcome(made, COMPILED, text, seconds, notes=compiled.notes, held=held)
 
     def _tell_of_wait(self, planned: Planned, what: str) -> None:
-        self.compiler.progress.note(planned.path, WAITING_FOR_ANOTHER)
+        self.compiler.progress.note(planned.path, WAITING)
         self.tell(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
-        asked = {_name(package): Requirement(package) for package in self.wishes.upgrade_packages}
+        asked = {
+            project_of(package): Requirement(package) for package in self.wishes.upgrade_packages
+        }
         if not self.wishes.upgrade and not asked:
             return ()
         held = find_held(made, compiled.newest, asked)
@@ -216,7 +216,7 @@ class Locker:
         """Return the lock file as it will be, and its text."""
         text = self._render(planned, body)
         made = planned._replace(existing=lock_file.parse(text))
-        for pin in made.existing.pins if made.existing else ():
+        for pin in made.pins:
             if any(_is_project_of(pin, file, self.root) for file in planned.inputs.sources):
                 raise CompileError(
                     f"an extra asks for the project itself, which would be pinned as {pin.shown}",
@@ -234,16 +234,44 @@ class Locker:
         return made, text
 
 
+def refuse(planned: Planned, root: Path, *, overwrite: bool) -> None:
+    """Refuse to write a lock file over something else, or outside the project.
+
+    Raises:
+        LockFileError: saying what, and the ways out.
+    """
+    lock = planned.existing
+    if lock and not (overwrite or lock.recognised or lock.blank):
+        line = lock.problems[0].line if lock.problems else None
+        why = lock.problems[0].message if lock.problems else "no header of pip-compile, no stamp"
+        what = "this is no lock file"
+        hint = (
+            "Is it yours? Give the lock another name: "
+            f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
+            "Else: nox -s lock -- --overwrite"
+        )
+        if lock.maker or lock.stamp:
+            what = "this lock file is broken"
+            hint = (
+                "Mend it (of a conflict, keep either side), or make it anew: "
+                "nox -s lock -- --overwrite"
+            )
+        said = f"{what}, and is not overwritten: {why}"
+        raise LockFileError(said, file=planned.path, line=line, hint=hint)
+    if not (root / planned.path).resolve().is_relative_to(root.resolve()):
+        raise LockFileError(
+            "a link leads out of the project here: nothing is written there",
+            file=planned.path,
+            hint="Put a file or folder in the place of the link.",
+        )
+
+
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
     """Return a note on each project to upgrade that no lock pins."""
     pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
-    names = [_name(each) for each in packages]
+    names = [project_of(each) for each in packages]
     known = sorted(name for name in pinned if name)
     return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]
-
-
-def _name(package: str) -> str:
-    return canonicalize_name(Requirement(package).name)
 
 
 def _is_project_of(pin: Pin, file: str, root: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -24,19 +25,34 @@ _TOLD_IN = {"check": ("text", "json"), "why": ("text",)}  # what is asked, not t
 _CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for on the command line."""
+
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    use_cache: bool = True
+    overwrite: bool = False
+    together: bool = False
+    refresh: bool = False
+    dry_run: bool = False
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether the answer may be another's: a limit of the command line is in no input."""
+        return self.use_cache and not any(
+            Requirement(package).specifier for package in self.upgrade_packages
+        )
+
+
 class LockOptions(NamedTuple):
     """What was asked of `lock`; `names` empty means all locks, no format what fits."""
 
     names: tuple[str, ...]
-    upgrade: bool
-    upgrade_packages: tuple[str, ...]
+    wishes: Wishes
     check: bool
-    use_cache: bool
-    overwrite: bool
-    together: bool
     pythons: tuple[Target, ...]
     platforms: tuple[str, ...]
-    dry_run: bool
     why: tuple[str, ...]
     format: str | None
     verbose: bool
@@ -121,17 +137,20 @@ def parse_lock_options(arguments: Sequence[str], session: str) -> LockOptions | 
             parser.error(f"--{asked} changes nothing: it does not go with --{option}")
         if getattr(found, asked) and found.format not in (None, *formats):
             parser.error(f"--{asked} does not go with --format {found.format}")
-    return LockOptions(
-        tuple(found.names),
+    wishes = Wishes(
         found.upgrade,
         tuple(found.upgrade_package),
-        found.check,
         not found.no_cache,
         found.overwrite,
         found.together,
+        dry_run=found.dry_run,
+    )
+    return LockOptions(
+        tuple(found.names),
+        wishes,
+        found.check,
         tuple(map(_target, found.python)),
         tuple(found.platform),
-        found.dry_run,
         tuple(found.why),
         found.format,
         found.verbose,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,9 @@ from nox_lock._changes import (
     REHASHED,
     REMOVED,
     UPGRADED,
-    count,
     find_changes,
-    kept,
 )
+from nox_lock._report import fields_of, to_json
 from nox_lock._voice import GREEN, RED, YELLOW, Painted
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from nox_lock._errors import NoxLockError
     from nox_lock._locking import Outcome
 
-JSON_VERSION = 1
 # What a change looks like by its kind, and a move by its size.
 _COLOURS = {ADDED: GREEN, REMOVED: RED, DOWNGRADED: RED, REHASHED: YELLOW, CHANGED: YELLOW}
 _SIZES = {"major": RED, "minor": YELLOW, "micro": GREEN}
@@ -56,30 +53,23 @@ def changes_of(outcome: Outcome) -> list[Change]:
     return find_changes(before, outcome.planned)
 
 
-def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[str]:
+def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[Painted]:
     """Say each change in a line: ``~ idna 3.6 -> 3.7, for requests (requirements.in:3)``."""
     arrow = "\N{RIGHTWARDS ARROW}" if unicode else "->"
     for kind, name, old, new, why, size in changes:
-        reason = f", {why}" if why else ""
         if kind == ADDED:
-            yield f"+ {name} {new}{reason}"
+            told = f"+ {name} {new}"
         elif kind == REMOVED:
-            yield f"- {name} {old}"
+            told = f"- {name} {old}"
         elif kind == REHASHED:
-            yield f"# {name} {new}: the same version with other files{reason}"
+            told = f"# {name} {new}: the same version with other files"
+        elif kind == DOWNGRADED:
+            told = f"! {name} {old} {arrow} {new} (DOWNGRADE)"
         else:
-            told = {DOWNGRADED: " (DOWNGRADE)", UPGRADED: " (major)" * (size == "major")}
-            mark = "!" if kind == DOWNGRADED else "~"
-            yield f"{mark} {name} {old} {arrow} {new}{told.get(kind, '')}{reason}"
-
-
-def painted_changes(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[Painted]:
-    """Say each change in an indented line, coloured by what it means."""
-    for change in changes:
-        (line,) = change_lines([change], unicode=unicode)
-        told, reason, why = line.partition(f", {change.why}") if change.why else (line, "", "")
-        colour = _COLOURS.get(change.kind) or _SIZES.get(change.size, YELLOW)
-        yield Painted("    ", told, f"{reason}{why}", colour)
+            major = " (major)" * (kind == UPGRADED and size == "major")
+            told = f"~ {name} {old} {arrow} {new}{major}"
+        colour = _COLOURS.get(kind) or _SIZES.get(size, YELLOW)
+        yield Painted("    ", told, f", {why}" if why else "", colour)
 
 
 def held_lines(held: Iterable[Held]) -> Iterator[str]:
@@ -95,8 +85,8 @@ def totals(outcomes: Sequence[Outcome]) -> str:
         return ""
     total: Counter[str] = Counter()
     for outcome, found in changed:
-        total.update(count(found))
-        total["kept"] += kept(found, outcome.planned)
+        total.update(change.kind for change in found)
+        total["kept"] += outcome.pins - sum(change.kind != REMOVED for change in found)
     told = ", ".join(f"{total[kind]} {kind}" for kind in (*KINDS, "kept") if total[kind])
     others = len(outcomes) - len(changed)
     return f"{told}; {_count(others, 'lock file')} unchanged" if others else told
@@ -120,8 +110,8 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
         }
         for each in outcomes
     ]
-    failed = [_error_json(path, error) for path, error in errors.items()]
-    return json.dumps({"version": JSON_VERSION, "locks": locks, "errors": failed}, indent=2)
+    failed = [{"lockfile": path, **fields_of(error)} for path, error in errors.items()]
+    return to_json(locks=locks, errors=failed)
 
 
 def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockError]) -> str:
@@ -158,16 +148,6 @@ def _change_json(change: Change) -> dict[str, Any]:
         "from": change.old or None,
         "to": change.new or None,
         "why": change.why or None,
-    }
-
-
-def _error_json(path: str, error: NoxLockError) -> dict[str, Any]:
-    return {
-        "lockfile": path,
-        "message": error.message,
-        "file": error.file,
-        "line": error.line,
-        "hint": error.hint,
     }
 
 

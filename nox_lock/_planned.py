@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nox_lock._inputs import Inputs
     from nox_lock._target import Platform, Target
     from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
 
 
 class Fact(NamedTuple):
@@ -67,6 +68,11 @@ class Planned(NamedTuple):
     def origin(self) -> LockFile | None:
         """The lock file it starts from: as it stands, else the one it takes the place of."""
         return self.existing if self.existing is not None else self.earlier
+
+    @property
+    def pins(self) -> Sequence[Pin]:
+        """The pins of the lock file; empty where there is none."""
+        return self.existing.pins if self.existing else ()
 
     @property
     def named_platform(self) -> Platform | None:

@@ -93,20 +93,15 @@ class Processes:
 
 
 def _wait(process: subprocess.Popen[bytes], deadline: float, beat: Callable[[], None]) -> int:
-    ended = threading.Event()
-
-    def watch() -> None:
-        process.wait()
-        ended.set()
-
-    # With a time limit, `Popen.wait` looks only every 50 ms.
-    threading.Thread(target=watch, daemon=True).start()
     until = time.monotonic() + deadline
-    while not ended.wait(max(min(until - time.monotonic(), _BEAT_SECONDS), 0.0)):
-        if time.monotonic() >= until:
-            raise subprocess.TimeoutExpired(process.args, deadline)
+    while True:
+        left = until - time.monotonic()
+        try:
+            return process.wait(max(min(left, _BEAT_SECONDS), 0.0))
+        except subprocess.TimeoutExpired:
+            if left <= 0:
+                raise
         beat()
-    return process.wait()
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:

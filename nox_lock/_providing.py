@@ -182,7 +182,7 @@ def _on_stale() -> str:
 
 def _relock(host: Host, on_stale: str, stale: Sequence[Planned]) -> Mapping[str, Planned]:
     from nox_lock._commands import make_locker  # noqa: PLC0415
-    from nox_lock._resolution import Wishes  # noqa: PLC0415
+    from nox_lock._options import Wishes  # noqa: PLC0415
     from nox_lock._stacks import relock  # noqa: PLC0415
 
     locker = make_locker(Wishes(), host.voice)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nox_lock._errors import NoxLockError
-    from nox_lock._verdict import Judged, Reason
+    from nox_lock._verdict import Judged
 
 JSON_VERSION = 1
 # By whether the terminal speaks Unicode: of what is fresh, and of all else.
@@ -67,16 +67,21 @@ def verdicts_json(judged: Iterable[Judged]) -> str:
 
     Of an orphaned file nobody knows the lock and the Python: they are null.
     """
-    return _json(locks=[_as_json(each) for each in judged])
+    return to_json(locks=[_as_json(each) for each in judged])
 
 
 def error_json(error: NoxLockError) -> str:
     """Return the JSON for an error that kept all from being judged, or made."""
-    told = {key: getattr(error, key) for key in ("message", "file", "line", "hint")}
-    return _json(locks=[], error=told)
+    return to_json(locks=[], error=fields_of(error))
 
 
-def _json(**parts: Any) -> str:
+def fields_of(error: NoxLockError) -> dict[str, Any]:
+    """Return an error as it is in JSON."""
+    return {key: getattr(error, key) for key in ("message", "file", "line", "hint")}
+
+
+def to_json(**parts: Any) -> str:
+    """Return JSON with the version of its shape."""
     return json.dumps({"version": JSON_VERSION, **parts}, indent=2)
 
 
@@ -88,12 +93,8 @@ def _as_json(judged: Judged) -> dict[str, Any]:
         "python": planned and str(planned.target),
         "platform": (planned and planned.system) or None,
         "verdict": verdict.word,
-        "reasons": [_reason_json(reason) for reason in verdict.reasons],
-        "warnings": [_reason_json(reason) for reason in verdict.warnings],
+        "reasons": [reason._asdict() for reason in verdict.reasons],
+        "warnings": [reason._asdict() for reason in verdict.warnings],
         "notes": list(verdict.notes),
         "diff": verdict.diff or None,
     }
-
-
-def _reason_json(reason: Reason) -> dict[str, Any]:
-    return {"message": reason.message, "file": reason.file, "line": reason.line}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -22,37 +22,17 @@ from nox_lock.compiling.pip_tools import Order, PipTools
 from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from nox_lock._agreement import Seed
     from nox_lock._entries import Entry
     from nox_lock._indexes import IndexSettings
+    from nox_lock._options import Wishes
     from nox_lock._planned import Planned
     from nox_lock._target import Platform, Target
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
-    from nox_lock.lockfile.pins import Pin
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What was asked for on the command line."""
-
-    upgrade: bool = False
-    upgrade_packages: tuple[str, ...] = ()
-    use_cache: bool = True
-    overwrite: bool = False
-    together: bool = False
-    refresh: bool = False
-    dry_run: bool = False
-
-    @property
-    def cacheable(self) -> bool:
-        """Whether the answer may be another's: a limit of the command line is in no input."""
-        return self.use_cache and not any(
-            Requirement(package).specifier for package in self.upgrade_packages
-        )
 
 
 class Compiler:
@@ -100,7 +80,7 @@ class Compiler:
 
     def moves(self, planned: Planned) -> bool:
         """Tell whether pins of a lock are to move though nothing asks them to."""
-        names = set(map(_project, self._packages(planned)))
+        names = set(map(project_of, self._packages(planned)))
         return self.wishes.upgrade or any(
             pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )
@@ -197,14 +177,14 @@ class Compiler:
             detail=self.detail,
         )
         self.progress.note(planned.path, RESOLVING)
-        with self.cache.workshop() as workshop:
-            return pip_tools(order, workshop)
+        with self.cache.temporary_folder() as folder:
+            return pip_tools(order, folder)
 
     def _packages(self, planned: Planned) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins moves there, and here after it."""
-        lower = {pin.name for low in planned.below for pin in _pins_of(low)}
+        lower = {pin.name for low in planned.below for pin in low.pins}
         return tuple(
-            package for package in self.wishes.upgrade_packages if _project(package) not in lower
+            package for package in self.wishes.upgrade_packages if project_of(package) not in lower
         )
 
     def interpreter(self, planned: Planned) -> Interpreter:
@@ -245,9 +225,6 @@ def _of_disk(error: OSError | CompileError) -> CompileError:
     return CompileError(f"nothing can be compiled here: {error.strerror}", kind="disk")
 
 
-def _pins_of(planned: Planned) -> Sequence[Pin]:
-    return planned.existing.pins if planned.existing else ()
-
-
-def _project(requirement: str) -> str:
+def project_of(requirement: str) -> str:
+    """Return the normalized name of the project that a requirement names."""
     return canonicalize_name(Requirement(requirement).name)

@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock._files import write_atomically
+from nox_lock._files import write_all
 from nox_lock._witness import Fact, fingerprint, stands
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Seal(NamedTuple):
         asked = fingerprint(self.asked)
         kept = {"asked": asked, "held": self.held, "facts": witness.facts, "told": told}
         with suppress(OSError):
-            write_atomically(self.location / NOTES / _NAME, json.dumps(kept, indent=0))
+            write_all({self.location / NOTES / _NAME: json.dumps(kept, indent=0)})
 
     @property
     def constraints(self) -> str:

@@ -6,35 +6,31 @@ other is made side by side.
 
 from __future__ import annotations
 
+import functools
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nox_lock._errors import (
-    BlockedError,
-    LockFileError,
-    LocksError,
-    NoxLockError,
-)
+from nox_lock._agreement import find_seed, make_seed
+from nox_lock._errors import BlockedError, LockFileError, LocksError, NoxLockError
 from nox_lock._files import clear_leftovers, write_all
 from nox_lock._freshness import judge_all
-from nox_lock._locking import RESTORED, UP_TO_DATE, Locker, Outcome
+from nox_lock._inputs import Parts
+from nox_lock._locking import RESTORED, UP_TO_DATE, Locker, Outcome, refuse
 from nox_lock._outcomes import outcome_line
 from nox_lock._plan import replan
 from nox_lock._progress import DONE, FAILED, FROM_THE_CACHE, Progress
-from nox_lock._refusals import refuse
 from nox_lock._report import mend, verdict_lines
+from nox_lock._requirements import Files, read_inputs
 from nox_lock._target import running_platform
-from nox_lock._together import resolve_together
 from nox_lock._verdict import MISSING, STALE
 from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import Executor
 
     from nox_lock._planned import Planned
+    from nox_lock._resolution import Compiler
     from nox_lock.lockfile.pins import Pin
 
     Result = Outcome | NoxLockError
@@ -44,23 +40,16 @@ if TYPE_CHECKING:
 _SIGN_OF_LIFE = 30.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stack:
-    """Lock files that change together or not at all, each after those it builds on."""
-
-    files: tuple[Planned, ...]
-
-
-def find_stacks(planned: Iterable[Planned]) -> list[Stack]:
+def find_stacks(planned: Iterable[Planned]) -> list[list[Planned]]:
     """Group lock files by what they build on, in the order they are given."""
-    groups: list[list[Planned]] = []
+    stacks: list[list[Planned]] = []
     for each in planned:
         below = {low.path for low in each.below}
-        touching = [group for group in groups if below & {other.path for other in group}]
-        merged = [other for group in touching for other in group]
-        groups = [group for group in groups if group not in touching]
-        groups.append([*merged, each])
-    return [Stack(tuple(group)) for group in groups]
+        touching = [stack for stack in stacks if below & {other.path for other in stack}]
+        merged = [other for stack in touching for other in stack]
+        stacks = [stack for stack in stacks if stack not in touching]
+        stacks.append([*merged, each])
+    return stacks
 
 
 def with_lower(planned: Planned) -> list[Planned]:
@@ -83,29 +72,29 @@ def lock_all(
     was made of each, by path: an outcome, or the error that says why not. A lock file of a stack
     that failed is as it was.
     """
-    clear_leftovers((locker.root / each.path).parent for each in planned)
+    for folder in {(locker.root / each.path).parent for each in planned}:
+        clear_leftovers(folder)
     results: dict[str, Result] = {}
+
+    def report(made: Mapping[str, Result]) -> None:
+        results.update(made)
+        for each in planned:
+            if each.path in made:
+                done(each, made[each.path])
+
     open_stacks = []
+    up_to_date: dict[str, Result] = {}
     for stack in find_stacks(planned):
-        if all(locker.is_done(each) for each in stack.files):
-            results.update((each.path, Outcome(each, UP_TO_DATE)) for each in stack.files)
+        if all(map(locker.is_done, stack)):
+            up_to_date.update((each.path, Outcome(each, UP_TO_DATE)) for each in stack)
         else:
             open_stacks.append(stack)
-    order = {each.path: number for number, each in enumerate(planned)}
-
-    def tell(stack: Stack, made: Mapping[str, Result]) -> None:
-        results.update(made)
-        for each in sorted(stack.files, key=lambda file: order[file.path]):
-            done(each, made[each.path])
-
-    for each in planned:
-        if each.path in results:
-            done(each, results[each.path])
+    report(up_to_date)
     if open_stacks:
         progress = locker.compiler.progress = show()
-        progress.begin(each.path for stack in open_stacks for each in stack.files)
+        progress.begin(each.path for stack in open_stacks for each in stack)
         with progress.shown():
-            _make_all(locker, open_stacks, tell)
+            _make_all(locker, open_stacks, report)
     return results
 
 
@@ -157,15 +146,15 @@ def relock(
 
 def _make_all(
     locker: Locker,
-    stacks: Sequence[Stack],
-    tell: Callable[[Stack, Mapping[str, Result]], None],
+    stacks: Sequence[Sequence[Planned]],
+    report: Callable[[Mapping[str, Result]], None],
 ) -> None:
     """Make stacks side by side, as many lock files at a time as there are processors."""
     import graphlib  # noqa: PLC0415  (only when something is not fresh)
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait  # noqa: PLC0415
 
-    by_path = {each.path: each for stack in stacks for each in stack.files}
-    stack_of = {each.path: stack for stack in stacks for each in stack.files}
+    by_path = {each.path: each for stack in stacks for each in stack}
+    stack_of = {each.path: stack for stack in stacks for each in stack}
     results: dict[str, Result] = {}
     running: dict[Future[Result], str] = {}
     started: dict[str, float] = {}
@@ -173,48 +162,67 @@ def _make_all(
         {path: {low.path for low in each.below} & set(by_path) for path, each in by_path.items()}
     )
     sorter.prepare()
+    progress = locker.compiler.progress
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
-            pins = _resolve_together(locker, stacks, pool) if locker.wishes.together else {}
+            pins: dict[str, Sequence[Pin] | NoxLockError] = {}
+            if locker.wishes.together:
+                layered = [stack for stack in stacks if len(stack) > 1]
+                resolve = functools.partial(_resolve_together, locker.compiler)
+                for stack, found in zip(layered, pool.map(resolve, layered), strict=True):
+                    pins.update((each.path, found) for each in stack)
             while sorter.is_active():
                 for path in sorter.get_ready():
-                    made = pins.get(stack_of[path])
+                    made = pins.get(path)
                     running[pool.submit(_make, locker, by_path[path], results, made)] = path
                     started[path] = time.monotonic()
                 ended = wait(running, _SIGN_OF_LIFE, FIRST_COMPLETED).done
-                for path in () if ended or locker.compiler.progress.live else running.values():
+                for path in () if ended or progress.live else running.values():
                     locker.tell(f"{path}: not done yet ({time.monotonic() - started[path]:.0f} s)")
                 for future in ended:
                     path = running.pop(future)
-                    results[path] = future.result()
-                    locker.compiler.progress.note(path, _state_of(results[path]))
+                    results[path] = result = future.result()
+                    if isinstance(result, NoxLockError):
+                        progress.note(path, FAILED)
+                    else:
+                        progress.note(path, FROM_THE_CACHE if result.action == RESTORED else DONE)
                     sorter.done(path)
-                    stack = stack_of[path]
-                    if all(each.path in results for each in stack.files):
-                        tell(stack, _write(locker, {e.path: results[e.path] for e in stack.files}))
+                    files = [each.path for each in stack_of[path]]
+                    if results.keys() >= set(files):
+                        report(_write(locker, {file: results[file] for file in files}))
         except BaseException:
             locker.compiler.processes.end()
             raise
 
 
-def _state_of(result: Result) -> str:
-    if isinstance(result, NoxLockError):
-        return FAILED
-    return FROM_THE_CACHE if result.action == RESTORED else DONE
-
-
-def _resolve_together(
-    locker: Locker, stacks: Iterable[Stack], pool: Executor
-) -> dict[Stack, Sequence[Pin] | NoxLockError]:
-    layered = [stack for stack in stacks if len(stack.files) > 1]
-
-    def resolve(stack: Stack) -> Sequence[Pin] | NoxLockError:
-        try:
-            return resolve_together(locker.compiler, stack.files)
-        except NoxLockError as error:
-            return error
-
-    return dict(zip(layered, pool.map(resolve, layered), strict=True))
+def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[Pin] | NoxLockError:
+    """Return pins that meet all inputs of a stack at once; each of its locks takes its part."""
+    # What a layer asks of a lock file below is asked of its inputs here.
+    texts = dict.fromkeys((each.path for each in stack), "")
+    top = stack[-1]
+    settings = top.settings._replace(generate_hashes=False, strip_extras=True, allow_unsafe=True)
+    pins: dict[str | None, Pin] = {}
+    for each in reversed(stack) if not compiler.wishes.upgrade else ():
+        pins.update((pin.name, pin) for pin in find_seed(each._replace(below=())).pins)
+    seed = make_seed(pin for pin in pins.values() if pin.version)
+    compiler.tell(f"{', '.join(texts)}: resolving together")
+    try:
+        inputs = read_inputs(
+            list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),
+            compiler.root,
+            compiler.environ,
+            Parts(
+                tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
+                tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
+            ),
+            Files(compiler.root, texts),
+        )
+        lock = top.lock._replace(constraints=())
+        whole = top._replace(lock=lock, inputs=inputs, settings=settings, below=())
+        compiled = compiler.resolve_once(whole, seed, texts)
+    except NoxLockError as error:
+        return error
+    return [pin for pin in compiled.pins if pin.version]
 
 
 def _make(
@@ -226,17 +234,17 @@ def _make(
     """Make one lock file on top of those made before it."""
     if isinstance(together, NoxLockError):
         return together
-    made = {low.path: results[low.path] for low in planned.below if low.path in results}
-    for path, result in made.items():
+    below = []
+    texts = {}
+    for low in planned.below:
+        result = results.get(low.path)
         if isinstance(result, NoxLockError):
-            return BlockedError(path, file=planned.path)
-    outcomes = {path: each for path, each in made.items() if isinstance(each, Outcome)}
-    below = tuple(
-        outcomes[low.path].planned if low.path in outcomes else low for low in planned.below
-    )
-    texts = {path: each.text for path, each in outcomes.items() if each.text is not None}
+            return BlockedError(low.path, file=planned.path)
+        below.append(result.planned if result else low)
+        if result and result.text is not None:
+            texts[low.path] = result.text
     try:
-        planned = replan(planned, below, texts, locker.root, locker.environ)
+        planned = replan(planned, tuple(below), texts, locker.root, locker.environ)
         return locker.make(planned, texts, together)
     except NoxLockError as error:
         return error
@@ -245,26 +253,20 @@ def _make(
 def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
     """Write the lock files of a stack, unless one of them failed."""
     failed = [path for path, result in made.items() if isinstance(result, NoxLockError)]
-    texts = {
-        path: result.text
-        for path, result in made.items()
-        if isinstance(result, Outcome) and result.text is not None
-    }
+    outcomes = [each for each in made.values() if isinstance(each, Outcome)]
+    texts = {each.planned.path: each.text for each in outcomes if each.text is not None}
     if failed:
         left = {path: BlockedError(failed[0], file=path) for path in texts}
         return {**made, **left}
     if locker.wishes.dry_run:
         return dict(made)
     try:
-        for each in made.values():
-            if isinstance(each, Outcome) and each.text is not None:
-                # A compile takes its time: what stands there now may be another's.
+        for each in outcomes:
+            if each.text is not None:
+                # A compile takes its time: what is there now may be another's.
                 now = lock_file.read(locker.root, each.planned.path)
-                refuse(
-                    each.planned._replace(existing=now),
-                    locker.root,
-                    overwrite=locker.wishes.overwrite,
-                )
+                there = each.planned._replace(existing=now)
+                refuse(there, locker.root, overwrite=locker.wishes.overwrite)
         write_all({locker.root / path: text for path, text in texts.items()})
     except LockFileError as error:
         left = {path: BlockedError(error.file or path, file=path) for path in texts}

@@ -6,7 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock._progress import Progress
+from nox_lock._progress import Board, Progress
 from nox_lock._wording import presentable
 
 if TYPE_CHECKING:
@@ -80,8 +80,6 @@ class Voice:
     def open_board(self) -> Progress:
         """Return what shows from now on how far the work is."""
         if self.listener.attended:
-            from nox_lock._board import Board  # noqa: PLC0415  (only where something is compiled)
-
             self._progress = Board(colour=self.listener.coloured, unicode=self.unicode)
         return self._progress
 

@@ -25,8 +25,8 @@ if sys.platform != "win32":
 
 LOCK = ("-s", "lock")
 NOXFILE = "import nox_lock\n\nnox_lock.add_sessions()\n"
-# A row: its mark, a path that may be cut, a state that may be cut, and the seconds.
-ROW = re.compile(r"^\S (\S+) +(\w[\w .]*?)(?: +(\d+) s)?$")
+# A row: its spinner, a path that may be cut, a state, and the time.
+ROW = re.compile(r"^[\S ] (\S+) +(\w[\w .]*?) +(?:\d:\d\d:\d\d|-:--:--)$")
 ESCAPE = "\x1b["
 
 

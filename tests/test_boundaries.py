@@ -13,10 +13,10 @@ from nox_lock._cache import open_cache
 from nox_lock._config import load_config
 from nox_lock._errors import BlockedError, ConfigError, LockFileError
 from nox_lock._files import write_all
-from nox_lock._locking import COMPILED, Locker, Outcome
+from nox_lock._locking import COMPILED, Locker, Outcome, refuse
+from nox_lock._options import Wishes
 from nox_lock._plan import plan
-from nox_lock._refusals import refuse
-from nox_lock._resolution import Compiler, Wishes
+from nox_lock._resolution import Compiler
 from nox_lock._stacks import _write
 from nox_lock.lockfile import lock_file
 from support.inside import nox_inside

@@ -523,7 +523,7 @@ def test_what_is_unused_for_long_goes(tmp_path: Path) -> None:
 
 
 def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) -> None:
-    """After compiles, good or failed, the workshops and temporary files are gone."""
+    """After compiles, good or failed, the temporary folders and files are gone."""
     locked.nox("-s", "lock", "--", "-U").ok()
     index.stop()
     locked.nox("-s", "lock", "--", "-U", env=ONCE).failed()

@@ -18,6 +18,7 @@ from support.faults import (
     PATIENCE,
     Kill,
     Victim,
+    age,
     is_whole,
     leftovers,
     seeds,
@@ -76,6 +77,7 @@ def kill_many(project: Project, log: Path, count: int) -> Victim:
     for number, seed in enumerate(seeds(count)):
         before = project.read(LOCK)
         ask_anew(project, number)
+        age(project.root, cache_of(project))
         run = victim.kill(seed, "-s", "lock")
         after = project.read(LOCK)
         assert after == before or is_whole(after), victim.told(seed, run)
@@ -85,6 +87,7 @@ def kill_many(project: Project, log: Path, count: int) -> Victim:
             assert "compiled in" in run.output
             assert leftovers(project.root, cache_of(project)) == [], victim.told(seed, run)
     ask_anew(project, count)
+    age(project.root, cache_of(project))
     project.nox("-s", "lock", "lock-check", timeout=PATIENCE * 2).ok()
     assert leftovers(project.root, cache_of(project)) == []
     return victim
@@ -152,6 +155,7 @@ def test_a_build_does_not_survive(
     publish_backend(index)
     project.write(INPUT, "")
     assert leftovers(cache_of(project)) or how.signal == signal.SIGINT
+    age(cache_of(project))
     project.nox("-s", "lock").ok()
     assert leftovers(project.root, cache_of(project)) == []
 
@@ -228,6 +232,7 @@ def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
         assert forks.stdout is not None
         while code == -signal.SIGKILL:
             moment += 1
+            age(folder)
             line = f"new {moment}\n"
             text = line * 5000
             texts.add(text)
@@ -245,17 +250,17 @@ def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"one.txt", "two.txt", "cache"}
 
 
-def test_the_living_keep_their_workshops(tmp_path: Path) -> None:
-    """Only what a dead process left is cleared."""
+def test_only_old_folders_are_cleared(tmp_path: Path) -> None:
+    """What is younger may be of a process that still works."""
     cache = Cache(tmp_path)
-    with cache.workshop() as first, cache.workshop() as second:
+    with cache.temporary_folder() as first, cache.temporary_folder() as second:
         assert first.is_dir()
         assert second.is_dir()
         (first / "work").write_text("under way", encoding="utf-8")
     assert leftovers(tmp_path) == []
     script = (
         "import os, sys, nox_lock._cache as c; from pathlib import Path\n"
-        "with c.Cache(Path(sys.argv[1])).workshop() as w:\n"
+        "with c.Cache(Path(sys.argv[1])).temporary_folder() as w:\n"
         "    (w / 'part').mkdir(); (w / 'part' / 'file').touch(); print(w, flush=True)\n"
         "    sys.stdin.readline()\n"
     )
@@ -265,11 +270,11 @@ def test_the_living_keep_their_workshops(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None
         theirs = Path(other.stdout.readline().strip())
-        with cache.workshop():
-            assert (theirs / "part" / "file").exists()
         other.kill()
-    assert theirs.exists()
-    with cache.workshop():
+    with cache.temporary_folder():
+        assert (theirs / "part" / "file").exists()
+    age(tmp_path)
+    with cache.temporary_folder():
         assert not theirs.exists()
 
 
@@ -284,5 +289,6 @@ def test_the_fresh_clear_what_the_killed_left(small: Project) -> None:
     command = [sys.executable, "-c", script, str(small.root / LOCK)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert leftovers(small.root)
+    age(small.root)
     assert "up to date" in small.nox("-s", "lock").ok().output
     assert leftovers(small.root) == []

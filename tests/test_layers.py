@@ -16,6 +16,7 @@ from nox_lock._errors import ConfigError, RequirementsError
 from nox_lock._files import write_all as write_files
 from nox_lock._freshness import judge
 from nox_lock.lockfile import lock_file
+from support.faults import age
 from support.layers import (
     BASE,
     DEV,
@@ -465,6 +466,7 @@ def test_a_kill_at_any_moment_leaves_whole_lock_files(project: Project) -> None:
         finish(running)
         found = locks(project)
         assert {path for path, text in found.items() if text not in (old[path], new[path])} == set()
+        age(project.root)
         lock(project).ok()
         assert locks(project) == new
         assert not [name for name in project.snapshot() if "/." in f"/{name}"]

@@ -78,7 +78,7 @@ def test_what_a_module_imports(path: Path) -> None:
     names = imported(path)
     assert not names & {"pip", "piptools", "_pip", "click"}
     assert ("nox" in names) == (path.name in {"_host.py", "_sessions.py"})
-    assert ("rich" in names) == (path.name == "_board.py")
+    assert ("rich" in names) == (path.name == "_progress.py")
     known = {"filelock", "rich", "nox", "nox_lock", "packaging", "platformdirs", "tomli", "tomllib"}
     assert names <= known | set(sys.stdlib_module_names), names
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from nox_lock._cache import make_key
 from nox_lock._errors import CompileError, ToolchainError
-from nox_lock._files import write_atomically
+from nox_lock._files import write_all
 from nox_lock._target import Platform, Target, running_platform, running_target
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _probe(
         if kept is not None:
             with suppress(OSError):  # a full disk keeps nothing, and that is no error
                 kept.parent.mkdir(mode=0o700, exist_ok=True)
-                write_atomically(kept, json.dumps(answer))
+                write_all({kept: json.dumps(answer)})
     wanted = {
         "version": target.version,
         "implementation": target.implementation,

@@ -17,9 +17,10 @@ from nox_lock._errors import CompileError
 from nox_lock._indexes import read_index_settings
 from nox_lock._locking import Locker
 from nox_lock._mirror import Mirror
+from nox_lock._options import Wishes
 from nox_lock._plan import plan
 from nox_lock._processes import Processes
-from nox_lock._resolution import Compiler, Wishes
+from nox_lock._resolution import Compiler
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools, build_arguments, relative_paths
 from nox_lock.compiling.report import Report, read_report

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from nox_lock._cache import Cache, Entry
-from nox_lock._files import write_all
+from nox_lock._files import LEFT_SECONDS, write_all
 from nox_lock.lockfile import lock_file
 from support.project import finish
 
@@ -161,6 +161,14 @@ def is_whole(text: str) -> bool:
 def leftovers(*folders: Path) -> list[str]:
     """Return the temporary folders in these, at whatever depth."""
     return [str(path) for folder in folders for name in _WORK for path in folder.rglob(name)]
+
+
+def age(*folders: Path) -> None:
+    """Make the temporary folders in these as old as those that are taken for left over."""
+    then = time.time() - LEFT_SECONDS - 1
+    for path in leftovers(*folders):
+        with suppress(FileNotFoundError):
+            os.utime(path, (then, then))
 
 
 def strangers(project: Project, known: set[str]) -> list[str]:

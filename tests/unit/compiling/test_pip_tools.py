@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._resolution import Wishes
+from nox_lock._options import Wishes
 from nox_lock.compiling.pip_tools import relative_paths
 from support.compiles import CompileFolder
 from support.offers import Offer
