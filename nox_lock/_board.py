@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nox_lock._progress import AT_REST, DONE, ENDED, FAILED, FROM_THE_CACHE, WAITING, Progress
-from nox_lock._wording import presentable
+from nox_lock.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -130,7 +130,7 @@ class Board(Progress):
 
     def _short(self, path: str, width: int) -> str:
         """Return a path that has the room; what tells it from others stands at its end."""
-        shown = presentable(path)
+        shown = redact(path)
         if len(shown) <= width:
             return shown
         cut = "\N{HORIZONTAL ELLIPSIS}" if self._unicode else ".."

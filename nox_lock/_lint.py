@@ -17,7 +17,7 @@ from nox_lock._coverage import bare_url
 from nox_lock._pins import HASH_LENGTHS
 from nox_lock._target import holds
 from nox_lock._verdict import Reason
-from nox_lock._wording import has_password, has_token, quoted
+from nox_lock.text import has_password, has_token, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

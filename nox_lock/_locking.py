@@ -23,9 +23,9 @@ from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
 from nox_lock._projects import is_project_file
 from nox_lock._refusals import refuse
 from nox_lock._resolution import with_body
-from nox_lock._tables import nearest
 from nox_lock._target import holds, running_platform
 from nox_lock.compiling.interpreters import tool_versions
+from nox_lock.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

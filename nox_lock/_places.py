@@ -17,7 +17,7 @@ from nox_lock._lockfile import is_stamped
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 from nox_lock._target import SYSTEM, find_platform, parse_target, running_platform
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
