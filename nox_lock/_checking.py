@@ -14,7 +14,7 @@ from nox_lock._options import parse_check_options
 from nox_lock._plan import orphans_of
 from nox_lock._report import error_json, mend, summary, verdict_lines, verdicts_json
 from nox_lock._targets import of_targets
-from nox_lock._wording import presentable
+from nox_lock.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -123,6 +123,6 @@ def print_lines(*texts: str) -> None:
     """Write to the standard output, where nothing of nox's own goes."""
     encoding = sys.stdout.encoding or "utf-8"
     for line in "\n".join(texts).split("\n") if texts else ():
-        shown = presentable(line).encode(encoding, "backslashreplace")
+        shown = redact(line).encode(encoding, "backslashreplace")
         sys.stdout.write(f"{shown.decode(encoding)}\n")
     sys.stdout.flush()

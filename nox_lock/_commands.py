@@ -14,9 +14,8 @@ from nox_lock._freshness import judge_all
 from nox_lock._options import parse_lock_options
 from nox_lock._plan import orphans_of
 from nox_lock._report import verdict_lines
-from nox_lock._tables import nearest
 from nox_lock._targets import of_targets
-from nox_lock._wording import quoted
+from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,9 +13,9 @@ from nox_lock._errors import ConfigError
 from nox_lock._keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, names
 from nox_lock._projects import is_project_file
 from nox_lock._settings import Settings, merge_settings, read_pip_tools, read_settings
-from nox_lock._tables import FILE, Table, nearest, parse_toml
+from nox_lock._tables import FILE, Table, parse_toml
 from nox_lock._target import PLATFORMS, Levels, Target, find_platform, parse_target
-from nox_lock._wording import mend_of, quoted
+from nox_lock.text import mend_of, nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nox_lock._errors import ConfigError
 from nox_lock._tables import FILE
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -14,7 +14,7 @@ from nox_lock import _syntax, _witness
 from nox_lock._named import EXAMPLE_NAME, parse_requirement, read_named
 from nox_lock._projects import metadata_digest, static_name
 from nox_lock._syntax import fault
-from nox_lock._wording import has_password, has_token, quoted
+from nox_lock.text import has_password, has_token, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nox_lock._entries import relative
 from nox_lock._report import mend, target_of
 from nox_lock._verdict import MISSING, Reason
-from nox_lock._wording import presentable
+from nox_lock.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ def write_summary(judged: Sequence[Judged], lock_command: str, environ: Mapping[
     if not (file := environ.get("GITHUB_STEP_SUMMARY")):
         return
     with Path(file).open("a", encoding="utf-8") as summary:
-        summary.writelines(f"{presentable(line)}\n" for line in table(judged, lock_command))
+        summary.writelines(f"{redact(line)}\n" for line in table(judged, lock_command))
 
 
 def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:

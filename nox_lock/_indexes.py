@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nox_lock._errors import ConfigError, ToolchainError
-from nox_lock._wording import quoted, without_folders
+from nox_lock.text import quoted, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import InstallError
-from nox_lock._wording import mask
 from nox_lock.compiling.index_failures import index_reasons
 from nox_lock.compiling.report import Page
+from nox_lock.text import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ from packaging.version import Version
 from nox_lock._coverage import judge_urls
 from nox_lock._target import marker_environment
 from nox_lock._verdict import Reason
-from nox_lock._wording import has_password, has_token
+from nox_lock.text import has_password, has_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

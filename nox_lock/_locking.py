@@ -19,10 +19,10 @@ from nox_lock._indexes import index_identity
 from nox_lock._progress import RESOLVING, WAITING
 from nox_lock._projects import is_project_file
 from nox_lock._resolution import project_of, with_body
-from nox_lock._tables import nearest
 from nox_lock._target import holds
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.lockfile import lock_file
+from nox_lock.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from nox_lock._syntax import MERGE, MERGE_MARKS, fault
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from packaging.markers import Marker

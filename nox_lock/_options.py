@@ -12,7 +12,7 @@ from packaging.specifiers import InvalidSpecifier
 
 from nox_lock._errors import ConfigError
 from nox_lock._target import parse_target
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

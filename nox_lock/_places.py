@@ -16,8 +16,8 @@ from nox_lock._errors import ConfigError
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
 from nox_lock._target import SYSTEM, find_platform, parse_target, running_platform
-from nox_lock._wording import quoted
 from nox_lock.lockfile.lock_file import is_stamped
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -26,8 +26,8 @@ from nox_lock._target import (
     running_platform,
 )
 from nox_lock._targets import targets_of
-from nox_lock._wording import mend_of
 from nox_lock.lockfile import lock_file
+from nox_lock.text import mend_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -13,6 +13,8 @@ from nox_lock._target import Levels, find_platform, holds, running_platform
 from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nox_lock._config import LockConfig
     from nox_lock._inputs import Inputs
     from nox_lock._target import Platform, Target

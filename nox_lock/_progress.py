@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nox_lock._wording import presentable
+from nox_lock.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +75,7 @@ class Board(Progress):
     def begin(self, paths: Iterable[str]) -> None:
         width = max(self._console.width - _OTHER_COLUMNS, 8)
         for path in paths:
-            shown = presentable(path)
+            shown = redact(path)
             if len(shown) > width:  # what makes it differ from others is at its end
                 shown = self._ellipsis + shown[len(self._ellipsis) - width :]
             self._tasks[path] = self._rows.add_task(shown, start=False, total=1, state=WAITING)

@@ -12,7 +12,7 @@ from nox_lock._errors import RequirementsError
 from nox_lock._syntax import Where, fault
 from nox_lock._tables import decode_toml, load_toml
 from nox_lock._toml_lines import value_lines
-from nox_lock._wording import mend_of
+from nox_lock.text import mend_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from nox_lock._named import parse_requirement
 from nox_lock._project_file import ProjectFile, shown
 from nox_lock._projects import dynamic_digest
 from nox_lock._syntax import Where, fault
-from nox_lock._tables import nearest
+from nox_lock.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,8 +20,8 @@ from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock._projects import is_project_file
 from nox_lock._syntax import Where, fault
 from nox_lock._tables import FILE
-from nox_lock._wording import mend_of, quoted
 from nox_lock.lockfile import lock_file
+from nox_lock.text import mend_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -274,14 +274,14 @@ def _reported(session: nox.Session) -> Iterator[None]:
         _refuse_overridden()
         yield
     except (NoxLockError, OSError, RecursionError) as error:
-        from nox_lock._wording import in_words, presentable  # noqa: PLC0415  (only for an error)
+        from nox_lock.text import in_words, redact  # noqa: PLC0415  (only for an error)
 
         told = error if isinstance(error, NoxLockError) else in_words(error, Path.cwd())
-        lines = [presentable(line) for line in str(told).split("\n")]
+        lines = [redact(line) for line in str(told).split("\n")]
         for line in lines:
             session.warn(line)
         # nox puts a full stop behind this, so the text with commands stands above.
-        session.error(presentable(told.message.partition("\n")[0]).rstrip(":.?"))
+        session.error(redact(told.message.partition("\n")[0]).rstrip(":.?"))
 
 
 def _refuse_overridden() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

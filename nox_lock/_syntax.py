@@ -15,7 +15,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_lock._errors import RequirementsError
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     import optparse

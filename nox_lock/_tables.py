@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nox_lock._errors import ConfigError, NoxLockError
-from nox_lock._wording import quoted
+from nox_lock.text import nearest, quoted
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -156,11 +156,3 @@ def load_toml(text: str, file: str, kind: type[NoxLockError]) -> dict[str, Any]:
     last = text.rstrip().count("\n") + 1 if "end of document" in reason else None
     line = int(found[1]) if found else last
     raise kind(f"is no TOML: {reason}", file=file, line=line, hint="Mend what stands there.")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the one of `known` that `word` is nearly, or nothing."""
-    import difflib  # noqa: PLC0415  (only for an error)
-
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -17,7 +17,7 @@ from packaging.markers import Marker
 from packaging.version import InvalidVersion
 
 from nox_lock._errors import ConfigError
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

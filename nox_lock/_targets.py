@@ -9,10 +9,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from nox_lock._errors import ConfigError
 from nox_lock._places import find_files, lockfile_path
-from nox_lock._tables import FILE, nearest
+from nox_lock._tables import FILE
 from nox_lock._target import Target, parse_target, running_platform, running_target
-from nox_lock._wording import quoted
 from nox_lock.lockfile import lock_file
+from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

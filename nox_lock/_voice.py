@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock._progress import Board, Progress
-from nox_lock._wording import presentable
+from nox_lock.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,8 +27,8 @@ class Painted(NamedTuple):
     def show(self, *, coloured: bool) -> str:
         """Return it as it may be shown; nothing in its text is taken for a colour."""
         if not coloured:
-            return presentable(f"{self.before}{self.painted}{self.after}")
-        before, painted, after = map(presentable, self[:3])
+            return redact(f"{self.before}{self.painted}{self.after}")
+        before, painted, after = map(redact, self[:3])
         return f"{before}\x1b[{self.colour}m{painted}\x1b[0m{after}"
 
 
@@ -97,7 +97,7 @@ class Voice:
                 if isinstance(line, Painted):
                     speak(line.show(coloured=self.listener.coloured))
                 else:
-                    speak(presentable(line))
+                    speak(redact(line))
 
 
 def speaks_unicode(encoding: str | None) -> bool:

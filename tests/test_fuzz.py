@@ -21,7 +21,7 @@ from nox_lock._freshness import judge_all
 from nox_lock._github import annotate, table
 from nox_lock._plan import orphans_of, plan
 from nox_lock._report import error_json, verdict_lines, verdicts_json
-from nox_lock._wording import presentable
+from nox_lock.text import redact
 from support.mistakes import BODY, HEADER
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def judge_error(error: NoxLockError, root: Path) -> None:
     assert error.line is None or error.line > 0
     json.loads(error_json(error))
     shown = str(error).replace("\t", " ").split("\n")  # a tab moves nothing that was written
-    assert all(presentable(line).isprintable() for line in shown)
+    assert all(redact(line).isprintable() for line in shown)
 
 
 def check(root: Path) -> str:

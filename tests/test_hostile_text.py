@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nox_lock._wording import in_words, presentable, quoted
+from nox_lock.text import in_words, quoted, redact
 from support.inside import nox_inside
 from support.mistakes import BODY, HEADER, IN, PASSWORD, PLAIN, TOML, TXT
 from support.project import clean_environment
@@ -149,24 +149,24 @@ def test_a_stream_that_cannot_show_a_letter_shows_its_number(root: Path) -> None
 @example("\ud800 \udcff")
 @settings(database=None, derandomize=True)
 def test_any_text_can_be_shown(text: str) -> None:
-    shown = presentable(text)
+    shown = redact(text)
     assert harmless(shown)
     assert "\n" not in shown
     shown.encode()
-    assert presentable(shown) == shown
+    assert redact(shown) == shown
     assert len(quoted(text).splitlines()) == 1
 
 
 @given(st.text(st.characters(categories=["L", "N", "S", "Pd", "Po"], exclude_characters="@")))
 @settings(database=None, derandomize=True)
 def test_what_is_harmless_stays_as_it_is(text: str) -> None:
-    assert presentable(text) == text
+    assert redact(text) == text
 
 
 def test_variables_and_user_names_are_no_secrets() -> None:
     for url in ("https://${USER}:${TOKEN}@x.invalid/a", "git+ssh://git@x.invalid/a"):
-        assert presentable(f"see {url} there") == f"see {url} there"
-    assert presentable(f"see https://me:{PASSWORD}@x.invalid/a there") == (
+        assert redact(f"see {url} there") == f"see {url} there"
+    assert redact(f"see https://me:{PASSWORD}@x.invalid/a there") == (
         "see https://****@x.invalid/a there"
     )
 

@@ -15,7 +15,7 @@ import pytest
 
 from nox_lock._errors import RequirementsError
 from nox_lock._requirements import read_inputs
-from nox_lock._wording import presentable
+from nox_lock.text import redact
 from support.index import USER, LocalIndex
 from support.locks import find_bytes, pins
 from support.project import Project, finish, kill
@@ -275,7 +275,7 @@ def test_a_secret_in_an_input_is_refused(line: str, tmp_path: Path) -> None:
 def test_what_is_no_secret_is_taken_and_shown(line: str, tmp_path: Path) -> None:
     (tmp_path / INPUT).write_text(f"app\n{line}\n", encoding="utf-8")
     assert len(read_inputs([INPUT], tmp_path, {}).entries) in {1, 2}
-    assert presentable(line) == line
+    assert redact(line) == line
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_what_is_no_secret_is_taken_and_shown(line: str, tmp_path: Path) -> None
     ],
 )
 def test_what_is_shown_is_masked_once(text: str) -> None:
-    shown = presentable(text.format(SECRETS["vcs"]))
+    shown = redact(text.format(SECRETS["vcs"]))
     assert SECRETS["vcs"] not in shown
-    assert presentable(shown) == shown
+    assert redact(shown) == shown
     assert text.startswith('{{"') is shown.endswith('"}')

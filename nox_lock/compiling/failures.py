@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
-from nox_lock._wording import quoted, shareable
 from nox_lock.compiling.conflicts import describe_conflict, find_origin
 from nox_lock.compiling.index_failures import index_error, index_failure, reason_of
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.compiling.versions import allowed, left_out, nearest, read_specifier
+from nox_lock.text import quoted, shareable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import CompileError
-from nox_lock._wording import shareable
+from nox_lock.text import shareable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -23,7 +23,6 @@ from nox_lock._indexes import file_urls, pip_environment
 from nox_lock._mirror import lay_out
 from nox_lock._progress import HASHING
 from nox_lock._target import marker_environment, platform_tags, running_platform, running_target
-from nox_lock._wording import shareable
 from nox_lock.compiling.failures import describe_failure, describe_unsupported
 from nox_lock.compiling.interpreters import (
     DRIVER,
@@ -34,6 +33,7 @@ from nox_lock.compiling.interpreters import (
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Failure, Report, read_report
 from nox_lock.lockfile import lock_file
+from nox_lock.text import shareable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import _witness
 from nox_lock._errors import LockFileError
-from nox_lock._wording import mend_of
 from nox_lock.lockfile.pins import BodyReader, OptionLine, Pin, Problem
+from nox_lock.text import mend_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

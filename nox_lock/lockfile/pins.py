@@ -15,7 +15,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock._syntax import MERGE, MERGE_MARKS
-from nox_lock._wording import quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

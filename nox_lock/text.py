@@ -6,8 +6,12 @@ import errno
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nox_lock._errors import ConfigError, NoxLockError, SystemRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # A user name alone is no secret, but one with an empty password is a token.
 _LOGIN = r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@"
@@ -52,7 +56,7 @@ def shareable(text: str) -> str:
     return without_folders(mask(text))
 
 
-def presentable(text: str) -> str:
+def redact(text: str) -> str:
     """Return a line as people, terminals and logs may see it, whatever file it comes from.
 
     A terminal obeys control characters, and marks of direction make a text look like another.
@@ -85,6 +89,14 @@ def has_token(text: str) -> bool:
 def quoted(text: str) -> str:
     """Return a text as an error quotes it: on one line, and of a long one the beginning."""
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the one of `known` that `word` is nearly, or nothing."""
+    import difflib  # noqa: PLC0415  (only for an error)
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def without_folders(text: str) -> str:
