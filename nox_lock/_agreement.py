@@ -35,7 +35,9 @@ class Seed:
     @property
     def key(self) -> str:
         """The pins and hashes, in a form that is the same for the same seed."""
-        return "\n".join(sorted(f"{pin.shown} {' '.join(sorted(pin.hashes))}" for pin in self.pins))
+        return "\n".join(
+            sorted(f"{p.shown} {p.marker} {' '.join(sorted(p.hashes))}" for p in self.pins)
+        )
 
 
 def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:

@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from nox_lock._agreement import chain
+from nox_lock._target import counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,11 @@ class Change(NamedTuple):
 
 def find_changes(before: LockFile | None, after: Planned) -> list[Change]:
     """Return what differs between a lock file as it was and as it is planned now, by kind."""
-    old = {_key(pin): pin for pin in before.pins} if before else {}
+    old = {
+        _key(pin): pin
+        for pin in (before.pins if before else ())
+        if counts(pin.marker, after.target, after.platform)
+    }
     new = {_key(pin): pin for pin in after.pins}
     found = [Change(REMOVED, name, _shown(old[name]), "") for name in old.keys() - new.keys()]
     for name, pin in new.items():

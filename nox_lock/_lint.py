@@ -6,7 +6,9 @@ npm's users have lockfile-lint for this. https://github.com/lirantal/lockfile-li
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
+import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,7 +18,7 @@ from packaging.version import Version
 from nox_lock._coverage import judge_urls
 from nox_lock._target import marker_environment
 from nox_lock._verdict import Reason
-from nox_lock.text import has_password, has_token
+from nox_lock.text import has_password, has_token, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.pins import Pin
 
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
+# Options of pip-compile that a line of an input says as well.
+_AS_LINES = (*_INDEXES, "--trusted-host", "--pre")
+_FLAGS = ("--pre", "--all-extras", "--no-annotate")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
 _REPOSITORY = r"(?:git|hg|svn|bzr)\+"
@@ -83,6 +88,53 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
     lock = planned.existing
     if lock is not None:
         yield from _find_weak_pins(planned, lock)
+        yield from find_unhonoured(planned, lock)
+
+
+def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Yield arguments of the command that made an adopted lock file and that nothing else says.
+
+    They would be lost in silence when it is compiled. The settings that a body shows are taken
+    over (see `_settings`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
+    """
+    words = _words(lock.command or "") if lock.stamp is None else []
+    if words[:1] != ["pip-compile"] and words[:3] != ["uv", "pip", "compile"]:
+        return
+    table = f"[tool.nox-lock.locks.{planned.name}]"
+    source = next((each for each in planned.inputs.sources), "an input")
+    options = {f"{each.name} {each.value}".strip() for each in planned.inputs.options}
+    given = {posixpath.normpath(each) for each in planned.inputs.files}
+    for name, value in _pairs(words):
+        said = ""
+        if name == "--constraint" and posixpath.normpath(value) not in given:
+            said = f"write -c {value} into {source}"
+        elif name == "--extra" and value not in planned.inputs.extras:
+            said = f'{table} extras = ["{value}"]'
+        elif name == "--all-extras" and not planned.inputs.extras:
+            said = f"{table} extras = [...] names them"
+        elif name in _AS_LINES and f"{name} {value}".strip() not in options:
+            said = f"write this line into {source}"
+        elif name == "--no-annotate" or (name, value) == ("--annotation-style", "line"):
+            said = "nox-lock writes `# via` notes below each pin, which a check needs"
+        if said:
+            shown = redact(f"{name}={value}" if value else name)
+            yield Reason(f"made with {shown}, which is not said elsewhere: {said}", planned.path)
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
+
+
+def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the long options of a command with their values."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        name = {"-c": "--constraint", "-i": "--index-url", "-f": "--find-links"}.get(name, name)
+        if name.startswith("--"):
+            yield name, value if equals or name in _FLAGS else after
 
 
 def _find_weak_pins(planned: Planned, lock: LockFile) -> Iterator[Reason]:

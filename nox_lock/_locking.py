@@ -13,12 +13,15 @@ from packaging.requirements import Requirement
 from nox_lock._agreement import Seed, find_seed, make_seed
 from nox_lock._cache import Entry, make_key
 from nox_lock._changes import find_held
+from nox_lock._coverage import judge_reach
 from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
+from nox_lock._lint import find_unhonoured
 from nox_lock._progress import RESOLVING, WAITING
 from nox_lock._projects import is_project_file
 from nox_lock._resolution import project_of, with_body
+from nox_lock._syntax import MERGE
 from nox_lock._target import holds
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.lockfile import lock_file
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
 
+_SHOWN = 10  # lines of a file that is refused
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
 
 
@@ -124,10 +129,11 @@ class Locker:
             entry = self._cached(planned, seed)
             if entry is not None:
                 made, text = self._validate(planned, entry.body)
-                notes = entry.notes
-                return Outcome(made, RESTORED, text, day=entry.day, notes=notes, before=before)
-            outcome = self._compile(planned, seed, texts or {}, keep=together is None)
-            return replace(outcome, before=before)
+                outcome = Outcome(made, RESTORED, text, day=entry.day, notes=entry.notes)
+            else:
+                outcome = self._compile(planned, seed, texts or {}, keep=together is None)
+            lost = _find_lost(planned) if planned.existing else ()
+            return replace(outcome, before=before, notes=(*lost, *outcome.notes))
 
     def _compile(
         self, planned: Planned, seed: Seed, texts: Mapping[str, str], *, keep: bool
@@ -204,13 +210,15 @@ class Locker:
             body=lock_file.digest(body),
             platform=str(planned.platform),
         )
-        return lock_file.render(
+        text = lock_file.render(
             body,
             python=planned.target.version,
             command=planned.command,
             stamp=stamp,
             options=tuple(planned.options),
         )
+        crlf = planned.existing is not None and planned.existing.crlf
+        return text.replace("\n", "\r\n") if crlf else text
 
     def _validate(self, planned: Planned, body: str) -> tuple[Planned, str]:
         """Return the lock file as it will be, and its text."""
@@ -234,6 +242,15 @@ class Locker:
         return made, text
 
 
+def _find_lost(planned: Planned) -> tuple[str, ...]:
+    """Return what an old lock file says that its new text does not, a line each."""
+    lock = planned.existing
+    if lock is None:
+        return ()
+    left_out = (f"{planned.path}:{each.line}: left out: {each.message}" for each in lock.problems)
+    return (*left_out, *map(str, find_unhonoured(planned, lock)))
+
+
 def refuse(planned: Planned, root: Path, *, overwrite: bool) -> None:
     """Refuse to write a lock file over something else, or outside the project.
 
@@ -241,28 +258,40 @@ def refuse(planned: Planned, root: Path, *, overwrite: bool) -> None:
         LockFileError: saying what, and the ways out.
     """
     lock = planned.existing
-    if lock and not (overwrite or lock.recognised or lock.blank):
-        line = lock.problems[0].line if lock.problems else None
-        why = lock.problems[0].message if lock.problems else "no header of pip-compile, no stamp"
-        what = "this is no lock file"
-        hint = (
-            "Is it yours? Give the lock another name: "
-            f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
-            "Else: nox -s lock -- --overwrite"
-        )
-        if lock.maker or lock.stamp:
-            what = "this lock file is broken"
-            hint = (
-                "Mend it (of a conflict, keep either side), or make it anew: "
-                "nox -s lock -- --overwrite"
-            )
-        said = f"{what}, and is not overwritten: {why}"
-        raise LockFileError(said, file=planned.path, line=line, hint=hint)
+    if lock is not None and not overwrite:
+        _refuse_conflict(planned, lock)
+        if not (lock.blank or lock.maker or lock.stamp):
+            _refuse_foreign(planned, lock)
     if not (root / planned.path).resolve().is_relative_to(root.resolve()):
         raise LockFileError(
             "a link leads out of the project here: nothing is written there",
             file=planned.path,
             hint="Put a file or folder in the place of the link.",
+        )
+
+
+def _refuse_conflict(planned: Planned, lock: LockFile) -> None:
+    for problem in lock.problems:
+        if problem.message == MERGE:
+            hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
+            hint += "that fit: nox -s lock -- --overwrite"
+            raise LockFileError(MERGE, file=planned.path, line=problem.line, hint=hint)
+
+
+def _refuse_foreign(planned: Planned, lock: LockFile) -> None:
+    """Refuse a file without a known header that has more in it than pins for the inputs."""
+    wrong = [f"{planned.path}:{each.line}: {each.message}" for each in lock.problems]
+    wrong += (f"{planned.path}:{each.line}: {each.text}" for each in lock.includes)
+    wrong += map(str, judge_reach(planned, lock))
+    if wrong:
+        more = [f"... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+        lines = "\n".join(f"  {each}" for each in [*wrong[:_SHOWN], *more])
+        raise LockFileError(
+            f"this is no lock file of these inputs, and is not overwritten:\n{lines}",
+            file=planned.path,
+            hint="Is it yours? Give the lock another name: "
+            f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
+            "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",
         )
 
 
