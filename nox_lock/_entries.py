@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _LIKE_ARCHIVE = re.compile("|".join(map(re.escape, _ARCHIVES)))
-_NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*@"
-_EMPTY_MARKER = r"\s*;\s*$"
+_NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:(?P<extras>\[[^\]]*\])\s*)?@"
 _EDITABLE = r"-e|--e(?!x)"
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
@@ -87,7 +86,8 @@ def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: boo
     """
     edit = next((value for name, value in line.options if name == "--editable"), None)
     text = line.requirement or edit or ""
-    text = re.sub(_EMPTY_MARKER, "", text) if ";" in text else text
+    if text.rstrip().endswith(";"):  # an empty marker
+        text = text.rstrip()[:-1].rstrip()
     if "${" in text and _syntax.variables(text):
         raise fault(
             f"{quoted(text)} holds a variable, whose value would be written into the lock",
@@ -188,7 +188,8 @@ def _is_path(text: str, root: Path, where: Where) -> bool:
         return False  # nearly all lines: a check must stay instant
     if re.match(_NAMED, text):
         return False
-    path = re.sub(r"\[[^\]]*\]\s*$", "", text.partition(";")[0]).strip()
+    path = text.partition(";")[0].strip()
+    path = path[: path.rfind("[")].strip() if path.endswith("]") and "[" in path else path
     if path.startswith(".") or "/" in path or os.sep in path:
         if not _witness.exists(root / path):
             raise fault(

@@ -175,6 +175,7 @@ class _Reader:
         self.reached: set[str] = set()
         self.pending: dict[str, None] = {}
         self.pythons: list[Option] = []
+        self._done: set[tuple[str, bool]] = set()
 
     def read(
         self, file: str, asked: Where | None, *, constraint: bool, trail: tuple[str, ...]
@@ -185,6 +186,8 @@ class _Reader:
         if len(trail) > _DEEPEST:
             chain = " -> ".join((*trail[:2], "...", file))
             raise fault(f"files include one another without end: {chain}", asked, _TAKE_OUT)
+        if (file, constraint) in self._done:  # pip reads it once more, and takes the same
+            return
         if self.files.is_pending(file):
             self.pending[file] = None
             return
@@ -195,6 +198,7 @@ class _Reader:
                 self.entries.append(self.files.entry(line, where, constraint=constraint))
             else:
                 self._follow(line, where, (*trail, file))
+        self._done.add((file, constraint))
 
     def read_project(
         self,

@@ -31,7 +31,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
-_COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 
 # What git leaves in a file, and what to call it.
@@ -138,18 +137,26 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (number of its first physical line, line without comment) for each not empty."""
     first, parts = 0, []
     for number, physical in enumerate(text.splitlines(), start=1):
-        comment = _COMMENT.match(physical)
+        comment = physical.lstrip().startswith("#")
         if physical.endswith("\\") and not comment:
             first = first or number
             parts.append(physical.strip("\\"))
             continue
         # The blank makes a comment after a continued line be seen as one.
         parts.append(f" {physical}" if comment else physical)
-        if line := _COMMENT.sub("", "".join(parts)).strip():
+        if line := _without_comment("".join(parts)):
             yield first or number, line
         first, parts = 0, []
-    if parts and (line := _COMMENT.sub("", "".join(parts)).strip()):
+    if parts and (line := _without_comment("".join(parts))):
         yield first, line
+
+
+def _without_comment(line: str) -> str:
+    """Return a line up to the first ``#`` at its start or behind a blank."""
+    at = line.find("#")
+    while at > 0 and not line[at - 1].isspace():
+        at = line.find("#", at + 1)
+    return (line if at < 0 else line[:at]).strip()
 
 
 def parse_line(number: int, line: str, file: str) -> Line:

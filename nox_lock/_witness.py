@@ -7,14 +7,19 @@ the one thing of this package that is global: else every reader would carry it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+
+_MOST_BYTES = 16 << 20
 
 
 class Fact(NamedTuple):
@@ -82,12 +87,28 @@ def read(path: Path) -> bytes:
         OSError: when it is not there or cannot be read.
     """
     try:
+        _refuse_strange(path)
         data = path.read_bytes()
     except OSError:
         _saw("file", path, None)
         raise
     _saw("file", path, data)
     return data
+
+
+def _refuse_strange(path: Path) -> None:
+    """Refuse what has no end, or more than anybody writes: a pipe, a device, a huge file.
+
+    Raises:
+        OSError: saying so; or that there is no such file.
+    """
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, no file", str(path))
+    if found.st_size > _MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {_MOST_BYTES >> 20} MB", str(path))
 
 
 def is_file(path: Path) -> bool:
@@ -142,6 +163,7 @@ def _saw(kind: str, path: Path, seen: bytes | str | None, more: str = "") -> Non
 
 def _read_or_none(path: Path) -> bytes | None:
     try:
+        _refuse_strange(path)
         return path.read_bytes()
     except OSError:
         return None

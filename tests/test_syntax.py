@@ -160,6 +160,11 @@ def normal(answer: dict[str, Any]) -> Read:
     return Read(entries, options)
 
 
+def once(read: list[Any]) -> list[Any]:
+    """Return what pip reads without what it reads again, of a file that is included twice."""
+    return [each for number, each in enumerate(read) if each not in read[:number]]
+
+
 def compare(oracle: Oracle, source: str = SOURCE, root: Path | None = None) -> None:
     """See that nox-lock reads what pip reads, or that both refuse."""
     answer = oracle.ask(source, root)
@@ -170,8 +175,8 @@ def compare(oracle: Oracle, source: str = SOURCE, root: Path | None = None) -> N
     if any(words in wanted.error for words in LATER):
         return
     assert bool(read.error) == bool(wanted.error), (read.error, wanted.error)
-    assert read.entries == wanted.entries
-    assert read.options == wanted.options
+    assert read.entries == once(wanted.entries)
+    assert read.options == once(wanted.options)
     if not read.error:
         text = _syntax.decode((root or oracle.root).joinpath(source).read_bytes(), source)
         assert [[*each] for each in _syntax.logical_lines(text)] == answer["lines"]

@@ -169,6 +169,8 @@ def _read(root: Path, file: str) -> LockFile | None:
 def is_stamped(path: Path) -> bool:
     """Tell whether a file has our stamp, by its first kilobytes."""
     try:
+        if not path.is_file():  # a pipe has no end
+            return False
         with path.open("rb") as file:
             return bool(_STAMP.search(file.read(4096).decode("utf-8", errors="replace")))
     except OSError:
