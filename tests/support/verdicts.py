@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.markers import Marker
+
 from nox_lock._config import load_config
 from nox_lock._errors import NoxLockError
 from nox_lock._freshness import judge_all
@@ -48,6 +50,44 @@ def verdicts(folder: Path) -> dict[str, Verdict]:
     }
 
 
+class Covered(NamedTuple):
+    """A pin as nox-lock reads it: what a verdict is on.
+
+    Attributes:
+        name: normalized, or None for a URL or a folder without one.
+        demand: ``==`` and the version, or the URL.
+        extras: sorted.
+        marker: as `packaging` writes it, or None.
+        editable: whether it is.
+        hashes: sorted.
+    """
+
+    name: str | None
+    demand: str
+    extras: tuple[str, ...]
+    marker: str | None
+    editable: bool
+    hashes: tuple[str, ...]
+
+
+def covered(folder: Path) -> tuple[list[Covered], list[str]]:
+    """Return the pins and the option lines that nox-lock reads from a lock file."""
+    lock = lock_file.read(folder, LOCK)
+    assert lock is not None
+    pins = [
+        Covered(
+            pin.name,
+            f"=={pin.version}" if pin.version else pin.url or "",
+            tuple(sorted(pin.extras)),
+            str(Marker(pin.marker)) if pin.marker else None,
+            pin.editable,
+            tuple(sorted(pin.hashes)),
+        )
+        for pin in lock.pins
+    ]
+    return pins, [option.text for option in lock.options]
+
+
 def hash_of(character: str) -> str:
     """Return a hash option of a pin: one hexadecimal digit, many times."""
     return f"--hash=sha256:{character * 64}"
@@ -80,6 +120,12 @@ dep>=2 ; python_version >= "3.8"
 tool @ {URL}
 gone @ https://x.invalid/gone-1.0.tar.gz ; python_version < "3"
 """
+_OPTIONS = """\
+--index-url https://x.invalid/simple
+--find-links https://x.invalid/links
+--trusted-host x.invalid
+--no-binary app
+"""
 _FOLDER = '[project]\nname = "local"\nversion = "1.0"\n'
 # By name: the files of a project beside its lock files, and the bodies of these by lock.
 PROJECTS: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
@@ -98,6 +144,19 @@ PROJECTS: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
             "requirements": "./local\n    # via -r requirements.in\n"
             "-e ./mine\n    # via -r requirements.in\n"
             "app==1.0\n    # via -r requirements.in",
+        },
+    ),
+    # With nothing that has to be fetched from somewhere.
+    "plain": (
+        {INPUT: "app>=1,<2\ndep>=2 ; python_version >= '3.8'\n"},
+        {"requirements": BODY.partition("tool @")[0]},
+    ),
+    "options": (
+        {INPUT: f"{_OPTIONS}app>=1,<2\nsilk\n"},
+        {
+            "requirements": f"app==1.0 \\\n    {hash_of('a')}\n    # via -r requirements.in\n"
+            f"silk==3.0 \\\n    {hash_of('5')}\n    # via\n    #   -r requirements.in\n"
+            "    #   app"
         },
     ),
     "two locks": (

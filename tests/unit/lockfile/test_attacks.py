@@ -82,7 +82,7 @@ def last(line: str) -> Edit:
     return lambda text: f"{text}{line}\n"
 
 
-def first(line: str) -> Edit:
+def on_top(line: str) -> Edit:
     return lambda text: f"{line}\n{text}"
 
 
@@ -147,11 +147,11 @@ def encodings() -> Iterator[Case]:
     """Yield texts in another encoding than UTF-8 (row 2)."""
     # pip decodes as the line says, and there the comment holds an end of line: it installs evil.
     yield Case("UTF-7", coded("utf-7", f"# +AAo-{EVIL}"), INVALID, OTHER, "coding: utf-7")
-    yield Case("UTF-7, second line", first(f"#\n# coding=utf-7 +AAo-{EVIL}"), INVALID, OTHER, "coding=utf-7")
+    yield Case("UTF-7, second line", on_top(f"#\n# coding=utf-7 +AAo-{EVIL}"), INVALID, OTHER, "coding=utf-7")
     yield Case("escapes", coded("raw_unicode_escape", f"# \\u000a{EVIL}"), INVALID, OTHER, "coding: raw")
     # The same text in this encoding.
     yield Case("UTF-8 declared", coded("utf-8", "#"), INVALID, SAME, "coding: utf-8")
-    yield Case("latin-1 declared in the second line", first("#\n# vim: coding=latin-1"), INVALID, SAME, "# vim")
+    yield Case("latin-1 declared in the second line", on_top("#\n# vim: coding=latin-1"), INVALID, SAME, "# vim")
     # No such encoding: LookupError.
     yield Case("an unknown encoding", coded("nonsense", "#"), INVALID, ERROR, "coding: nonsense")
     # pip decodes by the mark.
@@ -299,7 +299,7 @@ def lines() -> Iterator[Case]:
     for line in ("silk", "silk>=3.0", "silk~=3.0", "silk==3.*", "silk==3.0,!=2.0", "silk<9"):
         # pip takes any version that fits.
         yield Case(f"{line} for a pin", swap("silk==3.0 ", f"{line} "), INVALID, OTHER, f"{line} ")
-        yield Case(f"{line} beside the pin", last(line), INVALID, OTHER, f"\n{line}\n")
+        yield Case(f"{line} beside the pin", last(line), INVALID, OTHER, line)
     for line in (
         "silk==", "==3.0", "silk=3.0", "silk 3.0", "silk @", "%%%", "<<<<<<< HEAD", "=======",
         ">>>>>>> main", "silk==3.0 evil==6.6.6", "silk==3.0 ; nonsense", "silk==3.0 ;",
@@ -308,7 +308,7 @@ def lines() -> Iterator[Case]:
     ):  # fmt: skip
         # "Invalid requirement".
         pip = OTHER if line == "silk==3.0 ;" else ERROR
-        yield Case(f"{line!r}", last(line), REFUSED if ";" in line else INVALID, pip, f"\n{line}\n")
+        yield Case(f"{line!r}", last(line), REFUSED if ";" in line else INVALID, pip, line)
     # One requirement for pip, and none that it understands.
     yield Case("a pin that continues into another", last(f"silk==3.0 \\\nevil==6.6.6 \\\n    {A}"), INVALID, ERROR, "evil==6.6.6")
     # Joined it is a marker: not installed.
@@ -470,7 +470,7 @@ def harmless() -> Iterator[Case]:
         "a comment that looks like a pin": last(f"# {EVIL}"),
         "a comment that looks like an option": above("# -r more.txt"),
         "a comment in another script": last("# Größe, 大きさ"),
-        "a comment before the header": first("# Ours."),
+        "a comment before the header": on_top("# Ours."),
         "comments of many kinds": last("#\n#x\n   # y\n## z #"),
         "a coding line that is none": swap("app==", "# coding: latin-1\napp=="),
         "a blank line between pins": swap("silk==", "\nsilk=="),
@@ -523,14 +523,15 @@ def changed(root: Path, case: Case, stamp: str) -> bytes:
 
 def lines_of(data: bytes, at: str) -> set[int]:
     """Return the lines that a reason may name: where a text is, and where its pin begins."""
-    offset = data.index(at.encode()) + at.startswith("\n")
-    number = data.count(b"\n", 0, offset) + 1
-    physical = [b"", *data.split(b"\n")]
-    found = {number}
-    while physical[number - 1].rstrip(b"\r ").endswith(b"\\"):
-        number -= 1
-        found.add(number)
-    return found
+    physical = data.split(b"\n")
+    found = {number for number, line in enumerate(physical) if at.encode() in line}
+    assert found
+    for number in list(found):
+        first = number
+        while physical[first - 1].rstrip(b"\r ").endswith(b"\\"):
+            first -= 1
+            found.add(first)
+    return {number + 1 for number in found}
 
 
 @pytest.mark.parametrize(
