@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 WAITING = "waiting"
 WAITING_FOR_ANOTHER = "waiting for another process"
 RESOLVING = "resolving"
-HASHING = "hashing"
 FROM_THE_CACHE = "from the cache"
 DONE = "done"
 FAILED = "failed"

@@ -139,9 +139,6 @@ def _read_claims(demands: Iterable[Demand], inputs: Inputs) -> list[Claim]:
 
 def _read(demand: Demand, inputs: Inputs) -> Claim:
     name, specifier, text = demand.project, read_specifier(demand.specifier), demand.text
-    if demand.fixed:
-        version, file = demand.fixed
-        specifier, text = read_specifier(f"=={version}"), f"{name} {version}, from {file}"
     if demand.by is not None:
         by, version = demand.by
         project = canonicalize_name(by.partition("[")[0])

@@ -63,7 +63,7 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     failure = report.failure
     if failure is not None and failure.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
-    if failed := index_failure(report.pages, report.untrusted):
+    if failed := index_failure(report.pages):
         return failed
     if failure is None:
         return None
@@ -122,7 +122,7 @@ def _entry_of(failure: Failure, inputs: Inputs) -> Entry | None:
 
 def _demands(failure: Failure, inputs: Inputs) -> CompileError:
     for demand in failure.demands:
-        if demand.python is not None:
+        if not demand.project:
             return _other_python(demand, inputs)
     if len(failure.demands) == 1:
         return _unmet(failure.demands[0], failure, inputs)
@@ -133,7 +133,7 @@ def _other_python(demand: Demand, inputs: Inputs) -> CompileError:
     asking, version = demand.by or ("", "")
     name = canonicalize_name(asking.partition("[")[0])
     origin = find_origin(name, demand, inputs)
-    said = f"{name} has no version for this Python: {version} wants {demand.python}"
+    said = f"{name} has no version for this Python: {version} wants {demand.specifier}"
     return _error(said, "python", origin and origin.entry, _OTHER_PYTHON, name)
 
 
@@ -148,11 +148,11 @@ def _unmet(demand: Demand, failure: Failure, inputs: Inputs) -> CompileError:
         asked = f", which {parent} asks for" if demand.by else ""
     there, specifier = failure.versions[name], read_specifier(demand.specifier)
     limits = () if specifier is None else (specifier,)
-    for project, version, reason in failure.discarded:
-        if project == name and (not version or allowed([version], *limits)):
-            asked += "," if asked else ""
-            said = f"{name} {version}{asked} cannot be used: pip refuses its metadata: {reason}"
-            return _error(said, "metadata", entry, _OTHER_VERSION, name)
+    if refused := allowed(there.refused, *limits):
+        asked += "," if asked else ""
+        said = f"{name} {refused[-1]}{asked} cannot be used: pip refuses its metadata: "
+        said += there.refused[refused[-1]]
+        return _error(said, "metadata", entry, _OTHER_VERSION, name)
     if wanted := _wanted_python(there, limits):
         said = f"{demand.text}{asked} has no version for this Python: {wanted}"
         return _error(said, "python", entry, _OTHER_PYTHON, name)
@@ -183,10 +183,11 @@ def _wanted_python(there: Versions, limits: Sequence[SpecifierSet]) -> str:
 
 def _remote(failure: Failure, inputs: Inputs) -> CompileError:
     """Say why a requirements file at a URL could not be read."""
-    option = next((each for each in inputs.remote if each.value == failure.url), None)
+    url = failure.page.address
+    option = next((each for each in inputs.remote if each.value == url), None)
     flag, (file, line) = (f"{option.name} ", option.where) if option else ("", _NOWHERE)
     return CompileError(
-        f"{flag}{shareable(failure.url)} cannot be read: {reason_of(failure.page)}",
+        f"{flag}{shareable(url)} cannot be read: {reason_of(failure.page)}",
         kind="index",
         file=file,
         line=line,
@@ -248,11 +249,11 @@ def _find_place(failure: Failure, inputs: Inputs) -> tuple[str | None, int | Non
 
 def _repository(failure: Failure, inputs: Inputs) -> CompileError:
     """Say that a repository cannot be cloned, or has no such revision."""
-    reasons = _REASON.findall("\n".join(failure.output)) or [f"{failure.tool} failed"]
-    url = (failure.link or "").partition("+")[2] or failure.link or ""
+    tool, _, url = (failure.link or "").partition("+")
+    reasons = _REASON.findall("\n".join(failure.output)) or [f"{tool} failed"]
     url = re.sub(r"(?<=.)@[^/@]*$", "", url)
     # Of a repository in a folder the command would show where that is.
-    can_be_asked = failure.tool == "git" and not url.startswith("file:")
+    can_be_asked = tool == "git" and not url.startswith("file:")
     said = f"{failure.name or url}: its repository cannot be read: {reasons[-1]}"
     hint = f"See what is wrong: git ls-remote {url}" if can_be_asked else None
     return _error(said, "build", _entry_of(failure, inputs), hint, failure.name)
@@ -294,7 +295,8 @@ def _folder_of(entry: Entry) -> str:
 
 def _download(failure: Failure, inputs: Inputs) -> CompileError:
     """Say that a file could not be fetched."""
-    error, entry = index_error({failure.url: reason_of(failure.page)}), _entry_of(failure, inputs)
+    page, entry = failure.page, _entry_of(failure, inputs)
+    error = index_error({page.address: reason_of(page)})
     if entry is not None and entry.url:
         error.file, error.line = entry.where
     return error

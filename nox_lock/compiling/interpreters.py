@@ -214,7 +214,6 @@ def _probe(
         "system": running_platform().system,
         "machine": running_platform().machine,
         "musl": bool(running_platform().libc),
-        "lacking": [],
         "unsupported": [],
     }
     if {name: answer.get(name) for name in wanted} != wanted:

@@ -5,7 +5,7 @@ The order is a JSON object:
     packages           what may be imported beside the standard library, with their folders
     report             the file to leave the report in
     probe              true: only say what this Python is, and whether it can run a compile
-    events             a file that gets a line for what is being done now
+    begun              a file that gets a line for what is begun
     arguments          of pip-compile
     target             what to resolve for, see `target.apply`
     pip                the arguments that run pip for what a build needs

@@ -61,15 +61,10 @@ def apply(target: Mapping[str, Any], report: Report) -> None:
 def _set_version(version: tuple[int, ...], tags: Any, abi_tags: Any) -> None:
     initialize, make_resolver = TargetPython.__init__, RequirementCommand.make_resolver.__func__
 
-    def initialize_for_target(
-        self: Any,
-        platforms: Any = None,
-        py_version_info: Any = None,
-        abis: Any = None,
-        implementation: Any = None,
-    ) -> None:
-        known = py_version_info or version, abis or abi_tags, implementation or "cp"
-        initialize(self, platforms or tags, *known)
+    def initialize_for_target(self: Any, **_given: Any) -> None:
+        initialize(
+            self, platforms=tags, py_version_info=version, abis=abi_tags, implementation="cp"
+        )
 
     def make_resolver_for_target(cls: Any, *args: Any, **more: Any) -> Any:
         return make_resolver(cls, *args, **{**more, "py_version_info": version})
@@ -83,23 +78,20 @@ def _watch_builds(report: Report, *, foreign: bool) -> None:
     build_metadata = piptools.scripts.compile.build_project_metadata
 
     def prepare_metadata(self: Any, *args: Any, **more: Any) -> None:
-        static = _read_static_metadata(self.req)
-        if foreign and static:
-            _use_static_metadata(self.req, static)
+        if foreign and _use_static_metadata(self.req):
             return
-        report.event("building", str(self.req.name or bare_url(str(self.req.link))))
+        report.note_begun(f"built {self.req.name or bare_url(str(self.req.link))}")
         prepare(self, *args, **more)
-        if not static:
-            name, version = self.req.metadata["Name"], self.req.metadata["Version"]
-            version = canonicalize_version(str(version), strip_trailing_zero=False)
-            report.said["built"].append((canonicalize_name(name), version))
+        name, version = self.req.metadata["Name"], self.req.metadata["Version"]
+        version = canonicalize_version(str(version), strip_trailing_zero=False)
+        report.said["built"].append((canonicalize_name(name), version))
 
     def build_project_metadata(*args: Any, **more: Any) -> Any:
         file = str(more.get("src_file") or args[0])
         try:
             found = build_metadata(*args, **more)
         except Exception as error:
-            report.projects_failed.append((file, error))
+            report.note_project(error, file)
             raise
         if not isinstance(found, piptools.build.StaticProjectMetadata):
             report.said["built_projects"].append(file)
@@ -111,26 +103,25 @@ def _watch_builds(report: Report, *, foreign: bool) -> None:
         Factory.get_wheel_cache_entry = lambda _factory, _link, _name: None
 
 
-def _read_static_metadata(requirement: Any) -> bytes | None:
-    """Return the metadata of a source distribution, where every build of it gives the same."""
+def _use_static_metadata(requirement: Any) -> bool:
+    """Use the metadata in a source distribution, if every build of it gives the same."""
+    source = Path(requirement.unpacked_source_directory)
     try:
-        raw = (Path(requirement.unpacked_source_directory) / "PKG-INFO").read_bytes()
+        raw = (source / "PKG-INFO").read_bytes()
         metadata = email.message_from_bytes(raw)
         version = tuple(map(int, metadata.get("Metadata-Version", "1.0").split(".")))
     except (OSError, ValueError):
-        return None
+        return False
     dynamic = {name.lower() for name in metadata.get_all("Dynamic") or []}
-    return raw if version >= _STATIC_SINCE and not dynamic & _DECISIVE else None
-
-
-def _use_static_metadata(requirement: Any, raw: bytes) -> None:
-    metadata = email.message_from_bytes(raw)
+    if version < _STATIC_SINCE or dynamic & _DECISIVE:
+        return False
     # pip takes the version from the folder's name, and drops a candidate where the two differ.
     names = (re.sub(r"[-.]+", "_", metadata["Name"]), metadata["Version"].replace("-", "_"))
-    folder = Path(requirement.unpacked_source_directory, ".static", f"{'-'.join(names)}.dist-info")
+    folder = source / ".static" / f"{'-'.join(names)}.dist-info"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "METADATA").write_bytes(raw)
     requirement.metadata_directory = str(folder)
+    return True
 
 
 def build_projects_with(pip: Sequence[str], constraints: Sequence[str]) -> None:

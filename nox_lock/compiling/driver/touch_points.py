@@ -28,7 +28,6 @@ Those that only add comfort: without one, the report says less.
     resolution.resolvelib.factory:Factory.get_installation_error(e constraints)  conflicts
     resolution.resolvelib.candidates:_InstallRequirementBackedCandidate._prepare  what failed
     piptools.resolver:BacktrackingResolver._get_install_requirements(resolver_result)  yanked pins
-    piptools.resolver:BacktrackingResolver.resolve_hashes  when hashing begins
     exceptions:InstallationSubprocessError.__init__(output_lines)  what a build printed
 """
 
@@ -95,11 +94,12 @@ NEEDED, COMFORT = map(_read, (__doc__ or "").split("Those that only add comfort"
 def examine() -> tuple[list[str], dict[str, Any]]:
     """Return the needed touch points that are not as they should be, and what this Python is."""
     try:
+        for name in ("ssl", "zlib", "venv"):  # without them a Python is no use, whatever pip it has
+            import_module(name)
         missing = [str(each) for each in NEEDED if not each.fits()]
     except Exception as error:  # noqa: BLE001  (whatever an unknown pip does when it is imported)
         missing = [f"{type(error).__name__}: {error}"]
     python = {
-        "lacking": [name for name in ("ssl", "zlib", "venv") if not _can_import(name)],
         "version": "{}.{}".format(*sys.version_info),
         "implementation": sys.implementation.name,
         "threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
@@ -110,11 +110,3 @@ def examine() -> tuple[list[str], dict[str, Any]]:
         "executable": os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable),
     }
     return missing, python
-
-
-def _can_import(name: str) -> bool:
-    try:
-        import_module(name)
-    except ImportError:
-        return False
-    return True

@@ -287,7 +287,7 @@ def test_no_secret_is_written(folder: CompileFolder, index: ScriptedIndex) -> No
 
 def assert_not_written(secret: str, workshop: Path) -> None:
     files = [path for path in workshop.rglob("*") if path.is_file()]
-    assert {"order.json", "report.json", "events.jsonl"} <= {path.name for path in files}
+    assert {"order.json", "report.json", "begun.txt"} <= {path.name for path in files}
     for path in files:
         assert secret.encode() not in path.read_bytes(), path.name
 

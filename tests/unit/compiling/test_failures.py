@@ -420,9 +420,10 @@ def test_no_secret_and_no_folder_is_shown(kind: str, tmp_path: Path) -> None:
     inputs = read_inputs(["requirements.in"], tmp_path, {})
     for text in TEXTS:
         said = f"{text} is odd in {tmp_path}/requirements.in"
-        failure = Failure(kind, said, output=[said, said], tool="git", detail=said)
+        failure = Failure(kind, said, output=[said, said])
         # Addresses are reported without credentials.
-        failure = failure._replace(link="git+https://h.example/x.git", url="https://h.example/x")
+        failure = failure._replace(link="git+https://h.example/x.git")
+        failure = failure._replace(page=Page("https://h.example/x", problem=said))
         error = describe_failure(Report(failure), inputs)
         assert error is not None
         assert error.kind in KINDS
