@@ -211,7 +211,6 @@ def _probe(
         "version": target.version,
         "implementation": target.implementation,
         "threaded": target.threaded,
-        "system": running_platform().system,
         "machine": running_platform().machine,
         "musl": bool(running_platform().libc),
         "unsupported": [],

@@ -179,7 +179,6 @@ class PipTools:
 
     def _order(self, order: Order, output: Path, mirror: Mirror, workshop: Path) -> dict[str, Any]:
         """Return the order for the driver, see `driver.__main__`."""
-        packages = closed_list()
         downloads = self.cache_folder / "pip-tools" if self.cache_folder else workshop / "downloads"
         arguments = build_arguments(order, output, downloads, mirror)
         if order.held:
@@ -187,7 +186,7 @@ class PipTools:
             held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
             arguments.append(f"--constraint={held}")
         return {
-            "packages": packages,
+            "packages": closed_list(),
             "report": str(workshop / "report.json"),
             "begun": str(workshop / "begun.txt"),
             "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
@@ -195,7 +194,6 @@ class PipTools:
             "build_constraints": [
                 str(self.root / each) for each in order.planned.lock.build_constraints
             ],
-            "pip": [str(Path(packages["pip"]) / "pip" / "__pip-runner__.py")],
         }
 
     def _target(self, planned: Planned) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from piptools.scripts.compile import cli
 
 from . import target
 from .pages import fetch_pages_once, take_hashes_from_pages
-from .report import Report, bare_url, describe_failure
+from .report import Report, describe_failure
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     fetch_pages_once(report)
     take_hashes_from_pages(report)
     target.apply(order["target"], report)
-    target.build_projects_with(order["pip"], order["build_constraints"])
+    target.build_projects_within(order["build_constraints"])
     _report_calls(report)
     code = 1
     try:
@@ -51,39 +51,27 @@ def _run_pip_compile(arguments: Sequence[str]) -> int:
 
 def _report_calls(report: Report) -> None:
     """Have each touch point that is there say what it does, before it or when it fails."""
-    before: dict[str, Callback] = {
-        "PipSession.request": lambda _session, _method, url, *_args, **_more: report.note_begun(
-            f"waited for {bare_url(url)}"
-        ),
-        "Factory.get_installation_error": report.note_conflict,
-        "BacktrackingResolver._get_install_requirements": report.note_result,
-        "InstallationSubprocessError.__init__": _keep_output,
-    }
-    failed: dict[str, Callback] = {
-        "get_file_content": report.note_remote,
-        "_InstallRequirementBackedCandidate._prepare": report.note_refusal,
+    calls: dict[str, tuple[Callback | None, Callback | None]] = {
+        "PipSession.request": (report.note_request, None),
+        "Factory.get_installation_error": (report.note_conflict, None),
+        "BacktrackingResolver._get_install_requirements": (report.note_result, None),
+        "get_file_content": (None, report.note_remote),
+        "_InstallRequirementBackedCandidate._prepare": (None, report.note_refusal),
     }
     for point in COMFORT:
         if point.fits():
-            callbacks = (each.get(point.name, _ignore) for each in (before, failed))
-            point.replace(_wrap(point.find(), *callbacks))
+            point.replace(_wrap(point.find(), *calls[point.name]))
 
 
-def _wrap(call: Callable[..., Any], before: Callback, failed: Callback) -> Callable[..., Any]:
+def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | None) -> Any:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        before(*args, **kwargs)
+        if before is not None:
+            before(*args, **kwargs)
         try:
             return call(*args, **kwargs)
         except Exception as error:
-            failed(error, *args)
+            if failed is not None:
+                failed(error, *args)
             raise
 
     return wrapped
-
-
-def _ignore(*_args: Any, **_more: Any) -> None:
-    """Report nothing."""
-
-
-def _keep_output(error: Any, **kwargs: Any) -> None:
-    error.output_lines = kwargs.get("output_lines")

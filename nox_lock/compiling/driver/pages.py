@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pip._internal.index import collector, package_finder
 from pip._internal.network.session import PipSession
+from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 from piptools.repositories.pypi import PyPIRepository
 
@@ -50,9 +51,8 @@ def fetch_pages_once(report: Report) -> None:
             parsed[page.url] = list(parse(page))
         return parsed[page.url]
 
-    def is_secure_origin(self: Any, location: Any) -> bool:
-        secure: bool = is_secure(self, location)
-        if not secure:
+    def is_secure_origin(self: Any, location: Any) -> Any:
+        if not (secure := is_secure(self, location)):
             report.note_page(location.url, problem="untrusted")
         return secure
 
@@ -85,7 +85,8 @@ def take_hashes_from_pages(report: Report) -> None:
             return evaluate(self, link_evaluator, links)
         links = list(links)
         found = evaluate(self, link_evaluator, links)
-        report.note_files(link_evaluator, links, found)
+        name = canonicalize_name(link_evaluator.project_name)
+        report.files.setdefault(name, []).append((link_evaluator, links, found))
         return found
 
     def get_hashes_from_pypi(self: Any, ireq: Any) -> dict[str, str]:

@@ -40,12 +40,8 @@ _KINDS = {
     "download": "RequestException HTTPError NetworkConnectionError IncompleteDownloadError",
     "metadata": "MetadataInvalid MetadataInconsistent",
 }
-# pip and pip-tools do not fit each other, or us.
-_BUGS = (AttributeError, TypeError, ImportError, NameError, KeyError, AssertionError)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PLACE = re.compile(r"-[rc] (?P<file>.+) \(line (?P<line>\d+)\)")
-_REPOSITORY = ("git ", "hg ", "svn ", "bzr ")
-_LINES = 400
 # What pip's `LinkType` says of files that it cannot take.
 _UNFIT = {
     "requires_python_mismatch": "python",
@@ -77,37 +73,33 @@ class Report:
         self._begun.write(f"{what}\n")
         self._begun.flush()
 
+    def note_request(self, _session: Any, _method: Any, url: str, *_: Any, **_more: Any) -> None:
+        """Take in what is asked for."""
+        self.note_begun(f"waited for {bare_url(url)}")
+
     def note_page(self, url: str, **answer: Any) -> None:
         """Take in how an index page was answered."""
         address = bare_url(url.rstrip("/").rpartition("/")[0])
         self.said["pages"].append({"address": address, **answer})
 
-    def note_files(self, evaluator: Any, links: Any, candidates: Any) -> None:
-        """Take in the files that a page offers of a project, and those that pip can take."""
-        name = canonicalize_name(evaluator.project_name)
-        self.files.setdefault(name, []).append((evaluator, links, candidates))
-
     def note_conflict(self, _factory: Any, impossible: Any, constraints: Any) -> None:
         """Take in demands that cannot hold together."""
         self.known.append((impossible, lambda: _describe_conflict(impossible, constraints, self)))
 
-    def note_refusal(self, error: Exception, candidate: Any) -> None:
+    def note_refusal(self, error: Any, candidate: Any) -> None:
         """Take in a requirement that could not be prepared."""
         requirement = candidate.get_install_requirement()
-        self.known.append((error, lambda: _describe_requirement(requirement)))
-        if type(error).__name__ == "MetadataInvalid" and requirement.name:
-            versions = self.refused.setdefault(canonicalize_name(requirement.name), {})
-            # Of a URL it is not known.
-            versions[str(candidate._version or 0)] = str(getattr(error, "error", error))
+        name = canonicalize_name(requirement.name) if requirement.name else None
+        link = bare_url(requirement.link.url) if requirement.link else None
+        self.known.append((error, lambda: {"name": name, "link": link, **_walk(requirement)}))
+        if type(error).__name__ == "MetadataInvalid" and name:
+            version = str(candidate._version or 0)  # of a URL it is not known
+            self.refused.setdefault(name, {})[version] = str(error.error)
 
     def note_remote(self, error: Exception, url: str, *_args: Any) -> None:
         """Take in a requirements file that could not be read."""
         page = {"address": url, **describe_answer(error)}
         self.known.append((error, lambda: {"kind": "remote", "page": page}))
-
-    def note_project(self, error: Exception, file: str) -> None:
-        """Take in an input that is a project and could not be built."""
-        self.known.append((error, lambda: {"kind": "build", "project": file}))
 
     def note_result(self, _resolver: Any, resolver_result: Any) -> None:
         """Take in what is to be known of what will be pinned."""
@@ -169,11 +161,13 @@ def describe_answer(error: BaseException) -> dict[str, Any]:
 def describe_failure(error: BaseException, report: Report) -> dict[str, Any]:
     """Return what ended a compile: its kind, what was said, and what else is known of it."""
     errors = list(_linked(error))
-    kind = _classify(errors, _KINDS) or ("tool" if isinstance(error, _BUGS) else "other")
+    kind = _classify(errors, _KINDS) or "other"
     commands = [str(getattr(each, "command_description", "")) for each in errors]
-    if any(each.startswith(_REPOSITORY) for each in commands):
+    if any(each.startswith(("git ", "hg ", "svn ", "bzr ")) for each in commands):
         kind = "repository"
-    said: dict[str, Any] = {"kind": kind, "message": _message(error), "output": _output(errors)}
+    # Of pip's diagnostics the message is a part.
+    message = str(getattr(error, "message", "") or error) or type(error).__name__
+    said: dict[str, Any] = {"kind": kind, "message": message, "output": _output(errors)}
     if kind == "download":
         said["page"] = {"address": _requested(errors), **describe_answer(error)}
     for each, describe in reversed(report.known):
@@ -183,36 +177,25 @@ def describe_failure(error: BaseException, report: Report) -> dict[str, Any]:
     return said
 
 
-def _message(error: BaseException) -> str:
-    message = getattr(error, "message", None)  # of pip's diagnostics: a text with styles
-    return str(error if message is None else message) or type(error).__name__
-
-
 def _output(errors: list[BaseException]) -> list[str]:
-    """Return the end of what the processes printed that failed."""
-    lines = [line for each in errors for line in getattr(each, "output_lines", None) or ()]
+    """Return what the processes printed that failed."""
+    lines = []
     for each in errors:
+        if hasattr(each, "command_description"):
+            # Between two lines of pip's own; only in text.
+            lines += str(getattr(each, "context", "")).splitlines()[1:-1]
         printed = getattr(each, "output", None)
         if isinstance(printed, bytes):
             lines += printed.decode("utf-8", "replace").splitlines()
         # Of a backend that cannot be imported.
         lines += str(getattr(each, "traceback", "")).splitlines()
-    return [line.rstrip("\r\n") for line in lines][-_LINES:]
+    return lines
 
 
 def _requested(errors: list[BaseException]) -> str:
     holders = (getattr(each, name, None) for each in errors for name in ("request", "response"))
     urls = (getattr(each, "url", None) for each in (*holders, *errors))
     return next((bare_url(str(url)) for url in urls if url), "")
-
-
-def _describe_requirement(requirement: Any) -> dict[str, Any]:
-    """Return what a requirement is, and where it comes from."""
-    return {
-        "name": canonicalize_name(requirement.name) if requirement.name else None,
-        "link": bare_url(requirement.link.url) if requirement.link else None,
-        **_walk(requirement),
-    }
 
 
 def _walk(requirement: Any) -> dict[str, Any]:

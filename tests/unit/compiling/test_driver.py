@@ -67,7 +67,7 @@ def test_the_list_of_touch_points_is_read() -> None:
     text = (DRIVER / "touch_points.py").read_text(encoding="utf-8").split('"""')[1]
     assert len(NEEDED) + len(COMFORT) == text.count("\n    ")
     assert len(COMFORT) == text.partition("Those that only add comfort")[2].count("\n    ")
-    factory = "pip._internal.resolution.resolvelib.factory"
+    factory = ".resolution.resolvelib.factory"
     assert TouchPoint(factory, "Factory.get_wheel_cache_entry", ("link", "name")) in NEEDED
 
 
