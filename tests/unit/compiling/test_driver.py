@@ -245,12 +245,13 @@ def test_it_ends_with_all_that_it_has_started(hanging: CompileFolder, tmp_path: 
     thread = threading.Thread(target=compile_it)
     thread.start()
     until = time.monotonic() + 60
-    while not (tmp_path / "pid").exists() and time.monotonic() < until:
+    noted = tmp_path / "pid"
+    while not (noted.exists() and noted.read_bytes()) and time.monotonic() < until:
         time.sleep(0.05)
     hanging.processes.end()
     thread.join(60)
     assert len(ended) == 1
-    assert_gone(tmp_path / "pid")
+    assert_gone(noted)
     with pytest.raises(InterruptedWorkError):  # and none is started later
         hanging.run()
 
