@@ -71,7 +71,7 @@ class CompileError(NoxLockError):
     """pip-tools did not make a lock.
 
     Attributes:
-        kind: which failure it was, one of the names in `nox_lock.compiling.failures.KINDS`.
+        kind: which failure it was, such as ``conflict`` or ``build``.
         projects: those it is about, by normalized name.
         edits: what may be changed, each a line.
     """

@@ -90,10 +90,11 @@ def _failed_pages(said: str) -> Iterator[Page]:
         status = _STATUS.search(reason)
         words = reason.lower()
         problem = next(
-            (name for name, signs in _PROBLEMS.items() if any(s in words for s in signs)), ""
+            (name for name, signs in _PROBLEMS.items() if any(s in words for s in signs)),
+            mask(reason)[:200],
         )
         address = mask(url).rstrip("/").rpartition("/")[0]
-        yield Page(address, 0, int(status[1]) if status else None, problem, mask(reason)[:200])
+        yield Page(address, 0, int(status[1]) if status else None, problem)
 
 
 def _named(errors: str, pending: Sequence[Difference]) -> Sequence[Difference]:

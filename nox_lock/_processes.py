@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from nox_lock._errors import CompileError, InterruptedWorkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
 _END_SECONDS = 10.0
-_BEAT_SECONDS = 0.5
+# How long Windows may take to notice an interrupt.
+_WAIT_SECONDS = 0.5
 
 
 class Processes:
@@ -45,11 +46,10 @@ class Processes:
         *,
         deadline: float,
         folder: Path | None = None,
-        beat: Callable[[], None] = lambda: None,
     ) -> int:
         """Run a command in `folder`; all it prints goes to `output`. Return its exit status.
 
-        It has no terminal. `beat` is called now and then while it runs.
+        It has no terminal.
 
         Raises:
             subprocess.TimeoutExpired: when it was ended after `deadline` seconds.
@@ -75,7 +75,7 @@ class Processes:
                 ) from error
             self._running.add(process)
         try:
-            code = _wait(process, deadline, beat)
+            code = _wait(process, deadline)
         finally:
             with self._turn:
                 self._running.discard(process)
@@ -92,16 +92,20 @@ class Processes:
                 _let_go(process)
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float, beat: Callable[[], None]) -> int:
+def _wait(process: subprocess.Popen[bytes], deadline: float) -> int:
+    ended = threading.Event()
+
+    def watch() -> None:
+        process.wait()
+        ended.set()
+
+    # With a time limit, `Popen.wait` looks only every 50 ms.
+    threading.Thread(target=watch, daemon=True).start()
     until = time.monotonic() + deadline
-    while True:
-        left = until - time.monotonic()
-        try:
-            return process.wait(max(min(left, _BEAT_SECONDS), 0.0))
-        except subprocess.TimeoutExpired:
-            if left <= 0:
-                raise
-        beat()
+    while not ended.wait(max(min(until - time.monotonic(), _WAIT_SECONDS), 0.0)):
+        if time.monotonic() >= until:
+            raise subprocess.TimeoutExpired(process.args, deadline)
+    return process.wait()
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:

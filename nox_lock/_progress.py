@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import TaskID
 
-WAITING, RESOLVING, HASHING = "waiting", "resolving", "hashing"
+WAITING, RESOLVING = "waiting", "resolving"
 FROM_THE_CACHE, DONE, FAILED = "from the cache", "done", "failed"
 # Of the states at the end.
 _STYLES = {DONE: "green", FROM_THE_CACHE: "green", FAILED: "red"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from dataclasses import replace
@@ -173,7 +172,6 @@ class Compiler:
             self._read_indexes(),
             self.cache.folder,
             self.processes,
-            note=functools.partial(self.progress.note, planned.path),
             detail=self.detail,
         )
         self.progress.note(planned.path, RESOLVING)

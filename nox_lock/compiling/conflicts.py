@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,7 +89,7 @@ def find_origin(name: str, said: Demand | Failure, inputs: Inputs) -> Origin | N
 def describe_conflict(failure: Failure, inputs: Inputs) -> CompileError:
     """Return the error for demands that cannot hold together."""
     claims = _read_claims(failure.demands, inputs)
-    there = {each.name: _find(each.name, claims, failure) for each in claims}
+    there = {name: _find(name, claims, failure) for name in failure.versions}
     shown = [each for each in claims if _is_in_question(each, claims, there)]
     lines = [f"  {each}" for each in shown]
     for name in dict.fromkeys(each.name for each in shown):
@@ -111,7 +110,7 @@ def describe_conflict(failure: Failure, inputs: Inputs) -> CompileError:
             )
         ),
     )
-    error.edits = tuple(dict.fromkeys(_edits(shown, claims, there, failure)))
+    error.edits = tuple(dict.fromkeys(_edits(shown, claims, there)))
     error.hint = in_one(error.edits) or "Loosen one of the requirements named."
     return error
 
@@ -139,9 +138,6 @@ def _read_claims(demands: Iterable[Demand], inputs: Inputs) -> list[Claim]:
 
 def _read(demand: Demand, inputs: Inputs) -> Claim:
     name, specifier, text = demand.project, read_specifier(demand.specifier), demand.text
-    if demand.fixed:
-        version, file = demand.fixed
-        specifier, text = read_specifier(f"=={version}"), f"{name} {version}, from {file}"
     if demand.by is not None:
         by, version = demand.by
         project = canonicalize_name(by.partition("[")[0])
@@ -172,14 +168,9 @@ def _clash(one: Claim, other: Claim, there: Mapping[str, Versions]) -> bool:
 
 def _find(name: str, claims: Iterable[Claim], failure: Failure) -> Versions:
     """Return the versions that there are, with those of a URL or a path."""
-    found = failure.versions[name]
-    pinned = [
-        bound.version
-        for each in claims
-        if each.name == name and each.fixed and each.specifier
-        for bound in each.specifier
-    ]
-    return found._replace(found=tuple(in_order((*found.found, *pinned)))) if pinned else found
+    there = failure.versions[name]
+    named = [f"{each.specifier}" for each in claims if each.name == name and each.fixed]
+    return there._replace(found=in_order((*there.found, *(each[2:] for each in named))))
 
 
 def _all_of(name: str, claims: Iterable[Claim]) -> list[SpecifierSet]:
@@ -187,33 +178,29 @@ def _all_of(name: str, claims: Iterable[Claim]) -> list[SpecifierSet]:
 
 
 def _edits(
-    shown: Sequence[Claim],
-    claims: Sequence[Claim],
-    there: Mapping[str, Versions],
-    failure: Failure,
+    shown: Sequence[Claim], claims: Sequence[Claim], there: Mapping[str, Versions]
 ) -> list[str]:
     """Return what may be changed, of that alone which is known to give way to all the others."""
-    asked: dict[str, list[Claim]] = defaultdict(list)
-    for each in claims:
-        asked[each.name].append(each)
     edits = []
     for claim in shown:
         # What one line of an input brings goes with it.
         place = claim.origin and claim.origin.entry.where
         rest = [
             each
-            for each in asked[claim.name]
-            if each.origin is None or each.origin.entry.where != place
+            for each in claims
+            if each.name == claim.name and (each.origin is None or each.origin.entry.where != place)
         ]
         if claim.origin is None or any(each.specifier is None for each in rest):
             continue
         room = allowed(there[claim.name].found, *_all_of(claim.name, rest))
         if room and (rest or claim.by):
-            edits += _edit(claim, claim.origin, room, failure)
+            edits += _edit(claim, claim.origin, room, there)
     return edits
 
 
-def _edit(claim: Claim, origin: Origin, room: Sequence[str], failure: Failure) -> list[str]:
+def _edit(
+    claim: Claim, origin: Origin, room: Sequence[str], there: Mapping[str, Versions]
+) -> list[str]:
     """Return how the line that a demand comes from may be changed."""
     entry, place = origin.entry, origin.place
     if claim.fixed:
@@ -222,7 +209,7 @@ def _edit(claim: Claim, origin: Origin, room: Sequence[str], failure: Failure) -
         span = room if len(room) <= _SHOWN else [room[0], "...", room[-1]]
         return [f"loosen {entry.text} ({place}): the others allow {', '.join(span)}"]
     name = entry.name or ""
-    others = set(failure.versions[name].found) if name in failure.versions else set()
+    others = set(there[name].found) if name in there else set()
     if not entry.specifier or not others - set(entry.specifier.filter(others)):
         return []
     return [f"ask for another version of {name} than {entry.text} ({place})"]

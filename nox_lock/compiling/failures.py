@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
@@ -21,27 +21,13 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from nox_lock._entries import Entry
-    from nox_lock._inputs import Inputs
+    from nox_lock._inputs import Inputs, Option
     from nox_lock.compiling.report import Demand, Failure, Report, Versions
 
-KINDS = (
-    "syntax",
-    "unknown project",
-    "no version",
-    "conflict",
-    "python",
-    "index",
-    "time-out",
-    "build",
-    "metadata",
-    "tool",
-    "disk",
-    "hash",
-    "other",
-)
+    _Place = tuple[str | None, int | None]
+
 # Of what a build printed: a failure in CI cannot be repeated.
 _LINES = 40
-_NOWHERE = (None, None)
 _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of (?P<file>.+?)\))")
 _EGG = re.compile(r"[#&]egg=(?P<name>[\w.-]+)(?P<rest>[^&]*)")
 _REASON = re.compile(r"^\s*(?:fatal|abort|error|svn: E\d+): (.+)$", re.MULTILINE)
@@ -63,7 +49,7 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     failure = report.failure
     if failure is not None and failure.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
-    if failed := index_failure(report.pages, report.untrusted):
+    if failed := index_failure(report.pages):
         return failed
     if failure is None:
         return None
@@ -97,10 +83,15 @@ def describe_unsupported(missing: Sequence[str]) -> CompileError:
 
 
 def _error(
-    message: str, kind: str, entry: Entry | None, hint: str | None = None, name: str | None = None
+    message: str,
+    kind: str,
+    at: Entry | Option | _Place | None = None,
+    hint: str | None = None,
+    name: str | None = None,
 ) -> CompileError:
-    """Return the error of a compile, at the requirement that is to blame."""
-    file, line = entry.where if entry else _NOWHERE
+    """Return the error of a compile, at the requirement or the place that is to blame."""
+    where: Any = getattr(at, "where", at)
+    file, line = where or (None, None)
     return CompileError(
         shareable(message),
         kind=kind,
@@ -122,7 +113,7 @@ def _entry_of(failure: Failure, inputs: Inputs) -> Entry | None:
 
 def _demands(failure: Failure, inputs: Inputs) -> CompileError:
     for demand in failure.demands:
-        if demand.python is not None:
+        if not demand.project:
             return _other_python(demand, inputs)
     if len(failure.demands) == 1:
         return _unmet(failure.demands[0], failure, inputs)
@@ -133,7 +124,7 @@ def _other_python(demand: Demand, inputs: Inputs) -> CompileError:
     asking, version = demand.by or ("", "")
     name = canonicalize_name(asking.partition("[")[0])
     origin = find_origin(name, demand, inputs)
-    said = f"{name} has no version for this Python: {version} wants {demand.python}"
+    said = f"{name} has no version for this Python: {version} wants {demand.specifier}"
     return _error(said, "python", origin and origin.entry, _OTHER_PYTHON, name)
 
 
@@ -148,11 +139,11 @@ def _unmet(demand: Demand, failure: Failure, inputs: Inputs) -> CompileError:
         asked = f", which {parent} asks for" if demand.by else ""
     there, specifier = failure.versions[name], read_specifier(demand.specifier)
     limits = () if specifier is None else (specifier,)
-    for project, version, reason in failure.discarded:
-        if project == name and (not version or allowed([version], *limits)):
-            asked += "," if asked else ""
-            said = f"{name} {version}{asked} cannot be used: pip refuses its metadata: {reason}"
-            return _error(said, "metadata", entry, _OTHER_VERSION, name)
+    if refused := allowed(there.refused, *limits):
+        asked += "," if asked else ""
+        said = f"{name} {refused[-1]}{asked} cannot be used: pip refuses its metadata: "
+        said += there.refused[refused[-1]]
+        return _error(said, "metadata", entry, _OTHER_VERSION, name)
     if wanted := _wanted_python(there, limits):
         said = f"{demand.text}{asked} has no version for this Python: {wanted}"
         return _error(said, "python", entry, _OTHER_PYTHON, name)
@@ -183,15 +174,12 @@ def _wanted_python(there: Versions, limits: Sequence[SpecifierSet]) -> str:
 
 def _remote(failure: Failure, inputs: Inputs) -> CompileError:
     """Say why a requirements file at a URL could not be read."""
-    option = next((each for each in inputs.remote if each.value == failure.url), None)
-    flag, (file, line) = (f"{option.name} ", option.where) if option else ("", _NOWHERE)
-    return CompileError(
-        f"{flag}{shareable(failure.url)} cannot be read: {reason_of(failure.page)}",
-        kind="index",
-        file=file,
-        line=line,
-        hint="Keep a copy of it in the project, or run this again when it can be reached.",
-    )
+    url = failure.page.address
+    option = next((each for each in inputs.remote if each.value == url), None)
+    what = f"{option.name} {url}" if option else url
+    said = f"{what} cannot be read: {reason_of(failure.page)}"
+    hint = "Keep a copy of it in the project, or run this again when it can be reached."
+    return _error(said, "index", option, hint)
 
 
 def _hash(failure: Failure, inputs: Inputs) -> CompileError:
@@ -223,16 +211,15 @@ def _egg(_failure: Failure, inputs: Inputs) -> CompileError:
             url = before + (f"#{after[1:]}" if after and "#" not in before else after)
             hint = f"Write it as: {'-e ' * entry.editable}{egg['name']}{extras} @ {url}"
             return _error(said, "syntax", entry, hint)
-    return _error("the egg fragment of a URL is more than a project's name", "syntax", None)
+    return _error("the egg fragment of a URL is more than a project's name", "syntax")
 
 
 def _syntax(failure: Failure, inputs: Inputs) -> CompileError:
-    error = _error(failure.message.partition("\n")[0], "syntax", None, _FORMAT)
-    error.file, error.line = _find_place(failure, inputs)
-    return error
+    said = failure.message.partition("\n")[0]
+    return _error(said, "syntax", _find_place(failure, inputs), _FORMAT)
 
 
-def _find_place(failure: Failure, inputs: Inputs) -> tuple[str | None, int | None]:
+def _find_place(failure: Failure, inputs: Inputs) -> _Place | None:
     """Return the file and line of the input that pip speaks of, where that can be known."""
     if failure.file is not None:
         return failure.file, failure.line
@@ -240,7 +227,7 @@ def _find_place(failure: Failure, inputs: Inputs) -> tuple[str | None, int | Non
         return found[1] or found["file"], int(found[2] or found["line"])
     options = ((f"{each.name} {each.value}", each.where) for each in inputs.options)
     entries = ((each.url or each.text, each.where) for each in inputs.entries)
-    return next((at for text, at in (*options, *entries) if text in failure.message), _NOWHERE)
+    return next((at for text, at in (*options, *entries) if text in failure.message), None)
 
 
 # Builds and downloads
@@ -248,11 +235,11 @@ def _find_place(failure: Failure, inputs: Inputs) -> tuple[str | None, int | Non
 
 def _repository(failure: Failure, inputs: Inputs) -> CompileError:
     """Say that a repository cannot be cloned, or has no such revision."""
-    reasons = _REASON.findall("\n".join(failure.output)) or [f"{failure.tool} failed"]
-    url = (failure.link or "").partition("+")[2] or failure.link or ""
+    tool, _, url = (failure.link or "").partition("+")
+    reasons = _REASON.findall("\n".join(failure.output)) or [f"{tool} failed"]
     url = re.sub(r"(?<=.)@[^/@]*$", "", url)
     # Of a repository in a folder the command would show where that is.
-    can_be_asked = failure.tool == "git" and not url.startswith("file:")
+    can_be_asked = tool == "git" and not url.startswith("file:")
     said = f"{failure.name or url}: its repository cannot be read: {reasons[-1]}"
     hint = f"See what is wrong: git ls-remote {url}" if can_be_asked else None
     return _error(said, "build", _entry_of(failure, inputs), hint, failure.name)
@@ -265,11 +252,9 @@ def _build(failure: Failure, inputs: Inputs) -> CompileError:
     folder = _folder_of(entry) if local and entry is not None else ""
     found = _TOML_LINE.search(failure.message)
     if found and entry is not None and local:  # pip names neither the project nor the file
-        error = _error(f"this is no TOML: {failure.message}", "syntax", None)
-        error.file = posixpath.join(folder.removeprefix("./"), "pyproject.toml")
-        error.line = int(found[1])
-        error.hint = f"Repair it, or do without it ({entry.where.file}:{entry.where.line})."
-        return error
+        at = posixpath.join(folder.removeprefix("./"), "pyproject.toml"), int(found[1])
+        hint = f"Repair it, or do without it ({entry.where.file}:{entry.where.line})."
+        return _error(f"this is no TOML: {failure.message}", "syntax", at, hint)
     what = failure.project or folder or failure.name or failure.link or "a project"
     printed = [each for each in failure.output if each.strip()]
     reason = (printed or failure.message.splitlines() or [""])[-1 if printed else 0].strip()
@@ -279,12 +264,10 @@ def _build(failure: Failure, inputs: Inputs) -> CompileError:
     if re.search(r"No module named ['\"]?pkg_resources", "\n".join(printed)):
         hint = _PKG_RESOURCES
     elif failure.project or folder:
-        place = folder or posixpath.dirname(failure.project or "") or "."
-        hint = f"See what is wrong with it: python -m pip wheel --no-deps {place}"
-    error = _error("\n".join([said, *lines]), "build", entry, hint, None if local else failure.name)
-    if failure.project:
-        error.file, error.line = failure.project, None
-    return error
+        where = folder or posixpath.dirname(failure.project or "") or "."
+        hint = f"See what is wrong with it: python -m pip wheel --no-deps {where}"
+    place = (failure.project, None) if failure.project else entry
+    return _error("\n".join([said, *lines]), "build", place, hint, None if local else failure.name)
 
 
 def _folder_of(entry: Entry) -> str:
@@ -294,7 +277,8 @@ def _folder_of(entry: Entry) -> str:
 
 def _download(failure: Failure, inputs: Inputs) -> CompileError:
     """Say that a file could not be fetched."""
-    error, entry = index_error({failure.url: reason_of(failure.page)}), _entry_of(failure, inputs)
+    page, entry = failure.page, _entry_of(failure, inputs)
+    error = index_error({page.address: reason_of(page)})
     if entry is not None and entry.url:
         error.file, error.line = entry.where
     return error
@@ -308,12 +292,9 @@ def _metadata(failure: Failure, inputs: Inputs) -> CompileError:
 
 def _tool(failure: Failure, _inputs: Inputs) -> CompileError:
     said = f"pip-tools does not work here: {failure.message}"
-    return _error(said, "tool", None, f"Run: {install_command()}")
+    return _error(said, "tool", hint=f"Run: {install_command()}")
 
 
 def _other(failure: Failure, inputs: Inputs) -> CompileError:
-    error = _error(f"pip-tools failed: {failure.message.strip()}", "other", None)
-    error.file, error.line = _find_place(failure, inputs)
-    if error.file is None and failure.name and (entry := _entry_of(failure, inputs)):
-        error.file, error.line = entry.where
-    return error
+    at = _find_place(failure, inputs) or _entry_of(failure, inputs)
+    return _error(f"pip-tools failed: {failure.message.strip()}", "other", at)

@@ -31,21 +31,22 @@ PROBLEMS = {
     "name": "its name cannot be resolved",
     "broken": "its answer broke off",
     "unreachable": "it cannot be reached",
+    "untrusted": "it is plain http and not trusted by pip",
 }
 
 
-def index_failure(pages: Iterable[Page], untrusted: Iterable[str]) -> CompileError | None:
+def index_failure(pages: Iterable[Page]) -> CompileError | None:
     """Return the error for the indexes that failed, or None.
 
     404 and 410, and 403 for single projects, only mean that an index does not have a project.
     """
-    failed = _find_failures(pages, untrusted)
+    failed = _find_failures(pages)
     return index_error(failed) if failed else None
 
 
 def index_reasons(pages: Iterable[Page]) -> list[str]:
     """Say, a line each, which indexes failed, and how."""
-    return _told(_find_failures(pages, ()))
+    return _told(_find_failures(pages))
 
 
 def _told(failed: Mapping[str, str]) -> list[str]:
@@ -61,11 +62,9 @@ def index_error(failed: Mapping[str, str]) -> CompileError:
     )
 
 
-def _find_failures(pages: Iterable[Page], untrusted: Iterable[str]) -> dict[str, str]:
+def _find_failures(pages: Iterable[Page]) -> dict[str, str]:
     """Return the reason for each index that failed."""
-    failed = dict.fromkeys(
-        (_index_of(url) for url in untrusted), "it is plain http and not trusted by pip"
-    )
+    failed: dict[str, str] = {}
     listed: set[str] = set()
     answered: set[str] = set()
     forbidden: dict[str, str] = {}
@@ -83,14 +82,8 @@ def _find_failures(pages: Iterable[Page], untrusted: Iterable[str]) -> dict[str,
     return failed | {index: why for index, why in forbidden.items() if index not in answered}
 
 
-def _index_of(url: str) -> str:
-    return url.rstrip("/").rpartition("/")[0]
-
-
 def reason_of(page: Page) -> str:
     """Say why a page was not fetched, in our words; in pip's where we have none."""
     if page.status is not None:
         return f"it answered {page.status}{_WHO if page.status == _UNAUTHORIZED else ''}"
-    if page.problem == "content":
-        return f"it answered {page.detail or 'something'}, which is no package index"
-    return PROBLEMS.get(page.problem) or shareable(page.detail) or "it gave no answer"
+    return PROBLEMS.get(page.problem) or shareable(page.problem) or "it gave no answer"

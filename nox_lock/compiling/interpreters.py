@@ -211,10 +211,8 @@ def _probe(
         "version": target.version,
         "implementation": target.implementation,
         "threaded": target.threaded,
-        "system": running_platform().system,
         "machine": running_platform().machine,
         "musl": bool(running_platform().libc),
-        "lacking": [],
         "unsupported": [],
     }
     if {name: answer.get(name) for name in wanted} != wanted:

@@ -21,7 +21,6 @@ from nox_lock._entries import relative
 from nox_lock._errors import CompileError
 from nox_lock._indexes import file_urls, pip_environment
 from nox_lock._mirror import lay_out
-from nox_lock._progress import HASHING
 from nox_lock._target import marker_environment, platform_tags, running_platform, running_target
 from nox_lock.compiling.failures import describe_failure, describe_unsupported
 from nox_lock.compiling.interpreters import (
@@ -112,7 +111,6 @@ class PipTools:
         indexes: the pip settings that a compile may see.
         cache_folder: where what is downloaded is kept, or None to keep nothing.
         processes: what its processes are among.
-        note: is called with what it does now.
         detail: is called with all that pip-tools printed, in lines; None where nobody wants that.
     """
 
@@ -122,7 +120,6 @@ class PipTools:
     indexes: IndexSettings
     cache_folder: Path | None
     processes: Processes
-    note: Callable[[str], None] = field(default=lambda _state: None, repr=False)
     detail: Callable[..., None] | None = field(default=None, repr=False)
 
     def __call__(self, order: Order, workshop: Path) -> Compiled:
@@ -182,7 +179,6 @@ class PipTools:
 
     def _order(self, order: Order, output: Path, mirror: Mirror, workshop: Path) -> dict[str, Any]:
         """Return the order for the driver, see `driver.__main__`."""
-        packages = closed_list()
         downloads = self.cache_folder / "pip-tools" if self.cache_folder else workshop / "downloads"
         arguments = build_arguments(order, output, downloads, mirror)
         if order.held:
@@ -190,15 +186,14 @@ class PipTools:
             held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
             arguments.append(f"--constraint={held}")
         return {
-            "packages": packages,
+            "packages": closed_list(),
             "report": str(workshop / "report.json"),
-            "events": str(workshop / "events.jsonl"),
+            "begun": str(workshop / "begun.txt"),
             "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
             "target": self._target(order.planned),
             "build_constraints": [
                 str(self.root / each) for each in order.planned.lock.build_constraints
             ],
-            "pip": [str(Path(packages["pip"]) / "pip" / "__pip-runner__.py")],
         }
 
     def _target(self, planned: Planned) -> dict[str, Any]:
@@ -261,12 +256,7 @@ class PipTools:
                 printed,
                 deadline=order.seconds_left,
                 folder=self.root,
-                beat=lambda: self._look(workshop),
             )
-
-    def _look(self, workshop: Path) -> None:
-        if any(kind == "hashing" for kind, _ in _events(workshop)):
-            self.note(HASHING)
 
 
 def _keyring_folder(indexes: IndexSettings) -> str:
@@ -277,16 +267,6 @@ def _keyring_folder(indexes: IndexSettings) -> str:
     return str(beside) if shutil.which("keyring", path=str(beside)) else ""
 
 
-def _events(workshop: Path) -> list[tuple[str, str]]:
-    """Return what the driver has begun so far."""
-    try:
-        text = (workshop / "events.jsonl").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    lines = text.split("\n")[:-1]  # the last is not whole yet
-    return [(kind, said) for kind, said in map(json.loads, lines)]
-
-
 def _shown(text: str, root: Path, workshop: Path) -> str:
     """Return a text without the paths of this machine."""
     for folder in (workshop, root):
@@ -295,12 +275,13 @@ def _shown(text: str, root: Path, workshop: Path) -> str:
 
 
 def _took_too_long(order: Order, workshop: Path) -> CompileError:
-    doing = {"asking": "; at last it waited for", "building": "; at last it built"}
-    last = next(((k, said) for k, said in reversed(_events(workshop)) if k in doing), None)
-    waited = f"{doing[last[0]]} {shareable(last[1].removeprefix('file://'))}" if last else ""
+    begun = workshop / "begun.txt"
+    # The last line is not whole yet.
+    lines = begun.read_text("utf-8", errors="replace").split("\n")[:-1] if begun.exists() else []
+    doing = f"; at last it {shareable(lines[-1].replace('file://', ''))}" if lines else ""
     return CompileError(
         f"the compile took longer than {order.planned.lock.compile_timeout:g} s and was ended"
-        f"{waited}",
+        f"{doing}",
         kind="time-out",
         hint="Is an index slow or a requirement very loose? Tighten it, or give it "
         "more time: [tool.nox-lock] compile-timeout = SECONDS.",

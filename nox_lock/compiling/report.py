@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -20,15 +20,13 @@ class Page(NamedTuple):
         address: of the index that it belongs to, without credentials.
         links: how many files it lists.
         status: of HTTP, or None where there was no answer.
-        problem: why there was none: a key of `index_failures.PROBLEMS`, ``content`` or ``other``.
-        detail: what else is known of that.
+        problem: what else was wrong: a key of `index_failures.PROBLEMS`, or in words.
     """
 
     address: str
     links: int = 0
     status: int | None = None
     problem: str = ""
-    detail: str = ""
 
 
 class Demand(NamedTuple):
@@ -38,20 +36,16 @@ class Demand(NamedTuple):
         project: normalized; empty for a demand on Python itself.
         text: the requirement.
         specifier: the versions it allows, or None where that is no question of versions.
-        python: the Pythons it allows, where it is about those.
-        fixed: its version and file, where a URL or a path is asked for.
         by: the project that asks and its version, or None for an input.
         constraint: whether it only narrows.
         file: the input that it comes from, or None where that is not known.
         line: its line there.
-        through: the projects between the one that asks and that line.
+        through: the projects that bring it, up to the one of that line.
     """
 
     project: str
     text: str
     specifier: str | None = None
-    python: str | None = None
-    fixed: Sequence[str] | None = None
     by: Sequence[str] | None = None
     constraint: bool = False
     file: str | None = None
@@ -60,23 +54,25 @@ class Demand(NamedTuple):
 
 
 class Versions(NamedTuple):
-    """The versions of a project, each in one of these.
+    """The versions of a project, each in one of these, in order.
 
     Attributes:
-        found: those that pip may take, in order.
-        yanked: those that were withdrawn (PEP 592), in order.
+        refused: those whose metadata pip refuses, with why.
+        found: those that pip may take.
+        yanked: those that were withdrawn (PEP 592).
         python: those for other Pythons, with these.
         late: those younger than `uploaded-prior-to` allows.
         platform: those that have files for other platforms or Pythons alone.
         format: those that `--only-binary` or `--no-binary` leave out.
     """
 
-    found: Sequence[str] = ()
-    yanked: Sequence[str] = ()
+    refused: Mapping[str, str] = _NONE
+    found: Collection[str] = ()
+    yanked: Collection[str] = ()
     python: Mapping[str, str] = _NONE
-    late: Mapping[str, str] = _NONE
-    platform: Mapping[str, str] = _NONE
-    format: Mapping[str, str] = _NONE
+    late: Collection[str] = ()
+    platform: Collection[str] = ()
+    format: Collection[str] = ()
 
 
 class Failure(NamedTuple):
@@ -92,11 +88,9 @@ class Failure(NamedTuple):
         through: the projects between it and that line.
         project: the input that is itself a project and could not be built, or None.
         output: what a build printed, in lines.
-        tool: of a repository, such as ``git``.
-        url: what could not be fetched; how that was answered is in the next three.
+        page: what could not be fetched.
         demands: those that cannot hold together.
         versions: what there is of each project in question.
-        discarded: what was passed over for its metadata: project, version, reason.
     """
 
     kind: str
@@ -108,19 +102,9 @@ class Failure(NamedTuple):
     through: Sequence[str] = ()
     project: str | None = None
     output: Sequence[str] = ()
-    tool: str = ""
-    url: str = ""
-    status: int | None = None
-    problem: str = ""
-    detail: str = ""
+    page: Page = Page("")
     demands: Sequence[Demand] = ()
     versions: Mapping[str, Versions] = _NONE
-    discarded: Sequence[Sequence[str]] = ()
-
-    @property
-    def page(self) -> Page:
-        """What could not be fetched."""
-        return Page(self.url, 0, self.status, self.problem, self.detail)
 
 
 class Report(NamedTuple):
@@ -129,7 +113,6 @@ class Report(NamedTuple):
     Attributes:
         failure: what ended it, or None.
         pages: the index pages that were asked for.
-        untrusted: pages that pip passed over because they are plain http.
         built: what had to be built for its metadata: project, version.
         built_projects: inputs that are projects and had to be built.
         yanked: pins that were withdrawn (PEP 592): project, version, reason.
@@ -140,7 +123,6 @@ class Report(NamedTuple):
 
     failure: Failure | None = None
     pages: Sequence[Page] = ()
-    untrusted: Sequence[str] = ()
     built: Sequence[Sequence[str]] = ()
     built_projects: Sequence[str] = ()
     yanked: Sequence[Sequence[str]] = ()
@@ -165,7 +147,8 @@ def _read_failure(said: Mapping[str, Any] | None) -> Failure | None:
         return None
     demands = [Demand(**each) for each in said.get("demands", ())]
     versions = {name: Versions(**each) for name, each in said.get("versions", {}).items()}
-    return Failure(**{**said, "demands": demands, "versions": versions})
+    page = Page(**said.get("page", {"address": ""}))
+    return Failure(**{**said, "demands": demands, "versions": versions, "page": page})
 
 
 def _show_all(said: Any, show: Callable[[str], str]) -> Any:

@@ -5,10 +5,9 @@ The order is a JSON object:
     packages           what may be imported beside the standard library, with their folders
     report             the file to leave the report in
     probe              true: only say what this Python is, and whether it can run a compile
-    events             a file that gets a line for what is being done now
+    begun              a file that gets a line for what is begun
     arguments          of pip-compile
     target             what to resolve for, see `target.apply`
-    pip                the arguments that run pip for what a build needs
     build_constraints  files that limit what a build gets
 """
 
@@ -75,13 +74,12 @@ def main(path: str) -> int:
     sys.path[:] = [each for each in sys.path if each not in {"", _HERE}]
     # Behind the standard library.
     sys.meta_path.append(ClosedList({"driver": os.path.dirname(_HERE), **order["packages"]}))  # noqa: PTH120
-    missing, python = import_module("driver.touch_points").examine()
-    if missing or order.get("probe"):
+    found = import_module("driver.touch_points").examine()
+    if found["unsupported"] or order.get("probe"):
         with open(order["report"], "w", encoding="utf-8") as file:  # noqa: PTH123
-            json.dump({"unsupported": missing, **python}, file)
-        return int(bool(missing))
-    status: int = import_module("driver.compile").compile_lock(order)
-    return status
+            json.dump(found, file)
+        return int(bool(found["unsupported"]))
+    return int(import_module("driver.compile").compile_lock(order))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from piptools.scripts.compile import cli
 
 from . import target
-from .pages import Pages, take_hashes_from_pages
-from .report import Report, bare_url, describe_failure
+from .pages import fetch_pages_once, take_hashes_from_pages
+from .report import Report, describe_failure
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
@@ -20,18 +22,18 @@ if TYPE_CHECKING:
 
 def compile_lock(order: Mapping[str, Any]) -> int:
     """Make the lock file of an order, leave a report, and return pip-compile's exit status."""
-    report = Report(order["events"])
-    Pages(report)
-    target.apply(order["target"], report)
-    target.build_projects_with(order["pip"], order["build_constraints"])
+    report = Report(order["begun"])
+    fetch_pages_once(report)
     take_hashes_from_pages(report)
+    target.apply(order["target"], report)
+    target.build_projects_within(order["build_constraints"])
     _report_calls(report)
     code = 1
     try:
         code = _run_pip_compile(order["arguments"])
     except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
         report.said["failure"] = describe_failure(error, report)
-    report.write(order["report"])
+    Path(order["report"]).write_text(json.dumps(report.said), encoding="utf-8")
     return code
 
 
@@ -48,47 +50,28 @@ def _run_pip_compile(arguments: Sequence[str]) -> int:
 
 
 def _report_calls(report: Report) -> None:
-    """Have each touch point that is there say what it does, before or after it or when it fails."""
-    before: dict[str, Callback] = {
-        "PipSession.request": lambda _session, _method, url, *_args, **_more: report.event(
-            "asking", bare_url(url)
-        ),
-        "BacktrackingResolver.resolve_hashes": lambda *_args: report.event("hashing", ""),
-        "Factory.get_installation_error": report.note_conflict,
-    }
-    after: dict[str, Callback] = {
-        "BacktrackingResolver._get_install_requirements": report.note_result,
-        "InstallationSubprocessError.__init__": _keep_output,
-    }
-    failed: dict[str, Callback] = {
-        "get_file_content": report.note_remote,
-        "_InstallRequirementBackedCandidate._prepare": report.note_refusal,
+    """Have each touch point that is there say what it does, before it or when it fails."""
+    calls: dict[str, tuple[Callback | None, Callback | None]] = {
+        "PipSession.request": (report.note_request, None),
+        "Factory.get_installation_error": (report.note_conflict, None),
+        "BacktrackingResolver._get_install_requirements": (report.note_result, None),
+        "get_file_content": (None, report.note_remote),
+        "_InstallRequirementBackedCandidate._prepare": (None, report.note_refusal),
     }
     for point in COMFORT:
         if point.fits():
-            callbacks = (each.get(point.name, _ignore) for each in (before, after, failed))
-            point.replace(_wrap(point.find(), *callbacks))
+            point.replace(_wrap(point.find(), *calls[point.name]))
 
 
-def _wrap(
-    call: Callable[..., Any], before: Callback, after: Callback, failed: Callback
-) -> Callable[..., Any]:
+def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | None) -> Any:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        before(*args, **kwargs)
+        if before is not None:
+            before(*args, **kwargs)
         try:
-            result = call(*args, **kwargs)
+            return call(*args, **kwargs)
         except Exception as error:
-            failed(error, *args)
+            if failed is not None:
+                failed(error, *args)
             raise
-        after(result, *args, **kwargs)
-        return result
 
     return wrapped
-
-
-def _ignore(*_args: Any, **_more: Any) -> None:
-    """Report nothing."""
-
-
-def _keep_output(_result: None, error: Any, *_args: Any, **kwargs: Any) -> None:
-    error.output_lines = kwargs.get("output_lines") or []

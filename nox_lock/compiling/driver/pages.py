@@ -7,71 +7,59 @@ from typing import TYPE_CHECKING, Any
 
 from pip._internal.index import collector, package_finder
 from pip._internal.network.session import PipSession
+from pip._vendor.packaging.utils import canonicalize_name
+from pip._vendor.packaging.version import Version
 from piptools.repositories.pypi import PyPIRepository
 
-from .report import bare_url
+from .report import describe_answer
 
 if TYPE_CHECKING:
     from .report import Report
 
-_RELEASE = re.compile(r"v?(?:\d+!)?(\d+(?:\.\d+)*)")
-_fetch, _parse = collector.LinkCollector.fetch_response, package_finder.parse_links
-_ask, _is_secure = collector._get_simple_response, PipSession.is_secure_origin
-_find_matching = PyPIRepository._get_matching_candidates
-_evaluate = package_finder.PackageFinder.evaluate_links
 
+def fetch_pages_once(report: Report) -> None:
+    """Have pip fetch and parse each page once, and the report say how each was answered."""
+    fetch, parse = collector.LinkCollector.fetch_response, package_finder.parse_links
+    ask, is_secure = collector._get_simple_response, PipSession.is_secure_origin
+    fetched: dict[str, Any] = {}
+    parsed: dict[str, list[Any]] = {}
+    answers: list[dict[str, Any]] = []
 
-class Pages:
-    """The pages of one compile; pip fetches and parses by way of this from its making on.
-
-    Args:
-        report: is given how each page was answered.
-    """
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        self._fetched: dict[str, Any] = {}
-        self._parsed: dict[str, list[Any]] = {}
-        self._answer: int | Exception | None = None
-        collector._get_simple_response = self._ask_index
-        collector.LinkCollector.fetch_response = self._as_method(self._fetch)
-        package_finder.parse_links = self._parse
-        PipSession.is_secure_origin = self._as_method(self._is_secure)
-
-    @staticmethod
-    def _as_method(call: Any) -> Any:
-        """Return what is called with the object that it is a method of, as a function is."""
-        return lambda *args, **more: call(*args, **more)  # noqa: PLW0108
-
-    def _ask_index(self, *args: Any, **more: Any) -> Any:
+    def get_simple_response(*args: Any, **more: Any) -> Any:
         try:
-            response = _ask(*args, **more)
+            response = ask(*args, **more)
         except Exception as error:
-            self._answer = error
+            answers.append(describe_answer(error))
             raise
-        self._answer = response.status_code
+        answers.append({"status": response.status_code})
         return response
 
-    def _fetch(self, collected: Any, location: Any, **more: Any) -> Any:
-        if location.url not in self._fetched:
-            self._answer = content = None
+    def fetch_response(self: Any, location: Any, **more: Any) -> Any:
+        if location.url not in fetched:
+            answers.clear()
+            links: list[Any] = []
             try:
-                content = self._fetched[location.url] = _fetch(collected, location, **more)
+                content = fetched[location.url] = fetch(self, location, **more)
+                links = parse_links(content) if content else []
             finally:
-                self.report.note_page(location, self._answer, content)
-        return self._fetched[location.url]
+                for answer in answers:
+                    report.note_page(location.url, links=len(links), **answer)
+        return fetched[location.url]
 
-    def _parse(self, page: Any) -> list[Any]:
-        if page.url not in self._parsed:
-            self._parsed[page.url] = list(_parse(page))
-            self.report.note_links(page.url, len(self._parsed[page.url]))
-        return self._parsed[page.url]
+    def parse_links(page: Any) -> list[Any]:
+        if page.url not in parsed:
+            parsed[page.url] = list(parse(page))
+        return parsed[page.url]
 
-    def _is_secure(self, session: Any, location: Any) -> Any:
-        is_secure = _is_secure(session, location)
-        if not is_secure:
-            self.report.said["untrusted"].append(bare_url(location.url))
-        return is_secure
+    def is_secure_origin(self: Any, location: Any) -> Any:
+        if not (secure := is_secure(self, location)):
+            report.note_page(location.url, problem="untrusted")
+        return secure
+
+    collector._get_simple_response = get_simple_response
+    collector.LinkCollector.fetch_response = fetch_response
+    package_finder.parse_links = parse_links
+    PipSession.is_secure_origin = is_secure_origin
 
 
 def take_hashes_from_pages(report: Report) -> None:
@@ -80,52 +68,47 @@ def take_hashes_from_pages(report: Report) -> None:
     What has no sha256 there it downloads and hashes, as it always does. For hashes it evaluates all
     files once more, those of other platforms, too: only those that can be of the pinned version.
     """
-    known: dict[str, Any] = {}
-    narrowed: list[re.Pattern[str]] = []
+    finder = package_finder.PackageFinder
+    find, evaluate = PyPIRepository._get_matching_candidates, finder.evaluate_links
+    hashed: list[re.Pattern[str]] = []
 
-    def find_candidates(self: Any, ireq: Any) -> Any:
-        key = str(ireq.req)
-        if key not in known:
-            narrowed.extend(_patterns_of_files(ireq.specifier))
-            try:
-                known[key] = _find_matching(self, ireq)
-            finally:
-                narrowed.clear()
-        return known[key]
+    def get_matching_candidates(self: Any, ireq: Any) -> Any:
+        hashed.append(_pattern_of_files(next(iter(ireq.specifier)).version))
+        try:
+            return find(self, ireq)
+        finally:
+            hashed.clear()
 
     def evaluate_links(self: Any, link_evaluator: Any, links: Any) -> Any:
-        if narrowed:
-            links = [link for link in links if narrowed[0].search(link.filename)]
-            return _evaluate(self, link_evaluator, links)
+        if hashed:
+            links = [link for link in links if hashed[0].search(link.filename)]
+            return evaluate(self, link_evaluator, links)
         links = list(links)
-        found = _evaluate(self, link_evaluator, links)
-        report.note_files(link_evaluator, links, found)
+        found = evaluate(self, link_evaluator, links)
+        name = canonicalize_name(link_evaluator.project_name)
+        report.files.setdefault(name, []).append((link_evaluator, links, found))
         return found
 
-    def read_hashes(self: Any, ireq: Any) -> dict[str, str]:
+    def get_hashes_from_pypi(self: Any, ireq: Any) -> dict[str, str]:
         found = {}
-        for link in (candidate.link for candidate in find_candidates(self, ireq)):
+        for link in (candidate.link for candidate in self._get_matching_candidates(ireq)):
             # A page may name several digests; `Link.hash` gives the first.
             hashes = getattr(link, "_hashes", None) or {link.hash_name: link.hash}
             if hashes.get("sha256"):
                 found[link.url] = f"sha256:{hashes['sha256'].lower()}"
         return found
 
-    package_finder.PackageFinder.evaluate_links = evaluate_links
-    PyPIRepository._get_matching_candidates = find_candidates
-    PyPIRepository._get_hashes_from_pypi = read_hashes
+    finder.evaluate_links = evaluate_links
+    PyPIRepository._get_matching_candidates = get_matching_candidates
+    PyPIRepository._get_hashes_from_pypi = get_hashes_from_pypi
 
 
-def _patterns_of_files(specifier: Any) -> list[re.Pattern[str]]:
-    """Return what the names of all files of a pinned version hold: its release, however spelled.
+def _pattern_of_files(version: str) -> re.Pattern[str]:
+    """Return what the names of all files of a version hold: its release, however spelled.
 
-    1.0 and 1.0.0 are one version, and so are 2024.1 and 2024.01. None for what is no plain pin.
+    1.0 and 1.0.0 are one version, and so are 2024.1 and 2024.01.
     """
-    pins = [each.version for each in specifier]
-    release = _RELEASE.match(pins[0]) if len(pins) == 1 else None
-    if release is None:
-        return []
-    parts = list(map(int, release[1].split(".")))
-    while len(parts) > 1 and parts[-1] == 0:
-        parts.pop()
-    return [re.compile(r"(?<!\d)0*" + r"\.0*".join(map(str, parts)) + r"(?!\d)")]
+    release = list(Version(version).release)
+    while release[1:] and release[-1] == 0:
+        release.pop()
+    return re.compile(r"(?<!\d)0*" + r"\.0*".join(map(str, release)) + r"(?!\d)")

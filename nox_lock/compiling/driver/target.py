@@ -12,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from venv import EnvBuilder
 
 import build
+import pip
 import piptools.build
 import piptools.scripts.compile
 import pyproject_hooks
@@ -51,31 +53,15 @@ def apply(target: Mapping[str, Any], report: Report) -> None:
     - foreign: whether this Python or platform is another than the target's.
     """
     if target["python"] is not None:
-        known = {**markers.default_environment(), **target["environment"]}
+        environment = {**markers.default_environment(), **target["environment"]}
         # `Marker.evaluate` looks the name up in its module at each call.
-        markers.default_environment = lambda: dict(known)
-        _set_version(tuple(target["python"]), target["platforms"], target["abis"])
+        markers.default_environment = lambda: dict(environment)
+        initialize, version = TargetPython.__init__, {"py_version_info": tuple(target["python"])}
+        tags = {"implementation": "cp", "platforms": target["platforms"], "abis": target["abis"]}
+        TargetPython.__init__ = lambda self, **_given: initialize(self, **version, **tags)
+        make_resolver = partial(RequirementCommand.make_resolver, **version)
+        RequirementCommand.make_resolver = staticmethod(make_resolver)
     _watch_builds(report, foreign=target["foreign"])
-
-
-def _set_version(version: tuple[int, ...], tags: Any, abi_tags: Any) -> None:
-    initialize, make_resolver = TargetPython.__init__, RequirementCommand.make_resolver.__func__
-
-    def initialize_for_target(
-        self: Any,
-        platforms: Any = None,
-        py_version_info: Any = None,
-        abis: Any = None,
-        implementation: Any = None,
-    ) -> None:
-        known = py_version_info or version, abis or abi_tags, implementation or "cp"
-        initialize(self, platforms or tags, *known)
-
-    def make_resolver_for_target(cls: Any, *args: Any, **more: Any) -> Any:
-        return make_resolver(cls, *args, **{**more, "py_version_info": version})
-
-    TargetPython.__init__ = initialize_for_target
-    RequirementCommand.make_resolver = classmethod(make_resolver_for_target)
 
 
 def _watch_builds(report: Report, *, foreign: bool) -> None:
@@ -83,26 +69,22 @@ def _watch_builds(report: Report, *, foreign: bool) -> None:
     build_metadata = piptools.scripts.compile.build_project_metadata
 
     def prepare_metadata(self: Any, *args: Any, **more: Any) -> None:
-        static = _read_static_metadata(self.req)
-        if foreign and static:
-            _use_static_metadata(self.req, static)
+        if foreign and _use_static_metadata(self.req):
             return
-        report.event("building", str(self.req.name or bare_url(str(self.req.link))))
+        report.note_begun(f"built {self.req.name or bare_url(str(self.req.link))}")
         prepare(self, *args, **more)
-        if not static:
-            name, version = self.req.metadata["Name"], self.req.metadata["Version"]
-            version = canonicalize_version(str(version), strip_trailing_zero=False)
-            report.said["built"].append((canonicalize_name(name), version))
+        name, version = self.req.metadata["Name"], self.req.metadata["Version"]
+        version = canonicalize_version(str(version), strip_trailing_zero=False)
+        report.said["built"].append((canonicalize_name(name), version))
 
-    def build_project_metadata(*args: Any, **more: Any) -> Any:
-        file = str(more.get("src_file") or args[0])
+    def build_project_metadata(src_file: Any, **more: Any) -> Any:
         try:
-            found = build_metadata(*args, **more)
+            found = build_metadata(src_file, **more)
         except Exception as error:
-            report.projects_failed.append((file, error))
+            report.known.append((error, lambda: {"kind": "build", "project": str(src_file)}))
             raise
         if not isinstance(found, piptools.build.StaticProjectMetadata):
-            report.said["built_projects"].append(file)
+            report.said["built_projects"].append(str(src_file))
         return found
 
     SourceDistribution.prepare_distribution_metadata = prepare_metadata
@@ -111,53 +93,46 @@ def _watch_builds(report: Report, *, foreign: bool) -> None:
         Factory.get_wheel_cache_entry = lambda _factory, _link, _name: None
 
 
-def _read_static_metadata(requirement: Any) -> bytes | None:
-    """Return the metadata of a source distribution, where every build of it gives the same."""
+def _use_static_metadata(requirement: Any) -> bool:
+    """Use the metadata in a source distribution, if every build of it gives the same."""
+    source = Path(requirement.unpacked_source_directory)
     try:
-        raw = (Path(requirement.unpacked_source_directory) / "PKG-INFO").read_bytes()
+        raw = (source / "PKG-INFO").read_bytes()
         metadata = email.message_from_bytes(raw)
         version = tuple(map(int, metadata.get("Metadata-Version", "1.0").split(".")))
     except (OSError, ValueError):
-        return None
+        return False
     dynamic = {name.lower() for name in metadata.get_all("Dynamic") or []}
-    return raw if version >= _STATIC_SINCE and not dynamic & _DECISIVE else None
-
-
-def _use_static_metadata(requirement: Any, raw: bytes) -> None:
-    metadata = email.message_from_bytes(raw)
+    if version < _STATIC_SINCE or dynamic & _DECISIVE:
+        return False
     # pip takes the version from the folder's name, and drops a candidate where the two differ.
     names = (re.sub(r"[-.]+", "_", metadata["Name"]), metadata["Version"].replace("-", "_"))
-    folder = Path(requirement.unpacked_source_directory, ".static", f"{'-'.join(names)}.dist-info")
+    folder = source / ".static" / f"{'-'.join(names)}.dist-info"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "METADATA").write_bytes(raw)
     requirement.metadata_directory = str(folder)
+    return True
 
 
-def build_projects_with(pip: Sequence[str], constraints: Sequence[str]) -> None:
+def build_projects_within(constraints: Sequence[str]) -> None:
     """Build inputs that are projects with this Python and our pip, within some constraints.
 
     pip-tools by itself takes the pip that is bundled with this Python, or fails without one.
     """
+    limits = [f"--constraint={each}" for each in constraints]
+    our_pip = [sys.executable, str(Path(pip.__file__).with_name("__pip-runner__.py"))]
 
     @contextmanager
-    def create_project_builder(
-        src_dir: Path, *, upgrade_packages: Sequence[str] | None = None, **_more: Any
-    ) -> Iterator[Any]:
+    def create_project_builder(src_dir: Path, **_more: Any) -> Iterator[Any]:
         with tempfile.TemporaryDirectory() as temporary:
             EnvBuilder(symlinks=os.name != "nt").create(temporary)
             python = Path(temporary, "Scripts/python.exe" if os.name == "nt" else "bin/python")
-            limits = Path(temporary, "constraints.txt")
-            limits.write_text("\n".join(upgrade_packages or ()), encoding="utf-8")
-            files = [f"--constraint={each}" for each in (limits, *constraints)]
+            command = [*our_pip, "--python", str(python), "install", "-q", *limits]
 
             def install(requirements: Any) -> None:
-                if requirements:
-                    options = ["--python", str(python), "install", "-q", *files]
-                    command = [sys.executable, *pip, *options, *sorted(requirements)]
-                    run, into = subprocess.run, subprocess.PIPE
-                    run(command, check=True, stdout=into, stderr=subprocess.STDOUT)
+                if requirements:  # its output is a part of the error when it fails
+                    subprocess.check_output([*command, *requirements], stderr=subprocess.STDOUT)
 
-            # Its output is a part of the error when it fails.
             runner = pyproject_hooks.quiet_subprocess_runner
             builder = build.ProjectBuilder(src_dir, str(python), runner=runner)
             install(builder.build_system_requires)

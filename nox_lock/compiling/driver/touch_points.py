@@ -1,35 +1,33 @@
 """Every name inside pip and pip-tools that the driver reaches for, with what for.
 
-Each was seen in pip 24.1 to 26.3 (in ``pip._internal`` where no package is named) with pip-tools
+Each was seen in pip 24.1 to 26.3 (from ``pip._internal`` where a dot comes first) with pip-tools
 7.6.2. Those that a right lock needs: where one is missing, or takes other parameters, the driver
 refuses to start, and says which.
 
     piptools.scripts.compile:cli.main  run pip-compile
     pip._vendor.packaging.markers:default_environment  the markers of the target
-    models.target_python:TargetPython.__init__(platforms py_version_info abis)  wheel tags
-    cli.req_command:RequirementCommand.make_resolver(py_version_info)  the target's Requires-Python
-    resolution.resolvelib.factory:Factory.get_wheel_cache_entry(link name)  none of another Python
-    distributions.sdist:SourceDistribution.prepare_distribution_metadata  what is built
+    .models.target_python:TargetPython.__init__(platforms py_version_info abis)  wheel tags
+    .cli.req_command:RequirementCommand.make_resolver(py_version_info)  the target's Requires-Python
+    .resolution.resolvelib.factory:Factory.get_wheel_cache_entry(link name)  none of another Python
+    .distributions.sdist:SourceDistribution.prepare_distribution_metadata  what is built
     piptools.build:_create_project_builder(src_dir)  build dynamic inputs with our pip
     piptools.build:StaticProjectMetadata  know those that are not dynamic
     piptools.scripts.compile:build_project_metadata(src_file)  report dynamic inputs
     piptools.repositories.pypi:PyPIRepository._get_hashes_from_pypi(ireq)  hashes from pages
     piptools.repositories.pypi:PyPIRepository._get_matching_candidates(ireq)  what is hashed
-    index.package_finder:PackageFinder.evaluate_links(link_evaluator links)  only the pinned version
-    index.package_finder:parse_links  parse each page once
-    index.collector:LinkCollector.fetch_response(location)  fetch each page once
-    index.collector:_get_simple_response(url session)  a failing index must fail the lock
-    network.session:PipSession.is_secure_origin(location)  and one that pip passes over, too
+    .index.package_finder:PackageFinder.evaluate_links(link_evaluator links)  of one version
+    .index.package_finder:parse_links  parse each page once
+    .index.collector:LinkCollector.fetch_response(location)  fetch each page once
+    .index.collector:_get_simple_response(url session)  a failing index must fail the lock
+    .network.session:PipSession.is_secure_origin(location)  and one that pip passes over, too
 
 Those that only add comfort: without one, the report says less.
 
-    network.session:PipSession.request  what was asked for last, in a time-out
-    req.req_file:get_file_content  which remote requirements file failed
-    resolution.resolvelib.factory:Factory.get_installation_error(e constraints)  conflicts
-    resolution.resolvelib.candidates:_InstallRequirementBackedCandidate._prepare  what failed
+    .network.session:PipSession.request  what was asked for last, in a time-out
+    .req.req_file:get_file_content  which remote requirements file failed
+    .resolution.resolvelib.factory:Factory.get_installation_error(e constraints)  conflicts
+    .resolution.resolvelib.candidates:_InstallRequirementBackedCandidate._prepare  what failed
     piptools.resolver:BacktrackingResolver._get_install_requirements(resolver_result)  yanked pins
-    piptools.resolver:BacktrackingResolver.resolve_hashes  when hashing begins
-    exceptions:InstallationSubprocessError.__init__(output_lines)  what a build printed
 """
 
 from __future__ import annotations
@@ -51,11 +49,8 @@ class TouchPoint(NamedTuple):
     name: str
     parameters: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
     def _holder(self) -> Any:
-        found: Any = import_module(self.module)
+        found: Any = import_module(self.module, "pip._internal")
         for part in self.name.split(".")[:-1]:
             found = getattr(found, part)
         return found
@@ -79,42 +74,27 @@ class TouchPoint(NamedTuple):
 
 def _read(text: str) -> list[TouchPoint]:
     found = re.findall(r"^    ([\w.]+):([\w.]+)(?:\((.*)\))?  \S", text, re.MULTILINE)
-    return [
-        TouchPoint(
-            module if module.startswith("pip") else f"pip._internal.{module}",
-            name,
-            tuple(used.split()),
-        )
-        for module, name, used in found
-    ]
+    return [TouchPoint(module, name, tuple(used.split())) for module, name, used in found]
 
 
 NEEDED, COMFORT = map(_read, (__doc__ or "").split("Those that only add comfort"))
 
 
-def examine() -> tuple[list[str], dict[str, Any]]:
+def examine() -> dict[str, Any]:
     """Return the needed touch points that are not as they should be, and what this Python is."""
     try:
-        missing = [str(each) for each in NEEDED if not each.fits()]
+        for name in ("ssl", "zlib", "venv"):  # without them a Python is no use, whatever pip it has
+            import_module(name)
+        missing = [f"{each.module}.{each.name}" for each in NEEDED if not each.fits()]
     except Exception as error:  # noqa: BLE001  (whatever an unknown pip does when it is imported)
         missing = [f"{type(error).__name__}: {error}"]
-    python = {
-        "lacking": [name for name in ("ssl", "zlib", "venv") if not _can_import(name)],
+    return {
+        "unsupported": missing,
         "version": "{}.{}".format(*sys.version_info),
         "implementation": sys.implementation.name,
         "threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        "system": sys.platform,
         "machine": platform.machine().lower(),
         "musl": "musl" in str(sysconfig.get_config_var("SOABI")),
         # Of a virtual environment the base Python.
         "executable": os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable),
     }
-    return missing, python
-
-
-def _can_import(name: str) -> bool:
-    try:
-        import_module(name)
-    except ImportError:
-        return False
-    return True

@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 
 SAID = {
     "pages": [{"address": "https://one.example/simple", "links": 0, "status": 500}],
-    "untrusted": ["http://plain.example/simple/app/"],
     "built": [["app", "1.0"]],
     "newest": {"app": "2.0"},
     "failure": {
         "kind": "demands",
         "message": "in /home/me/project",
         "demands": [{"project": "app", "text": "app<2", "specifier": "<2", "file": "a.in"}],
-        "versions": {"app": {"found": ["1.0"], "python": {"2.0": ">=3.99"}}},
-        "discarded": [["app", "1.5", "bad metadata"]],
+        "versions": {"app": {"found": ["1.0"], "refused": {"1.5": "bad metadata"}}},
     },
 }
 
@@ -35,11 +33,9 @@ def test_a_report_is_read(tmp_path: Path) -> None:
             "demands",
             "in project",
             demands=[Demand("app", "app<2", "<2", file="a.in")],
-            versions={"app": Versions(found=["1.0"], python={"2.0": ">=3.99"})},
-            discarded=[["app", "1.5", "bad metadata"]],
+            versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},
         ),
         pages=[Page("https://one.example/simple", 0, 500)],
-        untrusted=["http://plain.example/simple/app/"],
         built=[["app", "1.0"]],
         newest={"app": "2.0"},
     )
