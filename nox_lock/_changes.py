@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from nox_lock._agreement import chain
+from nox_lock._named import meets, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,16 +102,16 @@ def find_held(
     """
     found = []
     for pin in planned.existing.pins if planned.existing else ():
-        name, has = pin.name or "", _version(pin)
-        there = _parse(newest.get(name, ""))
+        name, has = pin.name or "", parse_version(pin.version or "")
+        there = parse_version(newest.get(name, ""))
         if has is None or there is None or there <= has:
             continue
         caps = [
             f"{entry.text} ({entry.where.file}:{entry.where.line})"
             for entry in planned.inputs.entries
-            if entry.name == name and entry.specifier and not entry.specifier.contains(there)
+            if entry.name == name and entry.specifier and not meets(entry.specifier, str(there))
         ]
-        if name in asked and not asked[name].specifier.contains(there):
+        if name in asked and not meets(asked[name].specifier, str(there)):
             caps.append(f"{asked[name]}, as was asked for")
         below = [low.path for low in planned.below if low.existing and _pins(low, name)]
         parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
@@ -134,7 +134,7 @@ def _kind(old: Pin | None, new: Pin) -> str:
     if old is None:
         return ADDED
     if (old.version, old.url) != (new.version, new.url):
-        versions = _version(old), _version(new)
+        versions = parse_version(old.version or ""), parse_version(new.version or "")
         if versions[0] is None or versions[1] is None:
             return CHANGED
         return UPGRADED if versions[1] > versions[0] else DOWNGRADED
@@ -149,24 +149,12 @@ def _why(planned: Planned, name: str) -> str:
 
 
 def _size(old: str, new: str) -> str:
-    try:
-        before, after = Version(old), Version(new)
-    except InvalidVersion:
+    before, after = parse_version(old), parse_version(new)
+    if before is None or after is None:
         return ""
     if (before.epoch, before.major) != (after.epoch, after.major):
         return "major"
     return "minor" if before.minor != after.minor else "micro"
-
-
-def _version(pin: Pin) -> Version | None:
-    return _parse(pin.version or "")
-
-
-def _parse(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
 
 
 def _key(pin: Pin) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
 from nox_lock._agreement import Seed, find_seed, make_seed
@@ -18,6 +17,7 @@ from nox_lock._changes import find_held
 from nox_lock._errors import CompileError
 from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
+from nox_lock._named import meets, name_of
 from nox_lock._planned import platform_of
 from nox_lock._progress import RESOLVING, WAITING_FOR_ANOTHER
 from nox_lock._projects import is_project_file
@@ -155,7 +155,7 @@ class Locker:
         self.tell(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
-        asked = {_name(package): Requirement(package) for package in self.wishes.upgrade_packages}
+        asked = {name_of(package): Requirement(package) for package in self.wishes.upgrade_packages}
         if not self.wishes.upgrade and not asked:
             return ()
         held = find_held(made, compiled.newest, asked)
@@ -240,13 +240,9 @@ class Locker:
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
     """Return a note on each project to upgrade that no lock pins."""
     pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
-    names = [_name(each) for each in packages]
+    names = [name_of(each) for each in packages]
     known = sorted(name for name in pinned if name)
     return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]
-
-
-def _name(package: str) -> str:
-    return canonicalize_name(Requirement(package).name)
 
 
 def _is_project_of(pin: Pin, file: str, root: Path) -> bool:
@@ -265,7 +261,7 @@ def _moves_pins(planned: Planned, seed: Seed, body: str) -> bool:
         if entry.specifier is not None
         and holds(entry.marker, planned.target, planned.platform) is not False
         and (version := old.get(entry.name))
-        and not entry.specifier.contains(version, prereleases=True)
+        and not meets(entry.specifier, version)
     }
     return any(
         pin.name not in refused and old.get(pin.name, pin.version) != pin.version

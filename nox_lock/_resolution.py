@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from nox_lock import _lockfile
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache, unusable
 from nox_lock._errors import CompileError
 from nox_lock._indexes import read_index_settings, refuse_broken
+from nox_lock._named import name_of
 from nox_lock._processes import Processes
 from nox_lock._progress import RESOLVING, Progress
 from nox_lock.compiling.interpreters import find_interpreter
@@ -100,7 +100,7 @@ class Compiler:
 
     def moves(self, planned: Planned) -> bool:
         """Tell whether pins of a lock are to move though nothing asks them to."""
-        names = set(map(_project, self._packages(planned)))
+        names = set(map(name_of, self._packages(planned)))
         return self.wishes.upgrade or any(
             pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )
@@ -204,7 +204,7 @@ class Compiler:
         """Return those to upgrade; what a lock below pins moves there, and here after it."""
         lower = {pin.name for low in planned.below for pin in _pins_of(low)}
         return tuple(
-            package for package in self.wishes.upgrade_packages if _project(package) not in lower
+            package for package in self.wishes.upgrade_packages if name_of(package) not in lower
         )
 
     def interpreter(self, planned: Planned) -> Interpreter:
@@ -247,7 +247,3 @@ def _of_disk(error: OSError | CompileError) -> CompileError:
 
 def _pins_of(planned: Planned) -> Sequence[Pin]:
     return planned.existing.pins if planned.existing else ()
-
-
-def _project(requirement: str) -> str:
-    return canonicalize_name(Requirement(requirement).name)

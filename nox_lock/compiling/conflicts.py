@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
-from nox_lock.compiling.versions import allowed, in_order, left_out, nearest, read_specifier
+from nox_lock._named import parse_specifier
+from nox_lock.compiling.versions import allowed, in_order, left_out, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -138,10 +139,10 @@ def _read_claims(demands: Iterable[Demand], inputs: Inputs) -> list[Claim]:
 
 
 def _read(demand: Demand, inputs: Inputs) -> Claim:
-    name, specifier, text = demand.project, read_specifier(demand.specifier), demand.text
+    name, specifier, text = demand.project, parse_specifier(demand.specifier), demand.text
     if demand.fixed:
         version, file = demand.fixed
-        specifier, text = read_specifier(f"=={version}"), f"{name} {version}, from {file}"
+        specifier, text = parse_specifier(f"=={version}"), f"{name} {version}, from {file}"
     if demand.by is not None:
         by, version = demand.by
         project = canonicalize_name(by.partition("[")[0])
