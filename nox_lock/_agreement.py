@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from nox_lock._entries import Entry
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
 from nox_lock._lint import is_version
+from nox_lock._named import parse_specifier
 from nox_lock._syntax import Where
 from nox_lock._target import counts
 from nox_lock.compiling.conflicts import in_one
@@ -94,7 +94,7 @@ def held_pins(planned: Planned) -> tuple[Entry, ...]:
             where=Where(low.path, pin.line),
             name=pin.name,
             extras=frozenset(),
-            specifier=_specifier(f"=={pin.version}"),
+            specifier=parse_specifier(f"=={pin.version}"),
             marker=None,
             url=None,
             editable=False,
@@ -188,10 +188,3 @@ def _versions(lock: LockFile | None, planned: Planned) -> Iterator[Pin]:
             continue
         if counts(pin.marker, planned.target, planned.platform):
             yield pin
-
-
-def _specifier(text: str) -> SpecifierSet | None:
-    try:
-        return SpecifierSet(text)
-    except InvalidSpecifier:
-        return None

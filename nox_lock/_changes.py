@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from nox_lock._agreement import chain
+from nox_lock._named import meets, parse_version
 from nox_lock._target import counts
 
 if TYPE_CHECKING:
@@ -107,16 +107,16 @@ def find_held(
     """
     found = []
     for pin in planned.pins:
-        name, has = pin.name or "", _parse(pin.version)
-        there = _parse(newest.get(name))
+        name, has = pin.name or "", parse_version(pin.version or "")
+        there = parse_version(newest.get(name, ""))
         if has is None or there is None or there <= has:
             continue
         caps = [
             f"{entry.text} ({entry.where.file}:{entry.where.line})"
             for entry in planned.inputs.entries
-            if entry.name == name and entry.specifier and not entry.specifier.contains(there)
+            if entry.name == name and entry.specifier and not meets(entry.specifier, str(there))
         ]
-        if name in asked and not asked[name].specifier.contains(there):
+        if name in asked and not meets(asked[name].specifier, str(there)):
             caps.append(f"{asked[name]}, as was asked for")
         below = [low.path for low in planned.below if any(each.name == name for each in low.pins)]
         parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
@@ -129,7 +129,7 @@ def _kind(old: Pin | None, new: Pin) -> str:
     if old is None:
         return ADDED
     if (old.version, old.url) != (new.version, new.url):
-        before, after = _parse(old.version), _parse(new.version)
+        before, after = parse_version(old.version or ""), parse_version(new.version or "")
         if before is None or after is None:
             return CHANGED
         return UPGRADED if after > before else DOWNGRADED
@@ -144,19 +144,12 @@ def _why(planned: Planned, name: str) -> str:
 
 
 def _size(old: str, new: str) -> str:
-    before, after = _parse(old), _parse(new)
+    before, after = parse_version(old), parse_version(new)
     if before is None or after is None:
         return ""
     if (before.epoch, before.major) != (after.epoch, after.major):
         return "major"
     return "minor" if before.minor != after.minor else "micro"
-
-
-def _parse(text: str | None) -> Version | None:
-    try:
-        return Version(text or "")
-    except InvalidVersion:
-        return None
 
 
 def _key(pin: Pin) -> str:

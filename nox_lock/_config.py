@@ -104,7 +104,7 @@ def load_config(root: Path) -> Config:
     """
     path = root / FILE
     try:
-        document = parse_toml(_witness.read(path)) if _is_there(path) else Table("", {})
+        document = parse_toml(_witness.read(path)) if _is_there(path) else Table({})
     except OSError as error:
         told = f"cannot be read: {error.strerror}"
         raise ConfigError(told, file=FILE, hint=mend_of(error)) from error

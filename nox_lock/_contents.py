@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from nox_lock._environment import find_project, list_origins
 from nox_lock._errors import LocksError
+from nox_lock._named import meets, parse_version
 from nox_lock._origin import is_from
 from nox_lock._target import counts, holds, running_platform
 from nox_lock.lockfile import lock_file
@@ -109,10 +109,10 @@ def _find_direct(pin: Pin, origins: Mapping[str, Origin], root: Path) -> str | N
 def _same_version(one: str, other: str) -> bool:
     if one == other:
         return True
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
+    versions = parse_version(one), parse_version(other)
+    if None in versions:
         return one.replace("_", "-") == other.replace("_", "-")
+    return versions[0] == versions[1]
 
 
 def refuse_disagreement(planned: Sequence[Planned]) -> None:
@@ -164,7 +164,7 @@ def find_unmet(
             has = installed.get(needed)
             if needed in left_out:
                 continue
-            if has is None or not _meets(has.version, requirement):
+            if has is None or not (requirement.url or meets(requirement.specifier, has.version)):
                 there = f"{has.version} is there" if has else "it is not there"
                 bare = f"{requirement.name}{requirement.specifier}"
                 unmet[f"{name} {installed[name].version} needs {bare}, and {there}"] = None
@@ -185,9 +185,3 @@ def _requirements(installed: Installed, venv: Environment, extra: str) -> Iterat
 
 def _holds_for(requirement: Requirement, venv: Environment, extra: str) -> bool:
     return bool(holds(requirement.marker, venv.target, running_platform(), extra))
-
-
-def _meets(version: str, requirement: Requirement) -> bool:
-    if requirement.url is not None:
-        return True
-    return requirement.specifier.contains(version, prereleases=True)

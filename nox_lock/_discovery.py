@@ -26,24 +26,6 @@ _GROUPS = (
     "There are dependency groups: a lock of one is [tool.nox-lock.locks.{group}] "
     'groups = ["{group}"].'
 )
-_UV = (
-    "[tool.uv] dev-dependencies are not read: make a dependency group of them, "
-    '[dependency-groups] dev = [...], and lock it: [tool.nox-lock.locks.dev] groups = ["dev"].'
-)
-_HATCH = (
-    "The dependencies of Hatch's environments are not read: make dependency groups of them, "
-    '[dependency-groups] test = [...], and lock each: [tool.nox-lock.locks.test] groups = ["test"].'
-)
-_OTHERS = {
-    "uv.lock": "A uv.lock is not read. Its pins may be the first: uv export --format "
-    "requirements-txt --no-emit-project -o requirements.txt",
-    "poetry.lock": "Poetry's own table is not read: with [project] dependencies (PEP 621, which "
-    "Poetry reads, too) pyproject.toml is the input.",
-    "Pipfile": "A Pipfile is not read: write its [packages] into requirements.in, its "
-    "[dev-packages] into requirements-dev.in with a first line -c requirements.txt.",
-    "pdm.lock": "With [project] dependencies in pyproject.toml, that is the input.",
-    "environment.yml": "Write what pip installs there into requirements.in.",
-}
 
 
 class NoInputsError(ConfigError):
@@ -112,11 +94,6 @@ def what_next(root: Path, document: Mapping[str, Any]) -> str:
     if isinstance(groups, dict) and groups:
         listed = [name for name in groups if name.isprintable()]
         return _GROUPS.format(group=(listed or ["dev"])[0])
-    if told := _in_tables(document.get("tool")):
-        return told
-    for name, told in _OTHERS.items():
-        if (root / name).is_file():
-            return told
     for file in sorted((*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt"))):
         if _is_frozen(file):
             path = file.relative_to(root).as_posix()
@@ -124,22 +101,8 @@ def what_next(root: Path, document: Mapping[str, Any]) -> str:
     return ""
 
 
-def _in_tables(tools: object) -> str:
-    """Say what the tables of other tools have to do with it; or nothing."""
-    uv = tools.get("uv") if isinstance(tools, dict) else None
-    if isinstance(uv, dict) and "dev-dependencies" in uv:
-        return _UV
-    hatch = tools.get("hatch") if isinstance(tools, dict) else None
-    envs = hatch.get("envs") if isinstance(hatch, dict) else None
-    if isinstance(envs, dict) and any(
-        isinstance(env, dict) and "dependencies" in env for env in envs.values()
-    ):
-        return _HATCH
-    return ""
-
-
 def _is_frozen(file: Path) -> bool:
-    """Tell whether a file has nothing but pins by version, and no header."""
+    """Return whether a file has nothing but pins by version, and no header."""
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):

@@ -18,9 +18,10 @@ from nox_lock._errors import CompileError, LockFileError
 from nox_lock._freshness import judge
 from nox_lock._indexes import index_identity
 from nox_lock._lint import find_unhonoured
+from nox_lock._named import meets, name_of
 from nox_lock._progress import RESOLVING, WAITING
 from nox_lock._projects import is_project_file
-from nox_lock._resolution import project_of, with_body
+from nox_lock._resolution import with_body
 from nox_lock._syntax import MERGE
 from nox_lock._target import holds
 from nox_lock.compiling.interpreters import tool_versions
@@ -156,9 +157,7 @@ class Locker:
         self.tell(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
-        asked = {
-            project_of(package): Requirement(package) for package in self.wishes.upgrade_packages
-        }
+        asked = {name_of(package): Requirement(package) for package in self.wishes.upgrade_packages}
         if not self.wishes.upgrade and not asked:
             return ()
         held = find_held(made, compiled.newest, asked)
@@ -298,7 +297,7 @@ def _refuse_foreign(planned: Planned, lock: LockFile) -> None:
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
     """Return a note on each project to upgrade that no lock pins."""
     pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
-    names = [project_of(each) for each in packages]
+    names = [name_of(each) for each in packages]
     known = sorted(name for name in pinned if name)
     return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]
 
@@ -319,7 +318,7 @@ def _moves_pins(planned: Planned, seed: Seed, body: str) -> bool:
         if entry.specifier is not None
         and holds(entry.marker, planned.target, planned.platform) is not False
         and (version := old.get(entry.name))
-        and not entry.specifier.contains(version, prereleases=True)
+        and not meets(entry.specifier, version)
     }
     return any(
         pin.name not in refused and old.get(pin.name, pin.version) != pin.version

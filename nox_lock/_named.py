@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from nox_lock._syntax import MERGE, MERGE_MARKS, fault
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
-    from packaging.specifiers import SpecifierSet
 
     from nox_lock._syntax import Where
 
@@ -104,3 +104,36 @@ def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
     if text.startswith(MERGE_MARKS):
         raise fault(MERGE, where, "Keep the lines you want, and take its marks out.")
     raise fault(f"{told or f'{quoted(text)} is no requirement'}: {reason}", where, _EXAMPLE)
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalized name of the project that a valid requirement names."""
+    return canonicalize_name(Requirement(requirement).name)
+
+
+def parse_version(text: str) -> Version | None:
+    """Return a version, or None for what is none."""
+    try:
+        return Version(text)
+    except ValueError:  # InvalidVersion, or a number of more digits than Python reads
+        return None
+
+
+def parse_specifier(text: str | None) -> SpecifierSet | None:
+    """Return the versions that a text allows; None for no text, or one that is not valid."""
+    try:
+        return None if text is None else SpecifierSet(text)
+    except InvalidSpecifier:
+        return None
+
+
+def meets(specifier: SpecifierSet, version: str) -> bool:
+    """Return whether a version is one of those allowed.
+
+    pip-tools keeps a pre-release that is locked, so one always counts. What is no version meets
+    nothing, but for what asks for this very text.
+    """
+    found = parse_version(version)
+    if found is None:
+        return str(specifier) == f"==={version}"
+    return specifier.contains(found, prereleases=True)

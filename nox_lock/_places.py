@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import glob
-import os
 import posixpath
 import re
-from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,13 +19,13 @@ from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from nox_lock._config import LockConfig
     from nox_lock._target import Target
 
 _SUFFIX = ".txt"
 _TARGET = r"(?:pypy)?\d+\.\d+t?"
-_DEPTH = 3
 _NAME = r"[\w.-]+"
 # What Windows takes for a device, or another name; or what leads out of the folder.
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
@@ -36,8 +34,6 @@ _UNPORTABLE = (
     r"(?=\s*(?:[./:]|$))[^/]*"
     r'|[^/]*[. ](?=/|$)|[^/]*[<>:"|?*][^/]*'
 )
-# Folders that hold no lock files, and may be large.
-_ELSEWHERE = ("node_modules", "site-packages", "__pycache__", "build", "dist")
 
 
 class Place(NamedTuple):
@@ -113,17 +109,16 @@ def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Plac
     )
 
 
-def find_files(lock: LockConfig, root: Path) -> list[str]:
-    """List the lock files of a lock that there are, for any target, under its names of now."""
-    if lock.lockfile is None:
-        folder, start = posixpath.split(_stem(lock))
-        found = _witness.glob(root / folder, f"{glob.escape(start)}*")
-        candidates = [posixpath.join(folder, each.name) for each in found]
-    else:
-        candidates = [
-            each.relative_to(root).as_posix() for each in _witness.glob(root, _wild(lock.lockfile))
-        ]
-    return sorted(path for path in candidates if read_place(lock, path) is not None)
+def find_files(lock: LockConfig, root: Path, *, any_system: bool = False) -> dict[str, Place]:
+    """Return the lock files of a lock that there are, for any target, under its names of now."""
+    pattern = lock.lockfile
+    wild = f"{glob.escape(_stem(lock))}*" if pattern is None else _wild(pattern)
+    found = {}
+    for path in _witness.glob(root, wild):
+        file = path.relative_to(root).as_posix()
+        if place := read_place(lock, file, any_system=any_system):
+            found[file] = place
+    return found
 
 
 class Owners:
@@ -161,16 +156,11 @@ def find_earlier(
     They are of a time when it had other targets, or no pattern; what is another's by `owners`
     is not this one's.
     """
-    found: list[tuple[tuple[bool, bool, int, int], str]] = []
-    for shape in dict.fromkeys((lock, lock._replace(lockfile=None))):
-        folders = {posixpath.dirname(path), posixpath.dirname(_stem(lock))}
-        for each in sorted(file for folder in folders for file in _files_in(root, folder)):
-            place = read_place(shape, each, any_system=True)
-            if place is None or each == path or owners.owner(each) not in (None, lock):
-                continue
-            found.append((_unlikeness(place, target), each))
-    for _, each in sorted(found):
-        yield each
+    found = find_files(lock._replace(lockfile=None), root, any_system=True)
+    found |= find_files(lock, root, any_system=True)
+    for each in sorted(found, key=lambda each: (_unlikeness(found[each], target), each)):
+        if each != path and owners.owner(each) in (None, lock):
+            yield each
 
 
 def _unlikeness(place: Place, target: Target) -> tuple[bool, bool, int, int]:
@@ -189,57 +179,22 @@ def _unlikeness(place: Place, target: Target) -> tuple[bool, bool, int, int]:
 def find_orphans(
     locks: Collection[LockConfig], planned: Collection[str], inputs: Collection[str], root: Path
 ) -> list[str]:
-    """List files that have our stamp and are the lock file of nothing, where lock files stand."""
-    suffixes = tuple({_SUFFIX, *(posixpath.splitext(path)[1] for path in planned)})
-    folders = {posixpath.dirname(path) for path in planned} | {"", "requirements"}
-    folders |= {posixpath.dirname(_stem(lock)) for lock in locks}
-    found = {file for folder in folders for file in _files_in(root, folder)}
-    for pattern in {lock.lockfile for lock in locks if lock.lockfile}:
-        if "{" in posixpath.dirname(pattern):
-            expression = _filled(pattern, {"name": _NAME, "stem": _NAME}, SYSTEM)
-            paths = (each.relative_to(root).as_posix() for each in root.glob(_wild(pattern)))
-            found |= {path for path in paths if re.fullmatch(expression, path)}
-    return sorted(
-        path
-        for path in found
-        if path.endswith(suffixes)
-        and path not in planned
-        and path not in inputs
-        and is_stamped(root / path)
-    )
+    """List files with our stamp where a lock of this project may have one, and none has."""
+    folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
+    escaped = (folder.replace("{", "{{").replace("}", "}}") for folder in folders)
+    patterns = {posixpath.join(folder, f"{{name}}{_SUFFIX}") for folder in escaped}
+    patterns |= {lock.lockfile for lock in locks if lock.lockfile}
+    found = set()
+    for pattern in patterns:
+        expression = _filled(pattern, {"name": _NAME, "stem": _NAME}, SYSTEM)
+        paths = (each.relative_to(root).as_posix() for each in root.glob(_wild(pattern)))
+        found |= {path for path in paths if re.fullmatch(expression, path)}
+    return sorted(path for path in found - {*planned, *inputs} if is_stamped(root / path))
 
 
 def _wild(pattern: str) -> str:
     parts = Formatter().parse(pattern)
     return "".join(glob.escape(text) + ("*" if name else "") for text, name, _, _ in parts)
-
-
-def find_stamped(root: Path) -> Iterator[str]:
-    """Yield all files with our stamp that are not too deep in a project."""
-    _witness.spoil()
-    for folder, below, names in os.walk(root):
-        place = Path(folder)
-        depth = len(place.relative_to(root).parts)
-        below[:] = [
-            name
-            for name in sorted(below)
-            if depth < _DEPTH and not name.startswith(".") and name not in _ELSEWHERE
-        ]
-        if "pyvenv.cfg" in names:
-            below.clear()
-            continue
-        for name in sorted(names):
-            if is_stamped(place / name):
-                yield (place / name).relative_to(root).as_posix()
-
-
-def _files_in(root: Path, folder: str) -> list[str]:
-    _witness.spoil()  # all that may ever stand there is too much to keep
-    try:
-        with os.scandir(root / folder) as entries:
-            return [posixpath.join(folder, entry.name) for entry in entries]
-    except OSError:
-        return []
 
 
 def _stem(lock: LockConfig) -> str:

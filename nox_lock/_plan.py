@@ -13,7 +13,6 @@ from nox_lock._places import (
     Owners,
     find_earlier,
     find_orphans,
-    find_stamped,
     lockfile_path,
     read_place,
 )
@@ -237,12 +236,6 @@ class _Planner:
         for each in find_earlier(lock, target, path, self.root, self.owners):
             found = lock_file.read(self.root, each)
             if found is not None and found.recognised:
-                return found
-        # Under a pattern that is gone: its header names the input.
-        for each in find_stamped(self.root):
-            found = lock_file.read(self.root, each)
-            command = (found and found.command) or ""
-            if self.owners.owner(each) is None and command.split()[-1:] == [*lock.inputs[:1]]:
                 return found
         return None
 

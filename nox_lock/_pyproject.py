@@ -7,34 +7,29 @@ https://packaging.python.org/en/latest/specifications/dependency-groups/
 from __future__ import annotations
 
 import posixpath
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from nox_lock import _syntax, _witness
 from nox_lock._entries import Entry, parse_entry, refuse_secrets
+from nox_lock._errors import RequirementsError
 from nox_lock._inputs import Option
-from nox_lock._named import parse_requirement
-from nox_lock._project_file import ProjectFile, shown
+from nox_lock._named import meets, parse_requirement
 from nox_lock._projects import dynamic_digest
 from nox_lock._syntax import Where, fault
-from nox_lock.text import nearest
+from nox_lock._tables import Table, find_line, parse_toml
+from nox_lock.text import mend_of, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from packaging.requirements import Requirement
 
-    from nox_lock._errors import RequirementsError
-
 _ALWAYS: frozenset[str] = frozenset()
-_DEEPEST = 100  # groups that include one another in turn; nobody means more
-_TAKE_OUT = "Take one of these lines out."
+_GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +87,13 @@ def read_project(ask: Ask, root: Path) -> ProjectInput:
         for extra in ask.extras:
             reader.read_extra(extra, None, _ALWAYS)
     for group in ask.groups:
-        reader.read_group(group, None, ())
+        reader.read_group(group)
     return ProjectInput(
         tuple(reader.entries),
         tuple(dict.fromkeys(reader.lines)),
         frozenset(reader.reached),
         dynamic_digest(root / posixpath.dirname(ask.file)) if reader.dynamic else "",
-        reader.read_requires_python() if ask.project else None,
+        reader.requires_python() if ask.project else None,
         reader.name,
         reader.misread,
     )
@@ -118,21 +113,19 @@ class _Reader:
         self.lines: list[str] = []
         self.reached: set[str] = set()
         self.dynamic = self.misread = False
-        self.source = ProjectFile(ask.file, root)
-        self.document = self.source.document
         self._seen: dict[str, list[frozenset[str]]] = {}
-        self.project = self.source.table(self.document.get("project", {}), "project")
-        self.name = self._string("name")
+        self.document = _load(ask.file, root)
+        self.project = self.document.table("project")
+        self.name = self.project.string("name") or ""
 
     def read_dependencies(self, when: frozenset[str]) -> None:
         if not self._is_new("", when):
             return
-        if "project" in self.document:
+        if "project" in self.document.values:
             if not self.name:
-                told, where = "`project.name` is missing", self.source.where("project")
-                raise fault(told, where, 'Write it as: name = "..."')
+                raise self.project.wrong("name", " is missing", 'Write it as: name = "..."')
             self.dynamic |= self._is_dynamic("dependencies")
-            self._add(("project", "dependencies"), self.project.get("dependencies", []), when)
+            self._add(self.project, "dependencies", when)
         elif self._may_be_built():
             self.dynamic = True
         else:
@@ -142,56 +135,55 @@ class _Reader:
                 "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
             )
 
-    def read_requires_python(self) -> Option | None:
+    def requires_python(self) -> Option | None:
         key = "requires-python"
-        text = self._string(key)
-        return Option(key, text, self.source.where("project", key)) if text else None
+        text = self.project.string(key)
+        return Option(key, text, self._where(self.project, key)) if text else None
 
     def read_extra(self, extra: str, asked: Where | None, when: frozenset[str]) -> None:
         name = canonicalize_name(extra)
         if not self._is_new(f"extra={name}", when):
             return
-        if "project" not in self.document or self._is_dynamic("optional-dependencies"):
+        if "project" not in self.document.values or self._is_dynamic("optional-dependencies"):
             self.dynamic = True
             return
-        path = ("project", "optional-dependencies")
-        there = self.source.by_name(self.project.get(path[1], {}), path)
-        if name not in there:
-            raise self._unknown("extra", extra, there, path, asked)
-        key, values = there[name]
-        self._add((*path, key), values, when, of_extra=True)
+        extras = self.project.table("optional-dependencies")
+        self._add(extras, _key_of("extra", extra, extras, asked), when, of_extra=True)
 
-    def read_group(self, group: str, asked: Where | None, trail: tuple[str, ...]) -> None:
-        path = ("dependency-groups",)
-        there = self.source.by_name(self.document.get(*path, {}), path)
-        name = canonicalize_name(group)
-        if name not in there:
-            raise self._unknown("group", group, there, path, asked)
-        if name in trail:
-            loop = " -> ".join((*trail[trail.index(name) :], name))
-            raise fault(f"these dependency groups include each other: {loop}", asked, _TAKE_OUT)
-        if len(trail) > _DEEPEST:
-            raise fault("dependency groups include one another without end", asked, _TAKE_OUT)
-        if not self._is_new(f"group={name}", _ALWAYS):
+    def read_group(self, group: str) -> None:
+        from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
+
+        table = self.document.table("dependency-groups")
+        key = _key_of("group", group, table, None)
+        # Requirements are read below, each with its place.
+        includes = {
+            name: [each for each in values if not isinstance(each, str)]
+            if isinstance(values, list)
+            else values
+            for name, values in table.values.items()
+        }
+        try:
+            DependencyGroupResolver(includes).resolve(group)
+        except LookupError:
+            pass  # an unknown group, which is met below, too
+        except (TypeError, ValueError, RecursionError) as error:
+            where = _key_of("group", getattr(error, "group", key), table, None)
+            raise table.wrong(where, f": {error}", _GROUP) from error
+        self._add_group(key, table)
+
+    def _add_group(self, key: str, table: Table) -> None:
+        if not self._is_new(f"group={canonicalize_name(key)}", _ALWAYS):
             return
-        key, values = there[name]
-        for number, value in enumerate(self.source.list_of(values, (*path, key))):
-            place = (*path, key, number)
-            if not isinstance(value, dict):
-                self._add_one(place, value, _ALWAYS)
-                continue
-            included = value.get("include-group")
-            if len(value) != 1 or not isinstance(included, str):
-                raise fault(
-                    'a dependency group holds strings and {include-group = "..."}, '
-                    f"not {value!r}",
-                    self.source.where(*place),
-                    'Write it as: {include-group = "..."}',
-                )
-            self.read_group(included, self.source.where(*place), (*trail, name))
+        for value in table.values[key]:
+            if isinstance(value, str):
+                self._add_one(value, self._where(table, key, value), _ALWAYS)
+            else:
+                included = value["include-group"]
+                where = self._where(table, key, included)
+                self._add_group(_key_of("group", included, table, where), table)
 
     def _is_new(self, part: str, when: frozenset[str]) -> bool:
-        """Tell whether a part was not read yet under these markers, or fewer; note that it is."""
+        """Return whether a part was not read yet under these markers, or fewer; note that it is."""
         seen = self._seen.setdefault(part, [])
         if any(each <= when for each in seen):
             return False
@@ -200,25 +192,13 @@ class _Reader:
             self.reached.add(f"{self.file}#{part}")
         return True
 
-    def _add(
-        self, path: tuple[str, ...], values: object, when: frozenset[str], *, of_extra: bool = False
-    ) -> None:
-        for number, value in enumerate(self.source.list_of(values, path)):
-            self._add_one((*path, number), value, when, of_extra=of_extra)
+    def _add(self, table: Table, key: str, when: frozenset[str], *, of_extra: bool = False) -> None:
+        for value in table.strings(key):
+            self._add_one(value, self._where(table, key, value), when, of_extra=of_extra)
 
     def _add_one(
-        self,
-        path: tuple[str | int, ...],
-        value: object,
-        when: frozenset[str],
-        *,
-        of_extra: bool = False,
+        self, value: str, where: Where, when: frozenset[str], *, of_extra: bool = False
     ) -> None:
-        where = self.source.where(*path)
-        if not isinstance(value, str):
-            key = shown(path[:-1])
-            told = f"`{key}` must be a list of strings, not {value!r}"
-            raise fault(told, where, f'Write it as: {path[-2]} = ["..."]')
         refuse_secrets(value, where)
         requirement = parse_requirement(value, where)
         if requirement.marker:
@@ -236,16 +216,13 @@ class _Reader:
 
     def _follow_itself(self, requirement: Requirement, where: Where, when: frozenset[str]) -> None:
         """Read what a requirement on the project itself asks for: other extras of it."""
-        version = self.project.get("version")
-        with suppress(InvalidVersion):
-            if isinstance(version, str) and not requirement.specifier.contains(
-                Version(version), prereleases=True
-            ):
-                raise fault(
-                    f"{str(requirement)!r} cannot be: it is this project, of version {version}",
-                    where,
-                    "Take it out, or mend its version.",
-                )
+        version = self.project.values.get("version")
+        if isinstance(version, str) and not meets(requirement.specifier, version):
+            raise fault(
+                f"{str(requirement)!r} cannot be: it is this project, of version {version}",
+                where,
+                "Take it out, or correct its version.",
+            )
         if not self.ask.project and (
             self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
         ):
@@ -261,39 +238,43 @@ class _Reader:
             self.read_extra(extra, where, when)
 
     def _may_be_built(self) -> bool:
-        """Tell whether a build may know dependencies of a project without [project]."""
+        """Return whether a build may know dependencies of a project without [project]."""
         beside = self.root / posixpath.dirname(self.file)
         if any(_witness.is_file(beside / name) for name in ("setup.py", "setup.cfg")):
             return True
-        system = self.source.table(self.document.get("build-system", {}), "build-system")
-        backend = str(system.get("build-backend", "setuptools"))
-        return not backend.startswith("setuptools")
+        backend = self.document.table("build-system").values.get("build-backend", "setuptools")
+        return not str(backend).startswith("setuptools")
 
     def _is_dynamic(self, key: str) -> bool:
-        return key in self.source.list_of(self.project.get("dynamic", []), ("project", "dynamic"))
+        return key in self.project.strings("dynamic")
 
-    def _string(self, key: str) -> str:
-        value = self.project.get(key, "")
-        if not isinstance(value, str):
-            raise fault(
-                f"`project.{key}` must be a string, not {value!r}",
-                self.source.where("project", key),
-                f'Write it as: {key} = "..."',
-            )
-        return value
+    def _where(self, table: Table, key: str, value: str | None = None) -> Where:
+        return Where(self.file, table.line(key, value) or 1)
 
-    def _unknown(
-        self,
-        kind: str,
-        name: str,
-        there: Mapping[str, object],
-        path: tuple[str, ...],
-        asked: Where | None,
-    ) -> RequirementsError:
-        known = ", ".join(there)
-        near = nearest(canonicalize_name(name), there)
-        return fault(
-            f"there is no {kind} {name!r} in [{shown(path)}]{near}",
-            asked or self.source.where(*path),
-            f"There are: {known}" if known else f"It has no {kind}s at all.",
-        )
+
+def _load(file: str, root: Path) -> Table:
+    """Return what a project file holds: nothing for another file that a build reads."""
+    try:
+        data = _witness.read(root / file)
+    except FileNotFoundError as error:
+        hint = "It is named by `inputs` or `groups` in pyproject.toml."
+        raise fault(f"there is no file {file}", None, hint) from error
+    except OSError as error:
+        raise fault(f"cannot read {file}: {error.strerror}", None, mend_of(error)) from error
+    return parse_toml(data if file.endswith(".toml") else b"", file, RequirementsError)
+
+
+def _key_of(kind: str, name: str, table: Table, asked: Where | None) -> str:
+    """Return the key of an extra or group, which has it in any spelling."""
+    keys: dict[str, str] = {}
+    for key in table.values:
+        if (other := keys.setdefault(canonicalize_name(key), key)) != key:
+            raise table.wrong(key, f" and {other!r} are one name", "Rename one of them.")
+    if found := keys.get(canonicalize_name(name)):
+        return found
+    near = nearest(canonicalize_name(name), keys)
+    raise fault(
+        f"there is no {kind} {name!r} in [{table.name}]{near}",
+        asked or Where(table.file, find_line(table.text, table.path) or 1),
+        f"There are: {', '.join(keys)}" if keys else f"It has no {kind}s at all.",
+    )

@@ -7,13 +7,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache, unusable
 from nox_lock._errors import CompileError
 from nox_lock._indexes import read_index_settings, refuse_broken
+from nox_lock._named import name_of
 from nox_lock._processes import Processes
 from nox_lock._progress import RESOLVING, Progress
 from nox_lock.compiling.interpreters import find_interpreter
@@ -79,7 +77,7 @@ class Compiler:
 
     def moves(self, planned: Planned) -> bool:
         """Tell whether pins of a lock are to move though nothing asks them to."""
-        names = set(map(project_of, self._packages(planned)))
+        names = set(map(name_of, self._packages(planned)))
         return self.wishes.upgrade or any(
             pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )
@@ -182,7 +180,7 @@ class Compiler:
         """Return those to upgrade; what a lock below pins moves there, and here after it."""
         lower = {pin.name for low in planned.below for pin in low.pins}
         return tuple(
-            package for package in self.wishes.upgrade_packages if project_of(package) not in lower
+            package for package in self.wishes.upgrade_packages if name_of(package) not in lower
         )
 
     def interpreter(self, planned: Planned) -> Interpreter:
@@ -221,8 +219,3 @@ def _of_disk(error: OSError | CompileError) -> CompileError:
     if isinstance(error, CompileError):
         return error
     return CompileError(f"nothing can be compiled here: {error.strerror}", kind="disk")
-
-
-def project_of(requirement: str) -> str:
-    """Return the normalized name of the project that a requirement names."""
-    return canonicalize_name(Requirement(requirement).name)

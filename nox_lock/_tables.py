@@ -1,9 +1,11 @@
-"""Read a TOML table key by key: each value of its kind, or one error that names the key."""
+"""Read a TOML table key by key: each value of its kind, or one error that names key and line."""
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
+from bisect import bisect_left, bisect_right
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -33,20 +35,29 @@ _FORMS: Mapping[type, str] = {
 }
 _SAVE = "Save it as UTF-8, without a mark of byte order."
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_STRING = r"\"[^\"]*\"|'[^']*'"
+_NAMING = re.compile(rf"\s*\[{{1,2}}(?P<table>[^\]]*)\]|(?P<key>(?:[\w.\s-]|{_STRING})+)=")
 _T = TypeVar("_T")
 
 
 class Table(NamedTuple):
-    """A table of `pyproject.toml`: its values, and its name for messages (``tool.nox-lock``).
+    """A table of a project file: its values, and where they are, for messages.
 
-    Every getter returns None, or nothing of its kind, for a key that is not there, and raises
-    `ConfigError` for a value of another kind.
+    Every getter returns None, or nothing of its kind, for a key that is not there, and raises an
+    error of `kind` for a value of another kind.
     """
 
-    name: str
     values: Mapping[str, Any]
     path: tuple[str, ...] = ()
     text: str = ""
+    file: str = FILE
+    kind: type[NoxLockError] = ConfigError
+
+    @property
+    def name(self) -> str:
+        """Its dotted name, as TOML spells it: ``tool.nox-lock``."""
+        keys = (key if re.fullmatch(r"[\w-]+", key) else quoted(key) for key in self.path)
+        return ".".join(keys).replace("'", '"')
 
     def flag(self, key: str) -> bool | None:
         """Return a boolean."""
@@ -70,14 +81,14 @@ class Table(NamedTuple):
     def strings(self, key: str) -> tuple[str, ...]:
         """Return a list of strings."""
         found = self._get(key, list) or []
-        if not all(isinstance(each, str) for each in found):
-            raise self._of_other_kind(key, list)
+        for each in found:
+            if not isinstance(each, str):
+                raise self._of_other_kind(key, list, each)
         return tuple(found)
 
     def table(self, key: str) -> Table:
         """Return a table within this one."""
-        values = self._get(key, dict) or {}
-        return Table(self.key(key), values, (*self.path, key), self.text)
+        return self._replace(values=self._get(key, dict) or {}, path=(*self.path, key))
 
     def refuse_unknown(self, known: Iterable[str]) -> None:
         """Raise for a key that is none of `known`, naming the nearest one."""
@@ -85,74 +96,104 @@ class Table(NamedTuple):
             hint = f"There are: {', '.join(sorted(known))}"
             raise self.wrong(key, f" is unknown{nearest(key, known)}", hint)
 
-    def key(self, key: str) -> str:
-        """Return the dotted name of a key, as TOML spells it."""
-        shown = key if re.fullmatch(r"[\w-]+", key) else quoted(key).replace("'", '"')
-        return f"{self.name}.{shown}" if self.name else shown
+    def line(self, key: str, value: str | None = None) -> int | None:
+        """Return the line of a key, or of a string in its list; see `find_line`."""
+        return find_line(self.text, (*self.path, key), value)
 
-    def wrong(self, key: str, told: str, hint: str | None = None) -> ConfigError:
+    def wrong(self, key: str, told: str, hint: str | None = None) -> NoxLockError:
         """Return the error for a key: at its line, or at that of the table it is missing from."""
-        from nox_lock._toml_lines import value_lines  # noqa: PLC0415  (only for an error)
-
-        lines = value_lines(self.text)
-        line = lines.get((*self.path, key), lines.get(self.path))
-        return ConfigError(f"`{self.key(key)}`{told}", file=FILE, line=line, hint=hint)
+        name = self._replace(path=(*self.path, key)).name
+        return self.kind(f"`{name}`{told}", file=self.file, line=self.line(key), hint=hint)
 
     def _get(self, key: str, kind: type[_T]) -> _T | None:
         found = self.values.get(key)
         if found is None or isinstance(found, kind):
             return found
-        raise self._of_other_kind(key, kind)
+        raise self._of_other_kind(key, kind, found)
 
-    def _of_other_kind(self, key: str, kind: type) -> ConfigError:
-        found = self.values[key]
+    def _of_other_kind(self, key: str, kind: type, found: object) -> NoxLockError:
         shown = quoted(found) if isinstance(found, str) else found
-        form = _FORMS[kind].format(key=key, path=self.key(key))
+        form = _FORMS[kind].format(key=key, path=self._replace(path=(*self.path, key)).name)
         return self.wrong(key, f" must be {_KINDS[kind]}, not {shown}", f"Write it as: {form}")
 
 
-def parse_toml(data: bytes) -> Table:
-    """Parse the bytes of `pyproject.toml` and return the table of all it holds.
+def find_line(text: str, path: Iterable[str], value: str | None = None) -> int | None:
+    """Return the line, from 1, on which a TOML text has a key, or a string in the list of it.
 
-    Raises:
-        ConfigError: for what is no TOML.
+    The text is searched: where several lines have the string, it is the line of the key; where
+    several have the key, that of the table it is in. None where nothing is found.
     """
-    text = decode_toml(data, FILE, ConfigError)
-    return Table("", load_toml(text, FILE, ConfigError), text=text)
+    keys, strings = _find_names(text)
+    names = list(map(_bare, path))
+    while names:
+        name = ".".join(names)
+        # A table that only its parts name is where the first of them is.
+        spans = (
+            keys.get(name)
+            or [spans[0] for other, spans in keys.items() if other.startswith(f"{name}.")][:1]
+        )
+        if len(spans) == 1:
+            first, last = spans[0]
+            lines = strings.get(value, []) if value is not None else []
+            low, high = bisect_left(lines, first), bisect_right(lines, last)
+            return lines[low] if low < high and lines[low] == lines[high - 1] else first
+        names.pop()
+        value = None
+    return None
 
 
-def decode_toml(data: bytes, file: str, kind: type[NoxLockError]) -> str:
-    """Return the text of a TOML file.
+@functools.lru_cache(maxsize=4)  # several locks read one file
+def _find_names(text: str) -> tuple[Mapping[str, list[list[int]]], Mapping[str, list[int]]]:
+    """Return the first and last lines of all keys and tables, and the lines of all strings."""
+    keys: dict[str, list[list[int]]] = {}
+    strings: dict[str, list[int]] = {}
+    table, span = "", [1, 1]
+    for number, line in enumerate(text.split("\n"), start=1):
+        if found := _NAMING.match(line):
+            if found["key"] is None:
+                table = name = _bare(found["table"])
+            else:
+                name = f"{table}.{_bare(found['key'])}".removeprefix(".")
+            span = [number, number]
+            keys.setdefault(name, []).append(span)
+        span[1] = number
+        for string in re.findall(_STRING, line):
+            strings.setdefault(string[1:-1], []).append(number)
+    return keys, strings
+
+
+def _bare(key: str) -> str:
+    return re.sub(r"[\s\"']", "", key)
+
+
+def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigError) -> Table:
+    """Parse the bytes of a project file and return the table of all it holds.
 
     Raises:
-        NoxLockError: of that kind, for what is not UTF-8.
+        NoxLockError: of that kind, for what is no TOML.
     """
     try:
-        return data.decode()
+        text = data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise kind("is no TOML: it is not UTF-8", file=file, line=line, hint=_SAVE) from error
-
-
-def load_toml(text: str, file: str, kind: type[NoxLockError]) -> dict[str, Any]:
-    """Parse a text as TOML.
-
-    Raises:
-        NoxLockError: of that kind, for what is none.
-    """
+        first = data.count(b"\n", 0, error.start) + 1
+        raise kind("is no TOML: it is not UTF-8", file=file, line=first, hint=_SAVE) from error
     try:
-        values: dict[str, Any] = tomllib.loads(text)
+        return Table(_parse(text), text=text, file=file, kind=kind)
     except tomllib.TOMLDecodeError as error:
         reason = str(error)
     except RecursionError:
         reason = "it is nested too deep"
     except ValueError:
         reason = "a number has too many digits"
-    else:
-        return values
     if text.startswith(_MARK):
         raise kind("is no TOML: it begins with a mark of byte order", file=file, line=1, hint=_SAVE)
     found = re.search(r"at line (\d+)", reason)
     last = text.rstrip().count("\n") + 1 if "end of document" in reason else None
     line = int(found[1]) if found else last
     raise kind(f"is no TOML: {reason}", file=file, line=line, hint="Mend what stands there.")
+    raise kind(f"is no TOML: {reason}", file=file, line=line, hint="Correct that line.")
+
+
+@functools.lru_cache(maxsize=4)  # the configuration and several locks read one file
+def _parse(text: str) -> Mapping[str, Any]:
+    return tomllib.loads(text)

@@ -422,18 +422,7 @@ def test_on_stale_is_one_of_three() -> None:
         ({"requirements/dev.txt": "app==1.0\n"}, "into requirements/dev.in, without what"),
         ({"requirements.txt": "app\n"}, "Write the projects you use"),
         ({"requirements.txt": "\xff"}, "Write the projects you use"),
-        (
-            {"poetry.lock": "", "pyproject.toml": "[tool.poetry]\n"},
-            "Poetry's own table is not read",
-        ),
-        ({"Pipfile": ""}, "A Pipfile is not read"),
-        ({"uv.lock": ""}, "uv export --format requirements-txt"),
-        ({"pyproject.toml": "[tool.uv]\ndev-dependencies = ['a']\n"}, 'groups = ["dev"]'),
-        (
-            {"pyproject.toml": "[tool.hatch.envs.default]\ndependencies = ['a']\n"},
-            "Hatch's environments are not read",
-        ),
-        ({"pyproject.toml": "[tool.hatch]\nenvs = {a = 1}\n"}, "Write the projects you use"),
+        ({"pyproject.toml": "[tool.poetry]\nname = 'a'\n"}, "Write the projects you use"),
         (
             {"pyproject.toml": "[dependency-groups]\nlint = ['a']\n"},
             '[tool.nox-lock.locks.lint] groups = ["lint"]',

@@ -188,7 +188,7 @@ def test_layers_follow_the_project(copy: Project, locked: Prepared) -> None:
     [
         ('["lint"]\n[', '["lnit"]\n[', "there is no group 'lnit' in [dependency-groups]"),
         ('["fast-x"]\n', '["fats-x"]\n', f"{FILE}:8: there is no extra 'fats-x'"),
-        ('["old"]', '[{include-group = "lint"}]', f"{FILE}:18: these dependency groups include"),
+        ('["old"]', '[{include-group = "lint"}]', f"{FILE}:18: `dependency-groups.lint`: Cyclic"),
         ('"app<1.1"', '"app @ https://u:secret@h.invalid/a.whl"', f"{FILE}:5: a password stands"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_dynamic_project(project: Project, index: LocalIndex) -> None:
     project.nox("-s", "lock").ok()
     assert pins(project.read("requirements.txt")) == {"app": "1.0"}
     project.nox("-s", "lock-check").ok()
-    project.write(FILE, f"{DYNAMIC}\n[tool.ruff]\nline-length = 9\n")
+    project.write(FILE, f"# a note\n{DYNAMIC}\n[tool.nox-lock]\non-stale = 'error'\n")
     project.nox("-s", "lock-check").ok()
     project.write("needs.in", "app\ndep\n")
     reason = verdicts(project)["requirements.txt"]["reasons"][0]

@@ -74,7 +74,7 @@ def note(event, arguments):
         seen.add((event, os.path.relpath(path, root)))
 
 from pathlib import Path
-from nox_lock import _freshness, _pyproject, _project_file, _toml_lines
+from nox_lock import _freshness, _pyproject
 from nox_lock._config import load_config
 from nox_lock._plan import plan
 from nox_lock._witness import watch

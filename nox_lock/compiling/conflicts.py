@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
-from nox_lock.compiling.versions import allowed, in_order, left_out, nearest, read_specifier
+from nox_lock._named import parse_specifier
+from nox_lock.compiling.versions import allowed, in_order, left_out, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -137,7 +138,7 @@ def _read_claims(demands: Iterable[Demand], inputs: Inputs) -> list[Claim]:
 
 
 def _read(demand: Demand, inputs: Inputs) -> Claim:
-    name, specifier, text = demand.project, read_specifier(demand.specifier), demand.text
+    name, specifier, text = demand.project, parse_specifier(demand.specifier), demand.text
     if demand.by is not None:
         by, version = demand.by
         project = canonicalize_name(by.partition("[")[0])

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from nox_lock._errors import CompileError
+from nox_lock._named import parse_specifier
 from nox_lock.compiling.conflicts import describe_conflict, find_origin
 from nox_lock.compiling.index_failures import index_error, index_failure, reason_of
 from nox_lock.compiling.interpreters import install_command, tool_versions
-from nox_lock.compiling.versions import allowed, left_out, nearest, read_specifier
+from nox_lock.compiling.versions import allowed, left_out, nearest
 from nox_lock.text import quoted, shareable
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _unmet(demand: Demand, failure: Failure, inputs: Inputs) -> CompileError:
     if entry is None or not demand.by:
         entry = origin and origin.entry
         asked = f", which {parent} asks for" if demand.by else ""
-    there, specifier = failure.versions[name], read_specifier(demand.specifier)
+    there, specifier = failure.versions[name], parse_specifier(demand.specifier)
     limits = () if specifier is None else (specifier,)
     if refused := allowed(there.refused, *limits):
         asked += "," if asked else ""

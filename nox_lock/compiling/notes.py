@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock.compiling.versions import read_specifier
+from nox_lock._named import meets, parse_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -21,8 +21,8 @@ def find_notes(
     """Yield the notes on a lock file, each with the place in an input, where there is one."""
     target = planned.target
     for _, wanted, where in planned.inputs.pythons:
-        specifier = read_specifier(wanted)
-        if specifier is not None and not specifier.contains(target.full_version):
+        specifier = parse_specifier(wanted)
+        if specifier is not None and not meets(specifier, target.full_version):
             this = target.full_version if target.patch else target
             yield f"the project wants Python {wanted} ({where.file}:{where.line}), not {this}"
     for name, version, extra in report.extras:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from nox_lock._named import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
     from nox_lock.compiling.report import Versions
 
 _SHOWN = 8
-
-
-def read_specifier(text: str | None) -> SpecifierSet | None:
-    """Return the versions that a specifier allows; None where it is not valid."""
-    try:
-        return None if text is None else SpecifierSet(text)
-    except InvalidSpecifier:
-        return None
 
 
 def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
@@ -33,11 +26,7 @@ def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
 
 def in_order(versions: Iterable[str]) -> list[str]:
     """Return versions in their order, without what is no version."""
-    found = set()
-    for each in versions:
-        with suppress(InvalidVersion):
-            found.add(Version(each))
-    return list(map(str, sorted(found)))
+    return list(map(str, sorted({found for each in versions if (found := parse_version(each))})))
 
 
 def nearest(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
@@ -79,9 +68,8 @@ def left_out(versions: Versions, specifiers: Sequence[SpecifierSet]) -> list[str
 
 def _around(ordered: list[str], bound: str) -> list[int]:
     """Return where the versions are that are next to `bound`."""
-    try:
-        edge = Version(bound.removesuffix(".*"))
-    except InvalidVersion:
+    edge = parse_version(bound.removesuffix(".*"))
+    if edge is None:
         return []
     after = sum(Version(each) < edge for each in ordered)
     return [each for each in (after, after - 1) if 0 <= each < len(ordered)]

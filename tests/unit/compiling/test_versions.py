@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
+from nox_lock._named import parse_specifier
 from nox_lock._requirements import read_inputs
 from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import Demand, Failure, Report, Versions
-from nox_lock.compiling.versions import allowed, in_order, left_out, nearest, read_specifier
+from nox_lock.compiling.versions import allowed, in_order, left_out, nearest
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.scripted import NOT_FOUND, ScriptedIndex
@@ -27,7 +28,7 @@ VERSIONS = [f"{major}.{minor}" for major in range(5) for minor in range(6)]
 
 
 def specifiers(*texts: str) -> list[SpecifierSet]:
-    found = [read_specifier(text) for text in texts]
+    found = [parse_specifier(text) for text in texts]
     return [each for each in found if each is not None]
 
 
@@ -63,9 +64,9 @@ def test_which_versions_are_allowed() -> None:
 
 
 def test_what_is_no_specifier_and_no_version() -> None:
-    assert read_specifier(None) is None
-    assert read_specifier("=>1") is None
-    assert str(read_specifier("")) == ""
+    assert parse_specifier(None) is None
+    assert parse_specifier("=>1") is None
+    assert str(parse_specifier("")) == ""
     assert in_order(["2.0", "1.10", "latest", "1.9", "1.9"]) == ["1.9", "1.10", "2.0"]
 
 
