@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from nox_lock._errors import InstallError
 from nox_lock.compiling.index_failures import index_reasons
 from nox_lock.compiling.report import Page
-from nox_lock.text import mask
+from nox_lock.text import shareable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,8 +92,8 @@ def _failed_pages(said: str) -> Iterator[Page]:
         problem = next(
             (name for name, signs in _PROBLEMS.items() if any(s in words for s in signs)), ""
         )
-        address = mask(url).rstrip("/").rpartition("/")[0]
-        yield Page(address, 0, int(status[1]) if status else None, problem, mask(reason)[:200])
+        address = shareable(url).rstrip("/").rpartition("/")[0]
+        yield Page(address, 0, int(status[1]) if status else None, problem, shareable(reason)[:200])
 
 
 def _named(errors: str, pending: Sequence[Difference]) -> Sequence[Difference]:

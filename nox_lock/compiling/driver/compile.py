@@ -9,7 +9,7 @@ from piptools.scripts.compile import cli
 
 from . import target
 from .pages import Pages, take_hashes_from_pages
-from .report import Report, bare_url, describe_failure
+from .report import Report, describe_failure, place_of
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _report_calls(report: Report) -> None:
     """Have each touch point that is there say what it does, before or after it or when it fails."""
     before: dict[str, Callback] = {
         "PipSession.request": lambda _session, _method, url, *_args, **_more: report.event(
-            "asking", bare_url(url)
+            "asking", place_of(url)
         ),
         "BacktrackingResolver.resolve_hashes": lambda *_args: report.event("hashing", ""),
         "Factory.get_installation_error": report.note_conflict,

@@ -153,6 +153,15 @@ def bare_url(url: str) -> str:
     return f"{bare}?****" if has_query else bare
 
 
+def place_of(url: str) -> str:
+    """Return where a URL leads: its host and last part; what is between may open an index."""
+    scheme, found, rest = bare_url(url).partition("://")
+    if scheme not in {"http", "https"}:
+        return bare_url(url)
+    host, *path = rest.rstrip("/").split("/")
+    return f"{scheme}{found}{host}{f' ({path[-1]})' if path else ''}"
+
+
 def linked(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and all that it comes from or holds, the outermost first."""
     waiting: list[Any] = [error]
