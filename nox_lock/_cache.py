@@ -41,6 +41,10 @@ _PARTS = (
 )
 
 
+# Of these the parts that are looked through each time, to see whose they are.
+_SMALL = ("locks", "pythons")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A compiled lock: its body, the day (ISO 8601) it was resolved, and what is to be known."""
@@ -152,9 +156,8 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
     why = "cannot be written"
     try:
         folder = _cache_folder(environ.get(VARIABLE))
-        if not (stranger := _belongs_to_others(folder)):
+        if not (stranger := _belongs_to_others(folder) or _is_planted(folder)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _close_to_others(folder)
             places = [folder / part for part in _PARTS]
             for place in places:
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -183,10 +186,41 @@ def _belongs_to_others(folder: Path) -> str:
     return ""
 
 
-def _close_to_others(folder: Path) -> None:
-    """Let nobody else look into a folder, or put anything there."""
-    if sys.platform != "win32" and folder.stat().st_mode & 0o077:
-        folder.chmod(0o700)
+def _is_planted(folder: Path) -> str:
+    """Say what another user has put into a folder that is there; close it if there is nothing.
+
+    What is compiled with is beneath it. Where others could write in it all is looked at, else what
+    is small: nobody else can get deeper than a part without owning one.
+    """
+    if sys.platform == "win32" or not folder.exists():
+        return ""
+    mode = folder.stat().st_mode & 0o777
+    if mode & 0o077:
+        folder.chmod(0o700)  # first, so that nothing comes after the look
+    strange = next(filter(_is_of_others, _inside(folder, deep=bool(mode & 0o022))), None)
+    if strange is None:
+        return ""
+    folder.chmod(mode)  # the next look must be as thorough
+    return f"holds what another user has put there ({strange.relative_to(folder).as_posix()})"
+
+
+def _inside(folder: Path, *, deep: bool) -> Iterator[Path]:
+    parts = [folder / part for part in (*_PARTS, _LAYOUT)]
+    yield from (part for part in parts if part.is_symlink() or part.exists())
+    for top in [folder] if deep else parts:
+        for place, folders, files in os.walk(top):
+            yield from (Path(place, name) for name in (*folders, *files))
+            if not deep and top.name not in _SMALL:
+                break
+
+
+def _is_of_others(path: Path) -> bool:
+    """Return whether somebody else owns what a path leads to, or a link there."""
+    trusted = {0, os.geteuid()} if sys.platform != "win32" else set()
+    try:
+        return path.lstat().st_uid not in trusted or path.stat().st_uid not in trusted
+    except FileNotFoundError:  # just removed, or a link to nothing
+        return False
 
 
 def _cache_folder(given: str | None) -> Path:

@@ -235,23 +235,23 @@ def refuse_bad_url(url: str, where: Where) -> None:
 
 
 def refuse_secrets(line: str, where: Where) -> None:
-    """Refuse a line with a password in a URL, or an index line with a token.
+    """Refuse a line with a password in a URL, or with a token there.
 
     Raises:
         RequirementsError: naming the place.
     """
-    if line.startswith("-") and has_token(line) and not re.match(_EDITABLE, line):
+    is_option = line.startswith("-") and not re.match(_EDITABLE, line)
+    hint = "Take it out, and give it to pip by a netrc file or a keyring."
+    if is_option:
+        hint = (
+            "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
+        )
+    if has_token(line):
         raise fault(
             "a user name without a password stands here: it is a token, mostly, and would go into "
             "the lock file",
             where,
-            "Write it as ${NAME} and set that variable, or move the index to pip's configuration.",
+            hint,
         )
     if has_password(line):
-        raise fault(
-            "a password stands here in clear, and would go into the lock file",
-            where,
-            "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
-            if line.startswith("-")
-            else "Take it out, and give it to pip by a netrc file or a keyring.",
-        )
+        raise fault("a password stands here in clear, and would go into the lock file", where, hint)

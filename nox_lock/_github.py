@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nox_lock._entries import relative
 from nox_lock._report import mend, target_of
 from nox_lock._verdict import MISSING, Reason
-from nox_lock.text import redact
+from nox_lock.text import markdown, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from nox_lock._errors import NoxLockError
     from nox_lock._verdict import Judged
 
-# What ends a value of a command, or a cell of a table.
+# What ends a value of a command.
 _MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = {**_MESSAGE, ":": "%3A", ",": "%2C"}
-_CELL = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "\r": "", "\n": " "}
 
 
 def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -> Iterator[str]:
@@ -62,11 +61,11 @@ def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:
         mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.fresh else "\N{CROSS MARK}"
         told = [*map(str, verdict.reasons), *verdict.notes]
         told += [f"warning: {warning}" for warning in verdict.warnings]
-        cells = [mark, f"`{each.path}`", target_of(each), verdict.word]
-        yield f"| {' | '.join([*cells, '<br>'.join(_escape(line, _CELL) for line in told)])} |"
+        cells = [f"<code>{markdown(each.path)}</code>", markdown(target_of(each)), verdict.word]
+        yield f"| {' | '.join([mark, *cells, '<br>'.join(map(markdown, told))])} |"
     yield ""
     if command := mend(judged, lock_command):
-        yield f"Run: `{command}`"
+        yield f"Run: <code>{markdown(command)}</code>"
         yield ""
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ import nox
 from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 
-from nox_lock._errors import InstallerBrokenError, InstallError
+from nox_lock._errors import InstallerBrokenError, InstallError, NoxLockError
 from nox_lock._voice import Listener, Voice, is_attended, speaks_unicode
+from nox_lock.text import mask, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,7 +66,7 @@ class SessionHost:
         return True
 
     def output(self, line: str) -> None:
-        nox.logger.logger.output(line)
+        nox.logger.logger.output(redact(line))
 
 
 class SessionInstaller:
@@ -104,6 +106,10 @@ class SessionInstaller:
                     "pip does not run in this environment",
                     hint=f"Run: nox --reuse-venv=never -s {shlex.quote(self.session.name)}",
                 ) from error
+            from nox_lock._indexes import read_index_settings  # noqa: PLC0415
+
+            with suppress(NoxLockError):  # of the indexes in it only the hosts are shown
+                read_index_settings(os.environ)
             raise InstallError("the installer failed") from error
 
     def _runs(self) -> bool:
@@ -124,7 +130,7 @@ class SessionInstaller:
             show = nox.logger.logger.output
         finally:
             if said := log.read_text(encoding="utf-8", errors="replace"):
-                show(said)
+                show(mask(said))
 
     def uninstall(self, names: list[str]) -> None:
         command = ["uv", "pip", "uninstall"]

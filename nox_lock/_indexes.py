@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nox_lock._errors import ConfigError, ToolchainError
-from nox_lock.text import quoted, without_folders
+from nox_lock.text import hide_index, origin, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,6 +68,7 @@ _UV = {
     "default-timeout": "UV_HTTP_TIMEOUT",
     "retries": "UV_HTTP_RETRIES",
 }
+_OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
 # Not GIT_CONFIG_*, which may hold what gives access.
 REPOSITORY = {
@@ -119,9 +120,10 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
         check=False,
     )
     if result.returncode != 0:
-        reason = without_folders(result.stderr.strip()).splitlines()
+        # It quotes the line, which may hold a password.
+        found = re.search(r"\bline:? +(\d+)", result.stderr)
         raise ToolchainError(
-            f"pip cannot read its configuration: {reason[-1] if reason else 'no reason given'}",
+            f"pip cannot read its configuration{f': line {found[1]} is wrong' if found else ''}",
             hint="See `pip config debug`.",
         )
     return parse_index_settings(result.stdout)
@@ -139,6 +141,9 @@ def parse_index_settings(listing: str) -> IndexSettings:
 
 
 def _sort(values: Mapping[str, str]) -> IndexSettings:
+    for name in ("index-url", "extra-index-url", "find-links", "proxy"):
+        for url in values.get(name, "").split():
+            hide_index(url)
     allowed = {
         name: values[name].strip().replace("\n", " ")
         for name in (*ACCESS, *NARROWING)
@@ -171,15 +176,15 @@ def refuse_broken(settings: IndexSettings, environ: Mapping[str, str]) -> None:
 
 
 def _why_no_index(value: str) -> str:
-    """Say why no index can stand at an address; empty where one can."""
-    shown = quoted(_CREDENTIALS.sub("//****@", value))
+    """Say why no index can be at an address, of which only the host is shown; empty if it can."""
+    shown = quoted(origin(value)) if "://" in value else "what it says"
     try:
         parts = urlsplit(value)
         if parts.scheme in {"http", "https"} and not parts.hostname:
             return f"{shown} names no host"
         _ = parts.port
-    except ValueError as error:
-        return f"{shown} is no URL: {_CREDENTIALS.sub('//****@', str(error))}"
+    except ValueError:  # whose words may be those of a password
+        return f"{shown} is no URL"
     if parts.scheme in _SCHEMES or os.path.isdir(value):  # noqa: PTH112  (one that is too long is no folder, either)
         return ""
     return f"{shown} is neither a URL nor a folder that exists"
@@ -226,6 +231,9 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
 
     What the user sets for uv itself is left alone. https://docs.astral.sh/uv/reference/environment/
     """
+    for name in _OF_UV:
+        for url in re.findall(r"https?://[^\s,]+", environ.get(name, "")):
+            hide_index(url)
     found = {
         variable: settings.allowed[name]
         for name, variable in _UV.items()

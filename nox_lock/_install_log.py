@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from nox_lock._errors import InstallError
 from nox_lock.compiling.index_failures import index_reasons
 from nox_lock.compiling.report import Page
-from nox_lock.text import mask
+from nox_lock.text import shareable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,9 +91,9 @@ def _failed_pages(said: str) -> Iterator[Page]:
         words = reason.lower()
         problem = next(
             (name for name, signs in _PROBLEMS.items() if any(s in words for s in signs)),
-            mask(reason)[:200],
+            shareable(reason)[:200],
         )
-        address = mask(url).rstrip("/").rpartition("/")[0]
+        address = shareable(url).rstrip("/").rpartition("/")[0]
         yield Page(address, 0, int(status[1]) if status else None, problem)
 
 

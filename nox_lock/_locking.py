@@ -193,14 +193,17 @@ class Locker:
         if entry is None:
             return None
         made = with_body(planned, entry.body)
-        text = self._render(made, entry.body)
-        return entry if judge(made._replace(existing=lock_file.parse(text))).fresh else None
+        lock = lock_file.parse(self._render(made, entry.body))
+        is_whole = lock.as_stamped and not lock.problems
+        return entry if is_whole and judge(made._replace(existing=lock)).fresh else None
 
     def _remember(self, planned: Planned, seed: Seed, entry: Entry) -> None:
-        """File a result; one that moved pins on demand is no answer for who keeps the old ones."""
-        if self.wishes.cacheable:
-            for each in (None, None if self.compiler.moves(planned) else seed):
-                self.compiler.cache.put(self._key(planned, each), entry)
+        """File a result under the pins that it was made from, and no others.
+
+        One that moved some of them on demand is no answer for who keeps them.
+        """
+        if self.wishes.cacheable and (self.wishes.upgrade or not self.compiler.moves(planned)):
+            self.compiler.cache.put(self._key(planned, seed), entry)
 
     def _render(self, planned: Planned, body: str) -> str:
         stamp = lock_file.Stamp(

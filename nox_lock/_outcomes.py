@@ -18,6 +18,7 @@ from nox_lock._changes import (
 )
 from nox_lock._report import fields_of, to_json
 from nox_lock._voice import GREEN, RED, YELLOW, Painted
+from nox_lock.text import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -121,21 +122,21 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
     """
     parts = []
     for path, error in errors.items():
-        parts += [f"### {path}\n", "Not locked:\n", indent(str(error), "    "), ""]
+        parts += [f"### {markdown(path)}\n", "Not locked:\n", indent(str(error), "    "), ""]
     for each in outcomes:
         found = changes_of(each)
         if found or each.held or each.notes:
-            parts.append(f"### {each.planned.path}\n")
+            parts.append(f"### {markdown(each.planned.path)}\n")
         if found:
             parts += ["| project | | from | to | why |", "|---|---|---|---|---|"]
             parts += (
-                f"| {_cell(name)} | {kind} | {_cell(old)} | {_cell(new)} | {_cell(why)} |"
+                f"| {' | '.join(map(markdown, (name, kind, old, new, why)))} |"
                 for kind, name, old, new, why, _ in found
             )
             parts.append("")
         listed = [line.removeprefix("= ") for line in held_lines(each.held)]
         if listed or each.notes:
-            parts += [*(f"- {line}" for line in (*listed, *each.notes)), ""]
+            parts += [*(f"- {markdown(line)}" for line in (*listed, *each.notes)), ""]
     if summed := totals(outcomes) or ("" if errors else "No pin has changed."):
         parts.append(summed)
     return "\n".join(parts)
@@ -149,10 +150,6 @@ def _change_json(change: Change) -> dict[str, Any]:
         "to": change.new or None,
         "why": change.why or None,
     }
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,16 @@ from nox_lock._entries import (
     refuse_secrets,
     relative,
 )
+from nox_lock._errors import RequirementsError
 from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock._projects import is_project_file
 from nox_lock._syntax import Where, fault
 from nox_lock._tables import FILE
 from nox_lock.lockfile import lock_file
-from nox_lock.text import mend_of, quoted
+from nox_lock.text import declare, hide_value, mend_of, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _REMOTE = r"(?:https?|file):"
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
@@ -62,14 +64,27 @@ class Files:
             RequirementsError: for one that is missing, unreadable or against the format.
         """
         if file not in self._lines:
-            text = _syntax.decode(self._bytes(file, asked), file)
-            found = []
-            for number, logical in _syntax.logical_lines(text):
-                where = Where(file, number)
-                refuse_secrets(logical, where)
-                found.append((where, _syntax.parse_line(number, logical, file)))
+            data, found = self._bytes(file, asked), []
+            with self._unquoted(file):
+                for number, logical in _syntax.logical_lines(_syntax.decode(data, file)):
+                    where = Where(file, number)
+                    refuse_secrets(logical, where)
+                    found.append((where, _syntax.parse_line(number, logical, file)))
             self._lines[file] = found
         return self._lines[file]
+
+    @contextmanager
+    def _unquoted(self, file: str) -> Iterator[None]:
+        """Have errors show no line of a file outside the project: it may be anybody's."""
+        try:
+            yield
+        except RequirementsError as error:
+            real = self.real(file)
+            if not real.startswith("../") and not Path(real).is_absolute():
+                raise
+            told = "this line is nothing that a requirements file may hold"
+            hint = "It is not shown, since the file is outside the project."
+            raise RequirementsError(told, file=file, line=error.line, hint=hint) from None
 
     def entry(self, line: _syntax.Line, where: Where, *, constraint: bool) -> Entry:
         """Return the entry that a line is.
@@ -79,7 +94,8 @@ class Files:
         """
         key = where, constraint
         if key not in self._entries:
-            self._entries[key] = parse_entry(line, where, self.root, constraint=constraint)
+            with self._unquoted(where.file):
+                self._entries[key] = parse_entry(line, where, self.root, constraint=constraint)
         return self._entries[key]
 
     def is_pending(self, file: str) -> bool:
@@ -138,6 +154,10 @@ def read_inputs(
         reader.read_project(FILE, project=False, groups=(group,))
     for path in parts.constraints:
         reader.read(path, None, constraint=True, trail=())
+    urls = [each.url or "" for each in reader.entries]
+    for url in (*urls, *(each.value for each in (*reader.options, *reader.remote))):
+        if "://" in url:
+            declare(url)
     return Inputs(
         sources=tuple(sources),
         files=tuple(reader.read_files),
@@ -230,6 +250,9 @@ class _Reader:
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
+        for _, text in line.options:
+            for variable in _syntax.variables(text):
+                hide_value(variable, self.environ.get(variable))
         for name in ("--requirement", "--constraint"):
             value = next((value for option, value in line.options if option == name), None)
             if value is not None:

@@ -186,7 +186,10 @@ def _provide(
 
             wanted = provide(names, project, _host(session), seal, constrain=constrain)
         else:
-            nox.logger.logger.output(f"{session.name} holds exactly what is locked in {paths}")
+            from nox_lock.text import redact  # noqa: PLC0415
+
+            line = f"{session.name} holds exactly what is locked in {paths}"
+            nox.logger.logger.output(redact(line))
         if constrain:
             session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), seal.constraints))
         return _Provided(names, seal, wanted)

@@ -1,29 +1,53 @@
-"""Text as it may be shown: without control characters, without passwords, and not too long."""
+"""Text as it may leave the process: without secrets and control characters, and not too long.
+
+All that is shown or printed goes through `redact`, once more at the end where it has been already.
+What is secret can be seen by its form (a password in a URL), or is kept here when it is read: the
+values of ``${VARIABLES}`` of inputs, and the package indexes of the user's settings. That memory is
+of the process, like its output.
+"""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 from nox_lock._errors import ConfigError, NoxLockError, SystemRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A user name alone is no secret, but one with an empty password is a token.
-_LOGIN = r"//(?!\$\{[A-Z0-9_]+\}:@)[^/@\s:]*:(?!\$\{[A-Z0-9_]+\}@)[^/@\s]*@"
-# One alone that a web server is told is a token mostly; repositories have users such as git.
-_USER = r"(?<![\w+])(?P<scheme>https?:)//(?!\$\{[A-Z0-9_]+\}@)[^/@\s:\"']+@"
-_QUERY = (
-    r"(?P<name>[?&](?:[\w.-]*[-_.])?(?:\w*token|secret|passw(?:or)?d|auth|credential|"
-    r"(?:api|access)[-_]?key|sig(?:nature)?)=)(?!\$\{[A-Z0-9_]+\}(?![^&#\s\"']))[^&#\s\"'*]+"
+MASK = "****"
+_VARIABLES = re.compile(r"(?:\$\{[A-Z0-9_]+\})+")
+# Unlike what `str.split` knows, no character that a terminal does not show as a blank.
+_WORD = re.compile(r"[^ \t\r\n]+")
+# Of the host in a URL.
+_END = re.compile(r"[/?#\\]")
+_PARAMETER = re.compile(r"([?&;#])([^=?&;#\s]*)=([^&;#\s\"']+)")
+_SECRET_NAME = re.compile(
+    r"token$|(?:^|[-_.])(?:secret|passw(?:or)?d|auth|credential|(?:api|access)[-_]?key|"
+    r"sig(?:nature)?)$",
+    re.IGNORECASE,
 )
+_QUERY = re.compile(r"\?[^#'\",;)]+")
+_WEB_URL = re.compile(r"https?://[^\s\x1b\"'<>`]+", re.IGNORECASE)
+# How requests and urllib3 name a page without its host.
+_PAGE = re.compile(r"(\burl: |\"(?:GET|HEAD) )/[^\s\"]*")
 # The folders of an absolute path, not those of a URL.
 _FOLDERS = re.compile(r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+")
 _FILE_URL = re.compile(r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/")
+# What stands in front of a URL without a blank.
+_OPENING = "\"'`([{<=,"
+# What a path may follow, with an @ in it.
+_PATHS = ("file", "pkg")
+# A shorter value is no secret, and masked it would make everything unreadable.
+_SHORTEST = 4
+_WHOLE_WORDS = 8
+_NUMBER = re.compile(r"[\d.]{,6}")
 _LONGEST = 120
 _MENDS = {
     "ENOENT": "Make it, or take out what names it.",
@@ -39,21 +63,89 @@ _MENDS = {
     "EMFILE": "Close what holds many files open, or raise that limit: ulimit -n",
     "ENFILE": "Close what holds many files open, or raise that limit: ulimit -n",
 }
+# What Markdown or HTML would take for more than text; @ would call a person of that name.
+_MARKDOWN = {letter: f"\\{letter}" for letter in "\\`[]!*_|~"} | {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    "@": "&#64;&#8203;",
+    "\r": "",
+    "\n": " ",
+}
 
 
-# With a password that holds an @, too: of what others print, rather more is taken out.
-_CREDENTIALS = re.compile(r"(\w+://)[^/\s'\"]*@")
-_ANY_QUERY = re.compile(r"((?:\w+://|url: /)[^\s?#'\"]*\?)[^\s#'\",;)]+")
+class _Known:
+    """What has been read and must not be shown.
+
+    Attributes:
+        values: texts, with what is shown in their place.
+        origins: scheme, host and port of the indexes of the user's settings.
+        declared: URLs that the project itself has, without credentials.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.origins: set[str] = set()
+        self.declared: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
 
 
-def mask(text: str) -> str:
-    """Return `text` without the user names, passwords and queries of its URLs."""
-    return _ANY_QUERY.sub(r"\1****", _CREDENTIALS.sub(r"\1****@", text))
+_known = _Known()
 
 
-def shareable(text: str) -> str:
-    """Return what another tool printed, without credentials and folders of this machine."""
-    return without_folders(mask(text))
+def forget() -> None:
+    """Forget what was read: for tests, which are many projects in one process."""
+    _known.__init__()  # type: ignore[misc]
+
+
+def hide_value(name: str, value: str | None) -> None:
+    """Have the value of a variable that an input uses shown as ``${NAME}`` from now on."""
+    if not value:
+        return
+    hide_index(value)
+    parts = {value, *_secrets_of(value)}
+    parts |= {unquote(part) for part in parts}
+    forms = {form for part in parts for form in (part, quote(part), quote(part, safe=""))}
+    forms |= {json.dumps(part)[1:-1] for part in parts} | {repr(part)[1:-1] for part in parts}
+    for form in forms:
+        if len(form) >= _SHORTEST and not _NUMBER.fullmatch(form):
+            _known.values.setdefault(form, f"${{{name}}}")
+            _known.pattern = None
+
+
+def _secrets_of(value: str) -> Iterable[str]:
+    """Yield what tools make of a value that is a URL, or a user name with its password."""
+    _, found, rest = value.partition("://")
+    login = rest.rpartition("@")[0] if found else value
+    yield login.partition(":")[2]
+    if found:
+        yield _without_login(value).rstrip("/")
+        yield login
+
+
+def hide_index(url: str) -> None:
+    """Have of an index of the user's settings only ``scheme://host:port`` shown from now on."""
+    if shown := origin(url):
+        _known.origins.add(shown)
+
+
+def declare(url: str) -> None:
+    """Say that the project itself has a URL: it may be shown, though the user's index is there."""
+    _known.declared.add(_without_login(url))
+
+
+def _without_login(url: str) -> str:
+    scheme, found, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{found}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of a URL; empty for any other text."""
+    scheme, found, rest = url.lower().partition("://")
+    host = _END.split(rest, maxsplit=1)[0].rpartition("@")[2]
+    default = {"http": ":80", "https": ":443"}.get(scheme, "")
+    return f"{scheme}{found}{host.removesuffix(default)}" if found else ""
 
 
 def redact(text: str) -> str:
@@ -61,11 +153,7 @@ def redact(text: str) -> str:
 
     A terminal obeys control characters, and marks of direction make a text look like another.
     """
-    if "@" in text:
-        text = re.sub(_LOGIN, "//****@", text)
-        text = re.sub(_USER, r"\g<scheme>//****@", text, flags=re.IGNORECASE)
-    if "?" in text:
-        text = re.sub(_QUERY, r"\g<name>****", text, flags=re.IGNORECASE)
+    text = mask(text)
     if text.isprintable():
         return text
     return "".join(
@@ -74,21 +162,150 @@ def redact(text: str) -> str:
     )
 
 
+def mask(text: str) -> str:
+    """Return text without its secrets; what is no secret stays as it is, control characters too."""
+    if _known.values:
+        text = _pattern().sub(lambda found: _known.values[found[0]], text)
+    if not any(sign in text for sign in "@?;#") and "//" not in text:
+        return text
+    text = _WORD.sub(lambda word: _mask_word(word[0]), text)
+    return _WEB_URL.sub(_cut, text) if _known.origins else text
+
+
+def _pattern() -> re.Pattern[str]:
+    if _known.pattern is None:
+        longest_first = sorted(_known.values, key=lambda value: (-len(value), value))
+        whole = (
+            rf"(?<![A-Za-z0-9]){re.escape(each)}(?![A-Za-z0-9])"
+            if len(each) < _WHOLE_WORDS
+            else re.escape(each)
+            for each in longest_first
+        )
+        _known.pattern = re.compile("|".join(whole))
+    return _known.pattern
+
+
+def _mask_word(word: str) -> str:
+    """Return a text without blanks, and without the secrets of its URLs."""
+    if "@" in word or "//" in word:
+        head, *rest = word.split("//")
+        parts, scheme = [_mask_bare(head)], head
+        for part in rest:
+            parts.append(_mask_authority(part, scheme))
+            scheme = part if parts[-1] == part else ""  # a password may go on behind a slash
+        word = "//".join(parts)
+    return _PARAMETER.sub(_mask_parameter, word) if "=" in word else word
+
+
+def _mask_bare(text: str) -> str:
+    """Return text that is no URL, or one without its scheme, without ``user:password``."""
+    if "@" not in text or ":" not in text:
+        return text
+    parts = re.split(r"([/\\])", text)
+    user, _, password = parts[0].partition(":")
+    is_cut = len(parts) > 1 and "@" not in parts[0] and not user.endswith(_PATHS)
+    if is_cut and password and not _is_open(password):  # by a slash in it
+        return f"{_before(user)}{MASK}{text[text.rfind('@') :]}"
+    for number, part in enumerate(parts):
+        login, _, host = part.rpartition("@")
+        user, _, password = login.partition(":")
+        if password and not password.startswith(":") and not _is_open(password):
+            parts[number] = f"{_before(user)}{MASK}@{host}"
+    return "".join(parts)
+
+
+def _before(user: str) -> str:
+    """Return what is in front of a user name without a blank, such as a quote."""
+    return user[: 1 + max(user.rfind(sign) for sign in _OPENING)]
+
+
+def _mask_authority(text: str, scheme: str) -> str:
+    """Return what is behind the ``//`` of a URL without user names and passwords."""
+    authority = _END.split(text, maxsplit=1)[0]
+    rest = text[len(authority) :]
+    login, found, host = authority.rpartition("@")
+    if found:
+        return f"{MASK}@{host}{rest}" if _is_secret(login, scheme) else text
+    port = authority.partition("]")[2] if "]" in authority else authority
+    port = port.partition(":")[2].rstrip(".,:;!?)]}>\"'`")
+    if not port or _is_open(port) or (port.isascii() and port.isdigit()) or scheme[-1:] != ":":
+        return text
+    # No port: a password with a slash in it, or one behind which the host was left out.
+    return f"{MASK}{rest[rest.rfind('@') :] if '@' in rest else rest}"
+
+
+def _is_secret(login: str, scheme: str) -> bool:
+    user, found, password = login.partition(":")
+    if found:
+        # A user name alone is no secret, but one with an empty password is a token.
+        return not _is_open(password or user)
+    # One alone that a web server is told is a token; repositories have users such as git.
+    spoken = not scheme or scheme[-1] in _OPENING or scheme.lower().endswith(("http:", "https:"))
+    return spoken and login != "git" and not _is_open(login)
+
+
+def _is_open(text: str) -> bool:
+    """Return whether what stands in the place of a secret is none: a variable, or our mask."""
+    return text == MASK or _VARIABLES.fullmatch(text) is not None
+
+
+def _mask_parameter(found: re.Match[str]) -> str:
+    separator, name, value = found.groups()
+    if _SECRET_NAME.search(name) and not _VARIABLES.fullmatch(value):
+        return f"{separator}{name}={MASK}"
+    return found[0]
+
+
+def _cut(found: re.Match[str]) -> str:
+    """Return a URL as it may be shown: of an index of the user's settings only where it is."""
+    url = found[0].rstrip(".,:;!?)]}")
+    shown, bare = origin(url), _without_login(url).rstrip("/")
+    if shown not in _known.origins or any(bare in each for each in _known.declared):
+        return found[0]
+    return shown + found[0][len(url) :]
+
+
 def has_password(text: str) -> bool:
-    """Tell whether a literal password stands in a URL; ``${NAME}`` is none."""
-    return ("@" in text and re.search(_LOGIN, text) is not None) or (
-        "?" in text and re.search(_QUERY, text, re.IGNORECASE) is not None
+    """Return whether a literal secret is in a URL; ``${NAME}`` is none."""
+    return ("//" in text or any(sign in text for sign in "@?;#")) and any(
+        _mask_word(word[0]) != word[0] for word in _WORD.finditer(text)
     )
 
 
 def has_token(text: str) -> bool:
-    """Tell whether a user name stands alone where a web server is told it."""
-    return "@" in text and re.search(_USER, text, re.IGNORECASE) is not None
+    """Return whether a user name is alone in a URL, where a web server is told it."""
+    for word in _WORD.findall(text) if "@" in text else ():
+        scheme, *rest = word.split("//")
+        for part in rest:
+            login, found, _ = _END.split(part, maxsplit=1)[0].rpartition("@")
+            if found and ":" not in login and login != MASK and _is_secret(login, scheme):
+                return True
+            scheme = part
+    return False
+
+
+def shareable(text: str) -> str:
+    """Return what another tool printed: also without whole queries, and folders of this machine."""
+    text = _PAGE.sub(rf"\1/{MASK}", mask(text))
+    if "?" in text and "//" in text:
+        text = _WORD.sub(lambda word: _without_query(word[0]), text)
+    return without_folders(text)
+
+
+def _without_query(word: str) -> str:
+    before, found, rest = word.partition("//")
+    return f"{before}//{_QUERY.sub(f'?{MASK}', rest)}" if found else word
 
 
 def quoted(text: str) -> str:
     """Return a text as an error quotes it: on one line, and of a long one the beginning."""
+    text = mask(text)  # what is cut off in the middle is known for a secret no longer
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def markdown(text: str) -> str:
+    """Return a text as Markdown, HTML and GitHub show it: nothing in it is a mark of theirs."""
+    return "".join(_MARKDOWN.get(letter, letter) for letter in mask(text))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

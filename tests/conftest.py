@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock.text import forget
 from support.index import LocalIndex
 from support.prepared import Prepared
 from support.project import Project, is_ambient
@@ -47,6 +48,7 @@ def _isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("NOX_LOCK_CACHE_DIR", str(tmp_path / "home" / "nox-lock-cache"))
+    forget()
 
 
 @pytest.fixture

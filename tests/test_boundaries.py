@@ -252,6 +252,87 @@ def test_a_cache_of_others_is_done_without(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def their_part(cache: Path, part: str) -> None:
+    place = cache / part
+    place.mkdir(parents=True, exist_ok=True)
+    os.chown(place, NOBODY, NOBODY)
+
+
+def their_link_to_a_part(cache: Path, part: str) -> None:
+    place = cache / part
+    place.rmdir() if place.exists() else place.parent.mkdir(exist_ok=True)
+    place.symlink_to(cache.parent / "mine")
+    os.chown(place, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def my_link_to_their_part(cache: Path, part: str) -> None:
+    theirs(cache.parent / "theirs")
+    place = cache / part
+    place.rmdir() if place.exists() else place.parent.mkdir(exist_ok=True)
+    place.symlink_to(cache.parent / "theirs")
+
+
+def their_file(cache: Path, part: str) -> None:
+    place = cache / part / "ab.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("{}", encoding="utf-8")
+    os.chown(place, NOBODY, NOBODY)
+
+
+@posix
+@pytest.mark.skipif(not ROOT_USER, reason="only root can give a folder away")
+@pytest.mark.parametrize("make", [their_part, their_link_to_a_part, my_link_to_their_part])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("v2/locks", "v2/locks/ab", "v2/busy", "v2/work", "pip-tools", "pip-tools/http-v2"),
+        *("pythons", "bytecode", "bytecode/x"),
+    ],
+)
+def test_a_part_of_others_is_not_used(
+    make: Callable[[Path, str], None], part: str, tmp_path: Path
+) -> None:
+    """Somebody was faster, while the folder was open to all."""
+    (tmp_path / "mine").mkdir()
+    cache = tmp_path / "cache"
+    assert opened(cache) == (cache, [])
+    make(cache, part)
+    for _ in range(2):
+        folder, told = opened(cache)
+        assert folder is None
+        said = f"the cache folder cannot be used: it holds what another user has put there ({part})"
+        assert told == [f"{said} (NOX_LOCK_CACHE_DIR names another). Going on without"]
+
+
+@posix
+@pytest.mark.skipif(not ROOT_USER, reason="only root can give a file away")
+@pytest.mark.parametrize(
+    ("part", "mode"),
+    [("v2/locks/ab", 0o700), ("pythons", 0o700), ("pip-tools/a/b/c", 0o777), ("x/y/z", 0o770)],
+)
+def test_a_file_of_others_is_not_used(part: str, mode: int, tmp_path: Path) -> None:
+    """Deep in what is large it can be only where others could write, and is looked for then."""
+    cache = tmp_path / "cache"
+    assert opened(cache) == (cache, [])
+    their_file(cache, part)
+    cache.chmod(mode)
+    for _ in range(2):
+        folder, told = opened(cache)
+        assert folder is None
+        assert f"({part}/ab.json)" in told[0]
+    (cache / part / "ab.json").unlink()
+    assert opened(cache) == (cache, [])
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+@posix
+def test_a_part_behind_a_link_of_ones_own_is_used(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "pip-tools").symlink_to(tmp_path / "disk")
+    assert opened(tmp_path / "cache") == (tmp_path / "cache", [])
+
+
 @posix
 def test_a_link_of_ones_own_is_followed(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()

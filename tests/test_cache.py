@@ -266,6 +266,22 @@ def test_a_requirement_for_another_python_moves_no_old_pin(
     assert pins(locked.read(LOCK)) == {"app": "1.0", "extra": "2.0", "lib": "2.0"}
 
 
+def test_what_was_made_from_old_pins_is_no_answer_for_who_has_none(
+    locked: Project, clone: Project
+) -> None:
+    """One checkout keeps lib 1.0 from its lock of old; a new project gets what is newest."""
+    old = f"{locked.read(LOCK).partition('app==')[0]}lib==1.0\n    # via -r {INPUT}\n"
+    for action in ("compiled", "restored"):
+        clone.write(INPUT, "lib\n")
+        clone.write(LOCK, old)
+        assert action in clone.nox("-s", "lock").ok().output
+        assert pins(clone.read(LOCK)) == {"lib": "1.0"}
+    remove_lock(locked)
+    locked.write(INPUT, "lib\n")
+    assert "compiled" in locked.nox("-s", "lock").ok().output
+    assert pins(locked.read(LOCK)) == {"lib": "2.0"}
+
+
 def test_another_index_is_another_question(
     locked: Project, index: LocalIndex, tmp_path: Path
 ) -> None:

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock._changes import Held
+from nox_lock._config import load_config
+from nox_lock._errors import LocksError
 from nox_lock._github import annotate, table
+from nox_lock._locking import Outcome
+from nox_lock._outcomes import outcomes_markdown
+from nox_lock._plan import plan
 from nox_lock._verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
 from nox_lock._voice import speaks_unicode
+from nox_lock.text import markdown
 from support.project import NOXFILE, Project, Run
 
 if TYPE_CHECKING:
@@ -133,9 +140,9 @@ def test_github_gets_annotations_on_the_lines_of_the_inputs(stale: Project) -> N
     assert text.startswith("# Before\n| | lock file |")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 5
-    assert f"`{DEV}`" in rows[3]
-    assert "app>=2 is not met by app==1.0 (requirements-dev.in:2)<br>" in rows[3]
-    assert "Run: `nox -s lock`" in text
+    assert f"<code>{DEV}</code>" in rows[3]
+    assert "app&gt;=2 is not met by app==1.0 (requirements-dev.in:2)<br>" in rows[3]
+    assert "Run: <code>nox -s lock</code>" in text
 
 
 def test_github_gets_an_annotation_on_a_mistake_in_an_input(stale: Project) -> None:
@@ -173,7 +180,7 @@ def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
 def test_what_has_a_meaning_in_a_table_is_escaped() -> None:
     reason = Reason("x | y <script>\nz", "a.txt")
     rows = list(table([Judged("a.txt", Verdict(INVALID, (reason,)))], "nox -s lock"))
-    assert "x \\| y &lt;script> z (a.txt)" in rows[2]
+    assert "x \\| y &lt;script&gt; z (a.txt)" in rows[2]
     assert rows[2].count(" | ") == 4
 
 
@@ -191,3 +198,32 @@ def test_json_of_what_kept_all_from_being_judged(stale: Project) -> None:
     assert told["error"]["file"] == "requirements-dev.in"
     assert told["error"]["line"] == 3
     assert "???" in told["error"]["message"]
+
+
+MARKS = "`a` [b](https://h.invalid) ![c](d) *e* __f__ @g/h <img src=i> |j| \\ ~~k~~ &lt; \nl"
+ESCAPED = (
+    r"\`a\` \[b\](https://h.invalid) \!\[c\](d) \*e\* \_\_f\_\_ "
+    r"&#64;&#8203;g/h &lt;img src=i&gt; "
+    r"\|j\| \\ \~\~k\~\~ &amp;lt;  l"
+)
+
+
+def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html() -> None:
+    verdict = Verdict(INVALID, (Reason(MARKS),), (MARKS,), (Reason(MARKS),))
+    *_, row, _, run, _ = table([Judged(MARKS, verdict)], MARKS)
+    assert row.count(ESCAPED) == 4
+    assert f"Run: <code>{ESCAPED}" in run
+    assert not re.search(r"(?<!\\)[`\[\]!*_~@]|<(?!br>|/?code>)", row + run)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+    assert markdown(ESCAPED) != ESCAPED  # it is for what is not Markdown yet
+
+
+def test_nothing_in_the_report_of_changes_is_a_mark_either(tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
+    (planned,) = plan(load_config(tmp_path), tmp_path, {})
+    planned = planned._replace(path=MARKS)
+    outcome = Outcome(planned, "compiled", notes=(MARKS,), held=(Held(MARKS, "1", "2", MARKS),))
+    said = outcomes_markdown([outcome], {MARKS: LocksError(MARKS)})
+    assert said.count(ESCAPED) == 5
+    rest = "\n".join(line for line in said.split("\n") if not line.startswith("    "))
+    assert not re.search(r"(?<!\\)[`\[\]!*_~@|<]", rest)
