@@ -203,7 +203,8 @@ def test_without_file_locks_all_succeed(name: str, project: Project, index: Loca
     project.env["PYTHONPATH"] = str(where)
     for run in finish(*(project.start_nox(*LOCK) for _ in range(2))):
         assert "Warning" not in run.ok().output
-        assert ("compiled" in run.output) or ("up to date" in run.output)
+        # Who waits may be let in before the other has written its lock file.
+        assert re.search("compiled|up to date|restored from the cache", run.output)
     assert pins(project.read("requirements.txt")) == {"app": "1.0"}
     assert set(project.snapshot()) == {"noxfile.py", "requirements.in", "requirements.txt"}
     project.nox("-s", "lock-check").ok()
