@@ -93,19 +93,14 @@ class Processes:
 
 
 def _wait(process: subprocess.Popen[bytes], deadline: float) -> int:
-    ended = threading.Event()
-
-    def watch() -> None:
-        process.wait()
-        ended.set()
-
-    # With a time limit, `Popen.wait` looks only every 50 ms.
-    threading.Thread(target=watch, daemon=True).start()
     until = time.monotonic() + deadline
-    while not ended.wait(max(min(until - time.monotonic(), _WAIT_SECONDS), 0.0)):
-        if time.monotonic() >= until:
-            raise subprocess.TimeoutExpired(process.args, deadline)
-    return process.wait()
+    while True:
+        left = until - time.monotonic()
+        try:
+            return process.wait(max(min(left, _WAIT_SECONDS), 0.0))
+        except subprocess.TimeoutExpired:
+            if left <= 0:
+                raise
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:
