@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from support.hostile import WAYS, Reader
@@ -33,8 +33,13 @@ FRAGMENTS = [
     "a:b@", "a@", "#egg=", "# via ", "# via a, ", "app==1 ", "app==1 ; ", 'os_name == "a" ',
     " and ", " or ", "not in ", "app==1\n", "# a\n", "\n", "-r a\n", "--pre ", "<<<<<<< ", "x.whl",
 ]  # fmt: skip
+# A smaller text that takes as long costs minutes to find.
 HABITS = settings(
-    database=None, deadline=None, max_examples=25, suppress_health_check=[*HealthCheck]
+    database=None,
+    deadline=None,
+    max_examples=25,
+    phases=[Phase.generate],
+    suppress_health_check=[*HealthCheck],
 )
 # The worst that was known when this was written, and what is like it.
 KNOWN = {
