@@ -135,5 +135,5 @@ def meets(specifier: SpecifierSet, version: str) -> bool:
     """
     found = parse_version(version)
     if found is None:
-        return str(specifier) == f"==={version}"
+        return str(specifier) in {"", f"==={version}"}
     return specifier.contains(found, prereleases=True)

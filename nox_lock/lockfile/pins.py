@@ -11,7 +11,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import canonicalize_name
 
 from nox_lock._syntax import MERGE, MERGE_MARKS
@@ -290,9 +290,9 @@ def _is_marker(semicolon: str, marker: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def _parses(marker: str) -> bool:
     try:
-        Marker(marker)
-    except (InvalidMarker, RecursionError):
-        return False
+        Marker(marker).evaluate({"extra": ""})
+    except (ValueError, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
+        return False  # no marker, or one that nobody can evaluate
     return True
 
 
