@@ -21,7 +21,7 @@ from nox_lock._entries import (
 from nox_lock._errors import RequirementsError
 from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock._projects import is_project_file
-from nox_lock._syntax import Where, fault
+from nox_lock._syntax import MOST_LINES, Where, fault
 from nox_lock._tables import FILE
 from nox_lock.lockfile import lock_file
 from nox_lock.text import declare, hide_value, quoted
@@ -67,10 +67,13 @@ class Files:
         if file not in self._lines:
             made = self.made.get(file)
             data = read_input(file, self.root, asked) if made is None else made.encode()
-            found = []
+            found: list[tuple[Where, _syntax.Line]] = []
             with self._unquoted(file):
                 for number, logical in _syntax.logical_lines(_syntax.decode(data, file)):
                     where = Where(file, number)
+                    if len(found) > MOST_LINES:
+                        told = f"this file has more than {MOST_LINES} lines, which nobody means"
+                        raise fault(told, where, "Take lines out.")
                     refuse_secrets(logical, where)
                     found.append((where, _syntax.parse_line(number, logical, file)))
             self._lines[file] = found

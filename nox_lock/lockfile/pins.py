@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import canonicalize_name
 
-from nox_lock._syntax import MERGE, MERGE_MARKS
+from nox_lock._syntax import MERGE, MERGE_MARKS, MOST_LINES
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
@@ -132,6 +132,12 @@ class BodyReader:
             if self._logical_line():  # an option line, which is no part of the body
                 kept.append(self._text[begin:start])
                 begin = self._at
+            if (
+                len(self.pins) + len(self.options) + len(self.includes) + len(self.problems)
+                > MOST_LINES
+            ):
+                self._problem(f"more than {MOST_LINES} lines, which nobody means", self._line)
+                break
         self.body = "".join([*kept, self._text[begin:]])
 
     def _next(self) -> str:
