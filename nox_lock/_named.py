@@ -51,6 +51,8 @@ class Named(NamedTuple):
     when: str
 
 
+# The same names are in many lock files of a project.
+normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
 # The same lines stand in many inputs of a project.
 _READ: dict[str, Named] = {}
 
