@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _VERSION = r"[A-Za-z0-9][A-Za-z0-9.!+_-]*"
-# Hashes as pip-compile writes them, nine lines of ten: each has the same length.
-_HASHES = r"(?:    --hash=sha256:[0-9a-f]{64} \\\n)*    --hash=sha256:[0-9a-f]{64}(?=\n|\Z)"
-_HASH_LINES = re.compile(_HASHES)
-# And a whole pin: what this finds is read as word by word, in less time.
-_USUAL_PIN = re.compile(rf"({_NAME})==({_VERSION}) \\\n({_HASHES})")
-_HASH_START, _HASH_END = len("    --hash="), len("    --hash=sha256:") + 64
-_HASH_STRIDE = _HASH_END + len(" \\\n")
+# As pip-compile writes hashes, nine lines of ten: all have the same length.
+_HASH_START, _HASH_NEXT = "    --hash=sha256:", " \\\n"
+_HASH_END = len(_HASH_START) + 64
+_HASH_STRIDE = _HASH_END + len(_HASH_NEXT)
+_DIGITS = b"0123456789abcdef"
+# And the first line of a pin. What these find is read as word by word, in less time.
+_USUAL_PIN = re.compile(rf"({_NAME})==({_VERSION}) \\\n")
 # As pip takes them: https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode
 _HASH = re.compile(
     r"--hash=(sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96}|sha512:[0-9a-fA-F]{128})"
@@ -121,6 +121,7 @@ class BodyReader:
         self._text = text
         self._at = start
         self._line = line  # the number of the physical line that begins at `_at`
+        self._left = MOST_LINES
         self._seen: dict[str, Pin] = {}
         # The annotation of the last pin, while lines may belong to it.
         self._via: list[str] | None = None
@@ -129,17 +130,13 @@ class BodyReader:
 
     def _read(self) -> None:
         kept, begin = [], self._at
-        while self._at < len(self._text):
+        while self._at < len(self._text) and self._left:
             start = self._at
             if self._logical_line():  # an option line, which is no part of the body
                 kept.append(self._text[begin:start])
                 begin = self._at
-            if (
-                len(self.pins) + len(self.options) + len(self.includes) + len(self.problems)
-                > MOST_LINES
-            ):
-                self._problem(f"more than {MOST_LINES} lines, which nobody means", self._line)
-                break
+        if self._at < len(self._text):
+            self._problem(f"more than {MOST_LINES} lines, which nobody means", self._line)
         self.body = "".join([*kept, self._text[begin:]])
 
     def _next(self) -> str:
@@ -150,13 +147,21 @@ class BodyReader:
         self._at, self._line = end + 1, self._line + 1
         return line
 
+    def _skip(self, hashes: list[str]) -> None:
+        """Go behind the lines of usual hashes."""
+        self._at += len(hashes) * _HASH_STRIDE - len(_HASH_NEXT) + 1
+        self._line += len(hashes)
+
     def _logical_line(self) -> bool:
         """Read one logical line; return whether it is an option line."""
         number = self._line
         via: list[str]
-        if usual := _USUAL_PIN.match(self._text, self._at):
-            hashes = _cut_hashes(self._text, *usual.span(3))
-            self._at, self._line = usual.end() + 1, number + 1 + len(hashes)
+        is_comment = self._text[self._at] in "# \n"
+        usual = None if is_comment else _USUAL_PIN.match(self._text, self._at)
+        if usual and (hashes := _usual_hashes(self._text, usual.end())):
+            self._left -= 1
+            self._at, self._line = usual.end(), number + 1
+            self._skip(hashes)
             name = normalized(usual[1])
             self._take(Pin(name, usual[2], None, number, hashes=hashes, via=(via := [])), via)
             return False
@@ -178,9 +183,8 @@ class BodyReader:
             if line.endswith("\\\\") or _COMMENT.search(line):
                 self._problem("a continuation that readers take differently", number)
             words.append(line[:-1])
-            if len(words) == 1 and (found := _HASH_LINES.match(self._text, self._at)):
-                hashes = _cut_hashes(self._text, self._at, found.end())
-                self._at, self._line = found.end() + 1, self._line + len(hashes)
+            if len(words) == 1 and (hashes := _usual_hashes(self._text, self._at)):
+                self._skip(hashes)
                 line = ""
                 break
             number, line = self._line, self._next()
@@ -212,12 +216,16 @@ class BodyReader:
             return
         if not self._via and (said == "via" or said.startswith("via ")):
             said = said[len("via") :].strip()
-        self._via += [source for source in said.split(", ") if source]
+        if ", " in said:
+            self._via += [source for source in said.split(", ") if source]
+        elif said:
+            self._via.append(said)
 
     def _sentence(self, line: str, hashes: list[str], comment: str, number: int) -> bool:
         """Take a logical line without its comment; return whether it is an option line."""
         via: list[str]
         self._via = None
+        self._left -= 1
         if not (line or hashes):
             return False
         if line[:1] == "-" and not line.startswith(("-e", "--editable", "--hash")):
@@ -245,8 +253,19 @@ class BodyReader:
             self._problem(f"{pin.name} is pinned twice", pin.line)
 
 
-def _cut_hashes(text: str, start: int, end: int) -> list[str]:
-    return [text[at + _HASH_START : at + _HASH_END] for at in range(start, end, _HASH_STRIDE)]
+def _usual_hashes(text: str, at: int) -> list[str]:
+    """Return the hashes of the lines from a place on; none where they are written otherwise."""
+    found = []
+    while text.startswith(_HASH_START, at):
+        found.append(text[at + len("    --hash=") : at + _HASH_END])
+        at += _HASH_STRIDE
+        if not text.startswith(_HASH_NEXT, at - len(_HASH_NEXT)):
+            digits = "".join([each[len("sha256:") :] for each in found])
+            end = at - len(_HASH_NEXT)
+            ends = end >= len(text) or text[end] == "\n"
+            whole = len(digits) == 64 * len(found) and not digits.encode().translate(None, _DIGITS)
+            return found if ends and whole else []
+    return []
 
 
 def _read_option(line: str) -> str | None:
