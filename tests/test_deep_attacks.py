@@ -1,7 +1,8 @@
-"""`lock-check -- --deep` of lock files that a stranger has changed: nothing of them stays unseen."""
+"""`lock-check -- --deep` of lock files that a stranger has changed: nothing stays unseen."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,8 +64,6 @@ def test_a_project_left_out_by_the_header(name: str, locked: Project) -> None:
 
 
 def test_no_hashes_at_all(locked: Project) -> None:
-    import re
-
     text = locked.read(LOCK).replace(" --generate-hashes", "")
     refused(locked, unstamped(re.sub(r" \\\n    --hash=\S+", "", text).encode()).decode())
 

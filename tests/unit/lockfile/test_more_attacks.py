@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock.text import redact
 from support.hostile import Reader
 from support.locks import stamp_all
+from support.oracle import Oracle
 from support.verdicts import INPUT, LOCK, PYPROJECT, hash_of, make, verdicts, write
 
 if TYPE_CHECKING:
@@ -84,8 +86,8 @@ def test_the_version_of_pypy(tmp_path: Path) -> None:
     refused(tmp_path, f"{text}app==6.6.6 ; {here} {A}\n    # via -r {INPUT}\n")
 
 
-SECRET = "eC1hY2Nlc3MtdG9rZW46Z2hz"
-OUTSIDE = f"[http]\n\textraheader = AUTHORIZATION: basic {SECRET}\n"
+TOLD = "eC1hY2Nlc3MtdG9rZW46Z2hz"
+OUTSIDE = f"[http]\n\textraheader = AUTHORIZATION: basic {TOLD}\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
@@ -98,7 +100,7 @@ def test_a_link_to_a_file_with_secrets(place: str, tmp_path: Path) -> None:
     write(root, {place: OUTSIDE.encode()})
     (root / LOCK).unlink()
     (root / LOCK).symlink_to(place)
-    assert SECRET not in str(verdicts(root))
+    assert TOLD not in str(verdicts(root))
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +131,49 @@ def test_many_versions_of_one_project(reader: Reader) -> None:
     """Each marker is parsed for each of a hundred patch releases."""
     pins = (f'silk==3.{number} ; python_version < "3" {SILK}\n' for number in range(1500))
     judged(reader, "".join(pins))
+
+
+@pytest.fixture(scope="module")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
+    made = Oracle(tmp_path_factory.mktemp("oracle").resolve())
+    yield made
+    made.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file can have such a name there")
+@pytest.mark.parametrize(
+    ("url", "beside"),
+    [
+        ("git+https://x.invalid/tool@main", "/pyproject.toml"),
+        ("https://x.invalid/tool-1.0.tar.gz", ""),
+        ("https://x.invalid/tool-1.0.tar.gz", "/pyproject.toml"),
+    ],
+)
+def test_a_folder_with_the_name_of_a_line(
+    url: str, beside: str, oracle: Oracle, tmp_path: Path
+) -> None:
+    """pip looks whether there is such a path before it reads a line: the lock does not change."""
+    root = tmp_path.resolve()
+    line = f"tool @ {url}"
+    hashes = "" if "+" in url else f" \\\n    {SILK}"
+    project(root, f"app>=1,<2\n{line}\n", f"{APP}{line}{hashes}\n    # via -r {INPUT}")
+    before = oracle.ask(LOCK, root)["entries"]
+    write(root, {f"{line}{beside}": b'[project]\nname = "tool"\nversion = "1.0"\n'})
+    assert oracle.ask(LOCK, root)["entries"] != before
+    assert verdicts(root)[LOCK].word in ("stale", "invalid")
+
+
+def test_reasons_without_end(tmp_path: Path) -> None:
+    """A megabyte of them are half a million lines, of 25 MB, and take a minute to show."""
+    project(tmp_path, "app>=1,<2\n")
+    with (tmp_path / LOCK).open("a", encoding="utf-8") as file:
+        file.write("%\n" * 10_000)
+    assert len(verdicts(tmp_path)[LOCK].reasons) < 1000
+
+
+def test_a_command_of_github_in_a_line() -> None:
+    """Its runner looks for these anywhere in a line, also behind what nox puts before it.
+
+    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs (`TryParse`)
+    """
+    assert "##[" not in redact("'x##[set-output name=fresh;]true' is no pin")
