@@ -72,3 +72,17 @@ def test_no_hashes_at_all(locked: Project) -> None:
 def test_a_version_that_is_the_name_of_a_file(version: str, locked: Project) -> None:
     locked.write(f"dep=={version}", "archive")
     refused(locked, locked.read(LOCK).replace("dep==1.5 ", f"dep=={version} "))
+
+
+def test_a_hash_of_a_direct_url_in_another_spelling(project: Project, index: LocalIndex) -> None:
+    """A hash is looked up by the text of its pin, which has more than one form for a URL."""
+    index.publish("app", "1.0")
+    wheel = index.publish("tool", "1.0")
+    url = index.url.replace("/simple/", f"/packages/{wheel.name}")
+    project.write("noxfile.py", NOXFILE)
+    project.write("requirements.in", f"app\ntool @ {url}\n")
+    project.nox("-s", "lock").ok()
+    text = project.read(LOCK)
+    at = text.index(f"tool @ {url}")
+    changed = re.sub("sha256:[0-9a-f]+", f"sha256:{'e' * 64}", text[at:])
+    refused(project, text[:at] + changed.replace(url, f"{url}#egg=tool"))

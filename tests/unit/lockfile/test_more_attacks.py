@@ -177,3 +177,36 @@ def test_a_command_of_github_in_a_line() -> None:
     https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs (`TryParse`)
     """
     assert "##[" not in redact("'x##[set-output name=fresh;]true' is no pin")
+
+
+def test_a_layer_with_a_second_pin(tmp_path: Path) -> None:
+    """Of two pins of one project the last one is compared with the lock below."""
+    layers = f'{PYPROJECT}[tool.nox-lock.locks.dev]\ninputs = ["dev.in"]\npython = "3.11"\n'
+    wanted = {INPUT: b"app>=1,<2\n", "dev.in": f"-r {INPUT}\nlint>=1\n".encode()}
+    write(tmp_path, {"pyproject.toml": layers.encode(), **wanted})
+    lint = f"lint==1.0 \\\n    {A}\n    # via -r dev.in\n"
+    stamp_all(tmp_path, {"requirements": BODY, "dev": BODY.replace("silk", f"{lint}silk")})
+    assert verdicts(tmp_path)["dev.txt"].word == "fresh"
+    text = by_no_pip_compile((tmp_path / "dev.txt").read_text(encoding="utf-8"), "3.11")
+    pins = (
+        f'silk==6.6.6 ; python_version >= "3" {A}\n    # via app\nsilk==3.0 ; python_version < "3"'
+    )
+    write(tmp_path, {"dev.txt": text.replace("silk==3.0", pins).encode()})
+    assert verdicts(tmp_path)["dev.txt"].word == "stale"
+
+
+def test_a_flat_marker(reader: Reader) -> None:
+    terms = " or ".join(['os_name=="a"'] * 60_000)
+    judged(reader, f"silk==3.0 ; {terms} {SILK}\n    # via app\n")
+
+
+def test_a_command_of_one_long_word(reader: Reader) -> None:
+    """`shlex` takes time that grows with the square of a word's length."""
+    make(reader.folder, "plain")
+    text = (reader.folder / LOCK).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines(keepends=True) if "nox-lock:" not in line]
+    long = "".join(lines).replace("pip-compile --", f"pip-compile --constraint {'x' * 10**6} --")
+    write(reader.folder, {LOCK: long.encode()})
+    answer = reader.ask("judge")
+    assert "error" not in answer, answer
+    assert answer["seconds"] < LIMIT, answer["seconds"]
