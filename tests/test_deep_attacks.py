@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.project import NOXFILE, Project
+from support.sdists import build_sdist
 from support.verdicts import by_uv, hash_of, unstamped
 
 if TYPE_CHECKING:
@@ -86,3 +88,20 @@ def test_a_hash_of_a_direct_url_in_another_spelling(project: Project, index: Loc
     at = text.index(f"tool @ {url}")
     changed = re.sub("sha256:[0-9a-f]+", f"sha256:{'e' * 64}", text[at:])
     refused(project, text[:at] + changed.replace(url, f"{url}#egg=tool"))
+
+
+def test_the_hash_of_a_wheel_taken_out(project: Project, index: LocalIndex) -> None:
+    """What is left is the source: installing builds it, with what its build asks for, unlocked."""
+    wheel = index.publish("app", "1.0")
+    build_sdist(index.folder, "app", "1.0")
+    project.write("noxfile.py", NOXFILE)
+    project.write("requirements.in", "app\n")
+    project.nox("-s", "lock").ok()
+    text = project.read(LOCK)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lines = [line for line in text.splitlines(keepends=True) if digest not in line]
+    assert text.count("--hash") == "".join(lines).count("--hash") + 1 == 2
+    kept = "".join(lines)
+    at = kept.rindex("--hash")
+    end = kept.index("\n", at)
+    refused(project, kept[:end].rstrip(" \\") + kept[end:])

@@ -83,3 +83,13 @@ def test_deep_sees_who_publishes_a_hash(made: Prepared, tmp_path: Path) -> None:
     check = nox_inside(project.root, "-s", "lock-check", "--", "--deep", env=env)
     assert "fresh" not in check.output, check.output
     assert not project.exists(MARKER), f"code ran.\n{check.output}"
+
+
+def test_a_module_that_is_named_pip(made: Prepared, tmp_path: Path) -> None:
+    """`python -m pip` looks for it in the folder that it runs in first."""
+    project = made.copy(tmp_path)
+    project.write("pip.py", f"import os, pathlib{RUNS}")
+    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
+    check = nox_inside(project.root, "-s", "lock-check", env=env)
+    run = nox_inside(project.root, "-s", "tests", env=env)
+    assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"

@@ -142,23 +142,26 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file can have such a name there")
 @pytest.mark.parametrize(
-    ("url", "beside"),
+    ("line", "beside"),
     [
-        ("git+https://x.invalid/tool@main", "/pyproject.toml"),
-        ("https://x.invalid/tool-1.0.tar.gz", ""),
-        ("https://x.invalid/tool-1.0.tar.gz", "/pyproject.toml"),
+        ("tool @ git+https://x.invalid/tool@main", "/pyproject.toml"),
+        ("-e git+https://x.invalid/tool@main#egg=tool", "/pyproject.toml"),
+        ("tool @ https://x.invalid/tool-1.0.tar.gz", ""),
+        ("tool @ https://x.invalid/tool-1.0.tar.gz", "/pyproject.toml"),
     ],
 )
 def test_a_folder_with_the_name_of_a_line(
-    url: str, beside: str, oracle: Oracle, tmp_path: Path
+    line: str, beside: str, oracle: Oracle, tmp_path: Path
 ) -> None:
     """pip looks whether there is such a path before it reads a line: the lock does not change."""
     root = tmp_path.resolve()
-    line = f"tool @ {url}"
-    hashes = "" if "+" in url else f" \\\n    {SILK}"
+    hashes = "" if "+" in line else f" \\\n    {SILK}"
     project(root, f"app>=1,<2\n{line}\n", f"{APP}{line}{hashes}\n    # via -r {INPUT}")
     before = oracle.ask(LOCK, root)["entries"]
-    write(root, {f"{line}{beside}": b'[project]\nname = "tool"\nversion = "1.0"\n'})
+    write(
+        root,
+        {f"{line.removeprefix('-e ')}{beside}": b'[project]\nname = "tool"\nversion = "1.0"\n'},
+    )
     assert oracle.ask(LOCK, root)["entries"] != before
     assert verdicts(root)[LOCK].word in ("stale", "invalid")
 
