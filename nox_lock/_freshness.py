@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.pins import Pin
 
 NO_HASHES = "it has no hashes"
+LOOKALIKE = "pip would take what is here for what a URL names: delete it"
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")
 
 
@@ -30,6 +31,8 @@ def judge(planned: Planned) -> Verdict:
     lock = planned.existing
     if lock is None:
         return Verdict(MISSING, (Reason("there is no lock file", planned.path),))
+    if planned.lookalikes:
+        return Verdict(INVALID, tuple(Reason(LOOKALIKE, each) for each in planned.lookalikes))
     if lock.problems:
         problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
         return Verdict(INVALID, tuple(problems))

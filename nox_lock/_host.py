@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     Plan = Callable[[Iterable[str | None]], tuple[Config, list[Planned]]]
 
 
+# Without -I, a `pip.py` of the project would be run. A variable would reach all that builds, too.
+_PIP = ("python", "-I", "-m", "pip")
+
+
 class SessionHost:
     """A session, as `_providing` knows it; what installs in it is pip, or uv."""
 
@@ -87,6 +91,7 @@ class SessionInstaller:
             UNASKED,
             file_urls,
             read_index_settings,
+            refuse_uv_settings,
             uv_environment,
         )
 
@@ -100,16 +105,17 @@ class SessionInstaller:
             if _has_old_pip(Path(session.virtualenv.location)):
                 self.environ["PIP_CONSTRAINT"] = limits
         if self.by_uv:
+            refuse_uv_settings(Path.cwd(), os.environ)
             self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
 
     def install(self, arguments: list[str], log: Path | None = None) -> None:
         try:
-            if log is None:
+            if not self.by_uv:
+                self._install_by_pip(arguments, log)
+            elif log is None:
                 self.session.install(*arguments, env=self.environ)
-            elif self.by_uv:
-                self._install_by_uv(arguments, log)
             else:
-                self.session.install(*arguments, env={**self.environ, "PIP_LOG": str(log)})
+                self._install_by_uv(arguments, log)
         except CommandFailed as error:
             # pip keeps its log from its start on.
             if not self.by_uv and log is not None and not log.stat().st_size and not self._runs():
@@ -123,9 +129,17 @@ class SessionInstaller:
                 read_index_settings(os.environ)
             raise InstallError("the installer failed") from error
 
+    def _install_by_pip(self, arguments: list[str], log: Path | None) -> None:
+        """Do what `session.install` does, with our pip command."""
+        environ = {**self.environ, "PIP_LOG": str(log)} if log else self.environ
+        silent = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
+        self.session.run_install(
+            *_PIP, "install", *arguments, env=environ, silent=silent, external="error"
+        )
+
     def _runs(self) -> bool:
         """Tell whether pip can install at all, whatever its settings are."""
-        command = ("python", "-m", "pip", "--isolated", "help", "install")
+        command = (*_PIP, "--isolated", "help", "install")
         try:
             self.session.run_install(*command, silent=True, log=False)
         except CommandFailed:
@@ -144,9 +158,7 @@ class SessionInstaller:
                 show(mask(said))
 
     def uninstall(self, names: list[str]) -> None:
-        command = ["uv", "pip", "uninstall"]
-        if not self.by_uv:
-            command = ["python", "-m", "pip", "uninstall", "--yes"]
+        command = ["uv", "pip", "uninstall"] if self.by_uv else [*_PIP, "uninstall", "--yes"]
         try:
             self.session.run_install(*command, *names, env=self.environ, silent=True)
         except CommandFailed as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from nox_lock._entries import relative
 from nox_lock._errors import ConfigError, ToolchainError
 from nox_lock.text import hide_index, origin, quoted
 
@@ -246,6 +247,28 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
     if "proxy" in settings.allowed:
         found |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), settings.allowed["proxy"])
     return {name: value for name, value in found.items() if name not in environ}
+
+
+def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
+    """Refuse a `uv.toml` that comes with the project: whoever adds it names the indexes.
+
+    uv looks in each folder above, too. What is in pyproject.toml is the project's own.
+
+    Raises:
+        ConfigError: naming it, and what to do.
+    """
+    if environ.get("UV_CONFIG_FILE") or environ.get("UV_NO_CONFIG"):
+        return
+    for folder in (root, *root.parents):
+        if (folder / "uv.toml").exists():
+            raise ConfigError(
+                "uv would install by this file, which a lock file does not cover",
+                file=relative(folder / "uv.toml", root),
+                hint="Move it into [tool.uv] of pyproject.toml, or say that it is meant by "
+                "UV_CONFIG_FILE, or that it is not by UV_NO_CONFIG=1.",
+            )
+        if (folder / ".git").exists():
+            return
 
 
 def file_urls(root: Path, files: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import _witness
+from nox_lock._entries import relative
 from nox_lock._errors import ConfigError
 from nox_lock._projects import is_project_file
 from nox_lock._tables import FILE
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from nox_lock._config import LockConfig
     from nox_lock._target import Target
+    from nox_lock.lockfile.pins import Pin
 
 _SUFFIX = ".txt"
 _TARGET = r"(?:pypy)?\d+\.\d+t?"
@@ -34,6 +36,8 @@ _UNPORTABLE = (
     r"(?=\s*(?:[./:]|$))[^/]*"
     r'|[^/]*[. ](?=/|$)|[^/]*[<>:"|?*][^/]*'
 )
+# The name of a folder that a URL leads into, where it is taken for a path.
+_LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
 
 
 class Place(NamedTuple):
@@ -234,3 +238,22 @@ def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:
             expression += f"(?P={name})" if name in seen else f"(?P<{name}>{each[name]})"
             seen.add(name)
     return expression
+
+
+def find_lookalikes(root: Path, folder: str) -> list[str]:
+    """List the paths in a folder that pip would take for a URL: it looks for a path first.
+
+    ``https://host/simple`` is in a folder ``https:``, and ``tool @ git+https://host/tool`` in
+    ``tool @ git+https:``.
+    """
+    found = _witness.glob(root / folder, "*[:]*")
+    return [relative(path, root) for path in found if _LIKE_URL.match(path.name)]
+
+
+def find_mistaken(root: Path, pins: Iterable[Pin]) -> Iterator[str]:
+    """Yield the paths that pip would take for pins: ``tool @ file:../../x`` is ``x`` for it."""
+    for pin in pins:
+        if pin.name and pin.url and not pin.editable:
+            whole = posixpath.normpath(f"{pin.name} @ {pin.url}")
+            if not whole.startswith(f"{pin.name} @ ") and _witness.exists(root / whole):
+                yield whole

@@ -13,6 +13,8 @@ from nox_lock._places import (
     Owners,
     find_earlier,
     find_files,
+    find_lookalikes,
+    find_mistaken,
     find_orphans,
     lockfile_path,
     read_place,
@@ -190,6 +192,7 @@ class _Planner:
         # By path as those systems have it that know no upper case.
         self._taken: dict[str, Planned] = {}
         self._inputs: dict[str, Inputs] = {}
+        self._lookalikes: dict[str, list[str]] = {}
         self._lowers: dict[str, dict[str, str]] = {}
         self._roots = {name: roots_of(lock, self.files) for name, lock in self.locks.items()}
 
@@ -267,11 +270,20 @@ class _Planner:
             ),
             earlier=earlier,
             build_constraints=self._build_constraints(lock),
+            lookalikes=tuple(self._find_lookalikes(path, inputs, existing)),
         )
         if lock.constraints:
             constrained = _read(lock, self.files, self.environ, planned.constraints)
             planned = planned._replace(inputs=constrained)
         self.planned[path] = self._taken[path.casefold()] = planned
+
+    def _find_lookalikes(self, path: str, inputs: Inputs, lock: LockFile | None) -> Iterator[str]:
+        # pip looks from where it runs, and for find-links beside the file with the line, too.
+        for folder in sorted({"", *map(posixpath.dirname, (path, *inputs.files))}):
+            if folder not in self._lookalikes:
+                self._lookalikes[folder] = find_lookalikes(self.root, folder)
+            yield from self._lookalikes[folder]
+        yield from find_mistaken(self.root, lock.pins if lock else ())
 
     def _build_constraints(self, lock: LockConfig) -> tuple[str, ...]:
         found = []

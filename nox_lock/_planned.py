@@ -46,6 +46,7 @@ class Planned(NamedTuple):
         apart: locks that it builds on and that are not made for its target.
         earlier: where there is none yet, the one of this lock that comes nearest, or None.
         build_constraints: the texts of the files that limit what builds use.
+        lookalikes: paths that pip would take for a URL of the lock file, or of its inputs.
     """
 
     lock: LockConfig
@@ -60,6 +61,7 @@ class Planned(NamedTuple):
     apart: tuple[str, ...] = ()
     earlier: LockFile | None = None
     build_constraints: tuple[str, ...] = ()
+    lookalikes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

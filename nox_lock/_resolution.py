@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from nox_lock._agreement import disagreement, explain, held_pins, make_seed
 from nox_lock._cache import Cache, open_cache, unusable
-from nox_lock._errors import CompileError
+from nox_lock._errors import CompileError, LockFileError
+from nox_lock._freshness import LOOKALIKE
 from nox_lock._indexes import read_index_settings, refuse_broken
 from nox_lock._named import name_of
 from nox_lock._processes import Processes
@@ -94,6 +95,8 @@ class Compiler:
         Raises:
             NoxLockError: saying why not.
         """
+        for path in planned.lookalikes:
+            raise LockFileError(LOOKALIKE, file=path)
         while True:
             try:
                 return self._run(replace(self._order(planned, seed, texts), held=held))

@@ -408,7 +408,7 @@ def test_conda(made: Prepared, tmp_path: Path) -> None:
     machine.project.env["PATH"] = os.pathsep.join([str(script.parent), os.environ["PATH"]])
     machine.project.write("noxfile.py", NOXFILE.format(backend="conda"))
     first = machine.run().ok()
-    assert "nox > python -m pip install --no-deps --require-hashes" in first.output
+    assert "nox > python -I -m pip install --no-deps --require-hashes" in first.output
     held = WANTED | {"numpy": "2.0"}
     assert machine.content() == held
     for what, command in ((machine.add, UNINSTALL), (machine.remove, SOME), (machine.change, SOME)):
