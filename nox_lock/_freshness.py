@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock._coverage import canonical_url, judge_entries, judge_markers, judge_reach
+from nox_lock._coverage import (
+    canonical_url,
+    judge_entries,
+    judge_markers,
+    judge_reach,
+    judge_urls,
+)
 from nox_lock._lint import find_faults, find_weak
+from nox_lock._syntax import MERGE
 from nox_lock._target import counts
 from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict
 
@@ -76,6 +83,29 @@ def judge_orphan(path: str) -> Verdict:
     return Verdict(ORPHANED, (Reason(reason, path),))
 
 
+def find_obstacles(planned: Planned) -> list[Reason]:
+    """Return why `lock` does not replace a file unasked, a line each.
+
+    These are merge conflicts; and in a file that no known tool has signed, all that is no pin for
+    the inputs: somebody may have written it by hand.
+    """
+    lock = planned.existing
+    if lock is None:
+        return []
+    problems = [Reason(each.message, planned.path, each.line) for each in lock.problems]
+    conflicts = [each for each in problems if each.message == MERGE]
+    if conflicts or lock.blank or lock.maker or lock.stamp:
+        return conflicts
+    if not planned.inputs.judgeable:
+        return [Reason("what its inputs require is known only after a build", planned.path)]
+    return [
+        *problems,
+        *_judge_includes(planned, lock),
+        *judge_urls(planned, lock),
+        *judge_reach(planned, lock),
+    ]
+
+
 def _judge_includes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
         said = f"includes {line.text[len('-r ') :]}; lock files are whole"
@@ -97,13 +127,18 @@ def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for line, where in wanted.items():
         if line not in has:
             yield Reason(f"{line} is not in the lock", where.file, where.line)
-    for option in lock.options:
-        if option.text not in wanted:
-            yield Reason(f"no input declares {option.text}", planned.path, option.line)
+    yield from find_undeclared(planned, lock)
     if set(wanted) == set(has):
         ordered = [[x for x in lines if x.startswith(_ORDERED)] for lines in (wanted, has)]
         if ordered[0] != ordered[1]:
             yield Reason("the indexes are in another order", planned.path, lock.options[0].line)
+
+
+def find_undeclared(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Yield the option lines of a lock file that no input declares."""
+    for option in lock.options:
+        if option.text not in planned.options:
+            yield Reason(f"no input declares {option.text}", planned.path, option.line)
 
 
 def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:

@@ -113,7 +113,7 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         elif name == "--all-extras" and not planned.inputs.extras:
             said = f"{table} extras = [...] names them"
         elif name in _AS_LINES and f"{name} {value}".strip() not in options:
-            said = f"write this line into {source}"
+            said = redact(f"write {name} {value}".strip()) + f" into {source}"
         elif name == "--no-annotate" or (name, value) == ("--annotation-style", "line"):
             said = "nox-lock writes `# via` notes below each pin, which a check needs"
         if said:
