@@ -212,9 +212,13 @@ def test_what_changes_while_it_is_read_is_not_kept(root: Path) -> None:
     assert witness.spoilt
 
 
-def test_a_search_for_old_lock_files_is_not_kept(root: Path) -> None:
+def test_a_search_for_old_lock_files_is_seen(root: Path) -> None:
     (root / "requirements.txt").unlink()
-    assert answer(root)[0].spoilt
+    witness, _ = answer(root)
+    assert not witness.spoilt
+    assert stands(witness.facts, ENVIRON)
+    (root / "requirements-py3.9.txt").write_text("app==1.0\n", encoding="utf-8")
+    assert not stands(witness.facts, ENVIRON)
 
 
 NOXFILE = """
