@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
 
-NO_HASHES = "it has no hashes"
+_NO_HASHES = "it has no hashes"
 _ORDERED = ("--index-url", "--extra-index-url", "--find-links")
 
 
@@ -81,6 +81,12 @@ def judge_orphan(path: str) -> Verdict:
         f"git rm {path}, or name it by `lockfile`"
     )
     return Verdict(ORPHANED, (Reason(reason, path),))
+
+
+def lacks_hashes_alone(verdict: Verdict) -> bool:
+    """Return whether nothing but hashes is missing: no session locks for that."""
+    reasons = verdict.reasons
+    return bool(reasons) and all(each.message.startswith(_NO_HASHES) for each in reasons)
 
 
 def find_obstacles(planned: Planned) -> list[Reason]:
@@ -152,7 +158,7 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             if planned.lock.settings.generate_hashes
             else "others of this project have"
         )
-        yield Reason(f"{NO_HASHES}, and {who}", path)
+        yield Reason(f"{_NO_HASHES}, and {who}", path)
     for pin in lock.pins:
         if pin.extras and settings.strip_extras:
             yield Reason(f"{pin.shown} has extras, and strip-extras is true", path, pin.line)

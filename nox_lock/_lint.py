@@ -97,7 +97,7 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     over (see `_settings`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
     """
     words = _words(lock.command or "") if lock.stamp is None else []
-    if words[:1] != ["pip-compile"] and words[:3] != ["uv", "pip", "compile"]:
+    if words[:1] not in (["pip-compile"], ["uv"]):
         return
     table = f"[tool.nox-lock.locks.{planned.name}]"
     source = next((each for each in planned.inputs.sources), "an input")

@@ -289,6 +289,7 @@ def _not_overwritten(planned: Planned, obstacles: Sequence[Reason]) -> LockFileE
     return LockFileError(
         "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
         file=planned.path,
+        line=first.line,
         hint="Is it yours? Give the lock another name: "
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
         "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",

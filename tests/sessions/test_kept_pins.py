@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import subprocess
 import sys
@@ -23,7 +24,7 @@ LOCK, SOURCE = "requirements.txt", "requirements.in"
 NOXFILE = "import nox_lock\n\nnox_lock.add_sessions()\n"
 SESSION = f"""{NOXFILE}
 
-@nox_lock.session(lock="requirements", venv_backend="venv")
+@nox_lock.session(lock="requirements")
 def tests(session):
     session.log("the body runs")
 """
@@ -61,7 +62,18 @@ def offered(prepared: Prepared) -> Prepared:
         index.publish("extra", version)
     index.publish("win", "1.0")
     prepared.project.write("noxfile.py", NOXFILE)
-    prepared.project.write(SOURCE, "app\n")
+    # What most tests end with is in the cache, by the pins it is made from.
+    files = {path.name.partition("-")[0]: path for path in index.folder.glob("*-1.0-*.whl")}
+    hashes = {
+        name: HASHES.format(hashlib.sha256(path.read_bytes()).hexdigest())
+        for name, path in files.items()
+    }
+    for source in ("app\ndep\n", "app\n"):
+        for text in (BODY, f"app==1.0{hashes['app']}\ndep==1.0{hashes['dep']}\n"):
+            prepared.project.write(SOURCE, source)
+            prepared.project.write(LOCK, header() + text)
+            lock(prepared.project).ok()
+    (prepared.project.root / LOCK).unlink()
     prepared.freeze()
     return prepared
 
@@ -225,8 +237,6 @@ def exports(digests: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def digests(offered: Prepared) -> dict[str, str]:
     """Return the hash of version 1.0 of each project."""
-    import hashlib  # noqa: PLC0415
-
     found = offered.index.folder.glob("*-1.0-*.whl")
     return {
         path.name.partition("-")[0]: hashlib.sha256(path.read_bytes()).hexdigest() for path in found
@@ -338,7 +348,7 @@ def test_of_two_pins_the_one_that_holds_is_kept(name: str, head: str, adopted: P
     moves = [line for line in run.output.splitlines() if "1.0 -> " in line or "2.0 -> " in line]
     assert moves == []
     assert "DOWNGRADE" not in run.output
-    assert "1 kept" in run.output
+    assert "pins: 2 kept" in run.output
 
 
 @pytest.mark.parametrize("command", ["compile", "export"])
@@ -371,7 +381,8 @@ def test_a_universal_lock_file_of_uv(command: str, adopted: Project) -> None:
     else:
         adopted.write(SOURCE, "app\ndep\n")
     check(adopted).ok()
-    run = kept(adopted)
+    run = kept(adopted, "--no-cache")
+    assert "compiled in" in run.output
     assert "DOWNGRADE" not in run.output
     assert "~ dep" not in run.output
     assert "win==" not in adopted.read(LOCK)
@@ -409,3 +420,186 @@ def test_an_argument_is_named_with_the_setting(tool: str, argument: str, adopted
         [line] = [each for each in said.splitlines() if f"made with {argument}" in each]
         assert ARGUMENTS[argument] in line
     assert "made with" not in check(adopted).ok().output
+
+
+EXTRAS = """\
+[tool.nox-lock.locks.requirements]
+inputs = ["pyproject.toml"]
+extras = ["fast"]
+"""
+HONOURED: dict[str, dict[str, str]] = {
+    "--constraint=limits.txt": {SOURCE: "-c limits.txt\napp\n"},
+    "--constraint limits.txt": {SOURCE: "-c ./limits.txt\napp\n"},
+    "--pre": {SOURCE: "--pre\napp\n"},
+    "--find-links=wheels": {SOURCE: "--find-links wheels\napp\n"},
+    "--extra=fast": {"pyproject.toml": EXTRAS},
+    "--all-extras": {"pyproject.toml": EXTRAS},
+    "--unsafe-package=dep --allow-unsafe": {},
+    "--annotation-style=split": {},
+    "--annotate": {},
+}
+
+
+@pytest.mark.parametrize("argument", HONOURED)
+def test_an_argument_that_is_honoured_is_not_named(argument: str, adopted: Project) -> None:
+    adopted.write("limits.txt", "dep<2\n")
+    (adopted.root / "wheels").mkdir()
+    source = SOURCE
+    if "extra" in argument:
+        source = "pyproject.toml"
+        (adopted.root / SOURCE).unlink()
+    for name, text in HONOURED[argument].items():
+        adopted.write(name, text)
+    if source != SOURCE:
+        table = '[project]\nname = "mine"\nversion = "1"\ndependencies = ["app"]\n'
+        table += "[project.optional-dependencies]\nfast = []\n"
+        adopted.write(source, table + adopted.read(source))
+    options = "--find-links wheels\n\n" if "wheels" in argument else ""
+    head = header(f"{argument} --output-file={LOCK} --strip-extras {source}")
+    adopted.write(LOCK, head + options + BODY.replace(SOURCE, source))
+    assert "made with" not in check(adopted).ok().output
+    run = kept(adopted)
+    assert "made with" not in run.output
+    assert "left out" not in run.output
+    if "unsafe" in argument:
+        assert "--unsafe-package=dep" in adopted.read(LOCK)
+        assert "considered to be unsafe" in adopted.read(LOCK)
+
+
+def test_a_constraint_that_nothing_says_is_named_before_pins_move(adopted: Project) -> None:
+    """The next -U would move pins that a constraint has kept."""
+    adopted.write("limits.txt", "dep<2\n")
+    pip_compile(adopted, "--constraint=limits.txt", "--no-emit-index-url", SOURCE)
+    assert locked(adopted) == {"app": "2.0", "dep": "1.0"}
+    for run in (check(adopted), lock(adopted, "--upgrade", "--dry-run")):
+        assert "made with --constraint=limits.txt" in run.ok().output
+        assert "write -c limits.txt into requirements.in" in run.output
+    adopted.write(SOURCE, "-c limits.txt\napp\n")
+    assert "made with" not in lock(adopted, "--upgrade").ok().output
+    assert locked(adopted) == {"app": "2.0", "dep": "1.0"}
+
+
+# Row 10: links, ends of lines, and lock files without notes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_to_a_lock_file_is_not_orphaned(adopted: Project) -> None:
+    adopted.write(LOCK, header() + BODY)
+    kept(adopted)
+    alias = adopted.root / "requirements-docker.txt"
+    alias.symlink_to(LOCK)
+    assert "orphaned" not in check(adopted).ok().output
+    assert "orphaned" not in lock(adopted).ok().output
+    assert alias.is_symlink()
+    alias.unlink()
+    adopted.write(alias.name, adopted.read(LOCK))
+    assert f"{alias.name}: orphaned" in check(adopted).failed().output
+
+
+def crlf(project: Project) -> str:
+    """Return the lock file with LF, after a look that each of its lines ends in CRLF."""
+    text = project.read(LOCK)
+    assert text.count("\n") == text.count("\r\n") > 5
+    assert "\r\r" not in text
+    return text.replace("\r\n", "\n")
+
+
+def test_crlf_is_kept(adopted: Project) -> None:
+    """By lock, by -U, and where the lock is restored from the cache."""
+    adopted.write(LOCK, (header() + BODY).replace("\n", "\r\n"))
+    check(adopted).ok()
+    kept(adopted)
+    first = crlf(adopted)
+    # As Git has it on Windows: what we wrote, with other ends of lines, is up to date.
+    assert "up to date" in lock(adopted).ok().output
+    lock(adopted, "--upgrade").ok()
+    assert locked(adopted) == {"app": "2.0", "dep": "2.0"}
+    crlf(adopted)
+    adopted.write(LOCK, (header() + BODY).replace("\n", "\r\n"))
+    assert "restored from the cache" in lock(adopted).ok().output
+    assert crlf(adopted) == first
+    adopted.write(SOURCE, "app\nextra<2\n")
+    lock(adopted).ok()
+    assert locked(adopted) == {**OLD, "extra": "1.0"}
+    crlf(adopted)
+    adopted.write(LOCK, adopted.read(LOCK).replace("\r\n", "\n"))
+    lock(adopted, "--upgrade").ok()
+    assert "\r" not in adopted.read(LOCK)
+
+
+@pytest.mark.parametrize("more", ["extra==1.0\n", "extra==1.0\nwin==1.0\n"])
+@pytest.mark.parametrize("head", [header("--no-annotate requirements.in"), ""])
+def test_without_notes_a_pin_that_nobody_asks_for_is_not_fresh(
+    head: str, more: str, adopted: Project
+) -> None:
+    adopted.write(SOURCE, "app\ndep\n")
+    text = f"{head}app==1.0\ndep==1.0\n"
+    adopted.write(LOCK, text)
+    check(adopted).ok()
+    adopted.write(LOCK, text + more)
+    line = text.count("\n") + 1
+    run = check(adopted).failed()
+    assert f"{LOCK}: stale" in run.output
+    assert f"({LOCK}:{line})" in run.output
+    assert "extra==1.0" in run.output
+    if head:
+        assert "Run: nox -s lock" in run.output
+        assert "- extra 1.0" in kept(adopted).output
+
+
+# Row 4: hashes and sessions
+
+
+def test_a_session_does_not_lock_for_hashes_alone(adopted: Project) -> None:
+    """Another lock file has hashes: a warning, and it installs; in CI an error."""
+    adopted.write("noxfile.py", SESSION)
+    adopted.write("requirements-dev.in", "extra<2\n")
+    lock(adopted, "dev").ok()
+    assert "--hash" in adopted.read("requirements-dev.txt")
+    adopted.write(LOCK, header() + BODY)
+    said = check(adopted).failed().output
+    assert f"{LOCK}: stale" in said
+    assert "it has no hashes" in said
+    before = adopted.read(LOCK)
+    run = nox(adopted, "tests").ok()
+    assert f"{LOCK}: it has no hashes" in run.output
+    assert "the body runs" in run.output
+    assert adopted.read(LOCK) == before
+    assert adopted.venv_versions("tests") | OLD == adopted.venv_versions("tests")
+    for text in ("", "[tool.nox-lock]\non-stale = 'lock'\n"):
+        adopted.write("pyproject.toml", text)
+        run = nox(adopted, "tests", ci=True).failed()
+        assert "it has no hashes" in run.output
+        assert "the body runs" not in run.output
+        assert adopted.read(LOCK) == before
+    # What is stale for another reason is locked, with hashes.
+    adopted.write(SOURCE, "app\nextra<2\n")
+    nox(adopted, "tests").ok()
+    assert locked(adopted) == {**OLD, "extra": "1.0"}
+    assert "--hash" in adopted.read(LOCK)
+
+
+def test_hashes_that_are_configured_and_not_there(adopted: Project) -> None:
+    """For a session the same; for a check it is stale."""
+    adopted.write("noxfile.py", SESSION)
+    adopted.write("pyproject.toml", "[tool.nox-lock]\ngenerate-hashes = true\n")
+    adopted.write(LOCK, header() + BODY)
+    before = adopted.read(LOCK)
+    assert "it has no hashes, and generate-hashes is true" in check(adopted).failed().output
+    assert "it has no hashes" in nox(adopted, "tests", ci=True).failed().output
+    assert adopted.read(LOCK) == before
+    kept(adopted)
+    assert adopted.read(LOCK).count("--hash") == 2
+
+
+def test_while_no_lock_file_has_hashes_a_warning_names_the_setting(adopted: Project) -> None:
+    adopted.write("noxfile.py", SESSION)
+    adopted.write(LOCK, header() + BODY)
+    said = check(adopted).ok().output
+    assert "no hashes" in said
+    assert "generate-hashes" in said
+    assert "nox -s lock" in said
+    kept(adopted)
+    assert "--hash" not in adopted.read(LOCK)
+    adopted.write("pyproject.toml", "[tool.nox-lock]\ngenerate-hashes = false\n")
+    assert "no hashes" not in check(adopted).ok().output
