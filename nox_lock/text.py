@@ -225,7 +225,7 @@ def _mask_authority(text: str, scheme: str) -> str:
     login, found, host = authority.rpartition("@")
     if found:
         return f"{MASK}@{host}{rest}" if _is_secret(login, scheme) else text
-    port = authority.partition("]")[2] if "]" in authority else authority
+    port = authority.partition("]")[2] if authority.startswith("[") else authority
     port = port.partition(":")[2].rstrip(".,:;!?)]}>\"'`")
     if not port or _is_open(port) or (port.isascii() and port.isdigit()) or scheme[-1:] != ":":
         return text

@@ -74,8 +74,9 @@ class Report:
         self._begun.flush()
 
     def note_request(self, _session: Any, _method: Any, url: str, *_: Any, **_more: Any) -> None:
-        """Take in what is asked for."""
-        self.note_begun(f"waited for {bare_url(url)}")
+        """Take in what is asked for; what is between host and last part may open an index."""
+        parts = bare_url(url).rstrip("/").split("/")
+        self.note_begun(f"waited for {'/'.join(parts[:3])} ({parts[-1]})")
 
     def note_page(self, url: str, **answer: Any) -> None:
         """Take in how an index page was answered."""
@@ -177,13 +178,16 @@ def describe_failure(error: BaseException, report: Report) -> dict[str, Any]:
     return said
 
 
+def note_printed(error: Any, *, output_lines: list[str] | None, **_more: Any) -> None:
+    """Keep what a process printed: some pips take it out of the error on its way."""
+    error.printed = output_lines or []
+
+
 def _output(errors: list[BaseException]) -> list[str]:
     """Return what the processes printed that failed."""
     lines = []
     for each in errors:
-        if hasattr(each, "command_description"):
-            # Between two lines of pip's own; only in text.
-            lines += str(getattr(each, "context", "")).splitlines()[1:-1]
+        lines += "".join(getattr(each, "printed", ())).splitlines()
         printed = getattr(each, "output", None)
         if isinstance(printed, bytes):
             lines += printed.decode("utf-8", "replace").splitlines()
