@@ -18,13 +18,13 @@ class Page(NamedTuple):
 
     Attributes:
         address: of the index that it belongs to, without credentials.
-        links: how many files it lists.
-        status: of HTTP, or None where there was no answer.
+        project: whose page it is.
+        status: of HTTP, or None where there was no answer that counts.
         problem: what else was wrong: a key of `index_failures.PROBLEMS`, or in words.
     """
 
     address: str
-    links: int = 0
+    project: str = ""
     status: int | None = None
     problem: str = ""
 

@@ -52,11 +52,7 @@ _UNFIT = {
 
 
 class Report:
-    """Collects what happens.
-
-    Args:
-        begun: a file that gets a line for what is begun: what an ended process was at.
-    """
+    """Collects what happens; what is begun is also written to a file, should this be ended."""
 
     def __init__(self, begun: str) -> None:
         self.said: dict[str, Any] = {"pages": [], "built": [], "built_projects": []}
@@ -79,8 +75,8 @@ class Report:
 
     def note_page(self, url: str, **answer: Any) -> None:
         """Take in how an index page was answered."""
-        address = bare_url(url.rstrip("/").rpartition("/")[0])
-        self.said["pages"].append({"address": address, **answer})
+        address, _, project = bare_url(url.rstrip("/")).rpartition("/")
+        self.said["pages"].append({"address": address, "project": project, **answer})
 
     def note_conflict(self, _factory: Any, impossible: Any, constraints: Any) -> None:
         """Take in demands that cannot hold together."""
