@@ -11,8 +11,7 @@ from packaging.utils import canonicalize_name
 from nox_lock._entries import Entry
 from nox_lock._errors import CompileError
 from nox_lock._freshness import disagreements
-from nox_lock._lint import is_version
-from nox_lock._named import parse_specifier
+from nox_lock._named import parse_specifier, parse_version
 from nox_lock._syntax import Where
 from nox_lock._target import counts
 from nox_lock.compiling.conflicts import in_one
@@ -73,7 +72,7 @@ def _is_whole(pin: Pin) -> bool:
         urlsplit(pin.url or "")
     except ValueError:
         return False
-    return pin.version is None or is_version(pin.version)
+    return pin.version is None or parse_version(pin.version) is not None
 
 
 def make_seed(pins: Iterable[Pin]) -> Seed:

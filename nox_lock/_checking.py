@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from nox_lock._errors import LocksError, NoxLockError
 from nox_lock._freshness import judge_all
 from nox_lock._options import parse_check_options
-from nox_lock._plan import orphans_of
+from nox_lock._plan import of_targets, orphans_of
 from nox_lock._report import error_json, mend, summary, verdict_lines, verdicts_json
-from nox_lock._targets import of_targets
 from nox_lock.text import redact
 
 if TYPE_CHECKING:

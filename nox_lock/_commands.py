@@ -12,9 +12,8 @@ from nox_lock._checking import check, errors_told, print_lines
 from nox_lock._errors import ConfigError, LocksError, NoxLockError
 from nox_lock._freshness import judge_all
 from nox_lock._options import parse_lock_options
-from nox_lock._plan import orphans_of
+from nox_lock._plan import of_targets, orphans_of
 from nox_lock._report import verdict_lines
-from nox_lock._targets import of_targets
 from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:

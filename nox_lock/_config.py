@@ -103,8 +103,10 @@ def load_config(root: Path) -> Config:
             where there is no input at all.
     """
     path = root / FILE
+    # A link that leads nowhere was meant to lead somewhere.
+    there = _witness.exists(path) or path.is_symlink()
     try:
-        document = parse_toml(_witness.read(path)) if _is_there(path) else Table({})
+        document = parse_toml(_witness.read(path)) if there else Table({})
     except OSError as error:
         told = f"cannot be read: {error.strerror}"
         raise ConfigError(told, file=FILE, hint=mend_of(error)) from error
@@ -118,13 +120,8 @@ def load_config(root: Path) -> Config:
     static = isinstance(project, dict) and "dependencies" in project
     try:
         return parse_config(document.table("tool"), sorted(found), static_project=static)
-    except NoInputsError as error:
-        raise error.with_hint(what_next(root, document.values)) from None
-
-
-def _is_there(path: Path) -> bool:
-    """Tell whether there is a file; a link that leads nowhere was meant to lead somewhere."""
-    return _witness.exists(path) or path.is_symlink()
+    except NoInputsError:
+        raise NoInputsError(what_next(root, document.values)) from None
 
 
 def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = False) -> Config:
@@ -188,14 +185,10 @@ def _refuse_seed(table: Table) -> None:
 
 def _levels(table: Table, common: Levels) -> Levels:
     found = {}
-    for key in Levels._fields:
+    for key, form, what in (("manylinux", r"2\.\d+", "glibc"), ("macos", r"\d+\.\d+", "macOS")):
         level = table.string(key)
-        if level is not None and not re.fullmatch(
-            r"2\.\d+" if key == "manylinux" else r"\d+\.\d+", level
-        ):
-            told = (
-                f": {quoted(level)} is no version of {'glibc' if key == 'manylinux' else 'macOS'}"
-            )
+        if level is not None and not re.fullmatch(form, level):
+            told = f": {quoted(level)} is no version of {what}"
             raise table.wrong(key, told, f'Such as: {key} = "{getattr(Levels(), key)}"')
         found[key] = level or getattr(common, key)
     return Levels(**found)

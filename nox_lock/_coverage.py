@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
+from nox_lock._named import meets
 from nox_lock._target import counts, holds
 from nox_lock._verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from packaging.specifiers import SpecifierSet
 
     from nox_lock._entries import Entry
     from nox_lock._planned import Planned
@@ -69,21 +67,11 @@ def _meets(pin: Pin, entry: Entry) -> bool:
     # One demand and one pin meet in many lock files of a project.
     key = entry.text, pin.version
     if key not in _MET:
-        _MET[key] = _contains(entry.specifier, pin.version)
+        _MET[key] = meets(entry.specifier, pin.version)
     return _MET[key]
 
 
 _MET: dict[tuple[str, str], bool] = {}
-
-
-def _contains(specifier: SpecifierSet, version: str) -> bool:
-    try:
-        # pip-tools keeps a pre-release that is locked, so one always counts.
-        return specifier.contains(Version(version), prereleases=True)
-    except InvalidVersion:  # meets nothing, but for what asks for this very text
-        return str(specifier) == f"==={version}"
-    except ValueError:  # a number of more digits than Python reads
-        return False
 
 
 def is_named_by(pin: Pin, entry: Entry) -> bool:

@@ -31,16 +31,12 @@ _GROUPS = (
 class NoInputsError(ConfigError):
     """A project has no input that could be found."""
 
-    def __init__(self, hint: str = _OWN) -> None:
+    def __init__(self, hint: str = "") -> None:
         super().__init__(
             "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
             "requirements/*.in here",
-            hint=hint,
+            hint=f"{hint} {_OWN}".strip(),
         )
-
-    def with_hint(self, hint: str) -> NoInputsError:
-        """Return it with what to do in this very project."""
-        return NoInputsError(f"{hint} {_OWN}" if hint else _OWN)
 
 
 def name_of_input(file: str) -> str | None:

@@ -14,7 +14,7 @@ from nox_lock import _syntax, _witness
 from nox_lock._named import EXAMPLE_NAME, parse_requirement, read_named
 from nox_lock._projects import metadata_digest, static_name
 from nox_lock._syntax import fault
-from nox_lock.text import has_password, has_token, quoted
+from nox_lock.text import has_password, has_token, mend_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,6 +76,23 @@ def relative(path: Path, root: Path) -> str:
         return Path(os.path.relpath(path, root)).as_posix()
     except ValueError:  # another drive, on Windows
         return path.as_posix()
+
+
+def read_input(file: str, root: Path, asked: Where | None) -> bytes:
+    """Return the bytes of an input, which a line asks for, or the configuration.
+
+    Raises:
+        RequirementsError: for one that is missing or cannot be read.
+    """
+    try:
+        return _witness.read(root / file)
+    except FileNotFoundError as error:
+        hint = "It is named by `inputs` or `groups` in pyproject.toml."
+        if asked:
+            hint = f"-r and -c are seen from the file they stand in: {asked.file}"
+        raise fault(f"there is no file {file}", asked, hint) from error
+    except OSError as error:
+        raise fault(f"cannot read {file}: {error.strerror}", asked, mend_of(error)) from error
 
 
 def parse_entry(line: _syntax.Line, where: Where, root: Path, *, constraint: bool) -> Entry:

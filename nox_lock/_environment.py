@@ -196,5 +196,8 @@ def write_note(venv: Environment, name: str, text: str) -> None:
     Raises:
         OSError: when the environment cannot be written.
     """
+    note = venv.notes / name
     if read_note(venv, name) != text:
-        write_all({venv.notes / name: text})
+        if note.is_dir():
+            shutil.rmtree(note)
+        write_all({note: text})

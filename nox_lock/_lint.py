@@ -5,7 +5,6 @@ npm's users have lockfile-lint for this. https://github.com/lirantal/lockfile-li
 
 from __future__ import annotations
 
-import functools
 import posixpath
 import re
 import shlex
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.markers import Marker
-from packaging.version import Version
 
 from nox_lock._coverage import judge_urls
+from nox_lock._named import parse_version
 from nox_lock._target import marker_environment
 from nox_lock._verdict import Reason
 from nox_lock.text import has_password, has_token, redact
@@ -50,7 +49,7 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason("a password stands here in clear", path, pin.line)
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", path, pin.line)
-        if pin.version and not is_version(pin.version):
+        if pin.version and parse_version(pin.version) is None:
             yield Reason(f"{pin.shown} pins what is no version", path, pin.line)
         seen.setdefault(pin.name or "", []).append(pin)
     for name, pins in seen.items():
@@ -154,16 +153,6 @@ def _find_weak_pins(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         elif _is_open(pin.url) and not pin.hashes:
             said = f"{_named(pin)} is not encrypted and has no hash"
             yield Reason(said, planned.path, pin.line)
-
-
-@functools.lru_cache(maxsize=4096)  # most pins stand in several lock files of a project
-def is_version(text: str) -> bool:
-    """Tell whether pip can read a version."""
-    try:
-        Version(text)
-    except ValueError:  # InvalidVersion, or more digits than an int is made of
-        return False
-    return True
 
 
 def _named(pin: Pin) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -111,6 +112,7 @@ def name_of(requirement: str) -> str:
     return canonicalize_name(Requirement(requirement).name)
 
 
+@functools.lru_cache(maxsize=4096)  # most pins are in several lock files of a project
 def parse_version(text: str) -> Version | None:
     """Return a version, or None for what is none."""
     try:
@@ -135,5 +137,5 @@ def meets(specifier: SpecifierSet, version: str) -> bool:
     """
     found = parse_version(version)
     if found is None:
-        return str(specifier) == f"==={version}"
+        return str(specifier) in {"", f"==={version}"}
     return specifier.contains(found, prereleases=True)

@@ -80,7 +80,7 @@ def plan_noxfile(
     """
     from nox_lock._config import load_config  # noqa: PLC0415
     from nox_lock._plan import plan  # noqa: PLC0415
-    from nox_lock._targets import pythons_of  # noqa: PLC0415
+    from nox_lock._target import pythons_of  # noqa: PLC0415
 
     root = Path.cwd()
     config = load_config(root)

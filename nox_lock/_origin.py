@@ -42,13 +42,14 @@ def read_origin(metadata: Path) -> Origin | None:
         told = json.loads((metadata / "direct_url.json").read_bytes())
         vcs = told.get("vcs_info", {})
         revisions = {vcs.get("requested_revision", ""), vcs.get("commit_id", "")} if vcs else set()
+        _place(told["url"])  # which also has to be one
         return Origin(
             told["url"],
             bool(told.get("dir_info", {}).get("editable")),
             frozenset(revisions),
             told.get("subdirectory", ""),
         )
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -12,6 +12,7 @@ from nox_lock._layers import find_lowers, in_order, roots_of
 from nox_lock._places import (
     Owners,
     find_earlier,
+    find_files,
     find_orphans,
     lockfile_path,
     read_place,
@@ -20,13 +21,9 @@ from nox_lock._planned import Planned, platform_of
 from nox_lock._requirements import Files, read_inputs
 from nox_lock._settings import Settings, merge_settings, resolve_settings
 from nox_lock._tables import FILE
-from nox_lock._target import (
-    Target,
-    running_platform,
-)
-from nox_lock._targets import targets_of
+from nox_lock._target import Target, parse_target, running_platform, running_target
 from nox_lock.lockfile import lock_file
-from nox_lock.text import mend_of
+from nox_lock.text import mend_of, nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -115,6 +112,60 @@ def orphans_of(config: Config, planned: Collection[Planned], root: Path) -> list
     return find_orphans(config.locks.values(), {each.path for each in planned}, inputs, root)
 
 
+def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
+    """Return, of each lock, the file that an environment of `target` installs.
+
+    Raises:
+        ConfigError: for a lock that is not made for that Python.
+    """
+    by_name: dict[str, list[Planned]] = {}
+    for each in planned:
+        by_name.setdefault(each.name, []).append(each)
+    chosen = []
+    for name, files in by_name.items():
+        fitting = [each for each in files if each.target == target and each.here]
+        exact = [each for each in fitting if each.named_platform == running_platform()]
+        fitting = exact[:1] or fitting[:1]
+        if not fitting and any(each.target == target for each in files):
+            here = running_platform()
+            systems = ", ".join(f'"{each}"' for each in (*files[0].lock.platforms, here))
+            raise ConfigError(
+                f"this session runs on {here}; the lock {name!r} is not for it",
+                hint=f"Say so in {FILE}: [tool.nox-lock] platforms = [{systems}]",
+            )
+        if not fitting:
+            has = list(dict.fromkeys(str(each.target) for each in files))
+            wanted = ", ".join(f'"{each}"' for each in (*has, target))
+            raise ConfigError(
+                f"this session runs Python {target}; the lock {name!r} is for {', '.join(has)}",
+                hint=f"Say so in {FILE}: [tool.nox-lock] python = [{wanted}]",
+            )
+        chosen += fitting
+    return chosen
+
+
+def of_targets(
+    planned: list[Planned], targets: Collection[Target], platforms: Collection[str] = ()
+) -> list[Planned]:
+    """Return the lock files of some Pythons and named platforms; of all, when none are given.
+
+    Raises:
+        ConfigError: for a Python or platform that no lock is made for.
+    """
+    systems = list(dict.fromkeys(each.system for each in planned if each.system))
+    for system in platforms:
+        if system not in systems:
+            told = f"no lock is for the platform {quoted(system)}{nearest(system, systems)}"
+            raise ConfigError(told, hint=f"There are: {', '.join(systems) or 'none'}")
+    planned = [each for each in planned if not platforms or each.system in platforms]
+    has = list(dict.fromkeys(each.target for each in planned))
+    for target in targets:
+        if target not in has:
+            known = ", ".join(str(each) for each in has)
+            raise ConfigError(f"no lock is for Python {target}", hint=f"There are: {known}")
+    return [each for each in planned if not targets or each.target in targets]
+
+
 class _Planner:
     """Lists lock files; reads each input once."""
 
@@ -133,8 +184,8 @@ class _Planner:
         self.root = root
         self.environ = environ
         self.used = used
-        self.files = Files(root, expected=self._is_lock_file)
         self.owners = Owners(config.locks.values())
+        self.files = Files(root, expected=lambda file: self.owners.owner(file) is not None)
         self.planned: dict[str, Planned] = {}
         # By path as those systems have it that know no upper case.
         self._taken: dict[str, Planned] = {}
@@ -146,7 +197,7 @@ class _Planner:
         order = in_order(names, self._find_lowers)
         for name in order:
             lock = self.locks[name]
-            targets, existing = targets_of(lock, self.root, self.used.get(name, ()))
+            targets, existing = _targets_of(lock, self.root, self.used.get(name, ()))
             for target, system, path in self._paths(lock, targets):
                 self._add(lock, target, system, path, existing)
                 existing = None
@@ -158,7 +209,7 @@ class _Planner:
         for name in sorted(others):
             lock = self.locks[name]
             if any(read_place(lock, path) is not None for path in self.planned):
-                targets, _ = targets_of(lock, self.root, self.used.get(name, ()))
+                targets, _ = _targets_of(lock, self.root, self.used.get(name, ()))
                 for _, _, path in self._paths(lock, targets):
                     if path in self.planned:
                         raise self._shared(self.planned[path].name, path, f"lock {name!r}")
@@ -196,23 +247,24 @@ class _Planner:
         below = self._below(lock, target, system)
         _refuse_other_targets(lock, target, inputs, below, self.owners)
         existing = existing or lock_file.read(self.root, path)
-        earlier = None
-        if existing is None:
-            earlier = self._earlier(lock, target, path)
+        earlier = None if existing else self._earlier(lock, target, path)
         planned = Planned(
             lock=lock,
             target=target,
             path=path,
             inputs=inputs,
             settings=resolve_settings(
-                merge_settings(lock.settings, self.unset),
-                existing if existing is not None else earlier,
+                merge_settings(lock.settings, self.unset), existing or earlier
             ),
             existing=existing,
             platform=platform_of(system),
             system=system,
             below=below,
-            apart=self._find_apart(lock, target),
+            apart=tuple(
+                name
+                for name in self._lowers[lock.name]
+                if all((e.name, e.target) != (name, target) for e in self.planned.values())
+            ),
             earlier=earlier,
             build_constraints=self._build_constraints(lock),
         )
@@ -232,12 +284,10 @@ class _Planner:
         return tuple(found)
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
-        """Return the lock file that one which does not stand yet takes the place of."""
-        for each in find_earlier(lock, target, path, self.root, self.owners):
-            found = lock_file.read(self.root, each)
-            if found is not None and found.recognised:
-                return found
-        return None
+        """Return the lock file whose place one takes that is not there yet."""
+        others = find_earlier(lock, target, path, self.root, self.owners)
+        found = (lock_file.read(self.root, each) for each in others)
+        return next((each for each in found if each is not None and each.recognised), None)
 
     def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[Planned, ...]:
         """Return the lock files that one lock file builds on."""
@@ -262,13 +312,6 @@ class _Planner:
                 )
         return below
 
-    def _find_apart(self, lock: LockConfig, target: Target) -> tuple[str, ...]:
-        """Return the locks below that have no file for this Python."""
-        if not self._lowers[lock.name]:
-            return ()
-        made = {each.name for each in self.planned.values() if each.target == target}
-        return tuple(name for name in self._lowers[lock.name] if name not in made)
-
     def _find_lowers(self, name: str) -> dict[str, str]:
         if name not in self._lowers:
             lock, locks = self.locks[name], self.locks.values()
@@ -279,9 +322,6 @@ class _Planner:
         if lock.name not in self._inputs:
             self._inputs[lock.name] = _read(lock, self.files, self.environ)
         return self._inputs[lock.name]
-
-    def _is_lock_file(self, path: str) -> bool:
-        return self.owners.owner(path) is not None
 
 
 def _read(
@@ -322,3 +362,56 @@ def _refuse_other_targets(
             if include.constraint
             else f"Name its input instead: -r {posixpath.basename(other.inputs[0])}",
         )
+
+
+def _targets_of(
+    lock: LockConfig, root: Path, used: Collection[Target | SpecifierSet]
+) -> tuple[list[Target], LockFile | None]:
+    """List a lock's targets: said and used; else the one its lock file names; else this Python.
+
+    The lock file comes with them where it had to be read for that.
+
+    Raises:
+        ConfigError: for a range of versions that none of them is in.
+        LockFileError: for a lock file that cannot be read.
+    """
+    targets: Collection[Target] = {
+        *lock.pythons,
+        *(each for each in used if isinstance(each, Target)),
+    }
+    existing = None
+    if not targets:
+        target, existing = _target_of_lock_file(lock, root)
+        targets = [target]
+    for each in used:
+        if not isinstance(each, Target) and not any(_within(target, each) for target in targets):
+            has = ", ".join(map(str, sorted(targets, key=lambda target: target.sort_key)))
+            raise ConfigError(
+                f"a session wants a Python {each}, and the lock {lock.name!r} is for {has}",
+                hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
+            )
+    return sorted(targets, key=lambda target: target.sort_key), existing
+
+
+def _target_of_lock_file(lock: LockConfig, root: Path) -> tuple[Target, LockFile | None]:
+    """Return the Python of a lock's only lock file, else the running one.
+
+    The lock file comes with it where its name is the same for every Python.
+    """
+    here, system = running_target(), running_platform().system
+    if "{python}" in (lock.lockfile or "") or lock.platforms:
+        found = {_python_of(root, path) for path in find_files(lock, root)} - {None}
+        return next(iter(found)) or here if len(found) == 1 else here, None
+    path = lockfile_path(lock, here, system, several=False, platforms=False)
+    existing = lock_file.read(root, path)
+    named = existing.python if existing else None
+    return parse_target(named) if named else here, existing
+
+
+def _python_of(root: Path, path: str) -> Target | None:
+    lock = lock_file.read(root, path)
+    return parse_target(lock.python) if lock and lock.python else None
+
+
+def _within(target: Target, versions: SpecifierSet) -> bool:
+    return any(versions.contains(f"{target.version}{micro}") for micro in ("", ".0", ".99"))

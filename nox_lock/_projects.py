@@ -6,22 +6,19 @@ import hashlib
 import json
 import posixpath
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
 from nox_lock import _witness
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from nox_lock._errors import NoxLockError
+from nox_lock._tables import FILE, parse_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+_FILES = (FILE, "setup.py", "setup.cfg")
 _DEPENDENCIES = ("dependencies", "optional-dependencies")
 _KEYS = (*_DEPENDENCIES, "dynamic", "requires-python")
 # What may be the path of a file: a word behind a quote, `file:` or a comma.
@@ -66,8 +63,8 @@ def dynamic_digest(folder: Path) -> str:
     texts = {name: _read(folder / name).decode(errors="surrogateescape") for name in _FILES}
     if document := _document(folder):
         tool = document.get("tool", {})
-        document["tool"] = {**tool, "nox-lock": {}} if isinstance(tool, dict) else tool
-        texts["pyproject.toml"] = _dump(document)
+        ours = {"tool": {**tool, "nox-lock": {}}} if isinstance(tool, dict) else {}
+        texts[FILE] = _dump({"tool": {"nox-lock": {}}, **document, **ours})
     named = {
         path: _read(folder / path).hex()
         for text in texts.values()
@@ -77,12 +74,11 @@ def dynamic_digest(folder: Path) -> str:
     return _digest([texts, {path: data for path, data in named.items() if data}])
 
 
-def _document(folder: Path) -> dict[str, Any]:
+def _document(folder: Path) -> Mapping[str, Any]:
     try:
-        found: dict[str, Any] = tomllib.loads(_read(folder / "pyproject.toml").decode())
-    except (ValueError, RecursionError):
+        return parse_toml(_read(folder / FILE)).values
+    except NoxLockError:
         return {}  # pip will say so
-    return found
 
 
 def _digest(facts: object) -> str:

@@ -16,7 +16,7 @@ from nox_lock._environment import (
 )
 from nox_lock._errors import InstallerBrokenError, InstallError
 from nox_lock._installing import Wanted, alone_in, is_equal, make_equal, write_constraints
-from nox_lock._targets import of_target
+from nox_lock._plan import of_target
 from nox_lock._witness import watch
 
 if TYPE_CHECKING:

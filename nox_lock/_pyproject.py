@@ -14,39 +14,23 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock import _syntax, _witness
-from nox_lock._entries import Entry, parse_entry, refuse_secrets
+from nox_lock._entries import Entry, parse_entry, read_input, refuse_secrets
 from nox_lock._errors import RequirementsError
 from nox_lock._inputs import Option
 from nox_lock._named import meets, parse_requirement
 from nox_lock._projects import dynamic_digest
 from nox_lock._syntax import Where, fault
 from nox_lock._tables import Table, find_line, parse_toml
-from nox_lock.text import mend_of, nearest
+from nox_lock.text import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from packaging.requirements import Requirement
 
 _ALWAYS: frozenset[str] = frozenset()
 _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a lock wants of a project file.
-
-    Attributes:
-        file: the project file, relative to the project root.
-        project: whether the project's own dependencies are wanted.
-        extras: its extras, as configured.
-        groups: its dependency groups, as configured.
-    """
-
-    file: str
-    project: bool
-    extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +58,33 @@ class ProjectInput:
     misread: bool
 
 
-def read_project(ask: Ask, root: Path) -> ProjectInput:
-    """Read what a lock wants of a project file.
+def read_project(
+    file: str,
+    root: Path,
+    *,
+    project: bool = True,
+    extras: Iterable[str] = (),
+    groups: Iterable[str] = (),
+) -> ProjectInput:
+    """Read what a lock wants of a project file: its own dependencies, with extras; groups.
 
     Raises:
         RequirementsError: for a file that is missing or no TOML, an extra or group that is not
             there, groups that include each other, or what is no requirement.
     """
-    reader = _Reader(ask, root)
-    if ask.project:
+    reader = _Reader(file, root, with_project=project)
+    if project:
         reader.read_dependencies(_ALWAYS)
-        for extra in ask.extras:
+        for extra in extras:
             reader.read_extra(extra, None, _ALWAYS)
-    for group in ask.groups:
+    for group in groups:
         reader.read_group(group)
     return ProjectInput(
         tuple(reader.entries),
         tuple(dict.fromkeys(reader.lines)),
         frozenset(reader.reached),
-        dynamic_digest(root / posixpath.dirname(ask.file)) if reader.dynamic else "",
-        reader.requires_python() if ask.project else None,
+        dynamic_digest(root / posixpath.dirname(file)) if reader.dynamic else "",
+        reader.requires_python() if project else None,
         reader.name,
         reader.misread,
     )
@@ -105,16 +96,19 @@ class _Reader:
     What an extra brings may depend on the markers under which it is asked for: `when`.
     """
 
-    def __init__(self, ask: Ask, root: Path) -> None:
-        self.ask = ask
-        self.file = ask.file
+    def __init__(self, file: str, root: Path, *, with_project: bool) -> None:
+        self.file = file
         self.root = root
+        self.with_project = with_project
         self.entries: list[Entry] = []
         self.lines: list[str] = []
         self.reached: set[str] = set()
         self.dynamic = self.misread = False
         self._seen: dict[str, list[frozenset[str]]] = {}
-        self.document = _load(ask.file, root)
+        data = read_input(file, root, None)
+        # Of another file that a build reads, nothing.
+        text = data if file.endswith(".toml") else b""
+        self.document = parse_toml(text, file, RequirementsError)
         self.project = self.document.table("project")
         self.name = self.project.string("name") or ""
 
@@ -223,7 +217,7 @@ class _Reader:
                 where,
                 "Take it out, or correct its version.",
             )
-        if not self.ask.project and (
+        if not self.with_project and (
             self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
         ):
             raise fault(
@@ -232,7 +226,7 @@ class _Reader:
                 f'Take it out, and lock the project with the group: inputs = ["{self.file}"], '
                 "extras = [...]",
             )
-        self.misread |= self.ask.project
+        self.misread |= self.with_project
         self.read_dependencies(when)
         for extra in sorted(requirement.extras):
             self.read_extra(extra, where, when)
@@ -250,18 +244,6 @@ class _Reader:
 
     def _where(self, table: Table, key: str, value: str | None = None) -> Where:
         return Where(self.file, table.line(key, value) or 1)
-
-
-def _load(file: str, root: Path) -> Table:
-    """Return what a project file holds: nothing for another file that a build reads."""
-    try:
-        data = _witness.read(root / file)
-    except FileNotFoundError as error:
-        hint = "It is named by `inputs` or `groups` in pyproject.toml."
-        raise fault(f"there is no file {file}", None, hint) from error
-    except OSError as error:
-        raise fault(f"cannot read {file}: {error.strerror}", None, mend_of(error)) from error
-    return parse_toml(data if file.endswith(".toml") else b"", file, RequirementsError)
 
 
 def _key_of(kind: str, name: str, table: Table, asked: Where | None) -> str:

@@ -13,6 +13,7 @@ from nox_lock._entries import (
     URL,
     Entry,
     parse_entry,
+    read_input,
     refuse_bad_url,
     refuse_secrets,
     relative,
@@ -20,10 +21,10 @@ from nox_lock._entries import (
 from nox_lock._errors import RequirementsError
 from nox_lock._inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock._projects import is_project_file
-from nox_lock._syntax import Where, fault
+from nox_lock._syntax import MOST_LINES, Where, fault
 from nox_lock._tables import FILE
 from nox_lock.lockfile import lock_file
-from nox_lock.text import declare, hide_value, mend_of, quoted
+from nox_lock.text import declare, hide_value, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,10 +65,15 @@ class Files:
             RequirementsError: for one that is missing, unreadable or against the format.
         """
         if file not in self._lines:
-            data, found = self._bytes(file, asked), []
+            made = self.made.get(file)
+            data = read_input(file, self.root, asked) if made is None else made.encode()
+            found: list[tuple[Where, _syntax.Line]] = []
             with self._unquoted(file):
                 for number, logical in _syntax.logical_lines(_syntax.decode(data, file)):
                     where = Where(file, number)
+                    if len(found) > MOST_LINES:
+                        told = f"this file has more than {MOST_LINES} lines, which nobody means"
+                        raise fault(told, where, "Take lines out.")
                     refuse_secrets(logical, where)
                     found.append((where, _syntax.parse_line(number, logical, file)))
             self._lines[file] = found
@@ -111,19 +117,6 @@ class Files:
         """Return a file's path with its links resolved, relative to the project root."""
         real = _witness.real(self.root / file)
         return relative(Path(real), self._real_root)
-
-    def _bytes(self, file: str, asked: Where | None) -> bytes:
-        if file in self.made:
-            return self.made[file].encode()
-        try:
-            return _witness.read(self.root / file)
-        except FileNotFoundError as error:
-            hint = "It is named by `inputs` in pyproject.toml."
-            if asked:
-                hint = f"-r and -c are seen from the file they stand in: {asked.file}"
-            raise fault(f"there is no file {file}", asked, hint) from error
-        except OSError as error:
-            raise fault(f"cannot read {file}: {error.strerror}", asked, mend_of(error)) from error
 
 
 def read_inputs(
@@ -228,25 +221,24 @@ class _Reader:
         extras: tuple[str, ...] = (),
         groups: tuple[str, ...] = (),
     ) -> None:
-        from nox_lock._pyproject import Ask, read_project  # noqa: PLC0415  (few have one)
+        from nox_lock._pyproject import read_project  # noqa: PLC0415  (few have one)
 
-        ask = Ask(file, project, extras, groups)
-        found = read_project(ask, self.root)
-        self.read_files[ask.file] = None
+        found = read_project(file, self.root, project=project, extras=extras, groups=groups)
+        self.read_files[file] = None
         self.entries += found.entries
         self.reached |= found.reached
         if found.requires_python:
             self.pythons.append(found.requires_python)
         if found.dynamic:
-            self.dynamic.append(Dynamic(Where(ask.file, 1), found.dynamic))
-        for group in ask.groups:
-            self.written[f"--group {ask.file}:{group}"] = found.lines
+            self.dynamic.append(Dynamic(Where(file, 1), found.dynamic))
+        for group in groups:
+            self.written[f"--group {file}:{group}"] = found.lines
         if found.misread:
-            self.written[f"{found.name} ({ask.file})"] = found.lines
-        if ask.project and (found.dynamic or not found.misread):
-            self.native.append(ask.file)
-        if not found.misread:
-            self.native_extras |= dict.fromkeys(ask.extras)
+            self.written[f"{found.name} ({file})"] = found.lines
+        else:
+            self.native_extras |= dict.fromkeys(extras)
+        if project and (found.dynamic or not found.misread):
+            self.native.append(file)
 
     def _follow(self, line: _syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""

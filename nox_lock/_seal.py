@@ -53,7 +53,8 @@ class Seal(NamedTuple):
             facts = [Fact(*each) for each in kept["facts"]]
             same = kept["held"] == self.held and kept["asked"] == fingerprint(self.asked)
             return str(kept["told"]) if same and stands(facts, environ) else None
-        except (OSError, ValueError, KeyError, TypeError):
+        # A broken note is none; RuntimeError is that of one nested too deep.
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
             return None
 
     def keep(self, witness: Witness, told: str) -> None:

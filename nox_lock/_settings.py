@@ -89,11 +89,8 @@ def _recorded(lock: LockFile) -> Settings:
 
 def merge_settings(upper: Settings, lower: Settings) -> Settings:
     """Take each setting from `upper`, where it says nothing from `lower`."""
-    chosen = {}
-    for name in Settings._fields:
-        value = getattr(upper, name)
-        chosen[name] = getattr(lower, name) if value is None else value
-    return Settings(**chosen)
+    open_ = (name for name in Settings._fields if getattr(upper, name) is None)
+    return upper._replace(**{name: getattr(lower, name) for name in open_})
 
 
 def read_settings(table: Table) -> Settings:

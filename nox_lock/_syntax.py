@@ -33,6 +33,7 @@ _MARKS = (
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 
+MOST_LINES = 20_000  # with something on them, in an input or a lock file
 # What git leaves in a file, and what to call it.
 MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 MERGE = "a merge conflict was left here"

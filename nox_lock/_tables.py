@@ -21,17 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FILE = "pyproject.toml"
-_KINDS: Mapping[type, str] = {
-    bool: "true or false",
-    str: "a string",
-    list: "a list of strings",
-    dict: "a table",
-}
-_FORMS: Mapping[type, str] = {
-    bool: "{key} = true",
-    str: '{key} = "..."',
-    list: '{key} = ["..."]',
-    dict: "[{path}]",
+# In words, and an example.
+_KINDS: Mapping[type, tuple[str, str]] = {
+    bool: ("true or false", "{key} = true"),
+    str: ("a string", '{key} = "..."'),
+    list: ("a list of strings", '{key} = ["..."]'),
+    dict: ("a table", "[{path}]"),
 }
 _SAVE = "Save it as UTF-8, without a mark of byte order."
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -113,8 +108,9 @@ class Table(NamedTuple):
 
     def _of_other_kind(self, key: str, kind: type, found: object) -> NoxLockError:
         shown = quoted(found) if isinstance(found, str) else found
-        form = _FORMS[kind].format(key=key, path=self._replace(path=(*self.path, key)).name)
-        return self.wrong(key, f" must be {_KINDS[kind]}, not {shown}", f"Write it as: {form}")
+        what, form = _KINDS[kind]
+        form = form.format(key=key, path=self._replace(path=(*self.path, key)).name)
+        return self.wrong(key, f" must be {what}, not {shown}", f"Write it as: {form}")
 
 
 def find_line(text: str, path: Iterable[str], value: str | None = None) -> int | None:
@@ -190,7 +186,6 @@ def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigE
     found = re.search(r"at line (\d+)", reason)
     last = text.rstrip().count("\n") + 1 if "end of document" in reason else None
     line = int(found[1]) if found else last
-    raise kind(f"is no TOML: {reason}", file=file, line=line, hint="Mend what stands there.")
     raise kind(f"is no TOML: {reason}", file=file, line=line, hint="Correct that line.")
 
 

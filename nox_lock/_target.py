@@ -10,17 +10,18 @@ import platform
 import re
 import sys
 import sysconfig
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from nox_lock._errors import ConfigError
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _PYTHON = re.compile(
@@ -131,6 +132,32 @@ def parse_target(text: str) -> Target:
     raise ConfigError(
         f"{quoted(text)} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".'
     )
+
+
+def pythons_of(said: Iterable[object]) -> Iterator[Target | SpecifierSet]:
+    """Yield the targets and the ranges of versions that values of `python=` name.
+
+    A value may be a list of others, None or False for no say, a target (``3.11``,
+    ``python3.11``), a range (``>=3.12``, ``3``), or a path, which is known when the session runs.
+    https://nox.thea.codes/en/stable/config.html#configuring-a-session-s-virtualenv
+    """
+    for value in said:
+        if isinstance(value, (list, tuple)):
+            yield from pythons_of(value)
+        elif isinstance(value, str) and (found := _python(value)) is not None:
+            yield found
+
+
+def _python(text: str) -> Target | SpecifierSet | None:
+    try:
+        # Which patch release a lock is for is up to the configuration.
+        return replace(parse_target(text), patch="")
+    except ConfigError:
+        pass
+    try:
+        return SpecifierSet(f"=={text}.*" if text.isdecimal() else text)
+    except InvalidSpecifier:
+        return None
 
 
 def running_target() -> Target:
@@ -245,11 +272,12 @@ def marker_environment(target: Target, platform_: Platform, patch: str = "") -> 
     """
     full = f"{target.version}.{patch}" if patch else target.full_version
     names = {"cpython": "CPython", "pypy": "PyPy"}
+    machines = _MACHINES if platform_.system == "win32" else {}
     return {
         "implementation_name": target.implementation,
         "implementation_version": full,
         "os_name": _OS_NAMES.get(platform_.system, "posix"),
-        "platform_machine": _machine(platform_),
+        "platform_machine": machines.get(platform_.machine, platform_.machine),
         "platform_python_implementation": names.get(target.implementation, target.implementation),
         "platform_system": _SYSTEMS.get(platform_.system, platform_.system),
         "python_full_version": full,
@@ -257,12 +285,6 @@ def marker_environment(target: Target, platform_: Platform, patch: str = "") -> 
         "sys_platform": platform_.system,
         "extra": "",
     }
-
-
-def _machine(platform_: Platform) -> str:
-    if platform_.system == "win32":
-        return _MACHINES.get(platform_.machine, platform_.machine)
-    return platform_.machine
 
 
 def platform_tags(platform_: Platform, levels: Levels) -> list[str]:

@@ -112,31 +112,23 @@ def _refuse_strange(path: Path) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is such a file."""
-    found = _is_file(path)
-    _saw("is file", path, str(found))
-    return found
+    """Return whether there is such a file."""
+    return _seen("is file", path) == "True"
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is such a file or folder; one that cannot be looked at is not there."""
-    found = _exists(path)
-    _saw("exists", path, str(found))
-    return found
+    """Return whether there is such a file or folder; one that cannot be looked at is not there."""
+    return _seen("exists", path) == "True"
 
 
 def real(path: Path) -> str:
     """Return a path with its links resolved."""
-    found = os.path.realpath(path)
-    _saw("real", path, found)
-    return found
+    return _seen("real", path)
 
 
 def glob(folder: Path, pattern: str) -> list[Path]:
     """List what fits a pattern below a folder, sorted."""
-    found = sorted(folder.glob(pattern))
-    _saw("glob", folder, _listed(folder, found), pattern)
-    return found
+    return [folder / name for name in _seen("glob", folder, pattern).split("\0") if name]
 
 
 def variable(environ: Mapping[str, str], name: str) -> str | None:
@@ -147,10 +139,10 @@ def variable(environ: Mapping[str, str], name: str) -> str | None:
     return value
 
 
-def spoil() -> None:
-    """Say that an answer depends on more than can be kept."""
-    if _watching is not None:
-        _watching.spoilt = True
+def _seen(kind: str, path: Path, more: str = "") -> str:
+    found = str(_LOOKS[kind](path, more))
+    _saw(kind, path, found, more)
+    return found
 
 
 def _saw(kind: str, path: Path, seen: bytes | str | None, more: str = "") -> None:
@@ -183,8 +175,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _listed(folder: Path, found: Iterable[Path]) -> str:
-    return "\0".join(path.relative_to(folder).as_posix() for path in found)
+def _listed(folder: Path, pattern: str) -> str:
+    return "\0".join(path.relative_to(folder).as_posix() for path in sorted(folder.glob(pattern)))
 
 
 def fingerprint(seen: bytes | str | None) -> str:
@@ -200,5 +192,5 @@ _LOOKS: Mapping[str, Callable[[Path, str], bytes | str | None]] = {
     "is file": lambda path, _: str(_is_file(path)),
     "exists": lambda path, _: str(_exists(path)),
     "real": lambda path, _: os.path.realpath(path),
-    "glob": lambda path, pattern: _listed(path, sorted(path.glob(pattern))),
+    "glob": _listed,
 }

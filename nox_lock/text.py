@@ -22,24 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MASK = "****"
-_VARIABLES = re.compile(r"(?:\$\{[A-Z0-9_]+\})+")
+_VARIABLES = r"(?:\$\{[A-Z0-9_]+\})+"
 # Unlike what `str.split` knows, no character that a terminal does not show as a blank.
-_WORD = re.compile(r"[^ \t\r\n]+")
+_WORD = r"[^ \t\r\n]+"
 # Of the host in a URL.
-_END = re.compile(r"[/?#\\]")
-_PARAMETER = re.compile(r"([?&;#])([^=?&;#\s]*)=([^&;#\s\"']+)")
-_SECRET_NAME = re.compile(
-    r"token$|(?:^|[-_.])(?:secret|passw(?:or)?d|auth|credential|(?:api|access)[-_]?key|"
-    r"sig(?:nature)?)$",
-    re.IGNORECASE,
+_END = r"[/?#\\]"
+_PARAMETER = r"([?&;#])([^=?&;#\s]*)=([^&;#\s\"']+)"
+_GUARDED = (
+    r"(?i)token$|(?:^|[-_.])(?:secret|passw(?:or)?d|auth|credential|(?:api|access)[-_]?key|"
+    r"sig(?:nature)?)$"
 )
-_QUERY = re.compile(r"\?[^#'\",;)]+")
-_WEB_URL = re.compile(r"https?://[^\s\x1b\"'<>`]+", re.IGNORECASE)
+_QUERY = r"\?[^#'\",;)]+"
+_WEB_URL = r"(?i)https?://[^\s\x1b\"'<>`]+"
 # How requests and urllib3 name a page without its host.
-_PAGE = re.compile(r"(\burl: |\"(?:GET|HEAD) )/[^\s\"]*")
+_PAGE = r"(\burl: |\"(?:GET|HEAD) )/[^\s\"]*"
 # The folders of an absolute path, not those of a URL.
-_FOLDERS = re.compile(r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+")
-_FILE_URL = re.compile(r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/")
+_FOLDERS = r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+"
+_FILE_URL = r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/"
 # What stands in front of a URL without a blank.
 _OPENING = "\"'`([{<=,"
 # What a path may follow, with an @ in it.
@@ -47,7 +46,7 @@ _PATHS = ("file", "pkg")
 # A shorter value is no secret, and masked it would make everything unreadable.
 _SHORTEST = 4
 _WHOLE_WORDS = 8
-_NUMBER = re.compile(r"[\d.]{,6}")
+_NUMBER = r"[\d.]{,6}"
 _LONGEST = 120
 _MENDS = {
     "ENOENT": "Make it, or take out what names it.",
@@ -100,7 +99,7 @@ def forget() -> None:
 
 def hide_value(name: str, value: str | None) -> None:
     """Have the value of a variable that an input uses shown as ``${NAME}`` from now on."""
-    if not value:
+    if not value or value == name:
         return
     hide_index(value)
     parts = {value, *_secrets_of(value)}
@@ -108,7 +107,7 @@ def hide_value(name: str, value: str | None) -> None:
     forms = {form for part in parts for form in (part, quote(part), quote(part, safe=""))}
     forms |= {json.dumps(part)[1:-1] for part in parts} | {repr(part)[1:-1] for part in parts}
     for form in forms:
-        if len(form) >= _SHORTEST and not _NUMBER.fullmatch(form):
+        if len(form) >= _SHORTEST and not re.fullmatch(_NUMBER, form):
             _known.values.setdefault(form, f"${{{name}}}")
             _known.pattern = None
 
@@ -143,7 +142,7 @@ def _without_login(url: str) -> str:
 def origin(url: str) -> str:
     """Return scheme, host and port of a URL; empty for any other text."""
     scheme, found, rest = url.lower().partition("://")
-    host = _END.split(rest, maxsplit=1)[0].rpartition("@")[2]
+    host = re.split(_END, rest, maxsplit=1)[0].rpartition("@")[2]
     default = {"http": ":80", "https": ":443"}.get(scheme, "")
     return f"{scheme}{found}{host.removesuffix(default)}" if found else ""
 
@@ -168,8 +167,8 @@ def mask(text: str) -> str:
         text = _pattern().sub(lambda found: _known.values[found[0]], text)
     if not any(sign in text for sign in "@?;#") and "//" not in text:
         return text
-    text = _WORD.sub(lambda word: _mask_word(word[0]), text)
-    return _WEB_URL.sub(_cut, text) if _known.origins else text
+    text = re.sub(_WORD, lambda word: _mask_word(word[0]), text)
+    return re.sub(_WEB_URL, _cut, text) if _known.origins else text
 
 
 def _pattern() -> re.Pattern[str]:
@@ -194,7 +193,7 @@ def _mask_word(word: str) -> str:
             parts.append(_mask_authority(part, scheme))
             scheme = part if parts[-1] == part else ""  # a password may go on behind a slash
         word = "//".join(parts)
-    return _PARAMETER.sub(_mask_parameter, word) if "=" in word else word
+    return re.sub(_PARAMETER, _mask_parameter, word) if "=" in word else word
 
 
 def _mask_bare(text: str) -> str:
@@ -221,12 +220,12 @@ def _before(user: str) -> str:
 
 def _mask_authority(text: str, scheme: str) -> str:
     """Return what is behind the ``//`` of a URL without user names and passwords."""
-    authority = _END.split(text, maxsplit=1)[0]
+    authority = re.split(_END, text, maxsplit=1)[0]
     rest = text[len(authority) :]
     login, found, host = authority.rpartition("@")
     if found:
         return f"{MASK}@{host}{rest}" if _is_secret(login, scheme) else text
-    port = authority.partition("]")[2] if "]" in authority else authority
+    port = authority.partition("]")[2] if authority.startswith("[") else authority
     port = port.partition(":")[2].rstrip(".,:;!?)]}>\"'`")
     if not port or _is_open(port) or (port.isascii() and port.isdigit()) or scheme[-1:] != ":":
         return text
@@ -246,12 +245,12 @@ def _is_secret(login: str, scheme: str) -> bool:
 
 def _is_open(text: str) -> bool:
     """Return whether what stands in the place of a secret is none: a variable, or our mask."""
-    return text == MASK or _VARIABLES.fullmatch(text) is not None
+    return text == MASK or re.fullmatch(_VARIABLES, text) is not None
 
 
 def _mask_parameter(found: re.Match[str]) -> str:
     separator, name, value = found.groups()
-    if _SECRET_NAME.search(name) and not _VARIABLES.fullmatch(value):
+    if re.search(_GUARDED, name) and not re.fullmatch(_VARIABLES, value):
         return f"{separator}{name}={MASK}"
     return found[0]
 
@@ -268,16 +267,16 @@ def _cut(found: re.Match[str]) -> str:
 def has_password(text: str) -> bool:
     """Return whether a literal secret is in a URL; ``${NAME}`` is none."""
     return ("//" in text or any(sign in text for sign in "@?;#")) and any(
-        _mask_word(word[0]) != word[0] for word in _WORD.finditer(text)
+        _mask_word(word[0]) != word[0] for word in re.finditer(_WORD, text)
     )
 
 
 def has_token(text: str) -> bool:
     """Return whether a user name is alone in a URL, where a web server is told it."""
-    for word in _WORD.findall(text) if "@" in text else ():
+    for word in re.findall(_WORD, text) if "@" in text else ():
         scheme, *rest = word.split("//")
         for part in rest:
-            login, found, _ = _END.split(part, maxsplit=1)[0].rpartition("@")
+            login, found, _ = re.split(_END, part, maxsplit=1)[0].rpartition("@")
             if found and ":" not in login and login != MASK and _is_secret(login, scheme):
                 return True
             scheme = part
@@ -286,15 +285,15 @@ def has_token(text: str) -> bool:
 
 def shareable(text: str) -> str:
     """Return what another tool printed: also without whole queries, and folders of this machine."""
-    text = _PAGE.sub(rf"\1/{MASK}", mask(text))
+    text = re.sub(_PAGE, rf"\1/{MASK}", mask(text))
     if "?" in text and "//" in text:
-        text = _WORD.sub(lambda word: _without_query(word[0]), text)
+        text = re.sub(_WORD, lambda word: _without_query(word[0]), text)
     return without_folders(text)
 
 
 def _without_query(word: str) -> str:
     before, found, rest = word.partition("//")
-    return f"{before}//{_QUERY.sub(f'?{MASK}', rest)}" if found else word
+    return f"{before}//{re.sub(_QUERY, f'?{MASK}', rest)}" if found else word
 
 
 def quoted(text: str) -> str:
@@ -318,7 +317,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def without_folders(text: str) -> str:
     """Return what another tool said with files by their own names: the rest is this machine's."""
-    return _FOLDERS.sub("", _FILE_URL.sub(r"\1", text))
+    return re.sub(_FOLDERS, "", re.sub(_FILE_URL, r"\1", text))
 
 
 def mend_of(error: OSError) -> str:

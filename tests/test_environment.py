@@ -23,7 +23,7 @@ from nox_lock._environment import (
     write_note,
 )
 from nox_lock._errors import ToolchainError
-from nox_lock._origin import Origin, is_from
+from nox_lock._origin import Origin, is_from, read_origin
 from nox_lock._target import Target
 from nox_lock.lockfile.pins import Pin
 
@@ -197,6 +197,19 @@ def test_notes(venv: Environment) -> None:
     before = (venv.notes / "left").stat().st_mtime_ns
     write_note(venv, "left", "tool")
     assert (venv.notes / "left").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "1", "{}", "[" * 100_000, '{"url": 1}', '{"url": "https://["}', "\xff"),
+        *('{"url": "a", "vcs_info": [1]}', '{"url": "a", "dir_info": 1}', '{"url": ["a"]}'),
+        '{"url": "a", "vcs_info": {"commit_id": {}}}',
+    ],
+)
+def test_a_broken_origin_is_none(text: str, tmp_path: Path) -> None:
+    (tmp_path / "direct_url.json").write_text(text, encoding="latin-1")
+    assert read_origin(tmp_path) is None
 
 
 COMMIT, OTHER = "1" * 40, "2" * 40

@@ -478,6 +478,11 @@ NOT_ORPHANED = {
         "lockfile = '{platform}/requirements.txt'",
     ),
     "a document that shows one": ("README.md", "", ""),
+    "a copy beside the files of a pattern": (
+        "locks/old.txt",
+        "",
+        "lockfile = 'locks/py{python}.txt'",
+    ),
 }
 
 

@@ -12,9 +12,8 @@ import pytest
 
 from nox_lock._config import load_config
 from nox_lock._errors import ConfigError, LockFileError, RequirementsError
-from nox_lock._plan import plan
+from nox_lock._plan import of_target, plan
 from nox_lock._target import Target, running_platform, running_target
-from nox_lock._targets import of_target
 from nox_lock.lockfile import lock_file
 from support.index import LocalIndex
 from support.project import NOXFILE, Project

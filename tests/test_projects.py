@@ -9,7 +9,7 @@ import pytest
 
 from nox_lock._errors import RequirementsError
 from nox_lock._projects import metadata_digest
-from nox_lock._pyproject import Ask, read_project
+from nox_lock._pyproject import read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def test_dynamic(tmp_path: Path, files: dict[str, str], file: str, deciding: lis
     """The digest moves with each file that decides, and with no other."""
 
     def digest() -> str:
-        found = read_project(Ask(file, project=True), tmp_path)
+        found = read_project(file, tmp_path)
         assert found.entries == ()
         return found.dynamic
 
@@ -90,7 +90,9 @@ def test_what_is_static_needs_no_digest(tmp_path: Path) -> None:
     def dynamic(text: str, *extras: str, group: str = "") -> bool:
         (tmp_path / FILE).write_text(text, encoding="utf-8")
         groups = (group,) if group else ()
-        return bool(read_project(Ask(FILE, not group, extras, groups), tmp_path).dynamic)
+        return bool(
+            read_project(FILE, tmp_path, project=not group, extras=extras, groups=groups).dynamic
+        )
 
     text = f"{HEAD}dynamic = ['readme', 'optional-dependencies']\ndependencies = ['app']\n"
     assert not dynamic(text)

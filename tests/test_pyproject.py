@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from nox_lock._errors import RequirementsError
-from nox_lock._pyproject import Ask, ProjectInput, read_project
+from nox_lock._pyproject import ProjectInput, read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def read(
 ) -> ProjectInput:
     """Read groups alone where there are any, else the project with extras."""
     (folder / FILE).write_text(text, encoding="utf-8")
-    return read_project(Ask(file, not groups, extras, groups), folder)
+    return read_project(file, folder, project=not groups, extras=extras, groups=groups)
 
 
 def asked(found: ProjectInput) -> list[str]:
@@ -232,13 +232,13 @@ def test_groups_refused(tmp_path: Path, text: str, expected: str) -> None:
 def test_missing_or_unreadable(tmp_path: Path) -> None:
     for file in (FILE, "docs/pyproject.toml", "setup.py", "setup.cfg"):
         with pytest.raises(RequirementsError, match=f"there is no file {file}"):
-            read_project(Ask(file, project=True), tmp_path)
+            read_project(file, tmp_path)
     (tmp_path / FILE).write_bytes(b"[project]\nname = '\xff'\n")
     with pytest.raises(RequirementsError, match=rf"^{FILE}:2: is no TOML: it is not UTF-8"):
-        read_project(Ask(FILE, project=True), tmp_path)
+        read_project(FILE, tmp_path)
     (tmp_path / "x" / FILE).mkdir(parents=True)
     with pytest.raises(RequirementsError, match=r"^cannot read x/pyproject.toml"):
-        read_project(Ask(f"x/{FILE}", project=True), tmp_path)
+        read_project(f"x/{FILE}", tmp_path)
 
 
 # What is read

@@ -16,7 +16,8 @@ from nox_lock._config import load_config
 from nox_lock._errors import NoxLockError
 from nox_lock._freshness import judge
 from nox_lock._plan import plan
-from nox_lock._witness import read, stands, watch
+from nox_lock._seal import Seal
+from nox_lock._witness import fingerprint, read, stands, watch
 from support.project import Project
 
 if TYPE_CHECKING:
@@ -211,9 +212,13 @@ def test_what_changes_while_it_is_read_is_not_kept(root: Path) -> None:
     assert witness.spoilt
 
 
-def test_a_search_for_old_lock_files_is_not_kept(root: Path) -> None:
+def test_a_search_for_old_lock_files_is_seen(root: Path) -> None:
     (root / "requirements.txt").unlink()
-    assert answer(root)[0].spoilt
+    witness, _ = answer(root)
+    assert not witness.spoilt
+    assert stands(witness.facts, ENVIRON)
+    (root / "requirements-py3.9.txt").write_text("app==1.0\n", encoding="utf-8")
+    assert not stands(witness.facts, ENVIRON)
 
 
 NOXFILE = """
@@ -303,6 +308,42 @@ def test_what_the_body_does_is_recorded_all_the_same(project: Project) -> None:
 
 def test_a_broken_seal_is_no_seal(project: Project) -> None:
     seal = project.root / ".nox" / "tests" / "nox-lock" / "seal"
-    for broken in ("", "{}", "[]", '{"facts": [["no such", "look", "", ""]]}', "\x00"):
-        seal.write_text(broken, encoding="utf-8")
+    for broken in ("", "{}", "[]", '{"facts": [["no such", "look", "", ""]]}', "\x00", "\udcff"):
+        seal.write_text(broken, encoding="utf-8", errors="surrogateescape")
         assert looks(project, 2) == [True, False]
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        *('[["no such", "look", "", ""]]', '[["file", "requirements.in"]]', "[1]", "1", "null"),
+        *('[["glob", ".", "", ""]]', '[["glob", ".", "/x", ""]]', '[["variable", [], "", ""]]'),
+        *('[["file", 1, "", ""]]', '[["real", "\\u0000", "", ""]]', '[["file", null, "", ""]]'),
+        *('[["glob", ".", null, ""]]', '[[["a"], "", "", ""]]', DEEP + "]" * len(DEEP)),
+    ],
+)
+def test_a_broken_note_is_dropped(facts: str, tmp_path: Path) -> None:
+    """Whatever is in it, of the environment as it is and what the session asks for."""
+    (tmp_path / "nox-lock").mkdir()
+    seal = Seal(tmp_path, "asked", "held")
+    whole = {"held": "held", "asked": fingerprint("asked"), "told": "paths"}
+    for text in (json.dumps({**whole, "facts": 7}).replace("7", facts), DEEP, f'{{"facts":{DEEP}'):
+        (tmp_path / "nox-lock" / "seal").write_text(text, encoding="utf-8")
+        assert seal.told({}) is None
+
+
+def test_a_broken_note_stops_no_session(project: Project) -> None:
+    """A deeply nested one, and folders where the notes should be."""
+    notes = project.root / ".nox" / "tests" / "nox-lock"
+    (notes / "seal").write_text(DEEP, encoding="utf-8")
+    assert looks(project, 2) == [True, False]
+    for note in sorted(notes.iterdir()):
+        if not note.name.startswith("busy"):
+            note.unlink()
+            (note / "in it").mkdir(parents=True)
+    for _ in range(2):
+        project.nox("-s", "tests").ok()
+    assert project.venv_versions("tests")["app"] == "1.0"

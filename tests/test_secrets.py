@@ -333,7 +333,12 @@ def test_what_is_shown_is_masked_once(text: str) -> None:
     "text",
     [
         *("git+ssh://git@h.invalid:me/mine.git@v1", "git+git@h.invalid:me/mine@v1", "file:./a@b"),
-        *("https://h.invalid:8080/mine@1.whl", "https://[::1]:80/", "https://h.invalid//a@1"),
+        *(
+            "https://h.invalid:8080/mine@1.whl",
+            "https://[::1]:80/",
+            "https://[::1/a",
+            "https://h.invalid//a@1",
+        ),
         *("see https://h.invalid: it failed", "(https://h.invalid:443)", r"C:\me@work\mine"),
         *("-e name@file:./mine", "git+file:///a/b@v1", "pkg:pypi/mine@1.0", "a.in:3: b@2"),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nox_lock._tables import find_line
@@ -32,6 +32,7 @@ def spelled(name: str, data: st.DataObject) -> str:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_what_is_there_once_is_found_on_its_line(data: st.DataObject) -> None:
     """Tables, keys and the strings of lists, however they are written."""
     text = ""
@@ -82,6 +83,7 @@ def test_what_is_there_otherwise(text: str, path: str, value: str | None, line: 
 @given(st.text(alphabet="ab=[]{}\"'\\#,.\n 1", max_size=30))
 @example("a = [")
 @example('"""')
+@settings(deadline=None)
 def test_any_text_has_lines(text: str) -> None:
     found = find_line(text, ["a", "b"], "b")
     assert found is None or 1 <= found <= text.count("\n") + 1

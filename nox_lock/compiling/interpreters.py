@@ -197,7 +197,7 @@ def _probe(
     kept = cache.folder / "pythons" / f"{key}.json" if cache.folder else None
     try:
         answer = json.loads(kept.read_bytes()) if kept else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         answer = _ask(path, environ, cache.folder, processes)

@@ -11,10 +11,10 @@ import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import canonicalize_name
 
-from nox_lock._syntax import MERGE, MERGE_MARKS
+from nox_lock._syntax import MERGE, MERGE_MARKS, MOST_LINES
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
@@ -132,6 +132,12 @@ class BodyReader:
             if self._logical_line():  # an option line, which is no part of the body
                 kept.append(self._text[begin:start])
                 begin = self._at
+            if (
+                len(self.pins) + len(self.options) + len(self.includes) + len(self.problems)
+                > MOST_LINES
+            ):
+                self._problem(f"more than {MOST_LINES} lines, which nobody means", self._line)
+                break
         self.body = "".join([*kept, self._text[begin:]])
 
     def _next(self) -> str:
@@ -290,9 +296,9 @@ def _is_marker(semicolon: str, marker: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def _parses(marker: str) -> bool:
     try:
-        Marker(marker)
-    except (InvalidMarker, RecursionError):
-        return False
+        Marker(marker).evaluate({"extra": ""})
+    except (ValueError, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
+        return False  # no marker, or one that nobody can evaluate
     return True
 
 

@@ -77,7 +77,7 @@ class Reader:
 
 def _ways(folder: Path) -> Mapping[str, Callable[[str], object]]:
     """Return what can be done with a text: each parser, and all that redacts."""
-    from nox_lock import _wording  # noqa: PLC0415
+    from nox_lock import text  # noqa: PLC0415
     from support.verdicts import INPUT, LOCK, PYPROJECT, make, verdicts  # noqa: PLC0415
 
     def judge(_: str = "") -> object:
@@ -117,19 +117,19 @@ def _ways(folder: Path) -> Mapping[str, Callable[[str], object]]:
         "end of a lock": end_of_lock,
         "input": inputs,
         "project": project,
-        "presentable": _wording.presentable,
-        "mask": _wording.mask,
-        "shareable": _wording.shareable,
-        "without folders": _wording.without_folders,
-        "has password": _wording.has_password,
-        "has token": _wording.has_token,
-        "quoted": _wording.quoted,
+        "redact": text.redact,
+        "mask": text.mask,
+        "shareable": text.shareable,
+        "without folders": text.without_folders,
+        "has password": text.has_password,
+        "has token": text.has_token,
+        "quoted": text.quoted,
     }
 
 
 # By name what `ask` can do; ``judge`` takes the folder as it is.
 WAYS = (
-    "lock", "end of a lock", "input", "project", "presentable", "mask", "shareable",
+    "lock", "end of a lock", "input", "project", "redact", "mask", "shareable",
     "without folders", "has password", "has token", "quoted",
 )  # fmt: skip
 
