@@ -71,7 +71,8 @@ class Report:
 
     def note_request(self, _session: Any, _method: Any, url: str, *_: Any, **_more: Any) -> None:
         """Take in what is asked for."""
-        self.note_begun(f"waited for {bare_url(url)}")
+        bare = bare_url(url).rstrip("/")  # of which a path of a user's index is not shown
+        self.note_begun(f"waited for {bare} ({bare.rpartition('/')[2]})")
 
     def note_page(self, url: str, **answer: Any) -> None:
         """Take in how an index page was answered."""
