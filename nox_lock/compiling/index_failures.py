@@ -12,7 +12,7 @@ from nox_lock._errors import CompileError
 from nox_lock.text import shareable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from nox_lock.compiling.report import Page
 
@@ -38,35 +38,17 @@ PROBLEMS = {
 
 
 def index_failure(pages: Iterable[Page]) -> CompileError | None:
-    """Return the error for the indexes that failed, or None.
+    """Return the error for the indexes that failed, or None."""
+    reasons = index_reasons(pages)
+    return index_error(*reasons) if reasons else None
+
+
+def index_reasons(pages: Iterable[Page]) -> list[str]:
+    """Say, a line each, which indexes failed, and how.
 
     404 and 410, and 403 for single projects, only mean that an index does not have a project. What
     is no page of the simple API may mean that, too, where no other index could offer it instead.
     """
-    failed = _find_failures(pages)
-    return index_error(failed) if failed else None
-
-
-def index_reasons(pages: Iterable[Page]) -> list[str]:
-    """Say, a line each, which indexes failed, and how."""
-    return _told(_find_failures(pages))
-
-
-def _told(failed: Mapping[str, str]) -> list[str]:
-    return [f"{index}: {why}" if index else why for index, why in failed.items()]
-
-
-def index_error(failed: Mapping[str, str]) -> CompileError:
-    """Return the error for failed indexes, by their addresses with the reasons."""
-    return CompileError(
-        f"a package index failed: {'; '.join(_told(failed))}",
-        kind="index",
-        hint="Nothing was locked: what another index offers instead may be a stranger's package.",
-    )
-
-
-def _find_failures(pages: Iterable[Page]) -> dict[str, str]:
-    """Return the reason for each index that failed."""
     failed: dict[str, str] = {}
     excused: dict[str, str] = {}
     pages = list(pages)
@@ -79,7 +61,17 @@ def _find_failures(pages: Iterable[Page]) -> dict[str, str]:
             excused.setdefault(page.address, reason_of(page))
         elif page.status not in _FINE:
             failed.setdefault(page.address, reason_of(page))
-    return failed | {index: why for index, why in excused.items() if index not in fine}
+    failed |= {index: why for index, why in excused.items() if index not in fine}
+    return [f"{index}: {why}" for index, why in failed.items()]
+
+
+def index_error(*reasons: str) -> CompileError:
+    """Return the error for indexes that failed, or hosts of files."""
+    return CompileError(
+        f"a package index failed: {'; '.join(reasons)}",
+        kind="index",
+        hint="Nothing was locked: what another index offers instead may be a stranger's package.",
+    )
 
 
 def reason_of(page: Page) -> str:
