@@ -17,7 +17,7 @@ from nox_lock._coverage import judge_urls
 from nox_lock._named import parse_version
 from nox_lock._target import marker_environment
 from nox_lock._verdict import Reason
-from nox_lock.text import has_password, has_token, redact
+from nox_lock.text import has_password, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Yield what makes a lock file `invalid`: secrets, pins without a hash, strange URLs."""
     path = planned.path
     for option in lock.options:
-        if has_password(option.text) or has_token(option.text):
+        if has_password(option.text):
             yield Reason("a password stands here in clear", path, option.line)
     hashed = lock.hashed and planned.settings.generate_hashes
     seen: dict[str, list[Pin]] = {}

@@ -70,9 +70,9 @@ class Report:
         self._begun.flush()
 
     def note_request(self, _session: Any, _method: Any, url: str, *_: Any, **_more: Any) -> None:
-        """Take in what is asked for."""
-        bare = bare_url(url).rstrip("/")  # of which a path of a user's index is not shown
-        self.note_begun(f"waited for {bare} ({bare.rpartition('/')[2]})")
+        """Take in what is asked for; what is between host and last part may open an index."""
+        parts = bare_url(url).rstrip("/").split("/")
+        self.note_begun(f"waited for {'/'.join(parts[:3])} ({parts[-1]})")
 
     def note_page(self, url: str, **answer: Any) -> None:
         """Take in how an index page was answered."""
