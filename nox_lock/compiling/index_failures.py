@@ -62,7 +62,7 @@ def index_reasons(pages: Iterable[Page]) -> list[str]:
         elif page.status not in _FINE:
             failed.setdefault(page.address, reason_of(page))
     failed |= {index: why for index, why in excused.items() if index not in fine}
-    return [f"{index}: {why}" for index, why in failed.items()]
+    return [f"{shareable(index)}: {why}" for index, why in failed.items()]
 
 
 def index_error(*reasons: str) -> CompileError:

@@ -78,6 +78,11 @@ def test_every_failing_index_is_named_once_with_its_first_reason() -> None:
     assert "a stranger's package" in (error.hint or "")
 
 
+def test_of_an_index_in_a_folder_no_path_of_the_machine_is_shown() -> None:
+    page = Page("file:///home/someone/simple", "app", problem="unreadable")
+    assert index_reasons([page]) == ["file://simple: what it answers for app cannot be read"]
+
+
 @pytest.mark.parametrize(
     ("page", "said"),
     [
