@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from packaging.markers import InvalidMarker, Marker
-from packaging.utils import canonicalize_name
 
-from nox_lock._named import meets
+from nox_lock._named import meets, normalized
 from nox_lock._target import counts, holds
 from nox_lock._verdict import Reason
 
@@ -103,9 +102,7 @@ def _canonical_url(url: str, name: str | None) -> str:
         bare = bare.removeprefix("file:").rstrip("/").removeprefix("./")
     parts = sorted(part for part in fragment.split("&") if part)
     if name is not None:  # pip-compile takes the name out of the fragment
-        parts = [
-            part for part in parts if part[:4] != "egg=" or canonicalize_name(part[4:]) != name
-        ]
+        parts = [part for part in parts if part[:4] != "egg=" or normalized(part[4:]) != name]
     return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
 
 
@@ -218,7 +215,7 @@ def _reach(lock: LockFile, asking: Iterable[Entry]) -> set[str]:
             waiting.append(_key(pin))
         for via in pin.via:
             if not via.startswith("-"):
-                requires.setdefault(canonicalize_name(via), []).append(_key(pin))
+                requires.setdefault(normalized(via), []).append(_key(pin))
     if any(entry.name is None for entry in asking):
         # A project named only by its path: its name stands in the annotations alone.
         waiting += requires.keys() - pinned

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import sys
 from contextlib import suppress
@@ -18,6 +19,7 @@ from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 
 from nox_lock._errors import InstallerBrokenError, InstallError, NoxLockError
+from nox_lock._target import site_packages
 from nox_lock._voice import Listener, Voice, is_attended, speaks_unicode
 from nox_lock.text import mask, redact
 
@@ -69,6 +71,13 @@ class SessionHost:
         nox.logger.logger.output(redact(line))
 
 
+def _has_old_pip(location: Path) -> bool:
+    """Return whether only the constraints of pip itself reach what it builds: before 25.3."""
+    found = site_packages(location)
+    names = [each.name for each in found.glob("pip-*.dist-info")] if found else []
+    return any(tuple(map(int, re.findall(r"\d+", name)[:2])) < (25, 3) for name in names)
+
+
 class SessionInstaller:
     """What installs in a session: pip, or uv with the indexes that pip is told of."""
 
@@ -88,6 +97,8 @@ class SessionInstaller:
         self.environ |= UNASKED
         if limits := file_urls(Path.cwd(), build_constraints):
             self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
+            if _has_old_pip(Path(session.virtualenv.location)):
+                self.environ["PIP_CONSTRAINT"] = limits
         if self.by_uv:
             self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
 

@@ -51,6 +51,8 @@ class Named(NamedTuple):
     when: str
 
 
+# The same names are in many lock files of a project.
+normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
 # The same lines stand in many inputs of a project.
 _READ: dict[str, Named] = {}
 
@@ -87,11 +89,11 @@ def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
         RequirementsError: when it is none.
     """
     bare, _, when = text.partition(";")
+    if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
+        raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
     try:
         # pip splits here, also behind a URL, where PEP 508 wants a blank.
         found = Requirement(f"{bare} ; {when}" if when else text)
-        if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
-            raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
         if found.marker and re.search(_DOUBTFUL, when):
             found.marker.evaluate({"extra": ""})
     except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ from nox_lock.lockfile import lock_file
 from nox_lock.text import declare, hide_value, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _REMOTE = r"(?:https?|file):"
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
@@ -67,30 +66,20 @@ class Files:
         if file not in self._lines:
             made = self.made.get(file)
             data = read_input(file, self.root, asked) if made is None else made.encode()
-            found: list[tuple[Where, _syntax.Line]] = []
-            with self._unquoted(file):
-                for number, logical in _syntax.logical_lines(_syntax.decode(data, file)):
-                    where = Where(file, number)
-                    if len(found) > MOST_LINES:
-                        told = f"this file has more than {MOST_LINES} lines, which nobody means"
-                        raise fault(told, where, "Take lines out.")
-                    refuse_secrets(logical, where)
-                    found.append((where, _syntax.parse_line(number, logical, file)))
-            self._lines[file] = found
+            try:
+                self._lines[file] = _read_lines(data, file)
+            except RequirementsError as error:
+                raise self._unquoted(error, file) from None
         return self._lines[file]
 
-    @contextmanager
-    def _unquoted(self, file: str) -> Iterator[None]:
-        """Have errors show no line of a file outside the project: it may be anybody's."""
-        try:
-            yield
-        except RequirementsError as error:
-            real = self.real(file)
-            if not real.startswith("../") and not Path(real).is_absolute():
-                raise
-            told = "this line is nothing that a requirements file may hold"
-            hint = "It is not shown, since the file is outside the project."
-            raise RequirementsError(told, file=file, line=error.line, hint=hint) from None
+    def _unquoted(self, error: RequirementsError, file: str) -> RequirementsError:
+        """Return an error that shows no line of a file outside the project: it may be anybody's."""
+        real = self.real(file)
+        if not real.startswith("../") and not Path(real).is_absolute():
+            return error
+        told = "this line is nothing that a requirements file may hold"
+        hint = "It is not shown, since the file is outside the project."
+        return RequirementsError(told, file=file, line=error.line, hint=hint)
 
     def entry(self, line: _syntax.Line, where: Where, *, constraint: bool) -> Entry:
         """Return the entry that a line is.
@@ -100,8 +89,10 @@ class Files:
         """
         key = where, constraint
         if key not in self._entries:
-            with self._unquoted(where.file):
+            try:
                 self._entries[key] = parse_entry(line, where, self.root, constraint=constraint)
+            except RequirementsError as error:
+                raise self._unquoted(error, where.file) from None
         return self._entries[key]
 
     def is_pending(self, file: str) -> bool:
@@ -117,6 +108,18 @@ class Files:
         """Return a file's path with its links resolved, relative to the project root."""
         real = _witness.real(self.root / file)
         return relative(Path(real), self._real_root)
+
+
+def _read_lines(data: bytes, file: str) -> list[tuple[Where, _syntax.Line]]:
+    found: list[tuple[Where, _syntax.Line]] = []
+    for number, logical in _syntax.logical_lines(_syntax.decode(data, file)):
+        where = Where(file, number)
+        if len(found) > MOST_LINES:
+            told = f"this file has more than {MOST_LINES} lines, which nobody means"
+            raise fault(told, where, "Take lines out.")
+        refuse_secrets(logical, where)
+        found.append((where, _syntax.parse_line(number, logical, file)))
+    return found
 
 
 def read_inputs(

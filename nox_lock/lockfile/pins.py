@@ -12,28 +12,30 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.utils import canonicalize_name
 
+from nox_lock._named import normalized
 from nox_lock._syntax import MERGE, MERGE_MARKS, MOST_LINES
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# As pip-compile writes hashes: nine lines of ten. Each has the same length.
-_HASH_LINES = re.compile(
-    r"(?:    --hash=sha256:[0-9a-f]{64} \\\n)*    --hash=sha256:[0-9a-f]{64}(?=\n|\Z)"
-)
-_HASH_START, _HASH_END = len("    --hash="), len("    --hash=sha256:") + 64
-_HASH_STRIDE = _HASH_END + len(" \\\n")
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_VERSION = r"[A-Za-z0-9][A-Za-z0-9.!+_-]*"
+# As pip-compile writes hashes, nine lines of ten: all have the same length.
+_HASH_START, _HASH_NEXT = "    --hash=sha256:", " \\\n"
+_HASH_END = len(_HASH_START) + 64
+_HASH_STRIDE = _HASH_END + len(_HASH_NEXT)
+_DIGITS = b"0123456789abcdef"
+# And the first line of a pin. What these find is read as word by word, in less time.
+_USUAL_PIN = re.compile(rf"({_NAME})==({_VERSION}) \\\n")
 # As pip takes them: https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode
 _HASH = re.compile(
     r"--hash=(sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96}|sha512:[0-9a-fA-F]{128})"
 )
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PIN = re.compile(
     rf"(?P<name>{_NAME})[ \t]*(?:\[(?P<extras>[A-Za-z0-9._, \t-]*)\][ \t]*)?"
-    r"(?:===?[ \t]*(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)|@[ \t]*(?P<url>\S+))"
+    rf"(?:===?[ \t]*(?P<version>{_VERSION})|@[ \t]*(?P<url>\S+))"
 )
 _DIRECT = re.compile(
     r"(?P<editable>-e[ \t]+|--editable(?:[ \t]+|=))?(?P<url>(?:[A-Za-z][\w+.-]*:|\.{0,2}/|\.)\S*)"
@@ -119,6 +121,7 @@ class BodyReader:
         self._text = text
         self._at = start
         self._line = line  # the number of the physical line that begins at `_at`
+        self._left = MOST_LINES
         self._seen: dict[str, Pin] = {}
         # The annotation of the last pin, while lines may belong to it.
         self._via: list[str] | None = None
@@ -127,17 +130,13 @@ class BodyReader:
 
     def _read(self) -> None:
         kept, begin = [], self._at
-        while self._at < len(self._text):
+        while self._at < len(self._text) and self._left:
             start = self._at
             if self._logical_line():  # an option line, which is no part of the body
                 kept.append(self._text[begin:start])
                 begin = self._at
-            if (
-                len(self.pins) + len(self.options) + len(self.includes) + len(self.problems)
-                > MOST_LINES
-            ):
-                self._problem(f"more than {MOST_LINES} lines, which nobody means", self._line)
-                break
+        if self._at < len(self._text):
+            self._problem(f"more than {MOST_LINES} lines, which nobody means", self._line)
         self.body = "".join([*kept, self._text[begin:]])
 
     def _next(self) -> str:
@@ -148,9 +147,24 @@ class BodyReader:
         self._at, self._line = end + 1, self._line + 1
         return line
 
+    def _skip(self, hashes: list[str]) -> None:
+        """Go behind the lines of usual hashes."""
+        self._at += len(hashes) * _HASH_STRIDE - len(_HASH_NEXT) + 1
+        self._line += len(hashes)
+
     def _logical_line(self) -> bool:
         """Read one logical line; return whether it is an option line."""
         number = self._line
+        via: list[str]
+        is_comment = self._text[self._at] in "# \n"
+        usual = None if is_comment else _USUAL_PIN.match(self._text, self._at)
+        if usual and (hashes := _usual_hashes(self._text, usual.end())):
+            self._left -= 1
+            self._at, self._line = usual.end(), number + 1
+            self._skip(hashes)
+            name = normalized(usual[1])
+            self._take(Pin(name, usual[2], None, number, hashes=hashes, via=(via := [])), via)
+            return False
         line = self._next()
         bare = line.strip(" \t")
         if not bare:
@@ -169,9 +183,8 @@ class BodyReader:
             if line.endswith("\\\\") or _COMMENT.search(line):
                 self._problem("a continuation that readers take differently", number)
             words.append(line[:-1])
-            if len(words) == 1 and (found := _HASH_LINES.match(self._text, self._at)):
-                hashes = _cut_hashes(self._text, self._at, found.end())
-                self._at, self._line = found.end() + 1, self._line + len(hashes)
+            if len(words) == 1 and (hashes := _usual_hashes(self._text, self._at)):
+                self._skip(hashes)
                 line = ""
                 break
             number, line = self._line, self._next()
@@ -193,7 +206,7 @@ class BodyReader:
             self._in_unsafe = self._in_unsafe or _UNSAFE_TITLE.match(bare) is not None
             found = _UNSAFE_NAME.fullmatch(bare)
             if self._in_unsafe and found:
-                self.unsafe.append(canonicalize_name(found[1]))
+                self.unsafe.append(normalized(found[1]))
         elif self._via is not None:
             self._annotate(bare[1:].strip())
 
@@ -203,12 +216,16 @@ class BodyReader:
             return
         if not self._via and (said == "via" or said.startswith("via ")):
             said = said[len("via") :].strip()
-        self._via += [source for source in said.split(", ") if source]
+        if ", " in said:
+            self._via += [source for source in said.split(", ") if source]
+        elif said:
+            self._via.append(said)
 
     def _sentence(self, line: str, hashes: list[str], comment: str, number: int) -> bool:
         """Take a logical line without its comment; return whether it is an option line."""
-        via: list[str] = []
+        via: list[str]
         self._via = None
+        self._left -= 1
         if not (line or hashes):
             return False
         if line[:1] == "-" and not line.startswith(("-e", "--editable", "--hash")):
@@ -217,18 +234,18 @@ class BodyReader:
                 lines = self.includes if option.startswith(("-r ", "-c ")) else self.options
                 lines.append(OptionLine(option, number))
                 return True
-        elif pin := _read_pin(line, hashes, via, number):
-            self._refuse_second(pin)
-            self.pins.append(pin)
-            self._via = via
+        elif pin := _read_pin(line, hashes, via := [], number):
+            self._take(pin, via)
             if comment.lstrip().startswith("via"):
                 self._annotate(comment.strip())
             return False
         self._problem(_what_is(line), number)
         return False
 
-    def _refuse_second(self, pin: Pin) -> None:
-        """Report a second version of one project; pip-compile may repeat a pin for its extras."""
+    def _take(self, pin: Pin, via: list[str]) -> None:
+        """Take a pin; a second version of one project is a problem, but not with other extras."""
+        self.pins.append(pin)
+        self._via = via
         if pin.name is None or pin.marker:
             return
         first = self._seen.setdefault(pin.name, pin)
@@ -236,8 +253,19 @@ class BodyReader:
             self._problem(f"{pin.name} is pinned twice", pin.line)
 
 
-def _cut_hashes(text: str, start: int, end: int) -> list[str]:
-    return [text[at + _HASH_START : at + _HASH_END] for at in range(start, end, _HASH_STRIDE)]
+def _usual_hashes(text: str, at: int) -> list[str]:
+    """Return the hashes of the lines from a place on; none where they are written otherwise."""
+    found = []
+    while text.startswith(_HASH_START, at):
+        found.append(text[at + len("    --hash=") : at + _HASH_END])
+        at += _HASH_STRIDE
+        if not text.startswith(_HASH_NEXT, at - len(_HASH_NEXT)):
+            digits = "".join([each[len("sha256:") :] for each in found])
+            end = at - len(_HASH_NEXT)
+            ends = end >= len(text) or text[end] == "\n"
+            whole = len(digits) == 64 * len(found) and not digits.encode().translate(None, _DIGITS)
+            return found if ends and whole else []
+    return []
 
 
 def _read_option(line: str) -> str | None:
@@ -273,7 +301,7 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
         if name is None and (egg := _EGG.search(url)):
             name = egg[1]
     return Pin(
-        name=canonicalize_name(name) if name else None,
+        name=normalized(name) if name else None,
         version=said.get("version"),
         url=url,
         line=number,
@@ -310,7 +338,7 @@ def _ends_url(head: str, marker: str, *, named: bool) -> bool:
 def _extras(text: str) -> frozenset[str]:
     if not text:
         return _NO_EXTRAS
-    return frozenset(canonicalize_name(each.strip()) for each in text.split(",") if each.strip())
+    return frozenset(normalized(each.strip()) for each in text.split(",") if each.strip())
 
 
 def _what_is(line: str) -> str:

@@ -11,7 +11,7 @@ from piptools.scripts.compile import cli
 
 from . import target
 from .pages import fetch_pages_once, take_hashes_from_pages
-from .report import Report, describe_failure
+from .report import Report, describe_failure, note_printed
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def _report_calls(report: Report) -> None:
         "PipSession.request": (report.note_request, None),
         "Factory.get_installation_error": (report.note_conflict, None),
         "BacktrackingResolver._get_install_requirements": (report.note_result, None),
+        "InstallationSubprocessError.__init__": (note_printed, None),
         "get_file_content": (None, report.note_remote),
         "_InstallRequirementBackedCandidate._prepare": (None, report.note_refusal),
     }

@@ -174,13 +174,16 @@ def describe_failure(error: BaseException, report: Report) -> dict[str, Any]:
     return said
 
 
+def note_printed(error: Any, *, output_lines: list[str] | None, **_more: Any) -> None:
+    """Keep what a process printed: some pips take it out of the error on its way."""
+    error.printed = output_lines or []
+
+
 def _output(errors: list[BaseException]) -> list[str]:
     """Return what the processes printed that failed."""
     lines = []
     for each in errors:
-        if hasattr(each, "command_description"):
-            # Between two lines of pip's own; only in text.
-            lines += str(getattr(each, "context", "")).splitlines()[1:-1]
+        lines += "".join(getattr(each, "printed", ())).splitlines()
         printed = getattr(each, "output", None)
         if isinstance(printed, bytes):
             lines += printed.decode("utf-8", "replace").splitlines()

@@ -25,6 +25,7 @@ Those that only add comfort: without one, the report says less.
 
     .network.session:PipSession.request  what was asked for last, in a time-out
     .req.req_file:get_file_content  which remote requirements file failed
+    .exceptions:InstallationSubprocessError.__init__(output_lines)  what a build printed
     .resolution.resolvelib.factory:Factory.get_installation_error(e constraints)  conflicts
     .resolution.resolvelib.candidates:_InstallRequirementBackedCandidate._prepare  what failed
     piptools.resolver:BacktrackingResolver._get_install_requirements(resolver_result)  yanked pins
