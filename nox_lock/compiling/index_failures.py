@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import CompileError
-from nox_lock.text import shareable
+from nox_lock.text import shareable, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ def index_reasons(pages: Iterable[Page]) -> list[str]:
         elif page.status not in _FINE:
             failed.setdefault(page.address, reason_of(page))
     failed |= {index: why for index, why in excused.items() if index not in fine}
-    return [f"{shareable(index)}: {why}" for index, why in failed.items()]
+    return [f"{without_folders(index)}: {why}" for index, why in failed.items()]
 
 
 def index_error(*reasons: str) -> CompileError:

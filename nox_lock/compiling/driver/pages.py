@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .report import Report
 
 # Of a page without files: PEP 629, what was before it, and titles of servers that have neither.
-_HTML = rb"pypi:repository-version|name=.api-version|<title>[^<]*(links for|simple index)"
+_HTML = rb"(?i)pypi:repository-version|name=.api-version|<title>[^<]*(links for|simple index)"
 
 
 def fetch_pages_once(report: Report) -> None:
@@ -64,8 +64,7 @@ def _judge(page: Any, parse: Any) -> dict[str, Any]:
     except Exception:  # noqa: BLE001  (which ends the compile)
         return {"problem": "unreadable"}
     sign = rb'"files"' if "json" in page.content_type.lower() else _HTML
-    listed = listed or re.search(sign, page.content, re.IGNORECASE) is not None
-    return {"status": 200} if listed else {"problem": "page"}
+    return {"status": 200} if listed or re.search(sign, page.content) else {"problem": "page"}
 
 
 def take_hashes_from_pages(report: Report) -> None:

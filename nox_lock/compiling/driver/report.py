@@ -62,12 +62,11 @@ class Report:
         self.refused: dict[str, dict[str, str]] = {}
         # What is to be said of an exception, if it ends the compile.
         self.known: list[tuple[BaseException, Callable[[], dict[str, Any]]]] = []
-        self._begun = open(begun, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        self._begun = open(begun, "w", 1, encoding="utf-8")  # noqa: PTH123, SIM115
 
     def note_begun(self, what: str) -> None:
         """Write down what is begun."""
-        self._begun.write(f"{what}\n")
-        self._begun.flush()
+        self._begun.write(f"{what}\n")  # at once: it is buffered by lines
 
     def note_request(self, _session: Any, _method: Any, url: str, *_: Any, **_more: Any) -> None:
         """Take in what is asked for; what is between host and last part may open an index."""
