@@ -306,8 +306,7 @@ CASES = [
          {"pyproject.toml": "[tool.pip-tools]\ngenerate-hashes = false\n"},
          "generate-hashes is false", LOCK),
     Case("no hashes, says the header", "fresh", {"pyproject.toml": None}, kind="unhashed",
-         warning="its pins have no hashes: say generate-hashes = true in [tool.nox-lock], and run: "
-         "nox -s lock (requirements.txt)"),
+         warning="its pins have no hashes: say generate-hashes = true", place=LOCK),
     Case("hashes wanted", "stale", settings("generate-hashes = true"),
          "generate-hashes is true", LOCK, kind="unhashed"),
     Case("hashes wanted, says pip-tools", "stale",

@@ -311,6 +311,10 @@ def lines() -> Iterator[Case]:
         yield Case(f"{line!r}", last(line), REFUSED if ";" in line else INVALID, pip, line)
     # One requirement for pip, and none that it understands.
     yield Case("a pin that continues into another", last(f"silk==3.0 \\\nevil==6.6.6 \\\n    {A}"), INVALID, ERROR, "evil==6.6.6")
+    # pip takes an archive of that name for the project, if there is one: it builds that file.
+    for old in ("app==1.0", "silk==3.0"):
+        for ending in ("zip", "tar.gz"):
+            yield Case(f"{old}+x.{ending}", swap(f"{old} ", f"{old}+x.{ending} "), REFUSED, OTHER, f"+x.{ending}", stamps=("stamped", "unstamped", "uv"))
     # Joined it is a marker: not installed.
     yield Case("a marker on the next line", swap(PIN, f'{PIN}    ; python_version < "3" \\\n'), REFUSED, OTHER)
 
@@ -339,6 +343,18 @@ def markers() -> Iterator[Case]:
     yield Case("a second version of what others need", last(f'silk==6.6.6 ; python_version >= "3" {A}\n    # via app'), REFUSED, OTHER, stamps=three)
     yield Case("two versions, with markers that hold both", both(swap("silk==3.0", 'silk==3.0 ; python_version >= "3.8"'), last(f'silk==6.6.6 ; python_version >= "3.9" {A}\n    # via app')), REFUSED, OTHER, stamps=three)
     yield Case("a second version", last(f"silk==6.6.6 {A}\n    # via app"), REFUSED, OTHER, "silk==6.6.6", stamps=three)
+    # These hold for a patch release of the target, and for none that is one off a number of theirs.
+    for there, elsewhere in (
+        ('python_full_version > "3.11.1rc1" and python_full_version < "3.11.8rc1"', 'python_full_version < "3.11.1rc1" or python_full_version > "3.11.8rc1"'),
+        ('"7" in python_full_version', '"7" not in python_full_version'),
+        ('python_full_version == "3.11.0007"', 'python_full_version != "3.11.0007"'),
+        # uv takes this for a list of versions, pip for a text in which 3.11 is found.
+        ('python_version not in "3.110"', 'python_version in "3.110"'),
+    ):
+        yield Case(f"another version where {there}", both(swap("app==1.0", f"app==1.0 ; {elsewhere}"), last(f"app==6.6.6 ; {there} {A}\n    # via -r {INPUT}")), REFUSED, OTHER, stamps=three)
+        yield Case(f"asked for by what is for another Python, where {there}", last(f"evil==6.6.6 ; {there} {A}\n    # via gone"), REFUSED, OTHER, stamps=three)
+    # Before 26.0 pip compares these as texts.
+    yield Case("asked for by what is for another Python, in an order of texts", last(f'evil==6.6.6 ; sys_platform > "a" {A}\n    # via gone'), REFUSED, OTHER, stamps=three)
     # Not installed.
     yield Case("a marker that never holds", swap("app==1.0", 'app==1.0 ; python_version < "3"'), REFUSED, OTHER, stamps=three)
     yield Case("a marker that no input gives", swap("app==1.0", f"app==1.0 ; {other}"), REFUSED, OTHER)
@@ -423,6 +439,13 @@ def claims() -> Iterator[Case]:
     yield Case("hashes wanted, and none there", lambda text: re.sub(r" \\\n    --hash=\S+", "", text), STALE, OTHER, project="hashes wanted", stamps=("stamped", "unstamped", "uv"))
     yield Case("hashes in the other lock file", lambda text: re.sub(r" \\\n    --hash=\S+", "", text.replace(" --generate-hashes", "")), STALE, OTHER, project="two locks")
     yield Case("a stamp of a file with hashes", lambda text: re.sub(r" \\\n    --hash=\S+", "", text), STALE, OTHER, stamps=("stamped", "old"))
+    bare: Edit = lambda text: re.sub(r" \\\n    --hash=\S+", "", text.replace(" --generate-hashes", ""))  # noqa: E731
+    lied: Edit = lambda text: re.sub("inputs=\\w+", f"inputs={'0' * 32}", text)  # noqa: E731
+    # Nothing tells of the hashes any more, but the input.
+    yield Case("no hash of the input, and nothing that tells of it", both(bare, lied), REFUSED, OTHER, project="hash in an input", stamps=("stamped", "unstamped"))
+    # The good file had hashes, and its stamp is made anew.
+    yield Case("no hashes, under a stamp that lies", both(bare, lied), REFUSED, OTHER, stamps=("stamped",))
+    yield Case("a project left out by the header", both(swap(f"app==1.0 \\\n{HASH_A}{HASH_B}    # via -r {INPUT}\n", ""), swap("--allow-unsafe", "--unsafe-package=app")), REFUSED, OTHER, stamps=DEFAULT)
     yield Case("one pin without hashes", swap(f"{PIN}    {SILK}", "silk==3.0"), REFUSED, OTHER, "silk==3.0")
 
 
@@ -430,6 +453,7 @@ ATTACKS = [*characters(), *encodings(), *continuations(), *behind_hashes(), *has
 BESIDE = {
     "more.txt": f"{EVIL}\n    # via -r {INPUT}\n", "limits.txt": "silk<9\n", "empty.txt": "# nothing\n",
     "evil/pyproject.toml": '[project]\nname = "evil"\n',
+    **{f"{pin}+x.{end}": "archive" for pin in ("app==1.0", "silk==3.0") for end in ("zip", "tar.gz")},
     "local/evil/pyproject.toml": '[project]\nname = "evil"\n',
 }  # fmt: skip
 

@@ -1,0 +1,95 @@
+"""Folders that have the name of an index, which pip takes for it: `http:/host/simple/` is a path.
+
+pip looks whether there is such a folder before it asks a host, as from where it runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.inside import nox_inside
+from support.sdists import project_files, write_archive
+from support.verdicts import INPUT, LOCK, restamped, unstamped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.prepared import Prepared
+    from support.project import Project
+
+NOXFILE = """
+    import nox_lock
+
+    nox_lock.add_sessions()
+
+
+    @nox_lock.session(lock="requirements")
+    def tests(session):
+        session.log("it runs")
+    """
+MARKER = "ran.txt"
+RUNS = f"""
+pathlib.Path(os.environ["STRANGER"], "{MARKER}").write_text("")
+"""
+
+
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    prepared.index.publish("app", "1.0")
+    prepared.project.write("noxfile.py", NOXFILE)
+    prepared.project.write(INPUT, "app>=1,<2\n")
+    prepared.project.nox("-s", "lock").ok()
+    prepared.freeze()
+    return prepared
+
+
+def plant(project: Project, url: str) -> str:
+    """Put a folder with the name of the index into a project; return the hash of what is there."""
+    folder = project.root / url / "app"
+    folder.mkdir(parents=True)
+    archive = folder / "app-1.0.tar.gz"
+    info = {"PKG-INFO": "Metadata-Version: 2.1\nName: app\nVersion: 1.0\n"}
+    write_archive(archive, project_files("app", code=RUNS) | info)
+    (folder / "index.html").write_text(f'<html><a href="{archive.name}">{archive.name}</a></html>')
+    return hashlib.sha256(archive.read_bytes()).hexdigest()
+
+
+def test_without_hashes(made: Prepared, tmp_path: Path) -> None:
+    """The lock file does not even change."""
+    project = made.copy(tmp_path)
+    bare = project.read(LOCK).replace(" --generate-hashes", "")
+    project.write(LOCK, unstamped(re.sub(r" \\\n    --hash=\S+", "", bare).encode()).decode())
+    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
+    nox_inside(project.root, "-s", "lock-check", env=env).ok()
+    plant(project, made.index.url)
+    check = nox_inside(project.root, "-s", "lock-check", env=env)
+    run = nox_inside(project.root, "-s", "tests", env=env)
+    assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"
+    check.failed()
+
+
+def test_deep_sees_who_publishes_a_hash(made: Prepared, tmp_path: Path) -> None:
+    project = made.copy(tmp_path)
+    good = project.read(LOCK)
+    evil = plant(project, made.index.url)
+    changed = re.sub("sha256:[0-9a-f]+", f"sha256:{evil}", good)
+    assert changed != good
+    (project.root / LOCK).write_bytes(restamped(changed.encode()))
+    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
+    check = nox_inside(project.root, "-s", "lock-check", "--", "--deep", env=env)
+    assert "fresh" not in check.output, check.output
+    assert not project.exists(MARKER), f"code ran.\n{check.output}"
+
+
+def test_a_module_that_is_named_pip(made: Prepared, tmp_path: Path) -> None:
+    """`python -m pip` looks for it in the folder that it runs in first."""
+    project = made.copy(tmp_path)
+    project.write("pip.py", f"import os, pathlib{RUNS}")
+    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
+    check = nox_inside(project.root, "-s", "lock-check", env=env)
+    run = nox_inside(project.root, "-s", "tests", env=env)
+    assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"
