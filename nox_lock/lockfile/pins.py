@@ -50,8 +50,9 @@ _VALUES: tuple[str, ...] = ("--index-url", "--extra-index-url", "--find-links", 
 _VALUES += ("--no-binary", "--only-binary", "--use-feature")
 _FLAGS = ("--pre", "--no-index", "--prefer-binary", "--require-hashes")
 # As pip knows them, `pip._internal.utils.filetypes`.
-_ARCHIVES = tuple(
-    [".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lz", ".tlz", ".lzma"]
+_ARCHIVES = (
+    *(".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz"),
+    *(".lz", ".tlz", ".lzma"),
 )
 _LONGEST_MARKER = 2000
 _COMMENT = re.compile(r"[ \t]#")
@@ -165,6 +166,7 @@ class BodyReader:
         via: list[str]
         is_comment = self._text[self._at] in "# \n"
         usual = None if is_comment else _USUAL_PIN.match(self._text, self._at)
+        usual = None if usual is None or _is_archive(usual[2]) else usual
         if (
             usual
             and not _is_archive(usual[2])
