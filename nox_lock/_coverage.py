@@ -29,6 +29,7 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
     )
     strip_extras = planned.settings.strip_extras
+    hashed = lock.hashed or planned.lock.settings.generate_hashes is not False
     for entry in planned.inputs.entries:
         active = holds(entry.marker, planned.target, planned.platform)
         found = pins.get(entry.name, [])
@@ -39,7 +40,9 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             broken = (pin for pin in found if not _meets(pin, entry))
             said = [f"{pin.shown} breaks the constraint {entry.text}" for pin in broken]
         elif found:
-            faults = (_find_fault(entry, pin, strip_extras=strip_extras) for pin in found)
+            faults = (
+                _find_fault(entry, pin, strip_extras=strip_extras, hashed=hashed) for pin in found
+            )
             said = [f"{entry.text} {fault}" for fault in faults if fault]
         else:
             there = entry.url and any(is_named_by(pin, entry) for pin in lock.pins)
@@ -47,13 +50,13 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         yield from (Reason(each, *where) for each in said)
 
 
-def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None) -> str:
+def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None, hashed: bool) -> str:
     """Return why a pin does not do for a requirement, or nothing."""
     if not _meets(pin, entry):
         return f"is not met by {pin.shown}"
     if not strip_extras and not entry.extras <= pin.extras:
         return "asks for extras the lock does not have"
-    if pin.hashes and not entry.hashes <= set(pin.hashes):
+    if hashed and not entry.hashes <= set(pin.hashes):
         return f"has a --hash that {pin.shown} has not"
     return ""
 

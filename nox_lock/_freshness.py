@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.pins import Pin
 
 _NO_HASHES = "it has no hashes"
-_ORDERED = ("--index-url", "--extra-index-url", "--find-links")
+# Options of which a later one may take an earlier one back.
+_ORDERED = {
+    "indexes": ("--index-url", "--extra-index-url", "--find-links"),
+    "formats": ("--no-binary", "--only-binary"),
+}
 
 
 def judge(planned: Planned) -> Verdict:
@@ -135,9 +139,11 @@ def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{line} is not in the lock", where.file, where.line)
     yield from find_undeclared(planned, lock)
     if set(wanted) == set(has):
-        ordered = [[x for x in lines if x.startswith(_ORDERED)] for lines in (wanted, has)]
-        if ordered[0] != ordered[1]:
-            yield Reason("the indexes are in another order", planned.path, lock.options[0].line)
+        for kind, names in _ORDERED.items():
+            ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]
+            if ordered[0] != ordered[1]:
+                said = f"the {kind} are in another order"
+                yield Reason(said, planned.path, lock.options[0].line)
 
 
 def find_undeclared(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -191,15 +197,18 @@ def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
     target, platform = planned.target, planned.platform
-    ours = {pin.name: pin for pin in lock.pins if pin.name} if planned.below else {}
+    ours: dict[str | None, list[Pin]] = {}
+    for pin in lock.pins if planned.below else ():
+        if counts(pin.marker, target, platform):
+            ours.setdefault(pin.name, []).append(pin)
     for low in planned.below:
         for pin in low.pins:
-            own = ours.get(pin.name or "")
-            if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
+            if pin.name is None or not counts(pin.marker, target, platform):
                 continue
-            if pin.url and own.url and canonical_url(pin) == canonical_url(own):
-                continue
-            yield low, pin, own
+            for own in ours.get(pin.name, ()):
+                same_url = pin.url and own.url and canonical_url(pin) == canonical_url(own)
+                if own.shown != pin.shown and not same_url:
+                    yield low, pin, own
 
 
 def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]:
