@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +84,38 @@ def test_deep_sees_who_publishes_a_hash(made: Prepared, tmp_path: Path) -> None:
     check = nox_inside(project.root, "-s", "lock-check", "--", "--deep", env=env)
     assert "fresh" not in check.output, check.output
     assert not project.exists(MARKER), f"code ran.\n{check.output}"
+
+
+def test_no_lock_is_made_from_there(made: Prepared, tmp_path: Path) -> None:
+    project = made.copy(tmp_path)
+    before = project.read(LOCK)
+    plant(project, made.index.url)
+    env = project.environment({"STRANGER": str(project.root)})
+    for options in (["--upgrade"], ["--upgrade", "--together"]):
+        run = nox_inside(project.root, "-s", "lock", "--", *options, env=env).failed()
+        assert "rename or delete it" in run.output
+    (project.root / LOCK).unlink()
+    nox_inside(project.root, "-s", "tests", env=env).failed()
+    assert not project.exists(MARKER)
+    assert not project.exists(LOCK), before
+
+
+def test_an_environment_that_holds_its_lock(made: Prepared, tmp_path: Path) -> None:
+    """It is not looked at again, while nothing has changed: such a folder is a change."""
+    project = made.copy(tmp_path)
+    for _ in range(2):
+        project.nox("-s", "tests").ok()
+    plant(project, made.index.url)
+    assert "rename or delete it" in project.nox("-s", "tests").failed().output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file can have such a name there")
+def test_names_with_a_colon(made: Prepared, tmp_path: Path) -> None:
+    """Windows leaves such files beside downloads; they begin no URL."""
+    project = made.copy(tmp_path)
+    for name in ("notes.txt:Zone.Identifier", "profile:x", "a:b"):
+        project.write(name, "")
+    nox_inside(project.root, "-s", "lock-check", env=project.environment()).ok()
 
 
 def test_a_module_that_is_named_pip(made: Prepared, tmp_path: Path) -> None:

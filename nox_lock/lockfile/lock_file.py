@@ -163,7 +163,10 @@ def _read(root: Path, file: str) -> LockFile | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         readable = parse(data.decode("utf-8-sig", errors="replace"))
-        return readable._replace(problems=(Problem("this is not UTF-8 text", line),))
+        others = () if b"\0" in data else readable.problems  # of UTF-16 no line is one
+        problems = [each for each in others if each.line != line]
+        problems.append(Problem("this is not UTF-8 text", line))
+        return readable._replace(problems=tuple(sorted(problems, key=lambda each: each.line)))
 
 
 def is_stamped(path: Path) -> bool:

@@ -69,13 +69,6 @@ def test_an_archive_without_its_hash(end: str, tmp_path: Path) -> None:
     refused(tmp_path, good.replace(f"{tool} \\\n    {SILK}", tool))
 
 
-def test_a_header_that_names_another_python(tmp_path: Path) -> None:
-    """Where nothing is said, the header says for which Python the markers are judged."""
-    good = project(tmp_path, "app>=1,<2\n", APP.rstrip(), OPEN)
-    text = by_no_pip_compile(good, "3.8").replace("app==1.0", 'app==1.0 ; python_version < "3.9"')
-    refused(tmp_path, f'{text}app==6.6.6 ; python_version >= "3.9" {A}\n    # via -r {INPUT}\n')
-
-
 def test_the_version_of_pypy(tmp_path: Path) -> None:
     """`implementation_version` is 7.3 there, and not the version of the language."""
     pypy = PYPROJECT.replace('"3.11"', '"pypy3.10"')
@@ -164,6 +157,28 @@ def test_a_folder_with_the_name_of_a_line(
     )
     assert oracle.ask(LOCK, root)["entries"] != before
     assert verdicts(root)[LOCK].word in ("stale", "invalid")
+
+
+@pytest.mark.parametrize(
+    ("line", "beside"),
+    [
+        ("tool @ file:../../tool", "tool/pyproject.toml"),
+        ("tool @ https://x.invalid/a/../../../tool-1.0.zip", "tool-1.0.zip"),
+    ],
+)
+def test_a_path_that_leads_out_of_the_name(
+    line: str, beside: str, oracle: Oracle, tmp_path: Path
+) -> None:
+    """pip takes the whole line for a path, in which `..` takes back `tool @ file:..`, too."""
+    root = tmp_path.resolve() / "deep" / "er"
+    hashes = "" if "file:" in line else f" \\\n    {SILK}"
+    folder = b'[project]\nname = "tool"\nversion = "1.0"\n'
+    write(tmp_path, {"tool/pyproject.toml": folder})
+    project(root, f"app>=1,<2\n{line}\n", f"{APP}{line}{hashes}\n    # via -r {INPUT}")
+    before = oracle.ask(LOCK, root)["entries"]
+    write(root, {beside: folder})
+    assert oracle.ask(LOCK, root)["entries"] != before
+    assert verdicts(root)[LOCK].word == "invalid"
 
 
 def test_reasons_without_end(tmp_path: Path) -> None:
