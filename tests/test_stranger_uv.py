@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
+from nox_lock._errors import ConfigError
+from nox_lock._indexes import refuse_uv_settings
 from support.sdists import build_sdist
 from support.verdicts import INPUT, LOCK, unstamped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.index import LocalIndex
     from support.project import Project
 
@@ -44,3 +50,20 @@ def test_another_index_for_uv(project: Project, index: LocalIndex) -> None:
     check = project.nox("-s", "lock-check", env=env)
     run = project.nox("-s", "tests", env=env)
     assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"
+    assert "uv.toml: uv would install by this file" in run.failed().output
+    project.nox("-s", "tests", env={**env, "UV_NO_CONFIG": "1"}).ok()
+    assert not project.exists(MARKER)
+
+
+def test_where_uv_looks(tmp_path: Path) -> None:
+    root = tmp_path / "checkout" / "project"
+    root.mkdir(parents=True)
+    (root.parent / ".git").mkdir()
+    (tmp_path / "uv.toml").touch()
+    refuse_uv_settings(root, {})
+    (root.parent / "uv.toml").touch()
+    with pytest.raises(ConfigError, match="a lock file does not cover") as caught:
+        refuse_uv_settings(root, {})
+    assert caught.value.file == "../uv.toml"
+    refuse_uv_settings(root, {"UV_CONFIG_FILE": "../uv.toml"})
+    refuse_uv_settings(root, {"UV_NO_CONFIG": "1"})
