@@ -182,9 +182,9 @@ CORPUS = [
     ("openedx__credentials", "older-2021-08/requirements/test.txt", "pip-compile",
      "django==2.2.24 is not in the lock (older-2021-08/requirements/base.txt:40)"),
     ("pallets__flask", "requirements/dev.txt", "pip-compile-multi",
-     "includes docs.txt; lock files are whole (requirements/dev.txt:8)\n"
+     ("includes docs.txt; lock files are whole (requirements/dev.txt:8)\n"
      "includes tests.txt; lock files are whole (requirements/dev.txt:9)\n"
-     "includes typing.txt; lock files are whole (requirements/dev.txt:10)"),
+     "includes typing.txt; lock files are whole (requirements/dev.txt:10)")),
     ("pallets__flask", "requirements/docs.txt", "pip-compile-multi", ""),
     ("pallets__flask", "requirements/tests-pallets-dev.txt", "pip-compile-multi", ""),
     ("pallets__flask", "requirements/typing.txt", "pip-compile-multi", ""),
