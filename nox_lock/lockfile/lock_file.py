@@ -141,7 +141,8 @@ def _included(lock: LockFile, root: Path, file: str) -> Iterator[Pin]:
         for line in lock.includes:
             kind, _, name = line.text.partition(" ")
             path = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
-            if kind == "-c" or "://" in name or path in seen or path.startswith(("../", "/")):
+            strange = "://" in name or not name.isprintable() or path.startswith(("../", "/"))
+            if kind == "-c" or strange or path in seen:
                 continue
             seen.add(path)
             other = _read(root, path)
