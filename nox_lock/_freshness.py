@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nox_lock._coverage import canonical_url, judge_entries, judge_markers, judge_reach
 from nox_lock._lint import find_faults, find_weak
 from nox_lock._target import counts
-from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict
+from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,9 +32,9 @@ def judge(planned: Planned) -> Verdict:
         return Verdict(MISSING, (Reason("there is no lock file", planned.path),))
     if lock.problems:
         problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
-        return Verdict(INVALID, tuple(problems))
+        return Verdict(INVALID, cut(problems))
     if lock.includes:
-        return Verdict(STALE, tuple(_judge_includes(planned, lock)))
+        return Verdict(STALE, cut(_judge_includes(planned, lock)))
     faults = list(find_faults(planned, lock))
     reasons = [
         *faults,
@@ -55,9 +55,9 @@ def judge(planned: Planned) -> Verdict:
         reasons += _judge_hidden(planned, lock.stamp.hidden)
     return Verdict(
         (INVALID if faults else STALE) if reasons else FRESH,
-        tuple(dict.fromkeys(reasons)),
+        cut(reasons),
         () if reasons else tuple(notes),
-        tuple(find_weak(planned)),
+        cut(find_weak(planned)),
     )
 
 

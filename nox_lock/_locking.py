@@ -24,6 +24,7 @@ from nox_lock._projects import is_project_file
 from nox_lock._resolution import with_body
 from nox_lock._syntax import MERGE
 from nox_lock._target import holds
+from nox_lock._verdict import Reason, cut
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.lockfile import lock_file
 from nox_lock.text import nearest
@@ -115,7 +116,7 @@ class Locker:
         before = planned.existing
         if together is None and self.is_done(planned):
             return Outcome(planned, UP_TO_DATE)
-        refuse(planned, self.root, overwrite=self.wishes.overwrite)
+        refuse(planned, overwrite=self.wishes.overwrite)
         seed = self._seed(planned, together)
         with self.compiler.cache.hold(
             self._key(planned, seed), functools.partial(self._tell_of_wait, planned)
@@ -249,12 +250,13 @@ def _find_lost(planned: Planned) -> tuple[str, ...]:
     lock = planned.existing
     if lock is None:
         return ()
-    left_out = (f"{planned.path}:{each.line}: left out: {each.message}" for each in lock.problems)
+    problems = cut(Reason(each.message, planned.path, each.line) for each in lock.problems)
+    left_out = (f"{each.place}: left out: {each.message}" for each in problems)
     return (*left_out, *map(str, find_unhonoured(planned, lock)))
 
 
-def refuse(planned: Planned, root: Path, *, overwrite: bool) -> None:
-    """Refuse to write a lock file over something else, or outside the project.
+def refuse(planned: Planned, *, overwrite: bool) -> None:
+    """Refuse to write a lock file over something else.
 
     Raises:
         LockFileError: saying what, and the ways out.
@@ -264,12 +266,6 @@ def refuse(planned: Planned, root: Path, *, overwrite: bool) -> None:
         _refuse_conflict(planned, lock)
         if not (lock.blank or lock.maker or lock.stamp):
             _refuse_foreign(planned, lock)
-    if not (root / planned.path).resolve().is_relative_to(root.resolve()):
-        raise LockFileError(
-            "a link leads out of the project here: nothing is written there",
-            file=planned.path,
-            hint="Put a file or folder in the place of the link.",
-        )
 
 
 def _refuse_conflict(planned: Planned, lock: LockFile) -> None:

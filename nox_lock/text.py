@@ -29,8 +29,8 @@ _WORD = r"[^ \t\r\n]+"
 _END = r"[/?#\\]"
 _PARAMETER = r"([?&;#])([^=?&;#\s]*)=([^&;#\s\"']+)"
 _GUARDED = (
-    r"(?i)token$|(?:^|[-_.])(?:secret|passw(?:or)?d|auth|credential|(?:api|access)[-_]?key|"
-    r"sig(?:nature)?)$"
+    r"(?i)token$|^(?:key|code|pat)$|(?:^|[-_.])(?:secret|passw(?:or)?d|pwd|auth|credential|jwt|"
+    r"(?:api|access)[-_]?key|sig(?:nature)?)$"
 )
 _QUERY = r"\?[^#'\",;)]+"
 _WEB_URL = r"(?i)https?://[^\s\x1b\"'<>`]+"
@@ -47,7 +47,7 @@ _PATHS = ("file", "pkg")
 _SHORTEST = 4
 _WHOLE_WORDS = 8
 _NUMBER = r"[\d.]{,6}"
-_LONGEST = 120
+_LONGEST, _LONGEST_LINE = 120, 1000
 _MENDS = {
     "ENOENT": "Make it, or take out what names it.",
     "EACCES": "Let the user who runs nox read and write it.",
@@ -151,8 +151,9 @@ def redact(text: str) -> str:
     """Return a line as people, terminals and logs may see it, whatever file it comes from.
 
     A terminal obeys control characters, and marks of direction make a text look like another.
+    GitHub's runner obeys ``##[``, wherever it is in a line; other commands only begin one.
     """
-    text = mask(text)
+    text = mask(text).replace("##[", "## [")
     if text.isprintable():
         return text
     return "".join(
@@ -300,6 +301,11 @@ def quoted(text: str) -> str:
     """Return a text as an error quotes it: on one line, and of a long one the beginning."""
     text = mask(text)  # what is cut off in the middle is known for a secret no longer
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def shortened(text: str) -> str:
+    """Return a line as it is, and of one without end the beginning."""
+    return text if len(text) <= _LONGEST_LINE else f"{mask(text)[:_LONGEST_LINE]}..."
 
 
 def markdown(text: str) -> str:
