@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 # Failures that tell something of the lock, and not of the way to an index or of a tool.
 _TELLING = ("conflict", "unknown project", "no version", "python")
-_LATER = "uploaded later, or taken out of it"
 _HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
 
 
@@ -102,15 +101,14 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
 
 def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compiled) -> Judged:
     old, new = (_pins(planned, each) for each in (lock, lock_file.parse(compiled.body)))
-    moved, unpublished = list(_moved(planned, old, new)), list(_unpublished(planned, old, new))
-    lines = {pin.name: pin.line for pin in lock.pins}
-    warnings = [
-        Reason(f"{name}=={version} was yanked: {why}", planned.path, lines[name])
+    moved, (unpublished, more) = list(_moved(planned, old, new)), _compare_hashes(planned, old, new)
+    yanked = (
+        Reason(f"{pin.shown} was yanked: {why}", planned.path, pin.line)
         for name, version, why in compiled.yanked
-        if any(pin.name == name and pin.version == version for pin in lock.pins)
-    ]
-    warnings += _unlisted(planned, old, new)
-    judged = _with(judged, warnings=cut([*judged.verdict.warnings, *warnings]))
+        for pin in old.values()
+        if (pin.name, pin.version) == (name, version)
+    )
+    judged = _with(judged, warnings=cut([*judged.verdict.warnings, *yanked, *more]))
     bare = not lock.hashed and not all(pin.unhashable for pin in lock.pins)
     if bare and planned.lock.settings.generate_hashes is None:
         said = "its pins have no hashes: set generate-hashes in [tool.nox-lock], to true or false"
@@ -152,27 +150,24 @@ def _moved(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
             elif becomes is None:
                 yield Reason(f"{was.shown} is asked for by nothing", planned.path, was.line)
             else:
-                said = f"{_marked(was)} does not stay: it becomes {_marked(becomes)}"
+                pins = (f"{pin.shown} ; {pin.marker}".rstrip("; ") for pin in (was, becomes))
+                said = " does not stay: it becomes ".join(pins)
                 yield Reason(said, planned.path, was.line)
 
 
-def _marked(pin: Pin) -> str:
-    return f"{pin.shown} ; {pin.marker}" if pin.marker else pin.shown
-
-
-def _unpublished(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
+def _compare_hashes(planned: Planned, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:
+    """Return the hashes that no index publishes, and the pins of which one has more files."""
+    unpublished, more = [], []
     for key, pin in old.items():
-        for strange in sorted({*pin.hashes} - {*new[key].hashes}) if key in new else ():
+        has, published = {*pin.hashes}, {*new[key].hashes} if key in new else {*pin.hashes}
+        for strange in sorted(has - published):
             said = f"no index publishes a file of {pin.shown} with the hash {strange}"
-            yield Reason(said, planned.path, pin.line)
-
-
-def _unlisted(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
-    """Yield the pins of which an index publishes more files: a later wheel, or one taken out."""
-    for key, pin in old.items():
-        if pin.hashes and key in new and not {*new[key].hashes} <= {*pin.hashes}:
+            unpublished.append(Reason(said, planned.path, pin.line))
+        if has and published - has:
             said = f"an index publishes more files of {pin.shown} than the lock has hashes of"
-            yield Reason(f"{said}: {_LATER}", planned.path, pin.line)
+            said += ": uploaded later, or taken out of the lock"
+            more.append(Reason(said, planned.path, pin.line))
+    return unpublished, more
 
 
 def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:

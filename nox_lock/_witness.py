@@ -129,7 +129,9 @@ def real(path: Path) -> str:
 def is_within(path: Path, root: Path) -> bool:
     """Return whether a path, with its links resolved, is in a project, and not in its ``.git``."""
     found, top = Path(real(path)), Path(real(root))
-    return found.is_relative_to(top) and not {".git", ".GIT"} & {*found.relative_to(top).parts}
+    if not found.is_relative_to(top):
+        return False
+    return all(part.lower() != ".git" for part in found.relative_to(top).parts)
 
 
 def glob(folder: Path, pattern: str) -> list[Path]:

@@ -47,7 +47,7 @@ _PATHS = ("file", "pkg")
 _SHORTEST = 4
 _WHOLE_WORDS = 8
 _NUMBER = r"[\d.]{,6}"
-_LONGEST, _LONGEST_LINE = 120, 1000
+_LONGEST = 120
 _MENDS = {
     "ENOENT": "Make it, or take out what names it.",
     "EACCES": "Let the user who runs nox read and write it.",
@@ -299,13 +299,13 @@ def _without_query(word: str) -> str:
 
 def quoted(text: str) -> str:
     """Return a text as an error quotes it: on one line, and of a long one the beginning."""
+    return repr(shortened(text, _LONGEST))
+
+
+def shortened(text: str, most: int = 1000) -> str:
+    """Return a text without its secrets, and of a long one the beginning."""
     text = mask(text)  # what is cut off in the middle is known for a secret no longer
-    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
-
-
-def shortened(text: str) -> str:
-    """Return a line as it is, and of one without end the beginning."""
-    return text if len(text) <= _LONGEST_LINE else f"{mask(text)[:_LONGEST_LINE]}..."
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def markdown(text: str) -> str:
