@@ -29,7 +29,6 @@ TELLING = (
     "test_check.py",
     "test_config.py",
     "test_drop_in.py",
-    "test_lockfile.py",
     "test_plan.py",
     "test_platforms.py",
     "test_public.py",

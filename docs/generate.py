@@ -66,6 +66,18 @@ left out, with one warning that names it: `pre`, `no-binary`, `prefer-binary`, `
 that belongs to the project is a line of an input; a password there is a variable:
 `--extra-index-url https://${{{{USER}}}}:${{{{TOKEN}}}}@host/simple`.
 
+### Dependency confusion
+
+pip takes the highest version that any of several indexes has, also that of a project that somebody
+else has published under your project's name. Use one index (`index-url` alone) that serves private
+names from its own files and fetches all others, or register the private names on the public index.
+
+An index that fails fails the lock. So does one of several that answers for a project with what is
+no page of the simple API, such as a login page. If an index answers for projects that it does not
+have with pages that look like that, have it answer 404, or put
+`<meta name="pypi:repository-version" content="1.0">` on them. `SECURITY.md` of the repository has
+the details.
+
 ## What is gone
 
 `seed`, and the extra of `pip install "nox-lock[uv]"`: hashes come from

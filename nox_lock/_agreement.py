@@ -48,7 +48,7 @@ def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
     lock = None if fresh_start else planned.origin
     if not planned.below and lock is planned.existing and (lock is None or _is_plain(lock)):
         return Seed(lock.pins, lock.body) if lock else Seed()
-    pins = {pin.name: pin for pin in _versions(lock, planned) if _is_whole(pin)}
+    pins = {pin.name: pin for pin in _versions(lock, planned) if is_whole(pin)}
     for low in planned.below:
         for pin in _versions(low.existing, planned):
             own = pins.get(pin.name)
@@ -62,11 +62,11 @@ def _is_plain(lock: LockFile) -> bool:
 
     It takes the last of two pins of one project, whatever their markers say.
     """
-    bare = not (lock.includes or lock.problems) and all(map(_is_whole, lock.pins))
+    bare = not (lock.includes or lock.problems) and all(map(is_whole, lock.pins))
     return bare and not any(pin.marker for pin in lock.pins)
 
 
-def _is_whole(pin: Pin) -> bool:
+def is_whole(pin: Pin) -> bool:
     """Return whether pip can read a pin: one spoilt by hand does not prevent a new lock."""
     try:
         urlsplit(pin.url or "")

@@ -53,6 +53,13 @@ def find_changes(before: LockFile | None, after: Planned) -> list[Change]:
         if counts(pin.marker, after.target, after.platform)
     }
     new = {_key(pin): pin for pin in after.pins}
+    # A lock file of another tool may be for several targets: a marker that holds for this one
+    # goes, and the pin is kept.
+    if before is not None and before.stamp is None:
+        old = {
+            name: pin._replace(marker=new[name].marker) if name in new else pin
+            for name, pin in old.items()
+        }
     found = [Change(REMOVED, name, _shown(old[name]), "") for name in old.keys() - new.keys()]
     for name, pin in new.items():
         kind = _kind(old.get(name), pin)

@@ -29,6 +29,7 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
     )
     strip_extras = planned.settings.strip_extras
+    hashed = lock.hashed or planned.lock.settings.generate_hashes is not False
     for entry in planned.inputs.entries:
         active = holds(entry.marker, planned.target, planned.platform)
         found = pins.get(entry.name, [])
@@ -39,7 +40,9 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             broken = (pin for pin in found if not _meets(pin, entry))
             said = [f"{pin.shown} breaks the constraint {entry.text}" for pin in broken]
         elif found:
-            faults = (_find_fault(entry, pin, strip_extras=strip_extras) for pin in found)
+            faults = (
+                _find_fault(entry, pin, strip_extras=strip_extras, hashed=hashed) for pin in found
+            )
             said = [f"{entry.text} {fault}" for fault in faults if fault]
         else:
             there = entry.url and any(is_named_by(pin, entry) for pin in lock.pins)
@@ -47,13 +50,13 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         yield from (Reason(each, *where) for each in said)
 
 
-def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None) -> str:
+def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None, hashed: bool) -> str:
     """Return why a pin does not do for a requirement, or nothing."""
     if not _meets(pin, entry):
         return f"is not met by {pin.shown}"
     if not strip_extras and not entry.extras <= pin.extras:
         return "asks for extras the lock does not have"
-    if pin.hashes and not entry.hashes <= set(pin.hashes):
+    if hashed and not entry.hashes <= set(pin.hashes):
         return f"has a --hash that {pin.shown} has not"
     return ""
 
@@ -107,33 +110,37 @@ def _canonical_url(url: str, name: str | None) -> str:
 
 
 def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
-    """Check that what an input asks for by name has the marker in the lock that it has there.
+    """Check that what an input asks for by name has a marker in the lock that an input gives it.
 
-    pip-compile gives a pin the marker of the last line that asks for it and counts; uv none.
+    pip-compile gives a pin the marker of the last line that asks for it, counts and has one, and
+    reads a file as often as it is included; uv gives none.
     https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
     """
     by_pip_compile = lock.stamp is not None or (lock.maker or "").startswith("pip-compile")
     if not by_pip_compile or not planned.inputs.judgeable:
         return
-    last: dict[str | None, Entry] = {}
+    given: dict[str | None, dict[str, Entry]] = {}
     undecided: dict[str | None, set[str]] = {}
     for entry in planned.inputs.entries:
         active = holds(entry.marker, planned.target, planned.platform)
         if active is None:
             undecided.setdefault(entry.name, {""}).add(str(entry.marker))
-        elif active and (entry.marker or entry.name not in last):
-            last[entry.name] = entry
+        elif active:
+            given.setdefault(entry.name, {})[str(entry.marker or "")] = entry
     for pin in lock.pins:
-        named = (entry for entry in planned.inputs.entries if is_named_by(pin, entry))
-        asked = last.get(pin.name) if pin.name else next(named, None)
-        wanted, has = str(asked.marker or "") if asked else "", _canonical(pin.marker)
-        if has == wanted or has in undecided.get(pin.name, ()):
+        asked = given.get(pin.name, {})
+        if pin.name is None:
+            named = (each for each in planned.inputs.entries if is_named_by(pin, each))
+            asked = {str(each.marker or ""): each for each in named}
+        has, wanted = _canonical(pin.marker), [each for each in asked if each] or [""]
+        if has in wanted or has in undecided.get(pin.name, ()):
             continue
         said = f"the marker {pin.marker}" if pin.marker else "no marker"
-        if asked is None:
+        if not asked:
             yield Reason(f"{pin.shown} has {said}, which no input gives it", planned.path, pin.line)
         else:
-            yield Reason(f"{asked.text}: its pin has {said} in the lock", *asked.where)
+            entry = asked[wanted[-1]]
+            yield Reason(f"{entry.text}: its pin has {said} in the lock", *entry.where)
 
 
 def _canonical(marker: str) -> str:

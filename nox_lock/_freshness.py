@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock._coverage import canonical_url, judge_entries, judge_markers, judge_reach
+from nox_lock._coverage import (
+    canonical_url,
+    judge_entries,
+    judge_markers,
+    judge_reach,
+    judge_urls,
+)
 from nox_lock._lint import find_faults, find_weak
+from nox_lock._syntax import MERGE
 from nox_lock._target import counts
 from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict, cut
 
@@ -16,8 +23,12 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
 
-NO_HASHES = "it has no hashes"
-_ORDERED = ("--index-url", "--extra-index-url", "--find-links")
+_NO_HASHES = "it has no hashes"
+# Options of which a later one may take an earlier one back.
+_ORDERED = {
+    "indexes": ("--index-url", "--extra-index-url", "--find-links"),
+    "formats": ("--no-binary", "--only-binary"),
+}
 
 
 def judge(planned: Planned) -> Verdict:
@@ -76,6 +87,35 @@ def judge_orphan(path: str) -> Verdict:
     return Verdict(ORPHANED, (Reason(reason, path),))
 
 
+def lacks_hashes_alone(verdict: Verdict) -> bool:
+    """Return whether nothing but hashes is missing: no session locks for that."""
+    reasons = verdict.reasons
+    return bool(reasons) and all(each.message.startswith(_NO_HASHES) for each in reasons)
+
+
+def find_obstacles(planned: Planned) -> list[Reason]:
+    """Return why `lock` does not replace a file unasked, a line each.
+
+    These are merge conflicts; and in a file that no known tool has signed, all that is no pin for
+    the inputs: somebody may have written it by hand.
+    """
+    lock = planned.existing
+    if lock is None:
+        return []
+    problems = [Reason(each.message, planned.path, each.line) for each in lock.problems]
+    conflicts = [each for each in problems if each.message == MERGE]
+    if conflicts or lock.blank or lock.maker or lock.stamp:
+        return conflicts
+    if not planned.inputs.judgeable:
+        return [Reason("what its inputs require is known only after a build", planned.path)]
+    return [
+        *problems,
+        *_judge_includes(planned, lock),
+        *judge_urls(planned, lock),
+        *judge_reach(planned, lock),
+    ]
+
+
 def _judge_includes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
         said = f"includes {line.text[len('-r ') :]}; lock files are whole"
@@ -97,13 +137,20 @@ def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for line, where in wanted.items():
         if line not in has:
             yield Reason(f"{line} is not in the lock", where.file, where.line)
-    for option in lock.options:
-        if option.text not in wanted:
-            yield Reason(f"no input declares {option.text}", planned.path, option.line)
+    yield from find_undeclared(planned, lock)
     if set(wanted) == set(has):
-        ordered = [[x for x in lines if x.startswith(_ORDERED)] for lines in (wanted, has)]
-        if ordered[0] != ordered[1]:
-            yield Reason("the indexes are in another order", planned.path, lock.options[0].line)
+        for kind, names in _ORDERED.items():
+            ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]
+            if ordered[0] != ordered[1]:
+                said = f"the {kind} are in another order"
+                yield Reason(said, planned.path, lock.options[0].line)
+
+
+def find_undeclared(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Yield the option lines of a lock file that no input declares."""
+    for option in lock.options:
+        if option.text not in planned.options:
+            yield Reason(f"no input declares {option.text}", planned.path, option.line)
 
 
 def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -117,7 +164,7 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             if planned.lock.settings.generate_hashes
             else "others of this project have"
         )
-        yield Reason(f"{NO_HASHES}, and {who}", path)
+        yield Reason(f"{_NO_HASHES}, and {who}", path)
     for pin in lock.pins:
         if pin.extras and settings.strip_extras:
             yield Reason(f"{pin.shown} has extras, and strip-extras is true", path, pin.line)
@@ -150,15 +197,18 @@ def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
     target, platform = planned.target, planned.platform
-    ours = {pin.name: pin for pin in lock.pins if pin.name} if planned.below else {}
+    ours: dict[str | None, list[Pin]] = {}
+    for pin in lock.pins if planned.below else ():
+        if counts(pin.marker, target, platform):
+            ours.setdefault(pin.name, []).append(pin)
     for low in planned.below:
         for pin in low.pins:
-            own = ours.get(pin.name or "")
-            if own is None or own.shown == pin.shown or not counts(pin.marker, target, platform):
+            if pin.name is None or not counts(pin.marker, target, platform):
                 continue
-            if pin.url and own.url and canonical_url(pin) == canonical_url(own):
-                continue
-            yield low, pin, own
+            for own in ours.get(pin.name, ()):
+                same_url = pin.url and own.url and canonical_url(pin) == canonical_url(own)
+                if own.shown != pin.shown and not same_url:
+                    yield low, pin, own
 
 
 def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]:

@@ -106,9 +106,8 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
         ToolchainError: when pip cannot read its own configuration.
     """
     if not any(os.path.exists(path) for path in _config_files(environ)):  # noqa: PTH110  (in a closed folder there is none)
-        prefix = "PIP_"
-        names = (name for name in environ if name.startswith(prefix))
-        return _sort({_normalize(name.removeprefix(prefix)): environ[name] for name in names})
+        given = ((name, value) for name, value in environ.items() if name.startswith("PIP_"))
+        return _sort({_normalize(name[4:]): value for name, value in given})
     result = subprocess.run(
         module_command(sys.executable, "pip", "config", "list"),
         env=dict(environ),
@@ -165,14 +164,12 @@ def refuse_broken(settings: IndexSettings, environ: Mapping[str, str]) -> None:
         for value in settings.allowed.get(name, "").split():
             if not (why := _why_no_index(value)):
                 continue
-            variable = f"PIP_{name.upper().replace('-', '_')}"
-            mend = "Write a URL such as https://host.example/simple"
-            if environ.get(variable):
-                raise ConfigError(f"{variable}: {why}", hint=f"{mend}, or: unset {variable}")
-            raise ConfigError(
-                f"{name} of your pip configuration: {why}",
-                hint=f"{mend}; `pip config debug` tells in which file it stands.",
-            )
+            place, more = _variable(name), f", or: unset {_variable(name)}"
+            if not environ.get(place):
+                place = f"{name} of your pip configuration"
+                more = "; `pip config debug` shows which file it is in."
+            hint = f"Write a URL such as https://host.example/simple{more}"
+            raise ConfigError(f"{place}: {why}", hint=hint)
 
 
 def _why_no_index(value: str) -> str:
@@ -208,22 +205,14 @@ def pip_environment(
     `extra` are pip options by their names with underscores, and win.
     """
     left_out = {"CUSTOM_COMPILE_COMMAND", *REPOSITORY}
+    options = {"config_file": os.devnull, "disable_pip_version_check": "1"}
+    options |= {**settings.allowed, **extra}
     clean = {
         name: value
         for name, value in environ.items()
         if not name.upper().startswith(("PIP_", "PIPTOOLS_")) and name not in left_out
     }
-    options = {
-        "config_file": os.devnull,
-        "disable_pip_version_check": "1",
-        **settings.allowed,
-        **extra,
-    }
-    return (
-        clean
-        | UNASKED
-        | {f"PIP_{name.upper().replace('-', '_')}": value for name, value in options.items()}
-    )
+    return clean | UNASKED | {_variable(name): value for name, value in options.items()}
 
 
 def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -234,11 +223,7 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
     for name in _OF_UV:
         for url in re.findall(r"https?://[^\s,]+", environ.get(name, "")):
             hide_index(url)
-    found = {
-        variable: settings.allowed[name]
-        for name, variable in _UV.items()
-        if name in settings.allowed
-    }
+    found = {_UV[name]: value for name, value in settings.allowed.items() if name in _UV}
     if links := settings.allowed.get("find-links"):
         found["UV_FIND_LINKS"] = ",".join(links.split())
     if any(name in found for name in ("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")):
@@ -258,34 +243,25 @@ def index_identity(environ: Mapping[str, str]) -> str:
 
     It is part of a cache key, so it must cost no process: it reads the places pip documents.
     """
-    facts = [
-        f"env.{name}={environ[variable]}"
-        for name in _IDENTITY
-        if (variable := f"PIP_{name.upper().replace('-', '_')}") in environ
-    ]
+    facts = [f"env.{name}={environ.get(_variable(name))}" for name in _IDENTITY]
+    parser = configparser.RawConfigParser()
     for path in _config_files(environ):
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        facts += _settings_in(text)
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            facts.append(str(error))  # pip will say what is wrong with it
+    for section in filter(parser.has_section, _SECTIONS):
+        facts += [
+            f"{section}.{_normalize(key)}={' '.join(value.split())}"
+            for key, value in sorted(parser.items(section))
+            if _normalize(key) in _IDENTITY
+        ]
     shown = _CREDENTIALS.sub("//", "\n".join(facts))
-    return hashlib.sha256(shown.encode()).hexdigest()
+    return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _settings_in(text: str) -> Iterator[str]:
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        yield text  # pip will say what is wrong with it
-        return
-    for section in _SECTIONS:
-        if parser.has_section(section):
-            for key, value in sorted(parser.items(section)):
-                name = _normalize(key)
-                if name in _IDENTITY:
-                    yield f"{section}.{name}={' '.join(value.split())}"
+def _variable(name: str) -> str:
+    return f"PIP_{name.upper().replace('-', '_')}"
 
 
 def _normalize(name: str) -> str:

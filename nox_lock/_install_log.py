@@ -93,8 +93,8 @@ def _failed_pages(said: str) -> Iterator[Page]:
             (name for name, signs in _PROBLEMS.items() if any(s in words for s in signs)),
             shareable(reason)[:200],
         )
-        address = shareable(url).rstrip("/").rpartition("/")[0]
-        yield Page(address, 0, int(status[1]) if status else None, problem)
+        address, _, project = shareable(url).rstrip("/").rpartition("/")
+        yield Page(address, project, int(status[1]) if status else None, problem)
 
 
 def _named(errors: str, pending: Sequence[Difference]) -> Sequence[Difference]:

@@ -15,8 +15,9 @@ from packaging.markers import Marker
 
 from nox_lock._coverage import judge_urls
 from nox_lock._named import parse_version
-from nox_lock._target import marker_environment
+from nox_lock._target import marker_environment, patch_releases
 from nox_lock._verdict import Reason
+from nox_lock.lockfile.pins import is_plain_marker
 from nox_lock.text import has_password, redact
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _AS_LINES = (*_INDEXES, "--trusted-host", "--pre")
 _FLAGS = ("--pre", "--all-extras", "--no-annotate")
 _LONGEST = 4096  # a command that anybody has typed
+_MOST_VERSIONS = 50  # of one project in a lock file for all Pythons and platforms
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
 _REPOSITORY = r"(?:git|hg|svn|bzr)\+"
@@ -53,22 +55,35 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         if pin.version and parse_version(pin.version) is None:
             yield Reason(f"{pin.shown} pins what is no version", path, pin.line)
         seen.setdefault(pin.name or "", []).append(pin)
+        if pin.marker and not is_plain_marker(pin.marker):
+            yield from _find_unlike(planned, pin)
     for name, pins in seen.items():
         if name and len({each.shown for each in pins}) > 1:
             yield from _find_twice(planned, pins)
     yield from judge_urls(planned, lock)
 
 
+def _find_unlike(planned: Planned, pin: Pin) -> Iterator[Reason]:
+    """Yield that readers take a marker differently, unless an input has it for this project."""
+    entries = planned.inputs.entries
+    given = {str(entry.marker) for entry in entries if entry.name == pin.name and entry.marker}
+    if str(Marker(pin.marker)) not in given:
+        said = f"{pin.shown} has the marker {pin.marker[:80]}, which readers take differently"
+        yield Reason(said, planned.path, pin.line)
+
+
 def _find_twice(planned: Planned, pins: list[Pin]) -> Iterator[Reason]:
     """Yield that two pins of one project both hold in some patch release of the target."""
-    patches = [planned.target.patch] if planned.target.patch else [*map(str, range(100))]
-    for patch in patches:
+    twice = Reason(f"{pins[0].name} is pinned twice", planned.path, pins[-1].line)
+    if len(pins) > _MOST_VERSIONS:
+        yield twice
+        return
+    markers = [(pin.shown, Marker(pin.marker) if pin.marker else None) for pin in pins]
+    for patch in patch_releases(" ".join(pin.marker for pin in pins), planned.target):
         environment = marker_environment(planned.target, planned.platform, patch)
-        holding = [
-            pin for pin in pins if not pin.marker or Marker(pin.marker).evaluate(environment)
-        ]
-        if len({pin.shown for pin in holding}) > 1:
-            yield Reason(f"{pins[0].name} is pinned twice", planned.path, holding[-1].line)
+        holding = {shown for shown, each in markers if not each or each.evaluate(environment)}
+        if len(holding) > 1:
+            yield twice
             return
 
 
@@ -98,7 +113,7 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     over (see `_settings`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
     """
     words = _words(lock.command or "") if lock.stamp is None else []
-    if words[:1] != ["pip-compile"] and words[:3] != ["uv", "pip", "compile"]:
+    if words[:1] not in (["pip-compile"], ["uv"]):
         return
     table = f"[tool.nox-lock.locks.{planned.name}]"
     source = next((each for each in planned.inputs.sources), "an input")
@@ -113,7 +128,7 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         elif name == "--all-extras" and not planned.inputs.extras:
             said = f"{table} extras = [...] names them"
         elif name in _AS_LINES and f"{name} {value}".strip() not in options:
-            said = f"write this line into {source}"
+            said = redact(f"write {name} {value}".strip()) + f" into {source}"
         elif name == "--no-annotate" or (name, value) == ("--annotation-style", "line"):
             said = "nox-lock writes `# via` notes below each pin, which a check needs"
         if said:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from nox_lock._agreement import Seed, find_seed, make_seed
+from nox_lock._agreement import Seed, find_seed, is_whole, make_seed
 from nox_lock._cache import Entry, make_key
 from nox_lock._changes import find_held
-from nox_lock._coverage import judge_reach
 from nox_lock._errors import CompileError, LockFileError
-from nox_lock._freshness import judge
+from nox_lock._freshness import find_obstacles, find_undeclared, judge
 from nox_lock._indexes import index_identity
 from nox_lock._lint import find_unhonoured
 from nox_lock._named import meets, name_of
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from nox_lock._planned import Planned
     from nox_lock._resolution import Compiler
     from nox_lock.compiling.pip_tools import Compiled
-    from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
 
 _SHOWN = 10  # lines of a file that is refused
@@ -250,9 +248,16 @@ def _find_lost(planned: Planned) -> tuple[str, ...]:
     lock = planned.existing
     if lock is None:
         return ()
-    problems = cut(Reason(each.message, planned.path, each.line) for each in lock.problems)
-    left_out = (f"{each.place}: left out: {each.message}" for each in problems)
-    return (*left_out, *map(str, find_unhonoured(planned, lock)))
+    left_out = [Reason(each.message, planned.path, each.line) for each in lock.problems]
+    left_out += (
+        Reason(f"{pin.shown} cannot be read", planned.path, pin.line)
+        for pin in lock.pins
+        if not is_whole(pin)
+    )
+    if lock.stamp is None:
+        left_out += find_undeclared(planned, lock)
+    lost = (f"left out: {each}" for each in cut(left_out))
+    return (*lost, *map(str, find_unhonoured(planned, lock)))
 
 
 def refuse(planned: Planned, *, overwrite: bool) -> None:
@@ -261,36 +266,28 @@ def refuse(planned: Planned, *, overwrite: bool) -> None:
     Raises:
         LockFileError: saying what, and the ways out.
     """
-    lock = planned.existing
-    if lock is not None and not overwrite:
-        _refuse_conflict(planned, lock)
-        if not (lock.blank or lock.maker or lock.stamp):
-            _refuse_foreign(planned, lock)
+    obstacles = [] if overwrite else find_obstacles(planned)
+    if obstacles:
+        raise _not_overwritten(planned, obstacles)
 
 
-def _refuse_conflict(planned: Planned, lock: LockFile) -> None:
-    for problem in lock.problems:
-        if problem.message == MERGE:
-            hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
-            hint += "that fit: nox -s lock -- --overwrite"
-            raise LockFileError(MERGE, file=planned.path, line=problem.line, hint=hint)
-
-
-def _refuse_foreign(planned: Planned, lock: LockFile) -> None:
-    """Refuse a file without a known header that has more in it than pins for the inputs."""
-    wrong = [f"{planned.path}:{each.line}: {each.message}" for each in lock.problems]
-    wrong += (f"{planned.path}:{each.line}: {each.text}" for each in lock.includes)
-    wrong += map(str, judge_reach(planned, lock))
-    if wrong:
-        more = [f"... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-        lines = "\n".join(f"  {each}" for each in [*wrong[:_SHOWN], *more])
-        raise LockFileError(
-            f"this is no lock file of these inputs, and is not overwritten:\n{lines}",
-            file=planned.path,
-            hint="Is it yours? Give the lock another name: "
-            f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
-            "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",
-        )
+def _not_overwritten(planned: Planned, obstacles: Sequence[Reason]) -> LockFileError:
+    first = obstacles[0]
+    if first.message == MERGE:
+        hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
+        hint += "that fit: nox -s lock -- --overwrite"
+        return LockFileError(MERGE, file=planned.path, line=first.line, hint=hint)
+    lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
+    if len(obstacles) > _SHOWN:
+        lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
+    return LockFileError(
+        "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
+        file=planned.path,
+        line=first.line,
+        hint="Is it yours? Give the lock another name: "
+        f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
+        "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",
+    )
 
 
 def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:

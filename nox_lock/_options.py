@@ -97,7 +97,8 @@ def lock_parser(session: str) -> argparse.ArgumentParser:
     add("-v", "--verbose", action="store_true", help="show all that pip-tools prints")
     add("--check", action="store_true", help="only judge, as lock-check does")
     add("--no-cache", action="store_true", help="compile, though it is fresh, or the cache has it")
-    add("--overwrite", action="store_true", help="write over files that are no lock files, too")
+    told = "also replace files that are no lock files; their pins are kept"
+    add("--overwrite", action="store_true", help=told)
     return parser
 
 

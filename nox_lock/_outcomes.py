@@ -54,6 +54,11 @@ def changes_of(outcome: Outcome) -> list[Change]:
     return find_changes(before, outcome.planned)
 
 
+def _is_adopted(outcome: Outcome) -> bool:
+    """Return whether another tool's lock file was taken over: that its pins are kept is news."""
+    return outcome.before is not None and bool(outcome.before.pins) and not outcome.before.stamp
+
+
 def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[Painted]:
     """Say each change in a line: ``~ idna 3.6 -> 3.7, for requests (requirements.in:3)``."""
     arrow = "\N{RIGHTWARDS ARROW}" if unicode else "->"
@@ -81,7 +86,9 @@ def held_lines(held: Iterable[Held]) -> Iterator[str]:
 
 def totals(outcomes: Sequence[Outcome]) -> str:
     """Sum the changes up: ``3 upgraded, 1 added, 41 kept; 2 lock files unchanged``; or nothing."""
-    changed = [(each, found) for each in outcomes if (found := changes_of(each))]
+    changed = [
+        (each, found) for each in outcomes if (found := changes_of(each)) or _is_adopted(each)
+    ]
     if not changed:
         return ""
     total: Counter[str] = Counter()

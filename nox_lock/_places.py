@@ -179,7 +179,10 @@ def _unlikeness(place: Place, target: Target) -> tuple[bool, bool, int, int]:
 def find_orphans(
     locks: Collection[LockConfig], planned: Collection[str], inputs: Collection[str], root: Path
 ) -> list[str]:
-    """List files with our stamp where a lock of this project may have one, and none has."""
+    """List files with our stamp where a lock of this project may have one, and none has.
+
+    A link to a lock file that a lock has is another name of it.
+    """
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
     escaped = (folder.replace("{", "{{").replace("}", "}}") for folder in folders)
     patterns = {posixpath.join(folder, f"{{name}}{_SUFFIX}") for folder in escaped}
@@ -189,7 +192,9 @@ def find_orphans(
         expression = _filled(pattern, {"name": _NAME, "stem": _NAME}, SYSTEM)
         paths = (each.relative_to(root).as_posix() for each in root.glob(_wild(pattern)))
         found |= {path for path in paths if re.fullmatch(expression, path)}
-    return sorted(path for path in found - {*planned, *inputs} if is_stamped(root / path))
+    live = {(root / path).resolve() for path in (*planned, *inputs)}
+    others = (path for path in found if (root / path).resolve() not in live)
+    return sorted(path for path in others if is_stamped(root / path))
 
 
 def _wild(pattern: str) -> str:

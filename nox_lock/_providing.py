@@ -130,13 +130,12 @@ def _make_equal(wanted: Wanted, host: Host) -> Wanted:
 
 def _is_fresh(planned: Planned, voice: Voice) -> bool:
     """Return whether a lock file may be installed; outside CI, without hashes that it must have."""
-    from nox_lock._freshness import NO_HASHES, judge  # noqa: PLC0415  (a session must start at once)
+    from nox_lock._freshness import judge, lacks_hashes_alone  # noqa: PLC0415  (it must start at once)
 
     verdict = judge(planned)
-    bare = [reason.message for reason in verdict.reasons if reason.message.startswith(NO_HASHES)]
-    if not bare or len(bare) < len(verdict.reasons) or os.environ.get("CI"):
+    if os.environ.get("CI") or not lacks_hashes_alone(verdict):
         return verdict.fresh
-    voice.warn(f"{planned.path}: {bare[0]}")
+    voice.warn(f"{planned.path}: {verdict.reasons[0].message}")
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from nox_lock._freshness import find_obstacles
 from nox_lock._verdict import FRESH, ORPHANED
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def mend(judged: Iterable[Judged], lock_command: str) -> str | None:
     wrong = [each for each in judged if each.verdict.word not in {FRESH, ORPHANED}]
     if not wrong:
         return None
-    if any(each.broken for each in wrong):
-        return f"{lock_command} -- --overwrite  (or mend the lines named)"
+    if any(find_obstacles(each.planned) for each in wrong if each.planned):
+        return f"{lock_command} -- --overwrite  (or correct the lines named)"
     if any(each.verdict.diff for each in wrong):  # its inputs alone do not show it
         return f"{lock_command} -- --no-cache"
     return lock_command

@@ -71,6 +71,8 @@ def _recorded(lock: LockFile) -> Settings:
         )
     if words[:1] == ["pip-compile"]:
         unsafe = tuple(w.partition("=")[2] for w in words if w.startswith("--unsafe-package="))
+        # What is left out is not judged: only a configuration may add to pip-tools' own list.
+        unsafe = tuple(each for each in unsafe if canonicalize_name(each) in UNSAFE_PACKAGES)
         named = tuple(map(canonicalize_name, unsafe)) or UNSAFE_PACKAGES
         return Settings(
             generate_hashes=lock.hashed or "--generate-hashes" in words,

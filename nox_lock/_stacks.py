@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nox_lock._agreement import find_seed, make_seed
 from nox_lock._errors import BlockedError, LockFileError, LocksError, NoxLockError
 from nox_lock._files import clear_leftovers, write_all
-from nox_lock._freshness import judge_all
+from nox_lock._freshness import judge_all, lacks_hashes_alone
 from nox_lock._inputs import Parts
 from nox_lock._locking import RESTORED, UP_TO_DATE, Locker, Outcome, refuse
 from nox_lock._outcomes import outcome_line
@@ -119,6 +119,7 @@ def relock(
     reasons = [line for each in judged for line in verdict_lines(each)]
     if not (
         all(each.verdict.word in {STALE, MISSING} for each in judged)
+        and not any(lacks_hashes_alone(each.verdict) for each in judged)
         and (on_stale == "lock" or (on_stale == "auto" and not in_ci))
         and all(each.system or each.platform == running_platform() for each in stale)
         and may_lock()

@@ -82,6 +82,10 @@ class Where(NamedTuple):
     file: str
     line: int
 
+    def __str__(self) -> str:
+        """Return it as errors name it."""
+        return f"{self.file}:{self.line}"
+
 
 def fault(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
     """Return the error for what is wrong at `where`; nowhere, for what no file asked for."""

@@ -241,18 +241,28 @@ def holds(
         return True
     if re.search(_UNKNOWABLE, str(marker)):
         return None
-    patches = [target.patch] if target.patch else ["0", _NEWEST_PATCH]
-    if not target.patch and re.search(r"full_version|implementation_version", str(marker)):
-        numbers = map(int, re.findall(r"\.(\d{1,3})\b", str(marker)))
-        patches += [str(max(number + step, 0)) for number in numbers for step in (-1, 0, 1)]
+    if target.implementation != "cpython" and "implementation_version" in str(marker):
+        return None  # PyPy counts for itself
     try:
         found = {
             marker.evaluate({**marker_environment(target, platform_, patch), "extra": extra})
-            for patch in patches
+            for patch in patch_releases(str(marker), target)
         }
     except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
         return False
     return found.pop() if len(found) == 1 else None
+
+
+def patch_releases(markers: str, target: Target) -> set[str]:
+    """Return the patch releases of a target in which markers may hold or not, each kind once."""
+    if target.patch:
+        return {target.patch}
+    found = {"0", _NEWEST_PATCH}
+    if "full_version" in markers or "implementation_version" in markers:
+        numbers = {int(number) for number in re.findall(r"\.(\d{1,3})\b", markers)}
+        near = {number + step for number in numbers for step in (-1, 0, 1) if number + step >= 0}
+        found |= set(map(str, near if len(near) < int(_NEWEST_PATCH) else range(100)))
+    return found
 
 
 def counts(marker: str, target: Target, platform_: Platform) -> bool:

@@ -78,9 +78,3 @@ class Judged(NamedTuple):
     path: str
     verdict: Verdict
     planned: Planned | None = None
-
-    @property
-    def broken(self) -> bool:
-        """Whether it cannot even be read as a lock file."""
-        lock = self.planned.existing if self.planned else None
-        return bool(lock and lock.problems)

@@ -508,7 +508,9 @@ def test_a_hand_that_moves_a_pin_is_seen(project: Project) -> None:
     lock(project).ok()
     good = locks(project)
     hashes = good[BASE][good[BASE].index("lib==2.0") :].split("# via")[0]
-    project.write(DEV, good[DEV].replace(hashes, "lib==1.0 \\\n    --hash=sha256:00\n    "))
+    project.write(
+        DEV, good[DEV].replace(hashes, "lib==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    ")
+    )
     said = project.nox("-s", "lock-check").failed().output
     assert f"lib==1.0, but lib==2.0 in {BASE}, which it builds on ({DEV}:" in said
     project.nox("-s", "lock", "lock-check").ok()

@@ -463,10 +463,10 @@ def test_what_was_refused_is_written_over_when_told(name: str, good: Project) ->
     good.nox(*CHECK).ok()
 
 
-def test_pins_of_a_file_that_is_no_lock_are_no_pins(good: Project) -> None:
-    fill(good, inputs("dep\n", requirements__txt="dep==1.0\n"))
+def test_pins_of_a_file_that_is_no_lock_are_kept(good: Project) -> None:
+    fill(good, inputs("dep\n", requirements__txt="dep==1.0\napp>=1\n"))
     good.nox(*LOCK, "--", "--overwrite").ok()
-    assert "\ndep==2.0" in good.read("requirements.txt")
+    assert "\ndep==1.0" in good.read("requirements.txt")
 
 
 def test_a_file_that_holds_only_comments_may_be_written(good: Project) -> None:

@@ -17,6 +17,7 @@ from nox_lock._outcomes import change_lines
 from nox_lock._plan import plan
 from nox_lock._resolution import Compiler
 from nox_lock._stacks import lock_all
+from nox_lock.lockfile.lock_file import Stamp
 from support.project import NOXFILE, Project
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ gone==1.0
     # via app
 lib @ {ARCHIVE}1.zip
     # via -r requirements.in
-mark==1.0 ; python_version < "3.8"
+mark==1.0 ; python_version >= "3.8"
     # via app
 same==1.0
     # via app
@@ -77,16 +78,21 @@ def planned(root: Path, body: str) -> Planned:
 
 def test_each_kind_of_change(tmp_path: Path) -> None:
     before = planned(tmp_path, OLD).existing
-    changes = find_changes(before, planned(tmp_path, NEW))
+    assert before is not None
+    ours = before._replace(stamp=Stamp("", frozenset(), "", ""))
+    changes = find_changes(ours, planned(tmp_path, NEW))
     assert [line.show(coloured=False).strip() for line in change_lines(changes)] == [
         "~ dep 1.9 -> 2.0 (major), for app (requirements.in:1)",
         "! cut 1.0 -> 0.9 (DOWNGRADE), cut<1 (requirements.in:2)",
         f"~ lib {ARCHIVE}1.zip -> {ARCHIVE}2.zip, lib (requirements.in:3)",
-        '~ mark 1.0 ; python_version < "3.8" -> 1.0, for app (requirements.in:1)',
+        '~ mark 1.0 ; python_version >= "3.8" -> 1.0, for app (requirements.in:1)',
         "# app 1.0: the same version with other files, app (requirements.in:1)",
         "+ new 1.0, new (more.in:2)",
         "- gone 1.0",
     ]
+    # Of another tool's lock file, which may be for several targets, such a pin is kept.
+    adopted = find_changes(before, planned(tmp_path, NEW))
+    assert adopted == [change for change in changes if change.name != "mark"]
 
 
 def test_every_way_to_a_pin_is_told(tmp_path: Path) -> None:

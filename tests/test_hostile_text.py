@@ -89,7 +89,7 @@ def test_no_control_character_leaves(place: str, form: str, root: Path) -> None:
     assert harmless(run.output), repr(run.output)
     assert not summary.exists() or harmless(summary.read_text(encoding="utf-8"))
     # It is told, and not left out.
-    assert re.search(r"\\+x1b|\\+u001b", run.output), run.output
+    assert re.search(r"\\+x1b|\\+u001b|U\+001B", run.output), run.output
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -14,10 +14,12 @@ from support.scripted import (
     BROKEN,
     DRIPPING,
     EMPTY,
+    EMPTY_PAGES,
     FORBIDDEN,
     GARBAGE,
     LOGIN,
     NO_FILES,
+    NO_PAGES,
     NOT_FOUND,
     SILENT,
     TRUNCATED,
@@ -41,8 +43,8 @@ FAILURES = {
     "403 to everything": (FORBIDDEN, "403"),
     "500": (BROKEN, "500"),
     "a login page": (LOGIN, "login page"),
-    "an empty page": (NO_FILES, "no page of it lists a file"),
-    "nothing": (EMPTY, "no page of it lists a file"),
+    "an empty page": (NO_FILES, "no page of the simple API"),
+    "nothing": (EMPTY, "no page of the simple API"),
     "garbage": (GARBAGE, "text/plain"),
     "truncated": (TRUNCATED, "broke off"),
     "silent": (SILENT, "in time"),
@@ -188,6 +190,33 @@ def test_a_single_403_means_not_here(stale: Project) -> None:
         stale.nox(*LOCK, env=extra(empty.url)).ok()
         assert "/simple/new/" in empty.asked
     assert "\nnew==1.0" in stale.read("requirements.txt")
+
+
+@pytest.mark.parametrize("answer", NO_PAGES)
+def test_what_is_no_page_of_the_simple_api_is_no_answer(answer: str, stale: Project) -> None:
+    """For one project, from an index that answers well for the others: dependency confusion."""
+    with ScriptedIndex(NOT_FOUND, {"new": NO_PAGES[answer]}) as bad:
+        run = refused(stale, *LOCK, env=extra(bad.url))
+        assert {"/simple/app/", "/simple/new/"} <= set(bad.asked)
+        assert_index_failure(run, bad.url, "what it answers for new ")
+        unreadable = answer in {"no JSON", "no object"}
+        why = "cannot be read" if unreadable else "pypi:repository-version"
+        assert why in run.output
+
+
+@pytest.mark.parametrize("server", EMPTY_PAGES)
+def test_an_empty_page_means_not_here(server: str, stale: Project) -> None:
+    with ScriptedIndex(EMPTY_PAGES[server]) as empty:
+        stale.nox(*LOCK, env=extra(empty.url)).ok()
+        assert "/simple/new/" in empty.asked
+    assert "\nnew==1.0" in stale.read("requirements.txt")
+
+
+def test_an_empty_page_of_the_only_index_means_not_here(stale: Project) -> None:
+    with ScriptedIndex(EMPTY_PAGES["PEP 691"]) as empty:
+        run = refused(stale, *LOCK, env=only(empty.url))
+        assert "index failed" not in run.output
+        assert "no package index has a project" in run.output
 
 
 # A terminal

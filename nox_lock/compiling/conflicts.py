@@ -29,11 +29,6 @@ class Origin(NamedTuple):
     entry: Entry
     through: tuple[str, ...] = ()
 
-    @property
-    def place(self) -> str:
-        """The file and line of that requirement."""
-        return f"{self.entry.where.file}:{self.entry.where.line}"
-
 
 class Claim(NamedTuple):
     """A demand, with the requirement of an input that it comes from.
@@ -61,7 +56,7 @@ class Claim(NamedTuple):
 
     def __str__(self) -> str:
         """Return the demand with its chain: ``a 1.0 depends on b<2, for c (requirements.in:3)``."""
-        place = f" ({self.origin.place})" if self.origin else ""
+        place = f" ({self.origin.entry.where})" if self.origin else ""
         if not self.by:
             return f"{self.text}{place}"
         through = "".join(f", for {each}" for each in self.origin.through) if self.origin else ""
@@ -91,7 +86,9 @@ def describe_conflict(failure: Failure, inputs: Inputs) -> CompileError:
     """Return the error for demands that cannot hold together."""
     claims = _read_claims(failure.demands, inputs)
     there = {name: _find(name, claims, failure) for name in failure.versions}
-    shown = [each for each in claims if _is_in_question(each, claims, there)]
+    # pip names all that was asked of a project, also what every version meets.
+    clashing = [each for pair in combinations(claims, 2) if _clash(*pair, there) for each in pair]
+    shown = [each for each in claims if each in clashing] or claims
     lines = [f"  {each}" for each in shown]
     for name in dict.fromkeys(each.name for each in shown):
         # Where a file is named, pip asks no index.
@@ -99,17 +96,11 @@ def describe_conflict(failure: Failure, inputs: Inputs) -> CompileError:
             bounds = _all_of(name, shown)
             lines.append(f"  of {name} there are {nearest(there[name].found, *bounds)}")
         lines += [f"  {each}" for each in left_out(there[name], _all_of(name, claims))]
+    names = (part.partition("[")[0] for each in claims for part in (each.by, each.name))
     error = CompileError(
         "\n".join(["these cannot hold together:", *lines]) if lines else "requirements conflict",
         kind="conflict",
-        projects=tuple(
-            dict.fromkeys(
-                canonicalize_name(part.partition("[")[0])
-                for each in claims
-                for part in (each.by, each.name)
-                if part
-            )
-        ),
+        projects=tuple(dict.fromkeys(map(canonicalize_name, filter(None, names)))),
     )
     error.edits = tuple(dict.fromkeys(_edits(shown, claims, there)))
     error.hint = in_one(error.edits) or "Loosen one of the requirements named."
@@ -151,15 +142,6 @@ def _read(demand: Demand, inputs: Inputs) -> Claim:
     return Claim(name, text, specifier, "", (), origin)
 
 
-def _is_in_question(claim: Claim, claims: Sequence[Claim], there: Mapping[str, Versions]) -> bool:
-    """Return whether a demand is one of those in each other's way.
-
-    pip names all that was asked of a project, also what every version meets.
-    """
-    clashing = [pair for pair in combinations(claims, 2) if _clash(*pair, there)]
-    return not clashing or any(claim is each for pair in clashing for each in pair)
-
-
 def _clash(one: Claim, other: Claim, there: Mapping[str, Versions]) -> bool:
     if one.name != other.name or one.specifier is None or other.specifier is None:
         return False
@@ -191,7 +173,7 @@ def _edits(
             for each in claims
             if each.name == claim.name and (each.origin is None or each.origin.entry.where != place)
         ]
-        if claim.origin is None or any(each.specifier is None for each in rest):
+        if claim.origin is None or claim.fixed or any(each.specifier is None for each in rest):
             continue
         room = allowed(there[claim.name].found, *_all_of(claim.name, rest))
         if room and (rest or claim.by):
@@ -203,9 +185,7 @@ def _edit(
     claim: Claim, origin: Origin, room: Sequence[str], there: Mapping[str, Versions]
 ) -> list[str]:
     """Return how the line that a demand comes from may be changed."""
-    entry, place = origin.entry, origin.place
-    if claim.fixed:
-        return []
+    entry, place = origin.entry, origin.entry.where
     if not claim.by:
         span = room if len(room) <= _SHOWN else [room[0], "...", room[-1]]
         return [f"loosen {entry.text} ({place}): the others allow {', '.join(span)}"]

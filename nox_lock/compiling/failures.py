@@ -254,7 +254,7 @@ def _build(failure: Failure, inputs: Inputs) -> CompileError:
     found = _TOML_LINE.search(failure.message)
     if found and entry is not None and local:  # pip names neither the project nor the file
         at = posixpath.join(folder.removeprefix("./"), "pyproject.toml"), int(found[1])
-        hint = f"Repair it, or do without it ({entry.where.file}:{entry.where.line})."
+        hint = f"Repair it, or do without it ({entry.where})."
         return _error(f"this is no TOML: {failure.message}", "syntax", at, hint)
     what = failure.project or folder or failure.name or failure.link or "a project"
     printed = [each for each in failure.output if each.strip()]
@@ -279,7 +279,7 @@ def _folder_of(entry: Entry) -> str:
 def _download(failure: Failure, inputs: Inputs) -> CompileError:
     """Say that a file could not be fetched."""
     page, entry = failure.page, _entry_of(failure, inputs)
-    error = index_error({page.address: reason_of(page)})
+    error = index_error(": ".join(filter(None, (page.address, reason_of(page)))))
     if entry is not None and entry.url:
         error.file, error.line = entry.where
     return error

@@ -9,17 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_lock._errors import CompileError
-from nox_lock.text import shareable
+from nox_lock.text import shareable, without_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from nox_lock.compiling.report import Page
 
-_NOT_THERE = (404, 410)
+_FINE = (200, 404, 410)
 _FORBIDDEN = 403
 _UNAUTHORIZED = 401
-_FIRST_ERROR = 400
 _WHO = (
     ": it wants a user name and password "
     "(in pip's configuration or netrc, or keyring-provider = subprocess)"
@@ -32,58 +31,52 @@ PROBLEMS = {
     "broken": "its answer broke off",
     "unreachable": "it cannot be reached",
     "untrusted": "it is plain http and not trusted by pip",
+    "unreadable": "what it answers for {} cannot be read",
+    "page": "what it answers for {} is no page of the simple API: is it a login page? "
+    "(A page without files has a meta element named pypi:repository-version)",
 }
 
 
 def index_failure(pages: Iterable[Page]) -> CompileError | None:
-    """Return the error for the indexes that failed, or None.
-
-    404 and 410, and 403 for single projects, only mean that an index does not have a project.
-    """
-    failed = _find_failures(pages)
-    return index_error(failed) if failed else None
+    """Return the error for the indexes that failed, or None."""
+    reasons = index_reasons(pages)
+    return index_error(*reasons) if reasons else None
 
 
 def index_reasons(pages: Iterable[Page]) -> list[str]:
-    """Say, a line each, which indexes failed, and how."""
-    return _told(_find_failures(pages))
+    """Say, a line each, which indexes failed, and how.
+
+    404 and 410, and 403 for single projects, only mean that an index does not have a project. What
+    is no page of the simple API may mean that, too, where no other index could offer it instead.
+    """
+    failed: dict[str, str] = {}
+    excused: dict[str, str] = {}
+    pages = list(pages)
+    fine = {page.address for page in pages if page.status in _FINE}
+    several = len({page.address for page in pages}) > 1
+    for page in pages:
+        if page.status == _FORBIDDEN:
+            excused.setdefault(page.address, "it answered 403 to everything")
+        elif page.problem == "page" and not several:
+            excused.setdefault(page.address, reason_of(page))
+        elif page.status not in _FINE:
+            failed.setdefault(page.address, reason_of(page))
+    failed |= {index: why for index, why in excused.items() if index not in fine}
+    return [f"{without_folders(index)}: {why}" for index, why in failed.items()]
 
 
-def _told(failed: Mapping[str, str]) -> list[str]:
-    return [f"{index}: {why}" if index else why for index, why in failed.items()]
-
-
-def index_error(failed: Mapping[str, str]) -> CompileError:
-    """Return the error for failed indexes, by their addresses with the reasons."""
+def index_error(*reasons: str) -> CompileError:
+    """Return the error for indexes that failed, or hosts of files."""
     return CompileError(
-        f"a package index failed: {'; '.join(_told(failed))}",
+        f"a package index failed: {'; '.join(reasons)}",
         kind="index",
         hint="Nothing was locked: what another index offers instead may be a stranger's package.",
     )
-
-
-def _find_failures(pages: Iterable[Page]) -> dict[str, str]:
-    """Return the reason for each index that failed."""
-    failed: dict[str, str] = {}
-    listed: set[str] = set()
-    answered: set[str] = set()
-    forbidden: dict[str, str] = {}
-    for page in pages:
-        if page.status == _FORBIDDEN:
-            forbidden.setdefault(page.address, "it answered 403 to everything")
-        elif page.status in _NOT_THERE or page.links:
-            answered.add(page.address)
-        elif page.status is not None and page.status < _FIRST_ERROR:
-            listed.add(page.address)
-        else:
-            failed.setdefault(page.address, reason_of(page))
-    for index in listed - answered:
-        failed.setdefault(index, "no page of it lists a file: is it a login page?")
-    return failed | {index: why for index, why in forbidden.items() if index not in answered}
 
 
 def reason_of(page: Page) -> str:
     """Say why a page was not fetched, in our words; in pip's where we have none."""
     if page.status is not None:
         return f"it answered {page.status}{_WHO if page.status == _UNAUTHORIZED else ''}"
-    return PROBLEMS.get(page.problem) or shareable(page.problem) or "it gave no answer"
+    words = PROBLEMS.get(page.problem, "").format(page.project)
+    return words or shareable(page.problem) or "it gave no answer"

@@ -127,6 +127,9 @@ def find_interpreter(
             that is not here.
     """
     running, here = running_target(), running_platform()
+    # The base Python of an environment: a build is kept apart from its site-packages; of an
+    # environment's pip would see only those.
+    executable = os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
     if tuple(map(int, target.version.split("."))) < _OLDEST:
         raise ToolchainError(
             f"Python {target} is too old to lock for: 3.8 is the oldest",
@@ -134,7 +137,7 @@ def find_interpreter(
         )
     at_home = platform in {None, here}
     if target == running:
-        return Interpreter(_running_executable(), running, foreign=not at_home)
+        return Interpreter(executable, running, foreign=not at_home)
     if at_home:
         for path in _find_candidates(target, environ):
             if found := _probe(path, target, cache, environ, processes):
@@ -145,15 +148,7 @@ def find_interpreter(
             f"Python {target} is not {where}, and only it knows which wheels it can take",
             hint=f"Install it and run this again, or take {target} out of `python = [...]`.",
         )
-    return Interpreter(_running_executable(), running, foreign=True)
-
-
-def _running_executable() -> str:
-    """Return the base Python of the environment that nox runs in.
-
-    A build is kept apart from its site-packages; of an environment's pip would see only those.
-    """
-    return os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
+    return Interpreter(executable, running, foreign=True)
 
 
 def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str]:

@@ -24,19 +24,12 @@ def find_notes(
         specifier = parse_specifier(wanted)
         if specifier is not None and not meets(specifier, target.full_version):
             this = target.full_version if target.patch else target
-            yield f"the project wants Python {wanted} ({where.file}:{where.line}), not {this}"
+            yield f"the project wants Python {wanted} ({where}), not {this}"
     for name, version, extra in report.extras:
         yield f"{name} {version} does not provide the extra {extra!r}{_place(planned, name, extra)}"
     for name, version, reason in report.yanked:
         why = f": {reason}" if reason else ""
         yield f"{name}=={version} was withdrawn (yanked){why}{_place(planned, name)}"
-    if interpreter.foreign:
-        yield from _built_elsewhere(report, planned, pins, interpreter)
-
-
-def _built_elsewhere(
-    report: Report, planned: Planned, pins: Collection[Pin], interpreter: Interpreter
-) -> Iterator[str]:
     versions = {(pin.name, pin.version) for pin in pins}
     direct = {pin.name for pin in pins if pin.version is None}
     built = dict.fromkeys(
@@ -45,16 +38,16 @@ def _built_elsewhere(
         if (name, version) in versions or name in direct or None in direct
     )
     what = [*built, *report.built_projects]
-    if what:
-        where = f" on {planned.system}" if planned.named_platform else ""
+    if what and interpreter.foreign:
+        system = f" on {planned.system}" if planned.named_platform else ""
         yield (
             f"only a build says what these depend on, and {interpreter.builder} built them, "
-            f"not Python {planned.target}{where}: {', '.join(what)}"
+            f"not Python {planned.target}{system}: {', '.join(what)}"
         )
 
 
 def _place(planned: Planned, name: str, extra: str = "") -> str:
     for entry in planned.inputs.requirements:
         if entry.name == name and (not extra or extra in entry.extras):
-            return f" ({entry.where.file}:{entry.where.line})"
+            return f" ({entry.where})"
     return ""

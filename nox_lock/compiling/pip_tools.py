@@ -72,11 +72,6 @@ class Order:
     upgrade_packages: tuple[str, ...] = ()
     until: float = math.inf
 
-    @property
-    def seconds_left(self) -> float:
-        """How long it may still take."""
-        return max(self.until - time.monotonic(), 0.0)
-
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -138,7 +133,11 @@ class PipTools:
         )
 
         def show(text: str) -> str:
-            return _shown(mirror.show(text, self.root), self.root, workshop)
+            text = mirror.show(text, self.root)
+            for folder in map(str, (workshop, self.root)):
+                text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "")
+                text = text.replace(folder, ".")
+            return text
 
         try:
             code = self._run(order, workshop)
@@ -230,9 +229,11 @@ class PipTools:
         environment = clean_environment(pip_environment(self.environ, self.indexes, **extra))
         # pip-tools takes the pins it lets go of from a set: the same ones each time.
         environment["PYTHONHASHSEED"] = "0"
-        # A keyring beside nox-lock; pip runs the one on PATH.
-        if extra_path := _keyring_folder(self.indexes):
-            environment["PATH"] = f"{extra_path}{os.pathsep}{environment.get('PATH', '')}"
+        beside = str(Path(sys.executable).parent)
+        uses_keyring = self.indexes.allowed.get("keyring-provider") == "subprocess"
+        if uses_keyring and not shutil.which("keyring") and shutil.which("keyring", path=beside):
+            # pip runs the one on PATH.
+            environment["PATH"] = f"{beside}{os.pathsep}{environment.get('PATH', '')}"
         temporary = workshop / "tmp"
         temporary.mkdir()
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
@@ -243,35 +244,16 @@ class PipTools:
             # Not into the site-packages of another Python.
             folder = self.cache_folder or workshop
             options += ["-X", f"pycache_prefix={folder / 'bytecode'}"]
-        command = [
-            self.interpreter.path,
-            *options,
-            str(DRIVER / "__main__.py"),
-            str(workshop / "order.json"),
-        ]
+        script, order_file = DRIVER / "__main__.py", workshop / "order.json"
+        command = [self.interpreter.path, *options, str(script), str(order_file)]
         with (workshop / "printed.txt").open("wb") as printed:
             return self.processes.run(
                 command,
                 self._environment(order, workshop),
                 printed,
-                deadline=order.seconds_left,
+                deadline=max(order.until - time.monotonic(), 0.0),
                 folder=self.root,
             )
-
-
-def _keyring_folder(indexes: IndexSettings) -> str:
-    """Return where keyring is, if pip is to use it and it is not on the path; else empty."""
-    if indexes.allowed.get("keyring-provider") != "subprocess" or shutil.which("keyring"):
-        return ""
-    beside = Path(sys.executable).parent
-    return str(beside) if shutil.which("keyring", path=str(beside)) else ""
-
-
-def _shown(text: str, root: Path, workshop: Path) -> str:
-    """Return a text without the paths of this machine."""
-    for folder in (workshop, root):
-        text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "").replace(str(folder), ".")
-    return text
 
 
 def _took_too_long(order: Order, workshop: Path) -> CompileError:

@@ -18,13 +18,13 @@ class Page(NamedTuple):
 
     Attributes:
         address: of the index that it belongs to, without credentials.
-        links: how many files it lists.
-        status: of HTTP, or None where there was no answer.
+        project: whose page it is.
+        status: of HTTP, or None where there was no answer that counts.
         problem: what else was wrong: a key of `index_failures.PROBLEMS`, or in words.
     """
 
     address: str
-    links: int = 0
+    project: str = ""
     status: int | None = None
     problem: str = ""
 
@@ -138,17 +138,13 @@ def read_report(path: Path, show: Callable[[str], str]) -> Report | None:
     except (OSError, ValueError):
         return None
     said["pages"] = [Page(**each) for each in said.get("pages", ())]
-    said["failure"] = _read_failure(said.get("failure"))
+    if (failure := said.get("failure")) is not None:
+        versions = failure.get("versions", {}).items()
+        failure["versions"] = {name: Versions(**each) for name, each in versions}
+        failure["demands"] = [Demand(**each) for each in failure.get("demands", ())]
+        failure["page"] = Page(**failure.get("page", {"address": ""}))
+        said["failure"] = Failure(**failure)
     return Report(**{name: said[name] for name in Report._fields if name in said})
-
-
-def _read_failure(said: Mapping[str, Any] | None) -> Failure | None:
-    if said is None:
-        return None
-    demands = [Demand(**each) for each in said.get("demands", ())]
-    versions = {name: Versions(**each) for name, each in said.get("versions", {}).items()}
-    page = Page(**said.get("page", {"address": ""}))
-    return Failure(**{**said, "demands": demands, "versions": versions, "page": page})
 
 
 def _show_all(said: Any, show: Callable[[str], str]) -> Any:

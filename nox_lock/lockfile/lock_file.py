@@ -141,7 +141,8 @@ def _included(lock: LockFile, root: Path, file: str) -> Iterator[Pin]:
         for line in lock.includes:
             kind, _, name = line.text.partition(" ")
             path = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
-            if kind == "-c" or "://" in name or path in seen or path.startswith(("../", "/")):
+            strange = "://" in name or not name.isprintable() or path.startswith(("../", "/"))
+            if kind == "-c" or strange or path in seen:
                 continue
             seen.add(path)
             other = _read(root, path)
@@ -166,7 +167,10 @@ def _read(root: Path, file: str) -> LockFile | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         readable = parse(data.decode("utf-8-sig", errors="replace"))
-        return readable._replace(problems=(Problem("this is not UTF-8 text", line),))
+        others = () if b"\0" in data else readable.problems  # of UTF-16 no line is one
+        problems = [each for each in others if each.line != line]
+        problems.append(Problem("this is not UTF-8 text", line))
+        return readable._replace(problems=tuple(sorted(problems, key=lambda each: each.line)))
 
 
 def is_stamped(path: Path) -> bool:

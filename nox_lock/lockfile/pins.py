@@ -49,6 +49,12 @@ _INCLUDE = re.compile(r"""-(?P<kind>r|c|-requirement|-constraint)[= \t]*["']?(?P
 _VALUES: tuple[str, ...] = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host")
 _VALUES += ("--no-binary", "--only-binary", "--use-feature")
 _FLAGS = ("--pre", "--no-index", "--prefer-binary", "--require-hashes")
+# As pip knows them, `pip._internal.utils.filetypes`.
+_ARCHIVES = (
+    *(".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz"),
+    *(".lz", ".tlz", ".lzma"),
+)
+_LONGEST_MARKER = 2000
 _COMMENT = re.compile(r"[ \t]#")
 _UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
 _UNSAFE_NAME = re.compile(rf"# ({_NAME})")
@@ -88,8 +94,10 @@ class Pin(NamedTuple):
     @property
     def unhashable(self) -> bool:
         """Whether pip has no hash for it by nature: a folder or a repository."""
-        url = self.url or ""
-        return self.editable or "+" in url.split(":")[0] or (bool(url) and not _is_archive(url))
+        scheme, found, _ = (self.url or "").partition("://")
+        if self.editable or self.url is None or "+" in scheme:
+            return self.url is not None
+        return (not found or scheme.lower() == "file") and not _is_archive(self.url)
 
 
 class Problem(NamedTuple):
@@ -158,7 +166,12 @@ class BodyReader:
         via: list[str]
         is_comment = self._text[self._at] in "# \n"
         usual = None if is_comment else _USUAL_PIN.match(self._text, self._at)
-        if usual and (hashes := _usual_hashes(self._text, usual.end())):
+        usual = None if usual is None or _is_archive(usual[2]) else usual
+        if (
+            usual
+            and not _is_archive(usual[2])
+            and (hashes := _usual_hashes(self._text, usual.end()))
+        ):
             self._left -= 1
             self._at, self._line = usual.end(), number + 1
             self._skip(hashes)
@@ -295,6 +308,8 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
         return None
     said = group.groupdict()
     name, url = said.get("name"), said["url"]
+    if _is_archive(said.get("version") or ""):
+        return None  # pip takes a file of the name of the whole pin, if there is one
     if url is not None:
         if _CHANGED.search(url) or (semicolon and not _ends_url(head, marker, named=bool(name))):
             return None
@@ -318,7 +333,29 @@ def _is_marker(semicolon: str, marker: str) -> bool:
     if not semicolon:
         return True
     # pip takes a word that begins with a dash for an option, wherever it stands.
-    return " -" not in marker and "${" not in marker and "\\" not in marker and _parses(marker)
+    plain = " -" not in marker and "${" not in marker and "\\" not in marker
+    return plain and len(marker) < _LONGEST_MARKER and _parses(marker)
+
+
+_NUMBER = r"(?:0|[1-9][0-9]{0,3})(?:\.(?:0|[1-9][0-9]{0,3})){0,3}"
+_COMPARISON = re.compile(
+    rf"""[ (]*(?:(?:python_version|python_full_version)\ *(?:[<>]=?|[=!]=)\ *
+    (?:"{_NUMBER}"|'{_NUMBER}')
+    |(?:os_name|sys_platform|platform_machine|platform_system|implementation_name
+    |platform_python_implementation)\ *[=!]=\ *(?:"[\w .+-]*"|'[\w .+-]*'))[ )]*""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def is_plain_marker(marker: str) -> bool:
+    """Return whether all readers take a valid marker alike: versions by number, names by equality.
+
+    pip and uv differ in ``in``, in the order of texts, in numbers that are spelled unusually and in
+    some variables. https://packaging.python.org/en/latest/specifications/dependency-specifiers/
+    """
+    parts = re.split(r"[ )](?:and|or)(?=[ (])", marker)
+    return all(_COMPARISON.fullmatch(part) for part in parts)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -346,4 +383,4 @@ def _what_is(line: str) -> str:
 
 
 def _is_archive(url: str) -> bool:
-    return url.partition("#")[0].endswith((".whl", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz"))
+    return url.partition("#")[0].lower().endswith(_ARCHIVES)

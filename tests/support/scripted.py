@@ -48,6 +48,43 @@ SILENT = Answer(hangs=True)
 EMPTY = Answer()
 NO_FILES = Answer(body=b"<!DOCTYPE html><html><body></body></html>")
 DRIPPING = Answer(body=NO_FILES.body * 10, drips=True)
+_JSON = "application/vnd.pypi.simple.v1+json"
+# Answers of a project's page that are none of the simple API, though pip reads them as empty ones.
+NO_PAGES = {
+    "a login page": LOGIN,
+    "a login page with links": Answer(
+        203, b'<html><body><form></form><a href="/forgot">Forgot your password?</a></body></html>'
+    ),
+    "a page of a browser's app": Answer(
+        body=b"<!DOCTYPE html><html><head><title>Repositories</title></head><body>"
+        b'<script src="/app.js"></script><script>fetch("/api?api-version=7")</script></body></html>'
+    ),
+    "an error as JSON": Answer(body=b'{"errors": [{"status": 401}]}', content_type=_JSON),
+    "no JSON": Answer(body=b"<html></html>", content_type=_JSON),
+    "no object": Answer(body=b"[]", content_type=_JSON),
+}
+# How real servers answer for a project of which they have no file.
+EMPTY_PAGES = {
+    "PEP 691": Answer(
+        body=b'{"meta": {"api-version": "1.0"}, "name": "new", "files": []}', content_type=_JSON
+    ),
+    "PEP 629": Answer(
+        body=b'<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.0">'
+        b"</head><body></body></html>"
+    ),
+    "PyPI until PEP 629, Artifactory": Answer(
+        body=b'<html><head><title>Simple Index</title><meta name="api-version" value="2" />'
+        b"</head><body></body></html>"
+    ),
+    "piwheels": Answer(
+        body=b"<!doctype html>\n<html>\n<head>\n<title>piwheels - Links for new</title>\n</head>\n"
+        b"<body>\n<h1>Links for new</h1>\n\n\n</body>\n</html>\n"
+    ),
+    "devpi": Answer(
+        body=b'<!DOCTYPE html><html lang="en"><head><title>root/dev: links for new</title></head>'
+        b"<body><h1>root/dev: links for new</h1>\n</body></html>"
+    ),
+}
 
 
 class ScriptedIndex:

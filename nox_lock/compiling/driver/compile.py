@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 from piptools.scripts.compile import cli
 
 from . import target
@@ -40,8 +39,6 @@ def compile_lock(order: Mapping[str, Any]) -> int:
 def _run_pip_compile(arguments: Sequence[str]) -> int:
     try:
         cli.main(list(arguments), prog_name="pip-compile", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except SystemExit as error:  # after pip-tools has said what is wrong with a build
         if error.__context__ is not None:
             raise error.__context__ from None

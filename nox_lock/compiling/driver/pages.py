@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
 from pip._internal.index import collector, package_finder
 from pip._internal.network.session import PipSession
+from pip._internal.utils.filetypes import is_archive_file
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 from piptools.repositories.pypi import PyPIRepository
@@ -16,40 +18,33 @@ from .report import describe_answer
 if TYPE_CHECKING:
     from .report import Report
 
+# Of a page without files: PEP 629, what was before it, and titles of servers that have neither.
+_HTML = rb"(?i)pypi:repository-version|name=.api-version|<title>[^<]*(links for|simple index)"
+
 
 def fetch_pages_once(report: Report) -> None:
     """Have pip fetch and parse each page once, and the report say how each was answered."""
     fetch, parse = collector.LinkCollector.fetch_response, package_finder.parse_links
     ask, is_secure = collector._get_simple_response, PipSession.is_secure_origin
     fetched: dict[str, Any] = {}
-    parsed: dict[str, list[Any]] = {}
-    answers: list[dict[str, Any]] = []
 
-    def get_simple_response(*args: Any, **more: Any) -> Any:
+    def get_simple_response(url: str, *args: Any, **more: Any) -> Any:
         try:
-            response = ask(*args, **more)
+            return ask(url, *args, **more)
         except Exception as error:
-            answers.append(describe_answer(error))
+            report.note_page(url, **describe_answer(error))
             raise
-        answers.append({"status": response.status_code})
-        return response
 
     def fetch_response(self: Any, location: Any, **more: Any) -> Any:
         if location.url not in fetched:
-            answers.clear()
-            links: list[Any] = []
-            try:
-                content = fetched[location.url] = fetch(self, location, **more)
-                links = parse_links(content) if content else []
-            finally:
-                for answer in answers:
-                    report.note_page(location.url, links=len(links), **answer)
+            page = fetched[location.url] = fetch(self, location, **more)
+            if page is not None:
+                report.note_page(location.url, **_judge(page, parse_links))
         return fetched[location.url]
 
+    @functools.cache
     def parse_links(page: Any) -> list[Any]:
-        if page.url not in parsed:
-            parsed[page.url] = list(parse(page))
-        return parsed[page.url]
+        return list(parse(page))
 
     def is_secure_origin(self: Any, location: Any) -> Any:
         if not (secure := is_secure(self, location)):
@@ -60,6 +55,16 @@ def fetch_pages_once(report: Report) -> None:
     collector.LinkCollector.fetch_response = fetch_response
     package_finder.parse_links = parse_links
     PipSession.is_secure_origin = is_secure_origin
+
+
+def _judge(page: Any, parse: Any) -> dict[str, Any]:
+    """Return how a page was answered; pip reads what is none of an index as one without files."""
+    try:
+        listed = any(is_archive_file(link.filename) for link in parse(page))
+    except Exception:  # noqa: BLE001  (which ends the compile)
+        return {"problem": "unreadable"}
+    sign = rb'"files"' if "json" in page.content_type.lower() else _HTML
+    return {"status": 200} if listed or re.search(sign, page.content) else {"problem": "page"}
 
 
 def take_hashes_from_pages(report: Report) -> None:
@@ -80,13 +85,11 @@ def take_hashes_from_pages(report: Report) -> None:
             hashed.clear()
 
     def evaluate_links(self: Any, link_evaluator: Any, links: Any) -> Any:
-        if hashed:
-            links = [link for link in links if hashed[0].search(link.filename)]
-            return evaluate(self, link_evaluator, links)
-        links = list(links)
+        links = [each for each in links if not hashed or hashed[0].search(each.filename)]
         found = evaluate(self, link_evaluator, links)
-        name = canonicalize_name(link_evaluator.project_name)
-        report.files.setdefault(name, []).append((link_evaluator, links, found))
+        if not hashed:
+            name = canonicalize_name(link_evaluator.project_name)
+            report.files.setdefault(name, []).append((link_evaluator, links, found))
         return found
 
     def get_hashes_from_pypi(self: Any, ireq: Any) -> dict[str, str]:

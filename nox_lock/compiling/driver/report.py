@@ -52,11 +52,7 @@ _UNFIT = {
 
 
 class Report:
-    """Collects what happens.
-
-    Args:
-        begun: a file that gets a line for what is begun: what an ended process was at.
-    """
+    """Collects what happens; what is begun is also written to a file, should this be ended."""
 
     def __init__(self, begun: str) -> None:
         self.said: dict[str, Any] = {"pages": [], "built": [], "built_projects": []}
@@ -66,12 +62,11 @@ class Report:
         self.refused: dict[str, dict[str, str]] = {}
         # What is to be said of an exception, if it ends the compile.
         self.known: list[tuple[BaseException, Callable[[], dict[str, Any]]]] = []
-        self._begun = open(begun, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        self._begun = open(begun, "w", 1, encoding="utf-8")  # noqa: PTH123, SIM115
 
     def note_begun(self, what: str) -> None:
         """Write down what is begun."""
-        self._begun.write(f"{what}\n")
-        self._begun.flush()
+        self._begun.write(f"{what}\n")  # at once: it is buffered by lines
 
     def note_request(self, _session: Any, _method: Any, url: str, *_: Any, **_more: Any) -> None:
         """Take in what is asked for; what is between host and last part may open an index."""
@@ -80,8 +75,8 @@ class Report:
 
     def note_page(self, url: str, **answer: Any) -> None:
         """Take in how an index page was answered."""
-        address = bare_url(url.rstrip("/").rpartition("/")[0])
-        self.said["pages"].append({"address": address, **answer})
+        address, _, project = bare_url(url.rstrip("/")).rpartition("/")
+        self.said["pages"].append({"address": address, "project": project, **answer})
 
     def note_conflict(self, _factory: Any, impossible: Any, constraints: Any) -> None:
         """Take in demands that cannot hold together."""

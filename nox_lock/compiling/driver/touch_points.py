@@ -39,6 +39,7 @@ import platform
 import re
 import sys
 import sysconfig
+from functools import reduce
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -51,10 +52,8 @@ class TouchPoint(NamedTuple):
     parameters: tuple[str, ...]
 
     def _holder(self) -> Any:
-        found: Any = import_module(self.module, "pip._internal")
-        for part in self.name.split(".")[:-1]:
-            found = getattr(found, part)
-        return found
+        module = import_module(self.module, "pip._internal")
+        return reduce(getattr, self.name.split(".")[:-1], module)
 
     def find(self) -> Any:
         """Return what the name means."""

@@ -361,7 +361,7 @@ def test_indexes_that_fail_where_pip_is_content(folder: CompileFolder) -> None:
         FORBIDDEN: "it answered 403 to everything",
         BROKEN: "it answered 500",
         GARBAGE: "it answered text/plain, which is no package index",
-        LOGIN: "no page of it lists a file: is it a login page?",
+        LOGIN: "what it answers for app is no page of the simple API: is it a login page?",
         SILENT: "it did not answer in time",
     }
     with ExitStack() as stack:

@@ -27,22 +27,33 @@ SECRET = "planted-in-an-answer"  # noqa: S105
     ],
 )
 def test_answers_of_an_index(statuses: dict[str, int], *, failed: bool) -> None:
-    pages = [Page(OTHER, int(status == 200), status) for status in statuses.values()]
+    pages = [Page(OTHER, status=status) for status in statuses.values()]
     # Another one that has everything does not make it good.
-    pages += [Page(ONE, 1, 200)] * len(statuses)
+    pages += [Page(ONE, status=200)] * len(statuses)
     found = index_failure(pages)
     assert (found is not None) is failed
     assert found is None or OTHER in str(found)
     assert ONE not in str(found)
 
 
-def test_a_page_without_files() -> None:
-    """A login page is answered with 200; where others have files, one without is no failure."""
-    empty = Page(OTHER, 0, 200)
-    assert "no page of it lists a file: is it a login page?" in str(index_failure([empty]))
-    assert index_failure([empty, Page(OTHER, 1, 200)]) is None
-    assert index_failure([empty, Page(OTHER, 0, 404)]) is None
+NO_PAGE = Page(OTHER, "app", problem="page")
+
+
+def test_what_is_no_page_of_the_simple_api() -> None:
+    """A login page is answered with 200. From the only index it does no harm."""
+    said = "what it answers for app is no page of the simple API: is it a login page?"
+    assert said in str(index_failure([NO_PAGE]))
+    assert index_failure([NO_PAGE, Page(OTHER, status=200)]) is None
+    assert index_failure([NO_PAGE, Page(OTHER, status=404)]) is None
     assert index_failure([]) is None
+    for status in (200, 404):
+        pages = [NO_PAGE, Page(OTHER, status=status), Page(ONE, status=200)]
+        assert index_reasons(pages) == [f"{OTHER}: {reason_of(NO_PAGE)}"]
+
+
+def test_what_cannot_be_read_is_a_failure_of_any_index() -> None:
+    pages = [Page(OTHER, "app", problem="unreadable"), Page(OTHER, status=200)]
+    assert index_reasons(pages) == [f"{OTHER}: what it answers for app cannot be read"]
 
 
 def test_every_failing_index_is_named_once_with_its_first_reason() -> None:
@@ -67,10 +78,15 @@ def test_every_failing_index_is_named_once_with_its_first_reason() -> None:
     assert "a stranger's package" in (error.hint or "")
 
 
+def test_of_an_index_in_a_folder_no_path_of_the_machine_is_shown() -> None:
+    page = Page("file:///home/someone/simple", "app", problem="unreadable")
+    assert index_reasons([page]) == ["file://simple: what it answers for app cannot be read"]
+
+
 @pytest.mark.parametrize(
     ("page", "said"),
     [
-        *((Page(ONE, problem=problem), words) for problem, words in PROBLEMS.items()),
+        *((Page(ONE, "{}", problem=problem), words) for problem, words in PROBLEMS.items()),
         (Page(ONE, status=502), "it answered 502"),
         (Page(ONE, status=401), "it answered 401: it wants a user name and password"),
         (Page(ONE, problem="it is odd"), "it is odd"),

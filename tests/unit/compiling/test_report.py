@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAID = {
-    "pages": [{"address": "https://one.example/simple", "links": 0, "status": 500}],
+    "pages": [{"address": "https://one.example/simple", "project": "app", "status": 500}],
     "built": [["app", "1.0"]],
     "newest": {"app": "2.0"},
     "failure": {
@@ -35,7 +35,7 @@ def test_a_report_is_read(tmp_path: Path) -> None:
             demands=[Demand("app", "app<2", "<2", file="a.in")],
             versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},
         ),
-        pages=[Page("https://one.example/simple", 0, 500)],
+        pages=[Page("https://one.example/simple", "app", 500)],
         built=[["app", "1.0"]],
         newest={"app": "2.0"},
     )

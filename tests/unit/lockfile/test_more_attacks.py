@@ -69,13 +69,6 @@ def test_an_archive_without_its_hash(end: str, tmp_path: Path) -> None:
     refused(tmp_path, good.replace(f"{tool} \\\n    {SILK}", tool))
 
 
-def test_a_header_that_names_another_python(tmp_path: Path) -> None:
-    """Where nothing is said, the header says for which Python the markers are judged."""
-    good = project(tmp_path, "app>=1,<2\n", APP.rstrip(), OPEN)
-    text = by_no_pip_compile(good, "3.8").replace("app==1.0", 'app==1.0 ; python_version < "3.9"')
-    refused(tmp_path, f'{text}app==6.6.6 ; python_version >= "3.9" {A}\n    # via -r {INPUT}\n')
-
-
 def test_the_version_of_pypy(tmp_path: Path) -> None:
     """`implementation_version` is 7.3 there, and not the version of the language."""
     pypy = PYPROJECT.replace('"3.11"', '"pypy3.10"')
