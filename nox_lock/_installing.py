@@ -14,7 +14,7 @@ from nox_lock._errors import EnvironmentMismatchError, InstallerBrokenError, Ins
 from nox_lock._files import write_all
 from nox_lock._install_log import explain, withdrawn
 from nox_lock._seal import CONSTRAINTS
-from nox_lock._target import running_platform
+from nox_lock._target import parse_platform, running_platform
 from nox_lock._turns import read_timeout, take_turn
 
 if TYPE_CHECKING:
@@ -202,7 +202,8 @@ def _prove(wanted: Wanted, contents: Contents) -> None:
         write_note(wanted.venv, _PROOF, contents.digest)
         return
     here = running_platform()
-    elsewhere = [each for each in wanted.planned if each.platform != here]
+    stamps = [each.existing.stamp for each in wanted.planned if each.existing]
+    elsewhere = [each.platform for each in stamps if each and each.platform != str(here)]
     hint = f"Lock again, from the pins it has: {wanted.lock}"
     resolved_for = wanted.planned[0].target
     newer = wanted.venv._replace(target=replace(resolved_for, patch=resolved_for.newest_patch))
@@ -213,7 +214,7 @@ def _prove(wanted: Wanted, contents: Contents) -> None:
             f'or lock for this one: [tool.nox-lock] python = ["{has}"]'
         )
     elif elsewhere:
-        made = elsewhere[0].platform
+        made = parse_platform(elsewhere[0])
         hint = (
             f"It was made on {made.system}, this is {here.system}. Have one for each: "
             f'[tool.nox-lock] platforms = ["{made.system}", "{here.system}"]'

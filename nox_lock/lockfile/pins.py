@@ -133,6 +133,7 @@ class BodyReader:
         self._seen: dict[str, Pin] = {}
         # The annotation of the last pin, while lines may belong to it.
         self._via: list[str] | None = None
+        self._in_via = False  # behind its first line
         self._in_unsafe = False
         self._read()
 
@@ -227,8 +228,10 @@ class BodyReader:
         """Take a line of a pin's annotation."""
         if self._via is None:
             return
-        if not self._via and (said == "via" or said.startswith("via ")):
-            said = said[len("via") :].strip()
+        if not self._in_via:
+            if said != "via" and not said.startswith("via "):
+                return  # a comment of somebody
+            self._in_via, said = True, said[len("via") :].strip()
         if ", " in said:
             self._via += [source for source in said.split(", ") if source]
         elif said:
@@ -240,6 +243,7 @@ class BodyReader:
         self._via = None
         self._left -= 1
         if not (line or hashes):
+            self._problem("a continuation of nothing", number)
             return False
         if line[:1] == "-" and not line.startswith(("-e", "--editable", "--hash")):
             option = None if hashes else _read_option(line)
@@ -258,7 +262,7 @@ class BodyReader:
     def _take(self, pin: Pin, via: list[str]) -> None:
         """Take a pin; a second version of one project is a problem, but not with other extras."""
         self.pins.append(pin)
-        self._via = via
+        self._via, self._in_via = via, False
         if pin.name is None or pin.marker:
             return
         first = self._seen.setdefault(pin.name, pin)
@@ -276,7 +280,8 @@ def _usual_hashes(text: str, at: int) -> list[str]:
             digits = "".join([each[len("sha256:") :] for each in found])
             end = at - len(_HASH_NEXT)
             ends = end >= len(text) or text[end] == "\n"
-            whole = len(digits) == 64 * len(found) and not digits.encode().translate(None, _DIGITS)
+            whole = len(digits) == 64 * len(found) and digits.isascii()
+            whole = whole and not digits.encode().translate(None, _DIGITS)
             return found if ends and whole else []
     return []
 
