@@ -10,14 +10,19 @@ import difflib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.markers import Marker
+
 from nox_lock._agreement import make_seed
+from nox_lock._coverage import canonical_url
 from nox_lock._errors import CompileError, ToolchainError
 from nox_lock._options import Wishes
 from nox_lock._resolution import Compiler
-from nox_lock._verdict import INVALID, STALE, Judged, Reason
+from nox_lock._target import holds
+from nox_lock._verdict import INVALID, STALE, Judged, Reason, cut
 from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
@@ -27,6 +32,10 @@ if TYPE_CHECKING:
     from nox_lock._voice import Voice
     from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
+
+    _Key = tuple[str, str, str]
+    _Pins = dict[_Key, Pin]
 
 # Failures that tell something of the lock, and not of the way to an index or of a tool.
 _TELLING = ("conflict", "unknown project", "no version", "python")
@@ -91,43 +100,74 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
 
 
 def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compiled) -> Judged:
-    now = lock_file.parse(compiled.body)
-    moved, unpublished = list(_moved(planned, lock, now)), list(_unpublished(planned, lock, now))
-    lines = {pin.name: pin.line for pin in lock.pins}
-    warnings = [
-        Reason(f"{name}=={version} was yanked: {why}", planned.path, lines[name])
+    old, new = (_pins(planned, each) for each in (lock, lock_file.parse(compiled.body)))
+    moved, (unpublished, more) = list(_moved(planned, old, new)), _compare_hashes(planned, old, new)
+    yanked = (
+        Reason(f"{pin.shown} was yanked: {why}", planned.path, pin.line)
         for name, version, why in compiled.yanked
-        if any(pin.name == name and pin.version == version for pin in lock.pins)
-    ]
-    judged = _with(judged, warnings=(*judged.verdict.warnings, *warnings))
+        for pin in old.values()
+        if (pin.name, pin.version) == (name, version)
+    )
+    judged = _with(judged, warnings=cut([*judged.verdict.warnings, *yanked, *more]))
+    bare = not lock.hashed and not all(pin.unhashable for pin in lock.pins)
+    if bare and planned.lock.settings.generate_hashes is None:
+        said = "its pins have no hashes: set generate-hashes in [tool.nox-lock], to true or false"
+        moved.append(Reason(said, planned.path))
     if not moved and not unpublished:
         return judged
     diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
     word = INVALID if unpublished else STALE
-    return _with(judged, word=word, reasons=(*moved, *unpublished), notes=(), diff=diff)
+    return _with(judged, word=word, reasons=cut([*moved, *unpublished]), notes=(), diff=diff)
 
 
-def _moved(planned: Planned, lock: LockFile, now: LockFile) -> Iterator[Reason]:
-    """Yield what the inputs resolve to now and the lock does not hold, or the other way."""
-    old, new = ({pin.name: pin for pin in each.pins if pin.name} for each in (lock, now))
-    for name in sorted({*old, *new}):
-        was, becomes = old.get(name), new.get(name)
-        if was is None and becomes is not None:
-            by = ", ".join(becomes.via)
-            yield Reason(f"{becomes.shown} is not in the lock, and asked for by {by}", planned.path)
-        elif becomes is None and was is not None:
-            yield Reason(f"{was.shown} is asked for by nothing", planned.path, was.line)
-        elif was and becomes and was.version is not None and was.shown != becomes.shown:
-            said = f"{was.shown} does not stay: it becomes {becomes.shown}"
-            yield Reason(said, planned.path, was.line)
+def _pins(planned: Planned, lock: LockFile) -> _Pins:
+    """Return the pins that count for the target, by all that decides what is installed.
 
-
-def _unpublished(planned: Planned, lock: LockFile, now: LockFile) -> Iterator[Reason]:
-    published = {pin.shown: set(pin.hashes) for pin in now.pins if pin.hashes}
+    What counts for some patch releases only is not what counts for all.
+    """
+    found: _Pins = {}
     for pin in lock.pins:
-        for strange in sorted(set(pin.hashes) - published.get(pin.shown, set(pin.hashes))):
+        marker, url = Marker(pin.marker) if pin.marker else None, canonical_url(pin)
+        always = holds(marker, planned.target, planned.platform)
+        if always is not False:
+            key = pin.name or url, pin.version or url, "" if always else str(marker)
+            found[key] = pin._replace(hashes=(*pin.hashes, *found.get(key, pin).hashes))
+    return found
+
+
+def _moved(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
+    """Yield what the inputs resolve to now and the lock does not hold, or the other way."""
+    differ: dict[str, tuple[list[Pin], list[Pin]]] = {}
+    for key in sorted(old.keys() ^ new.keys()):
+        lists = differ.setdefault(key[0], ([], []))
+        lists[key in new].append(new[key] if key in new else old[key])
+    for gone, come in differ.values():
+        for was, becomes in zip_longest(gone, come):
+            if was is None:
+                by = ", ".join(becomes.via)
+                said = f"{becomes.shown} is not in the lock, and asked for by {by}"
+                yield Reason(said, planned.path)
+            elif becomes is None:
+                yield Reason(f"{was.shown} is asked for by nothing", planned.path, was.line)
+            else:
+                pins = (f"{pin.shown} ; {pin.marker}".rstrip("; ") for pin in (was, becomes))
+                said = " does not stay: it becomes ".join(pins)
+                yield Reason(said, planned.path, was.line)
+
+
+def _compare_hashes(planned: Planned, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:
+    """Return the hashes that no index publishes, and the pins of which one has more files."""
+    unpublished, more = [], []
+    for key, pin in old.items():
+        has, published = {*pin.hashes}, {*new[key].hashes} if key in new else {*pin.hashes}
+        for strange in sorted(has - published):
             said = f"no index publishes a file of {pin.shown} with the hash {strange}"
-            yield Reason(said, planned.path, pin.line)
+            unpublished.append(Reason(said, planned.path, pin.line))
+        if has and published - has:
+            said = f"an index publishes more files of {pin.shown} than the lock has hashes of"
+            said += ": uploaded later, or taken out of the lock"
+            more.append(Reason(said, planned.path, pin.line))
+    return unpublished, more
 
 
 def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:

@@ -14,7 +14,7 @@ from nox_lock._coverage import (
 from nox_lock._lint import find_faults, find_weak
 from nox_lock._syntax import MERGE
 from nox_lock._target import counts
-from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict
+from nox_lock._verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Reason, Verdict, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,9 +46,9 @@ def judge(planned: Planned) -> Verdict:
         return Verdict(INVALID, tuple(Reason(LOOKALIKE, each) for each in planned.lookalikes))
     if lock.problems:
         problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
-        return Verdict(INVALID, tuple(problems))
+        return Verdict(INVALID, cut(problems))
     if lock.includes:
-        return Verdict(STALE, tuple(_judge_includes(planned, lock)))
+        return Verdict(STALE, cut(_judge_includes(planned, lock)))
     faults = list(find_faults(planned, lock))
     reasons = [
         *faults,
@@ -69,9 +69,9 @@ def judge(planned: Planned) -> Verdict:
         reasons += _judge_hidden(planned, lock.stamp.hidden)
     return Verdict(
         (INVALID if faults else STALE) if reasons else FRESH,
-        tuple(dict.fromkeys(reasons)),
+        cut(reasons),
         () if reasons else tuple(notes),
-        tuple(find_weak(planned)),
+        cut(find_weak(planned)),
     )
 
 

@@ -31,6 +31,7 @@ _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 # Options of pip-compile that a line of an input says as well.
 _AS_LINES = (*_INDEXES, "--trusted-host", "--pre")
 _FLAGS = ("--pre", "--all-extras", "--no-annotate")
+_LONGEST = 4096  # a command that anybody has typed
 _MOST_VERSIONS = 50  # of one project in a lock file for all Pythons and platforms
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
@@ -136,8 +137,8 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
 
 
 def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
+    try:  # `shlex` takes time that grows with the square of a word's length
+        return shlex.split(command) if len(command) < _LONGEST else []
     except ValueError:
         return []
 

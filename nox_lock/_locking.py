@@ -23,7 +23,7 @@ from nox_lock._projects import is_project_file
 from nox_lock._resolution import with_body
 from nox_lock._syntax import MERGE
 from nox_lock._target import holds
-from nox_lock._verdict import Reason
+from nox_lock._verdict import Reason, cut
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.lockfile import lock_file
 from nox_lock.text import nearest
@@ -114,7 +114,7 @@ class Locker:
         before = planned.existing
         if together is None and self.is_done(planned):
             return Outcome(planned, UP_TO_DATE)
-        refuse(planned, self.root, overwrite=self.wishes.overwrite)
+        refuse(planned, overwrite=self.wishes.overwrite)
         seed = self._seed(planned, together)
         with self.compiler.cache.hold(
             self._key(planned, seed), functools.partial(self._tell_of_wait, planned)
@@ -256,12 +256,12 @@ def _find_lost(planned: Planned) -> tuple[str, ...]:
     )
     if lock.stamp is None:
         left_out += find_undeclared(planned, lock)
-    lost = (f"left out: {each}" for each in left_out)
+    lost = (f"left out: {each}" for each in cut(left_out))
     return (*lost, *map(str, find_unhonoured(planned, lock)))
 
 
-def refuse(planned: Planned, root: Path, *, overwrite: bool) -> None:
-    """Refuse to write a lock file over something else, or outside the project.
+def refuse(planned: Planned, *, overwrite: bool) -> None:
+    """Refuse to write a lock file over something else.
 
     Raises:
         LockFileError: saying what, and the ways out.
@@ -269,12 +269,6 @@ def refuse(planned: Planned, root: Path, *, overwrite: bool) -> None:
     obstacles = [] if overwrite else find_obstacles(planned)
     if obstacles:
         raise _not_overwritten(planned, obstacles)
-    if not (root / planned.path).resolve().is_relative_to(root.resolve()):
-        raise LockFileError(
-            "a link leads out of the project here: nothing is written there",
-            file=planned.path,
-            hint="Put a file or folder in the place of the link.",
-        )
 
 
 def _not_overwritten(planned: Planned, obstacles: Sequence[Reason]) -> LockFileError:
@@ -283,7 +277,7 @@ def _not_overwritten(planned: Planned, obstacles: Sequence[Reason]) -> LockFileE
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
         hint += "that fit: nox -s lock -- --overwrite"
         return LockFileError(MERGE, file=planned.path, line=first.line, hint=hint)
-    lines = [f"  {each}" for each in obstacles[:_SHOWN]]
+    lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
     if len(obstacles) > _SHOWN:
         lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
     return LockFileError(

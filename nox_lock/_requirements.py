@@ -74,11 +74,10 @@ class Files:
 
     def _unquoted(self, error: RequirementsError, file: str) -> RequirementsError:
         """Return an error that shows no line of a file outside the project: it may be anybody's."""
-        real = self.real(file)
-        if not real.startswith("../") and not Path(real).is_absolute():
+        if _witness.is_within(self.root / file, self.root):
             return error
         told = "this line is nothing that a requirements file may hold"
-        hint = "It is not shown, since the file is outside the project."
+        hint = "It is not shown, since the file is outside the project, or in .git."
         return RequirementsError(told, file=file, line=error.line, hint=hint)
 
     def entry(self, line: _syntax.Line, where: Where, *, constraint: bool) -> Entry:

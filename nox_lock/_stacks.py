@@ -267,7 +267,7 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
                 # A compile takes its time: what is there now may be another's.
                 now = lock_file.read(locker.root, each.planned.path)
                 there = each.planned._replace(existing=now)
-                refuse(there, locker.root, overwrite=locker.wishes.overwrite)
+                refuse(there, overwrite=locker.wishes.overwrite)
         write_all({locker.root / path: text for path, text in texts.items()})
     except LockFileError as error:
         left = {path: BlockedError(error.file or path, file=path) for path in texts}

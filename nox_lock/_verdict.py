@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from nox_lock.text import shortened
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nox_lock._planned import Planned
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
 ORPHANED = "orphaned"
+_MOST = 50
 
 
 class Reason(NamedTuple):
@@ -27,6 +32,15 @@ class Reason(NamedTuple):
     def place(self) -> str:
         """The place as ``file:line``; empty where there is none."""
         return f"{self.file or ''}{f':{self.line}' if self.line else ''}"
+
+
+def cut(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return the first of many reasons, each once and no longer than a person reads."""
+    found = tuple(dict.fromkeys(reasons))
+    shown = tuple(each._replace(message=shortened(each.message)) for each in found[:_MOST])
+    if len(found) <= _MOST:
+        return shown
+    return (*shown, found[_MOST]._replace(message=f"and {len(found) - _MOST} more"))
 
 
 class Verdict(NamedTuple):

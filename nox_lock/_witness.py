@@ -126,6 +126,14 @@ def real(path: Path) -> str:
     return _seen("real", path)
 
 
+def is_within(path: Path, root: Path) -> bool:
+    """Return whether a path, with its links resolved, is in a project, and not in its ``.git``."""
+    found, top = Path(real(path)), Path(real(root))
+    if not found.is_relative_to(top):
+        return False
+    return all(part.lower() != ".git" for part in found.relative_to(top).parts)
+
+
 def glob(folder: Path, pattern: str) -> list[Path]:
     """List what fits a pattern below a folder, sorted."""
     return [folder / name for name in _seen("glob", folder, pattern).split("\0") if name]

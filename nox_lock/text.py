@@ -29,8 +29,8 @@ _WORD = r"[^ \t\r\n]+"
 _END = r"[/?#\\]"
 _PARAMETER = r"([?&;#])([^=?&;#\s]*)=([^&;#\s\"']+)"
 _GUARDED = (
-    r"(?i)token$|(?:^|[-_.])(?:secret|passw(?:or)?d|auth|credential|(?:api|access)[-_]?key|"
-    r"sig(?:nature)?)$"
+    r"(?i)token$|^(?:key|code|pat)$|(?:^|[-_.])(?:secret|passw(?:or)?d|pwd|auth|credential|jwt|"
+    r"(?:api|access)[-_]?key|sig(?:nature)?)$"
 )
 _QUERY = r"\?[^#'\",;)]+"
 _WEB_URL = r"(?i)https?://[^\s\x1b\"'<>`]+"
@@ -151,8 +151,9 @@ def redact(text: str) -> str:
     """Return a line as people, terminals and logs may see it, whatever file it comes from.
 
     A terminal obeys control characters, and marks of direction make a text look like another.
+    GitHub's runner obeys ``##[``, wherever it is in a line; other commands only begin one.
     """
-    text = mask(text)
+    text = mask(text).replace("##[", "## [")
     if text.isprintable():
         return text
     return "".join(
@@ -298,8 +299,13 @@ def _without_query(word: str) -> str:
 
 def quoted(text: str) -> str:
     """Return a text as an error quotes it: on one line, and of a long one the beginning."""
+    return repr(shortened(text, _LONGEST))
+
+
+def shortened(text: str, most: int = 1000) -> str:
+    """Return a text without its secrets, and of a long one the beginning."""
     text = mask(text)  # what is cut off in the middle is known for a secret no longer
-    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def markdown(text: str) -> str:

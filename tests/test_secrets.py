@@ -302,6 +302,7 @@ def test_what_is_no_secret_is_taken_and_shown(line: str, tmp_path: Path) -> None
         "http://user:{}@h.invalid/",
         "see https://h.invalid/simple?token={}, it failed",
         "https://h.invalid/a?b=c&api_key={}#d",
+        *(f"https://h.invalid/a?{name}={{}}" for name in ("key", "pwd", "code", "jwt", "pat")),
         "https://h.invalid/a?X-Amz-Credential={}",
         '{{"url": "https://h.invalid/a?sig={}"}}',
         "git+https://{}@h.invalid/a",

@@ -152,6 +152,9 @@ def _included(lock: LockFile, root: Path, file: str) -> Iterator[Pin]:
 
 
 def _read(root: Path, file: str) -> LockFile | None:
+    if not _witness.is_within(root / file, root):  # its lines may be secrets, and would be quoted
+        told = "a link leads out of the project here, or to where git keeps what is its own"
+        raise LockFileError(told, file=file, hint="Put a file or folder in the place of the link.")
     try:
         data = _witness.read(root / file)
     except FileNotFoundError:
