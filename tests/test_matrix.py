@@ -304,7 +304,7 @@ def machines(
 
 def changes(told: Run) -> list[str]:
     """Return the installer runs that nox has logged."""
-    return re.findall(r"nox > (?:uv|python -m) pip (.*)", told.output)
+    return re.findall(r"nox > (?:uv|python (?:-I )?-m) pip (.*)", told.output)
 
 
 @pytest.mark.parametrize(
