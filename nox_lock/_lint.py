@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.markers import Marker
+from packaging.utils import canonicalize_name
 
 from nox_lock._coverage import judge_urls
 from nox_lock._named import parse_version
+from nox_lock._settings import UNSAFE_PACKAGES
 from nox_lock._target import marker_environment, patch_releases
 from nox_lock._verdict import Reason
 from nox_lock.lockfile.pins import is_plain_marker
@@ -118,6 +120,7 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     table = f"[tool.nox-lock.locks.{planned.name}]"
     source = next((each for each in planned.inputs.sources), "an input")
     options = {f"{each.name} {each.value}".strip() for each in planned.inputs.options}
+    unsafe = {*UNSAFE_PACKAGES, *(planned.settings.unsafe_packages or ())}
     given = {posixpath.normpath(each) for each in planned.inputs.files}
     for name, value in _pairs(words):
         said = ""
@@ -129,6 +132,8 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             said = f"{table} extras = [...] names them"
         elif name in _AS_LINES and f"{name} {value}".strip() not in options:
             said = redact(f"write {name} {value}".strip()) + f" into {source}"
+        elif name == "--unsafe-package" and canonicalize_name(value) not in unsafe:
+            said = f'{table} unsafe-package = ["{value}"]'
         elif name == "--no-annotate" or (name, value) == ("--annotation-style", "line"):
             said = "nox-lock writes `# via` notes below each pin, which a check needs"
         if said:

@@ -80,8 +80,8 @@ def _has_hashes(planned: Planned) -> bool:
     lock = planned.existing
     if lock is None or lock.hashed or lock.stamp is None:
         return lock is not None and lock.hashed
-    bare = planned.settings._replace(generate_hashes=False)
-    return lock.stamp.inputs != planned._replace(settings=bare).digest()
+    hashed = planned.settings._replace(generate_hashes=True)
+    return lock.stamp.inputs == planned._replace(settings=hashed).digest()
 
 
 def replan(

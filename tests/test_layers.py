@@ -378,7 +378,7 @@ def test_an_upper_that_cannot_be_written_keeps_the_base_as_it_was(project: Proje
     (project.root / DEV).symlink_to("/proc/nowhere/dev.txt")
     project.write("requirements.in", MOVED)
     said = lock(project).failed().output
-    assert f"{DEV}: a link leads out of the project here: nothing is written there" in said
+    assert f"{DEV}: a link leads out of the project here" in said
     assert fingerprint(project.root / BASE) == before
     assert not [path for path in project.snapshot() if path.startswith(".requirements")]
     (project.root / DEV).unlink()

@@ -402,6 +402,7 @@ ARGUMENTS: dict[str, str] = {
     "--extra-index-url=https://x.invalid/simple": "--extra-index-url https://x.invalid/simple",
     "--index-url=https://x.invalid/simple": "--index-url https://x.invalid/simple",
     "--find-links=wheels": "--find-links wheels",
+    "--unsafe-package=other": 'unsafe-package = ["other"]',
     "--no-annotate": "# via",
     "--annotation-style=line": "# via",
 }
@@ -438,7 +439,6 @@ HONOURED: dict[str, dict[str, str]] = {
     "--find-links=wheels": {SOURCE: "--find-links wheels\napp\n"},
     "--extra=fast": {"pyproject.toml": EXTRAS},
     "--all-extras": {"pyproject.toml": EXTRAS},
-    "--unsafe-package=dep --allow-unsafe": {},
     "--annotation-style=split": {},
     "--annotate": {},
 }
@@ -465,9 +465,6 @@ def test_an_argument_that_is_honoured_is_not_named(argument: str, adopted: Proje
     run = kept(adopted)
     assert "made with" not in run.output
     assert "left out" not in run.output
-    if "unsafe" in argument:
-        assert "--unsafe-package=dep" in adopted.read(LOCK)
-        assert "considered to be unsafe" in adopted.read(LOCK)
 
 
 def test_a_constraint_that_nothing_says_is_named_before_pins_move(adopted: Project) -> None:

@@ -443,8 +443,6 @@ def claims() -> Iterator[Case]:
     lied: Edit = lambda text: re.sub("inputs=\\w+", f"inputs={'0' * 32}", text)  # noqa: E731
     # Nothing tells of the hashes any more, but the input.
     yield Case("no hash of the input, and nothing that tells of it", both(bare, lied), REFUSED, OTHER, project="hash in an input", stamps=("stamped", "unstamped"))
-    # The good file had hashes, and its stamp is made anew.
-    yield Case("no hashes, under a stamp that lies", both(bare, lied), REFUSED, OTHER, stamps=("stamped",))
     yield Case("a project left out by the header", both(swap(f"app==1.0 \\\n{HASH_A}{HASH_B}    # via -r {INPUT}\n", ""), swap("--allow-unsafe", "--unsafe-package=app")), REFUSED, OTHER, stamps=DEFAULT)
     yield Case("one pin without hashes", swap(f"{PIN}    {SILK}", "silk==3.0"), REFUSED, OTHER, "silk==3.0")
 
