@@ -96,14 +96,18 @@ def canonical_url(pin: Pin) -> str:
 def url_of(entry: Entry) -> str:
     """Return the URL or path of an entry in that form."""
     url = entry.url or ""
-    return _canonical_url(url if "#" in url else f"{url}#{entry.fragment}", entry.name)
+    whole = url if "#" in url or not entry.fragment else f"{url}#{entry.fragment}"
+    return _canonical_url(whole, entry.name)
 
 
 def _canonical_url(url: str, name: str | None) -> str:
-    bare, _, fragment = url.partition("#")
+    bare, mark, fragment = url.partition("#")
     if "://" not in bare:
         bare = bare.removeprefix("file:").rstrip("/").removeprefix("./")
-    parts = sorted(part for part in fragment.split("&") if part)
+    # An empty fragment is one for pip, of a path.
+    parts = sorted(part for part in fragment.split("&") if part) or [""] * bool(
+        mark and not fragment
+    )
     if name is not None:  # pip-compile takes the name out of the fragment
         parts = [part for part in parts if part[:4] != "egg=" or normalized(part[4:]) != name]
     return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])

@@ -60,7 +60,7 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         if pin.marker and not is_plain_marker(pin.marker):
             yield from _find_unlike(planned, pin)
     for name, pins in seen.items():
-        if name and len({each.shown for each in pins}) > 1:
+        if name and len(pins) > 1:
             yield from _find_twice(planned, pins)
     yield from judge_urls(planned, lock)
 
@@ -75,8 +75,15 @@ def _find_unlike(planned: Planned, pin: Pin) -> Iterator[Reason]:
 
 
 def _find_twice(planned: Planned, pins: list[Pin]) -> Iterator[Reason]:
-    """Yield that two pins of one project both hold in some patch release of the target."""
+    """Yield that two pins of one project differ and both hold in some patch release of the target.
+
+    pip-compile may repeat a pin for its extras.
+    """
     twice = Reason(f"{pins[0].name} is pinned twice", planned.path, pins[-1].line)
+    if len({pin.shown for pin in pins}) == 1:
+        if len({frozenset(pin.hashes) for pin in pins}) > 1:
+            yield twice
+        return
     if len(pins) > _MOST_VERSIONS:
         yield twice
         return

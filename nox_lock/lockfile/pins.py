@@ -313,6 +313,8 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
         return None
     said = group.groupdict()
     name, url = said.get("name"), said["url"]
+    if semicolon and said.get("editable"):
+        return None  # pip leaves out what is behind an editable
     if _is_archive(said.get("version") or ""):
         return None  # pip takes a file of the name of the whole pin, if there is one
     if url is not None:
