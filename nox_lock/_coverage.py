@@ -88,6 +88,12 @@ def is_named_by(pin: Pin, entry: Entry) -> bool:
     return entry.name in {None, pin.name} and canonical_url(pin) == url_of(entry)
 
 
+def show_url(pin: Pin) -> str:
+    """Return a direct URL as a requirement has it, with its project; a path alone."""
+    url = pin.url or ""
+    return url if pin.name is None or url.startswith((".", "/")) else f"{pin.name} @ {url}"
+
+
 def canonical_url(pin: Pin) -> str:
     """Return the URL of a pin with its fragment in the one form that all its spellings share."""
     return _canonical_url(pin.url or "", pin.name)
@@ -104,10 +110,9 @@ def _canonical_url(url: str, name: str | None) -> str:
     bare, mark, fragment = url.partition("#")
     if "://" not in bare:
         bare = bare.removeprefix("file:").rstrip("/").removeprefix("./")
-    # An empty fragment is one for pip, of a path.
-    parts = sorted(part for part in fragment.split("&") if part) or [""] * bool(
-        mark and not fragment
-    )
+    parts = sorted(part for part in fragment.split("&") if part)
+    if mark and not fragment:  # for pip a part of the path
+        parts = [""]
     if name is not None:  # pip-compile takes the name out of the fragment
         parts = [part for part in parts if part[:4] != "egg=" or normalized(part[4:]) != name]
     return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
@@ -166,9 +171,8 @@ def judge_urls(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             continue
         named = [entry for entry in planned.inputs.entries if is_named_by(pin, entry)]
         if not any(_may_count(entry, planned) for entry in named):
-            shown = pin.url if pin.name is None or pin.url[0] in "./" else f"{pin.name} @ {pin.url}"
             why = f", {named[0].text} does not count for {planned.target}" if named else ""
-            yield Reason(f"no input asks for {shown}{why}", planned.path, pin.line)
+            yield Reason(f"no input asks for {show_url(pin)}{why}", planned.path, pin.line)
 
 
 def _may_count(entry: Entry, planned: Planned) -> bool:

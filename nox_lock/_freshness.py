@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from nox_lock._coverage import (
@@ -142,9 +141,11 @@ def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         if line not in has:
             yield Reason(f"{line} is not in the lock", where.file, where.line)
     yield from find_undeclared(planned, lock)
-    for line, count in Counter(has).items():
-        if count > 1:
-            yield Reason(f"{line} is there {count} times", planned.path, lock.options[0].line)
+    seen: set[str] = set()
+    for option in lock.options:
+        if option.text in seen:
+            yield Reason(f"{option.text} is there once more", planned.path, option.line)
+        seen.add(option.text)
     if set(wanted) == set(has):
         for kind, names in _ORDERED.items():
             ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]

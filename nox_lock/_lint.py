@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from nox_lock._coverage import judge_urls
+from nox_lock._coverage import judge_urls, show_url
 from nox_lock._named import parse_version
 from nox_lock._settings import UNSAFE_PACKAGES
 from nox_lock._target import marker_environment, patch_releases
@@ -125,7 +125,7 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     if words[:1] not in (["pip-compile"], ["uv"]):
         return
     table = f"[tool.nox-lock.locks.{planned.name}]"
-    source = next((each for each in planned.inputs.sources), "an input")
+    source = next(iter(planned.inputs.sources), "an input")
     options = {f"{each.name} {each.value}".strip() for each in planned.inputs.options}
     unsafe = {*UNSAFE_PACKAGES, *(planned.settings.unsafe_packages or ())}
     given = {posixpath.normpath(each) for each in planned.inputs.files}
@@ -176,16 +176,11 @@ def _find_weak_pins(planned: Planned, lock: LockFile) -> Iterator[Reason]:
                 f"-e {pin.url} is editable: its code is not locked", planned.path, pin.line
             )
         elif re.match(_REPOSITORY, pin.url, re.IGNORECASE) and not re.search(_COMMIT, pin.url):
-            said = f"{_named(pin)} names no commit: what stands there can change"
+            said = f"{show_url(pin)} names no commit: what stands there can change"
             yield Reason(said, planned.path, pin.line)
         elif _is_open(pin.url) and not pin.hashes:
-            said = f"{_named(pin)} is not encrypted and has no hash"
+            said = f"{show_url(pin)} is not encrypted and has no hash"
             yield Reason(said, planned.path, pin.line)
-
-
-def _named(pin: Pin) -> str:
-    url = pin.url or ""
-    return url if pin.name is None or url.startswith((".", "/")) else f"{pin.name} @ {url}"
 
 
 def _is_open(url: str) -> bool:

@@ -132,8 +132,7 @@ class Locker:
                 outcome = Outcome(made, RESTORED, text, day=entry.day, notes=entry.notes)
             else:
                 outcome = self._compile(planned, seed, texts or {}, keep=together is None)
-            lost = _find_lost(planned) if planned.existing else ()
-            return replace(outcome, before=before, notes=(*lost, *outcome.notes))
+            return replace(outcome, before=before, notes=(*_find_lost(planned), *outcome.notes))
 
     def _compile(
         self, planned: Planned, seed: Seed, texts: Mapping[str, str], *, keep: bool

@@ -1,6 +1,6 @@
 """The lines of a lock file: one closed grammar, of which every logical line must be a sentence.
 
-pip joins physical lines before it reads them, drops what stands behind a blank and a ``#``, and
+pip joins physical lines before it reads them, drops what follows a blank and a ``#``, and
 takes words that begin with a dash for options. Whatever it, uv and a person could read differently
 is a problem. https://pip.pypa.io/en/stable/reference/requirements-file-format/
 """
@@ -168,11 +168,7 @@ class BodyReader:
         is_comment = self._text[self._at] in "# \n"
         usual = None if is_comment else _USUAL_PIN.match(self._text, self._at)
         usual = None if usual is None or _is_archive(usual[2]) else usual
-        if (
-            usual
-            and not _is_archive(usual[2])
-            and (hashes := _usual_hashes(self._text, usual.end()))
-        ):
+        if usual and (hashes := _usual_hashes(self._text, usual.end())):
             self._left -= 1
             self._at, self._line = usual.end(), number + 1
             self._skip(hashes)
@@ -336,7 +332,7 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
 
 
 def _is_marker(semicolon: str, marker: str) -> bool:
-    """Return whether what stands behind a semicolon is a marker to the end, or there is none."""
+    """Return whether what follows a semicolon is a marker to the end, or there is none."""
     if not semicolon:
         return True
     # pip takes a word that begins with a dash for an option, wherever it stands.

@@ -287,6 +287,7 @@ def options() -> Iterator[Case]:
         yield Case(line.replace("\\\n", "continued "), above(line), REFUSED, OTHER, line.partition("\n")[0])
     yield Case("an index between pins", swap("silk==3.0", "--index-url https://evil.invalid/simple\nsilk==3.0"), REFUSED, OTHER, "--index-url")
     yield Case("an index, indented like a hash", swap(HASH_B, f"{HASH_B}    --index-url https://evil.invalid/simple\n"), REFUSED, OTHER, "--index-url")
+    yield Case("an index once more", above("--extra-index-url https://x.invalid/simple"), STALE, OTHER, says="is there once more")
     yield Case("-e", above("-e ./evil"), REFUSED, OTHER, "-e ./evil")
     # pip obeys the option and leaves out the word.
     yield Case("a word behind an option", swap("x.invalid/simple", "x.invalid/simple https://evil.invalid"), REFUSED, SAME, "https://evil")
@@ -342,6 +343,7 @@ def markers() -> Iterator[Case]:
     yield Case("two versions, each with its marker", both(swap("app==1.0", f"app==1.0 ; {other}"), last(f"app==6.6.6 ; {patch} {A}\n    # via -r {INPUT}")), REFUSED, OTHER, stamps=three)
     yield Case("a second version of what others need", last(f'silk==6.6.6 ; python_version >= "3" {A}\n    # via app'), REFUSED, OTHER, stamps=three)
     yield Case("two versions, with markers that hold both", both(swap("silk==3.0", 'silk==3.0 ; python_version >= "3.8"'), last(f'silk==6.6.6 ; python_version >= "3.9" {A}\n    # via app')), REFUSED, OTHER, stamps=three)
+    yield Case("a pin once more, with another hash", last(f"silk==3.0 {A}\n    # via app"), INVALID, OTHER, "silk==3.0", stamps=three, says="pinned twice")
     yield Case("a second version", last(f"silk==6.6.6 {A}\n    # via app"), REFUSED, OTHER, "silk==6.6.6", stamps=three)
     # These hold for a patch release of the target, and for none that is one off a number of theirs.
     for there, elsewhere in (
@@ -397,6 +399,9 @@ def urls() -> Iterator[Case]:
     yield Case("a name for a folder", swap("\n./local\n", "\nevil @ file:./local\n"), REFUSED, OTHER, project="folders", stamps=three)
     yield Case("a folder named as a project", swap("\napp==1.0\n", "\napp @ file:./local\n"), REFUSED, OTHER, project="folders", stamps=three)
     # pip puts the folder itself on the path.
+    # What follows an editable is left out, and an empty fragment is a part of the path.
+    yield Case("a marker behind an editable", swap("-e ./mine\n", '-e ./mine ; python_version < "3"\n'), INVALID, SAME, "-e ./mine", project="folders", stamps=three)
+    yield Case("a folder with an empty fragment", swap("\n./local\n", "\n./local#\n"), REFUSED, ERROR, project="folders", stamps=three)
     yield Case("an editable folder", swap("\n./local\n", "\n-e ./local\n"), REFUSED, OTHER, project="folders", stamps=three)
     yield Case("a folder that is not editable", swap("-e ./mine\n", "./mine\n"), REFUSED, OTHER, project="folders", stamps=three)
     # The input says which file it is to be.
