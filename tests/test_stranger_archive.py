@@ -9,6 +9,7 @@ import pytest
 
 from support.inside import nox_inside
 from support.sdists import project_files, write_archive
+from support.stranger import MARKER, RUNS, lock_once
 from support.verdicts import INPUT, LOCK, restamped
 
 if TYPE_CHECKING:
@@ -16,30 +17,10 @@ if TYPE_CHECKING:
 
     from support.prepared import Prepared
 
-NOXFILE = """
-    import nox_lock
-
-    nox_lock.add_sessions()
-
-
-    @nox_lock.session(lock="requirements")
-    def tests(session):
-        session.log("it runs")
-    """
-MARKER = "ran.txt"
-RUNS = f"""
-pathlib.Path(os.environ["STRANGER"], "{MARKER}").write_text("")
-"""
-
 
 @pytest.fixture(scope="module")
 def made(prepared: Prepared) -> Prepared:
-    prepared.index.publish("app", "1.0")
-    prepared.project.write("noxfile.py", NOXFILE)
-    prepared.project.write(INPUT, "app>=1,<2\n")
-    prepared.project.nox("-s", "lock").ok()
-    prepared.freeze()
-    return prepared
+    return lock_once(prepared, "app>=1,<2\n")
 
 
 def test_code_of_an_archive_beside_does_not_run(made: Prepared, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from support.inside import nox_inside
 from support.sdists import build_sdist, project_files, write_archive
+from support.stranger import MARKER, RUNS, lock_once
 from support.verdicts import INPUT, LOCK, by_uv, restamped, unstamped
 
 if TYPE_CHECKING:
@@ -22,21 +23,6 @@ if TYPE_CHECKING:
     from support.prepared import Prepared
     from support.project import Project
 
-NOXFILE = """
-    import nox_lock
-
-    nox_lock.add_sessions()
-
-
-    @nox_lock.session(lock="requirements")
-    def tests(session):
-        session.log("it runs")
-    """
-MARKER = "ran.txt"
-# Builds run somewhere else: the file is found by this variable.
-RUNS = f"""
-pathlib.Path(os.environ["STRANGER"], "{MARKER}").write_text("")
-"""
 # What a build does with its settings is its own affair.
 OBEYS = f"""
 _build = build_wheel
@@ -56,7 +42,6 @@ def hash_of(path: Path) -> str:
 def made(prepared: Prepared) -> Prepared:
     """Return a project with a good lock file, really made, and what a stranger has published."""
     folder = prepared.index.folder
-    prepared.index.publish("app", "1.0")
     build_sdist(folder, "evil", "6.6.6", code=RUNS)
     tool, inner = project_files("tool"), project_files("tool", code=RUNS)
     tool["backend.py"] += OBEYS
@@ -64,12 +49,7 @@ def made(prepared: Prepared) -> Prepared:
     hidden = {f"evil/{name}": text for name, text in inner.items()}
     write_archive(folder / "tool-1.0.tar.gz", tool | info | hidden)
     url = prepared.index.url.replace("/simple/", "/packages/tool-1.0.tar.gz")
-    prepared.project.write("noxfile.py", NOXFILE)
-    prepared.project.write(INPUT, f"app\ntool @ {url}\n")
-    prepared.project.nox("-s", "lock").ok()
-    assert not (prepared.project.root / MARKER).exists()
-    prepared.freeze()
-    return prepared
+    return lock_once(prepared, f"app\ntool @ {url}\n")
 
 
 def separator(lock: str, evil: str) -> bytes:

@@ -14,7 +14,8 @@ import pytest
 
 from support.inside import nox_inside
 from support.sdists import project_files, write_archive
-from support.verdicts import INPUT, LOCK, restamped, unstamped
+from support.stranger import MARKER, RUNS, lock_once
+from support.verdicts import LOCK, restamped, unstamped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,33 +23,13 @@ if TYPE_CHECKING:
     from support.prepared import Prepared
     from support.project import Project
 
-NOXFILE = """
-    import nox_lock
-
-    nox_lock.add_sessions()
-
-
-    @nox_lock.session(lock="requirements")
-    def tests(session):
-        session.log("it runs")
-    """
-MARKER = "ran.txt"
-RUNS = f"""
-pathlib.Path(os.environ["STRANGER"], "{MARKER}").write_text("")
-"""
-
 
 named = pytest.mark.skipif(sys.platform == "win32", reason="no file can have such a name there")
 
 
 @pytest.fixture(scope="module")
 def made(prepared: Prepared) -> Prepared:
-    prepared.index.publish("app", "1.0")
-    prepared.project.write("noxfile.py", NOXFILE)
-    prepared.project.write(INPUT, "app>=1,<2\n")
-    prepared.project.nox("-s", "lock").ok()
-    prepared.freeze()
-    return prepared
+    return lock_once(prepared, "app>=1,<2\n")
 
 
 def plant(project: Project, url: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from nox_lock._errors import ConfigError
 from nox_lock._indexes import refuse_uv_settings
 from support.sdists import build_sdist
+from support.stranger import MARKER, NOXFILE, RUNS
 from support.verdicts import INPUT, LOCK, unstamped
 
 if TYPE_CHECKING:
@@ -18,25 +19,10 @@ if TYPE_CHECKING:
     from support.index import LocalIndex
     from support.project import Project
 
-NOXFILE = """
-    import nox_lock
-
-    nox_lock.add_sessions()
-
-
-    @nox_lock.session(lock="requirements", venv_backend="uv")
-    def tests(session):
-        session.log("it runs")
-    """
-MARKER = "ran.txt"
-RUNS = f"""
-pathlib.Path(os.environ["STRANGER"], "{MARKER}").write_text("")
-"""
-
 
 def test_another_index_for_uv(project: Project, index: LocalIndex) -> None:
     index.publish("app", "1.0")
-    project.write("noxfile.py", NOXFILE)
+    project.write("noxfile.py", NOXFILE.format(more=', venv_backend="uv"'))
     project.write(INPUT, "app>=1,<2\n")
     project.nox("-s", "lock").ok()
     bare = project.read(LOCK).replace(" --generate-hashes", "")
