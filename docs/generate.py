@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock._keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, VARIABLES
-from nox_lock._options import check_parser, lock_parser
+from nox_lock.planning.keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, VARIABLES
+from nox_lock.sessions.options import check_parser, lock_parser
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from nox_lock._keys import Key
+    from nox_lock.planning.keys import Key
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- made by `python docs/generate.py` from the code: change it there -->"

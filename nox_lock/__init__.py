@@ -15,8 +15,8 @@ In a noxfile::
 
 from __future__ import annotations
 
-from nox_lock._errors import NoxLockError
-from nox_lock._sessions import add_sessions, install, session
+from nox_lock.errors import NoxLockError
+from nox_lock.sessions.api import add_sessions, install, session
 
 __version__ = "0.1.0"
 

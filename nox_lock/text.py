@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from nox_lock._errors import ConfigError, NoxLockError, SystemRefusedError
+from nox_lock.errors import ConfigError, NoxLockError, SystemRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock._errors import CompileError
-from nox_lock._named import parse_specifier
 from nox_lock.compiling.versions import allowed, in_order, left_out, nearest
+from nox_lock.errors import CompileError
+from nox_lock.inputs.pep508 import parse_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock._entries import Entry
-    from nox_lock._inputs import Inputs
     from nox_lock.compiling.report import Demand, Failure, Versions
+    from nox_lock.inputs.entry import Entry
+    from nox_lock.inputs.inputs import Inputs
 
 _SHOWN = 3
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from nox_lock._errors import CompileError
-from nox_lock._named import parse_specifier
 from nox_lock.compiling.conflicts import describe_conflict, find_origin
 from nox_lock.compiling.index_failures import index_error, index_failure, reason_of
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.compiling.versions import allowed, left_out, nearest
+from nox_lock.errors import CompileError
+from nox_lock.inputs.pep508 import parse_specifier
 from nox_lock.text import quoted, shareable
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock._entries import Entry
-    from nox_lock._inputs import Inputs, Option
     from nox_lock.compiling.report import Demand, Failure, Report, Versions
+    from nox_lock.inputs.entry import Entry
+    from nox_lock.inputs.inputs import Inputs, Option
 
     _Place = tuple[str | None, int | None]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock._errors import CompileError
+from nox_lock.errors import CompileError
 from nox_lock.text import shareable, without_folders
 
 if TYPE_CHECKING:

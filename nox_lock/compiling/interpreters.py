@@ -19,16 +19,16 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nox_lock._cache import make_key
-from nox_lock._errors import CompileError, ToolchainError
-from nox_lock._files import write_all
-from nox_lock._target import Platform, Target, running_platform, running_target
+from nox_lock.compiling.cache import make_key
+from nox_lock.errors import CompileError, ToolchainError
+from nox_lock.files import write_all
+from nox_lock.target import Platform, Target, running_platform, running_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nox_lock._cache import Cache
-    from nox_lock._processes import Processes
+    from nox_lock.compiling.cache import Cache
+    from nox_lock.processes import Processes
 
 DRIVER = Path(__file__).parent / "driver"
 # What pip-tools and the driver import beside the standard library, on some Python or system.

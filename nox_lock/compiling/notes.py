@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock._named import meets, parse_specifier
+from nox_lock.inputs.pep508 import meets, parse_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from nox_lock._planned import Planned
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.report import Report
     from nox_lock.lockfile.pins import Pin
+    from nox_lock.planning.planned import Planned
 
 
 def find_notes(

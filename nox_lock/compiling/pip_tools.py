@@ -17,12 +17,9 @@ from urllib.parse import quote, unquote
 
 from packaging.version import Version
 
-from nox_lock._entries import relative
-from nox_lock._errors import CompileError
-from nox_lock._indexes import file_urls, pip_environment
-from nox_lock._mirror import lay_out
-from nox_lock._target import marker_environment, platform_tags, running_platform, running_target
 from nox_lock.compiling.failures import describe_failure, describe_unsupported
+from nox_lock.compiling.index_settings import file_urls, pip_environment
+from nox_lock.compiling.input_copies import lay_out
 from nox_lock.compiling.interpreters import (
     DRIVER,
     clean_environment,
@@ -31,19 +28,22 @@ from nox_lock.compiling.interpreters import (
 )
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Failure, Report, read_report
+from nox_lock.errors import CompileError
+from nox_lock.inputs.entry import relative
 from nox_lock.lockfile import lock_file
+from nox_lock.target import marker_environment, platform_tags, running_platform, running_target
 from nox_lock.text import shareable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nox_lock._entries import Entry
-    from nox_lock._indexes import IndexSettings
-    from nox_lock._mirror import Mirror
-    from nox_lock._planned import Planned
-    from nox_lock._processes import Processes
+    from nox_lock.compiling.index_settings import IndexSettings
+    from nox_lock.compiling.input_copies import Mirror
     from nox_lock.compiling.interpreters import Interpreter
+    from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.pins import Pin
+    from nox_lock.planning.planned import Planned
+    from nox_lock.processes import Processes
 
 _ROOM = 1 << 18
 _WITH_BUILD_CONSTRAINTS = Version("25.3")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from nox_lock._named import parse_version
+from nox_lock.inputs.pep508 import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

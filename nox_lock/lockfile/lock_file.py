@@ -12,8 +12,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock import _witness
-from nox_lock._errors import LockFileError
+from nox_lock import project as project_files
+from nox_lock.errors import LockFileError
 from nox_lock.lockfile.pins import BodyReader, OptionLine, Pin, Problem
 from nox_lock.text import mend_of
 
@@ -152,11 +152,12 @@ def _included(lock: LockFile, root: Path, file: str) -> Iterator[Pin]:
 
 
 def _read(root: Path, file: str) -> LockFile | None:
-    if not _witness.is_within(root / file, root):  # its lines may be secrets, and would be quoted
+    # The lines of a file elsewhere may be secrets, and would be quoted.
+    if not project_files.is_within(root / file, root):
         told = "a link leads out of the project here, or to where git keeps what is its own"
         raise LockFileError(told, file=file, hint="Put a file or folder in the place of the link.")
     try:
-        data = _witness.read(root / file)
+        data = project_files.read(root / file)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
-from nox_lock._named import normalized
-from nox_lock._syntax import MERGE, MERGE_MARKS, MOST_LINES
+from nox_lock.inputs.pep508 import normalized
+from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:

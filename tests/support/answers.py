@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import nox_lock
-from nox_lock._cache import Cache, make_key
-from nox_lock._processes import Processes
-from nox_lock._target import parse_target
+from nox_lock.compiling.cache import Cache, make_key
 from nox_lock.compiling.interpreters import find_interpreter
+from nox_lock.processes import Processes
+from nox_lock.target import parse_target
 from support.corpus import copy_sets
 from support.project import Project, clean_environment, interpreters
 

@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._agreement import find_seed
-from nox_lock._cache import open_cache
-from nox_lock._config import load_config
-from nox_lock._errors import CompileError
-from nox_lock._indexes import read_index_settings
-from nox_lock._locking import Locker
-from nox_lock._mirror import Mirror
-from nox_lock._options import Wishes
-from nox_lock._plan import plan
-from nox_lock._processes import Processes
-from nox_lock._resolution import Compiler
+from nox_lock.compiling.cache import open_cache
+from nox_lock.compiling.index_settings import read_index_settings
+from nox_lock.compiling.input_copies import Mirror
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools, build_arguments, relative_paths
 from nox_lock.compiling.report import Report, read_report
+from nox_lock.errors import CompileError
+from nox_lock.locking.agreement import find_seed
+from nox_lock.locking.compile_options import CompileOptions
+from nox_lock.locking.locker import Locker
+from nox_lock.locking.resolution import Compiler
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
+from nox_lock.processes import Processes
 from support.project import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nox_lock._locking import Outcome
-    from nox_lock._planned import Planned
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.locking.locker import Outcome
+    from nox_lock.planning.planned import Planned
 
 HEADER = """\
 #
@@ -129,16 +129,16 @@ class CompileFolder:
         assert report is not None
         return report
 
-    def resolve(self, wishes: Wishes | None = None) -> Compiled:
+    def resolve(self, options: CompileOptions | None = None) -> Compiled:
         """Compile to a lock that holds, from the pins of the lock file that is there."""
         planned = self.plan()
-        compiler = self._compiler(wishes)
-        seed = find_seed(planned, fresh_start=compiler.wishes.upgrade)
+        compiler = self._compiler(options)
+        seed = find_seed(planned, fresh_start=compiler.options.upgrade)
         return compiler.resolve(planned, seed, {})
 
-    def lock(self, wishes: Wishes | None = None) -> Outcome:
+    def lock(self, options: CompileOptions | None = None) -> Outcome:
         """Make the lock file, from the cache where it has that; it is not written."""
-        return Locker(self._compiler(wishes)).make(self.plan())
+        return Locker(self._compiler(options)).make(self.plan())
 
     def write_lock(self, body: str) -> None:
         """Write a lock file with this body, as pip-compile would."""
@@ -165,6 +165,6 @@ class CompileFolder:
         assert done.returncode == 0, done.stderr[-3000:]
         return relative_paths(output.read_text(encoding="utf-8"), self.root).rstrip("\n")
 
-    def _compiler(self, wishes: Wishes | None) -> Compiler:
+    def _compiler(self, options: CompileOptions | None) -> Compiler:
         warn = self.warnings.append
-        return Compiler(self.root, self.environ, wishes or Wishes(), tell=warn, warn=warn)
+        return Compiler(self.root, self.environ, options or CompileOptions(), tell=warn, warn=warn)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nox_lock._errors import CompileError
-from nox_lock._requirements import read_inputs
 from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import read_report
+from nox_lock.errors import CompileError
+from nox_lock.inputs.reader import read_inputs
 from support.compiles import CompileFolder
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock._cache import Cache, Entry
-from nox_lock._files import LEFT_SECONDS, write_all
+from nox_lock.compiling.cache import Cache, Entry
+from nox_lock.files import LEFT_SECONDS, write_all
 from nox_lock.lockfile import lock_file
 from support.project import finish
 

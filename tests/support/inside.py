@@ -15,7 +15,7 @@ from unittest import mock
 import nox.registry
 from nox.__main__ import main
 
-from nox_lock import _sessions
+from nox_lock.sessions import api
 from support.project import Run
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def nox_inside(root: Path, *args: str, env: Mapping[str, str], out: TextIO | Non
         finally:
             os.chdir(before)
             registry.clear()
-            _sessions._LOCKED.clear()  # noqa: SLF001
-            _sessions._OURS.clear()  # noqa: SLF001
+            api._LOCKED.clear()  # noqa: SLF001
+            api._OURS.clear()  # noqa: SLF001
             root_logger.handlers[:] = handlers
             root_logger.setLevel(level)
     return Run(int(code), written.getvalue(), err.getvalue())

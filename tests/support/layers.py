@@ -10,16 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock._config import load_config
-from nox_lock._freshness import judge
-from nox_lock._plan import plan
+from nox_lock.checking.judge import judge
 from nox_lock.lockfile import lock_file
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nox_lock._planned import Planned
-    from nox_lock._verdict import Verdict
+    from nox_lock.checking.verdict import Verdict
+    from nox_lock.planning.planned import Planned
     from support.index import LocalIndex
     from support.project import Project, Run
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_lock._config import load_config
-from nox_lock._plan import plan
-from nox_lock._target import running_platform
 from nox_lock.lockfile import lock_file
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
+from nox_lock.target import running_platform
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from nox_lock._target import Target
+    from nox_lock.target import Target
 
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 

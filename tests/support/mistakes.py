@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nox_lock._target import running_target
+from nox_lock.target import running_target
 from support.project import NOXFILE
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker
 
-from nox_lock._config import load_config
-from nox_lock._errors import NoxLockError
-from nox_lock._freshness import judge_all
-from nox_lock._plan import orphans_of, plan
+from nox_lock.checking.judge import judge_all
+from nox_lock.errors import NoxLockError
 from nox_lock.lockfile import lock_file
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import orphans_of, plan
 from support.locks import stamp_all
 
 if TYPE_CHECKING:

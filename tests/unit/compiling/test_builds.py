@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._locking import COMPILED, RESTORED
-from nox_lock._target import running_platform
+from nox_lock.locking.locker import COMPILED, RESTORED
+from nox_lock.target import running_platform
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.project import Project, interpreters

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._errors import CompileError, InterruptedWorkError
 from nox_lock.compiling import pip_tools
 from nox_lock.compiling.driver.touch_points import COMFORT, NEEDED, TouchPoint
 from nox_lock.compiling.interpreters import DRIVER, closed_list, tool_versions
 from nox_lock.compiling.pip_tools import Order
+from nox_lock.errors import CompileError, InterruptedWorkError
 from support.compiles import CompileFolder
 from support.doctored import doctor
 from support.offers import Offer

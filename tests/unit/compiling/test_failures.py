@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from packaging.version import Version
 
-from nox_lock._requirements import read_inputs
 from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.pip_tools import Order
 from nox_lock.compiling.report import Failure, Page, Report
+from nox_lock.inputs.reader import read_inputs
 from support.compiles import CompileFolder
 from support.git import begin
 from support.offers import Offer

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock._config import load_config
-from nox_lock._errors import ConfigError
 from nox_lock.compiling.pip_tools import Order
+from nox_lock.errors import ConfigError
+from nox_lock.planning.config import load_config
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.scripted import NOT_FOUND, ScriptedIndex

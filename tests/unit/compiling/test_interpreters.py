@@ -16,11 +16,8 @@ from venv import EnvBuilder
 
 import pytest
 
-from nox_lock._cache import Cache
-from nox_lock._errors import ToolchainError
-from nox_lock._processes import Processes
-from nox_lock._target import Platform, Target, running_platform, running_target
 from nox_lock.compiling import interpreters as module
+from nox_lock.compiling.cache import Cache
 from nox_lock.compiling.interpreters import (
     DRIVER,
     Interpreter,
@@ -29,6 +26,9 @@ from nox_lock.compiling.interpreters import (
     install_command,
     tool_versions,
 )
+from nox_lock.errors import ToolchainError
+from nox_lock.processes import Processes
+from nox_lock.target import Platform, Target, running_platform, running_target
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.project import Project, finish, interpreters

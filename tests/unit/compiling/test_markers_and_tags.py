@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._target import running_platform
+from nox_lock.target import running_platform
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.pythons import HERE

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock._config import load_config
-from nox_lock._plan import plan
-from nox_lock._target import Target, running_target
 from nox_lock.compiling.interpreters import Interpreter
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Report
 from nox_lock.lockfile.pins import Pin
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
+from nox_lock.target import Target, running_target
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.scripted import NOT_FOUND, ScriptedIndex

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock._options import Wishes
 from nox_lock.compiling.pip_tools import relative_paths
+from nox_lock.locking.compile_options import CompileOptions
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.scripted import NOT_FOUND, ScriptedIndex
@@ -38,33 +38,33 @@ def folder(tmp_path: Path, index: ScriptedIndex) -> CompileFolder:
     return CompileFolder(tmp_path, index.url)
 
 
-def pins(folder: CompileFolder, wishes: Wishes | None = None) -> list[str]:
-    return [pin.shown for pin in folder.resolve(wishes).pins]
+def pins(folder: CompileFolder, options: CompileOptions | None = None) -> list[str]:
+    return [pin.shown for pin in folder.resolve(options).pins]
 
 
 @pytest.mark.parametrize(
-    ("inputs", "wishes", "expected"),
+    ("inputs", "options", "expected"),
     [
         # Old pins stay where they hold, and get their hashes.
-        ("app\nlib\n", Wishes(), ["app==1.0", "dep==1.0", "lib==1.0"]),
+        ("app\nlib\n", CompileOptions(), ["app==1.0", "dep==1.0", "lib==1.0"]),
         # What is added moves nothing.
         pytest.param(
             "app\nnew\n",
-            Wishes(),
+            CompileOptions(),
             ["app==1.0", "dep==1.0", "new==1.0"],
             marks=pytest.mark.long,
         ),
         # What an input forces to move moves alone.
-        ("app\nlib>1\n", Wishes(), ["app==1.0", "dep==1.0", "lib==3.0"]),
+        ("app\nlib>1\n", CompileOptions(), ["app==1.0", "dep==1.0", "lib==3.0"]),
         pytest.param(
             "app\nlib\n",
-            Wishes(upgrade=True),
+            CompileOptions(upgrade=True),
             ["app==2.0", "dep==2.0", "lib==3.0"],
             marks=pytest.mark.long,
         ),
         pytest.param(
             "app\nlib\n",
-            Wishes(upgrade_packages=("lib<3",)),
+            CompileOptions(upgrade_packages=("lib<3",)),
             ["app==1.0", "dep==1.0", "lib==2.0"],
             marks=pytest.mark.long,
         ),
@@ -72,11 +72,11 @@ def pins(folder: CompileFolder, wishes: Wishes | None = None) -> list[str]:
     ids=["kept", "added", "forced", "all", "one"],
 )
 def test_what_a_compile_starts_from(
-    inputs: str, wishes: Wishes, expected: list[str], folder: CompileFolder
+    inputs: str, options: CompileOptions, expected: list[str], folder: CompileFolder
 ) -> None:
     folder.write({"requirements.in": inputs})
     folder.write_lock(OLD)
-    compiled = folder.resolve(wishes)
+    compiled = folder.resolve(options)
     assert [pin.shown for pin in compiled.pins] == expected
     assert all(pin.hashes for pin in compiled.pins)
     assert compiled.newest["app"] == "2.0"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from nox_lock._named import parse_specifier
-from nox_lock._requirements import read_inputs
 from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import Demand, Failure, Report, Versions
 from nox_lock.compiling.versions import allowed, in_order, left_out, nearest
+from nox_lock.inputs.pep508 import parse_specifier
+from nox_lock.inputs.reader import read_inputs
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.scripted import NOT_FOUND, ScriptedIndex

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nox_lock._config import load_config
-from nox_lock._errors import LockFileError
-from nox_lock._plan import plan
-from nox_lock._target import running_platform, running_target
+from nox_lock.errors import LockFileError
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Stamp, digest, parse, render
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
+from nox_lock.target import running_platform, running_target
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,242 @@
+"""Judge a lock file: is it what its inputs ask for? Pure: no process, no write, no network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nox_lock.checking.content import find_faults, find_weak
+from nox_lock.checking.coverage import (
+    canonical_url,
+    judge_entries,
+    judge_markers,
+    judge_reach,
+    judge_urls,
+)
+from nox_lock.checking.verdict import (
+    FRESH,
+    INVALID,
+    MISSING,
+    ORPHANED,
+    STALE,
+    Judged,
+    Reason,
+    Verdict,
+    cut,
+)
+from nox_lock.inputs.syntax import MERGE
+from nox_lock.target import counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
+    from nox_lock.planning.planned import Planned
+
+LOOKALIKE = "pip would take what is here for what a URL names: rename or delete it"
+_NO_HASHES = "it has no hashes"
+# Options of which a later one may take an earlier one back.
+_ORDERED = {
+    "indexes": ("--index-url", "--extra-index-url", "--find-links"),
+    "formats": ("--no-binary", "--only-binary"),
+}
+
+
+def judge(planned: Planned) -> Verdict:
+    """Judge one lock file by its content.
+
+    What content cannot decide (extras that were stripped, a marker inside X.Y) goes by who
+    changed what: the body as stamped and the inputs not, then it is stale; else a bot rewrote
+    the body, and it is fresh, with a note.
+    """
+    lock = planned.existing
+    if lock is None:
+        return Verdict(MISSING, (Reason("there is no lock file", planned.path),))
+    if planned.lookalikes:
+        return Verdict(INVALID, tuple(Reason(LOOKALIKE, each) for each in planned.lookalikes))
+    if lock.problems:
+        problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
+        return Verdict(INVALID, cut(problems))
+    if lock.includes:
+        return Verdict(STALE, cut(_judge_includes(planned, lock)))
+    faults = list(find_faults(planned, lock))
+    reasons = [
+        *faults,
+        *_judge_target(planned, lock),
+        *judge_entries(planned, lock),
+        *judge_markers(planned, lock),
+        *judge_reach(planned, lock),
+        *_judge_options(planned, lock),
+        *_judge_settings(planned, lock),
+        *_judge_layers(planned, lock),
+    ]
+    notes: list[str] = []
+    if lock.stamp is None:
+        notes.append(f"no stamp: made by {lock.maker or 'another tool'}")
+    elif not lock.as_stamped:
+        notes.append("changed since it was stamped")
+    else:
+        reasons += _judge_hidden(planned, lock.stamp.hidden)
+    return Verdict(
+        (INVALID if faults else STALE) if reasons else FRESH,
+        cut(reasons),
+        () if reasons else tuple(notes),
+        cut(find_weak(planned)),
+    )
+
+
+def judge_all(planned: Iterable[Planned], orphans: Iterable[str] = ()) -> list[Judged]:
+    """Judge lock files, and behind them the paths of orphaned ones."""
+    judged = [Judged(each.path, judge(each), each) for each in planned]
+    return [*judged, *(Judged(path, judge_orphan(path)) for path in orphans)]
+
+
+def judge_orphan(path: str) -> Verdict:
+    """Judge a file with our stamp that is the lock file of nothing."""
+    reason = (
+        "it is the lock file of nothing any more, but whoever installs from it goes on: "
+        f"git rm {path}, or name it by `lockfile`"
+    )
+    return Verdict(ORPHANED, (Reason(reason, path),))
+
+
+def lacks_hashes_alone(verdict: Verdict) -> bool:
+    """Return whether nothing but hashes is missing: no session locks for that."""
+    reasons = verdict.reasons
+    return bool(reasons) and all(each.message.startswith(_NO_HASHES) for each in reasons)
+
+
+def find_obstacles(planned: Planned) -> list[Reason]:
+    """Return why `lock` does not replace a file unasked, a line each.
+
+    These are merge conflicts; and in a file that no known tool has signed, all that is no pin for
+    the inputs: somebody may have written it by hand.
+    """
+    lock = planned.existing
+    if lock is None:
+        return []
+    problems = [Reason(each.message, planned.path, each.line) for each in lock.problems]
+    conflicts = [each for each in problems if each.message == MERGE]
+    if conflicts or lock.blank or lock.maker or lock.stamp:
+        return conflicts
+    if not planned.inputs.judgeable:
+        return [Reason("what its inputs require is known only after a build", planned.path)]
+    return [
+        *problems,
+        *_judge_includes(planned, lock),
+        *judge_urls(planned, lock),
+        *judge_reach(planned, lock),
+    ]
+
+
+def _judge_includes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    for line in lock.includes:
+        said = f"includes {line.text[len('-r ') :]}; lock files are whole"
+        yield Reason(said, planned.path, line.line)
+
+
+def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    made = lock.stamp.platform if lock.stamp else str(planned.platform)
+    if planned.system and made != str(planned.platform):
+        yield Reason(f"made for {made}, wanted for {planned.platform}", planned.path)
+    if lock.python is not None and lock.python != planned.target.version:
+        yield Reason(
+            f"made for Python {lock.python}, wanted for Python {planned.target}", planned.path
+        )
+
+
+def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    wanted, has = planned.options, tuple(option.text for option in lock.options)
+    for line, where in wanted.items():
+        if line not in has:
+            yield Reason(f"{line} is not in the lock", where.file, where.line)
+    yield from find_undeclared(planned, lock)
+    seen: set[str] = set()
+    for option in lock.options:
+        if option.text in seen:
+            yield Reason(f"{option.text} is there once more", planned.path, option.line)
+        seen.add(option.text)
+    if set(wanted) == set(has):
+        for kind, names in _ORDERED.items():
+            ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]
+            if ordered[0] != ordered[1]:
+                said = f"the {kind} are in another order"
+                yield Reason(said, planned.path, lock.options[0].line)
+
+
+def find_undeclared(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Yield the option lines of a lock file that no input declares."""
+    for option in lock.options:
+        if option.text not in planned.options:
+            yield Reason(f"no input declares {option.text}", planned.path, option.line)
+
+
+def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    settings, path = planned.settings, planned.path
+    bare = [pin for pin in lock.pins if not pin.hashes and not pin.unhashable]
+    if lock.hashed and not settings.generate_hashes:
+        yield Reason("it has hashes, and generate-hashes is false", path)
+    elif bare and not lock.hashed and settings.generate_hashes:
+        who = (
+            "generate-hashes is true"
+            if planned.lock.settings.generate_hashes
+            else "others of this project have"
+        )
+        yield Reason(f"{_NO_HASHES}, and {who}", path)
+    for pin in lock.pins:
+        if pin.extras and settings.strip_extras:
+            yield Reason(f"{pin.shown} has extras, and strip-extras is true", path, pin.line)
+        if pin.name in (settings.unsafe_packages or ()) and not settings.allow_unsafe:
+            yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", path, pin.line)
+    if settings.allow_unsafe:
+        for name in sorted(lock.unsafe):
+            yield Reason(f"{name} is not pinned, and allow-unsafe is true", path)
+
+
+def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+    """Check that a lock holds the versions of the locks it builds on."""
+    for file in planned.inputs.pending:
+        why = (
+            "broken"
+            if any(low.path == file and low.existing for low in planned.below)
+            else "not there"
+        )
+        named = (each.where for each in planned.inputs.includes if each.file == file)
+        place, line = next(named, (planned.path, None))
+        yield Reason(f"it builds on {file}, which is {why}", place, line)
+    for low, theirs, ours in disagreements(planned, lock):
+        yield Reason(
+            f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on",
+            planned.path,
+            ours.line,
+        )
+
+
+def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, Pin, Pin]]:
+    """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
+    target, platform = planned.target, planned.platform
+    ours: dict[str | None, list[Pin]] = {}
+    for pin in lock.pins if planned.below else ():
+        if counts(pin.marker, target, platform):
+            ours.setdefault(pin.name, []).append(pin)
+    for low in planned.below:
+        for pin in low.pins:
+            if pin.name is None or not counts(pin.marker, target, platform):
+                continue
+            for own in ours.get(pin.name, ()):
+                same_url = pin.url and own.url and canonical_url(pin) == canonical_url(own)
+                if own.shown != pin.shown and not same_url:
+                    yield low, pin, own
+
+
+def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]:
+    """Compare what the body cannot show with what it was locked for."""
+    facts = planned.hidden()
+    for digest, fact in facts.items():
+        if digest not in stamped:
+            file, line = fact.where or (planned.path, None)
+            yield Reason(f"it was locked without {fact.text}", file, line)
+    changed = set(facts) - stamped
+    if len(stamped - set(facts)) > len(changed):
+        gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
+        yield Reason(gone, planned.path)

@@ -1,0 +1,80 @@
+"""What a lock file is worth, and why: data only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from nox_lock.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nox_lock.planning.planned import Planned
+
+FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
+ORPHANED = "orphaned"
+_MOST = 50
+
+
+class Reason(NamedTuple):
+    """Why a lock file is not fresh, or what is to be known of one: which file, which line."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return self.message
+        return f"{self.message} ({self.place})"
+
+    @property
+    def place(self) -> str:
+        """The place as ``file:line``; empty where there is none."""
+        return f"{self.file or ''}{f':{self.line}' if self.line else ''}"
+
+
+def cut(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return the first of many reasons, each once and no longer than a person reads."""
+    found = tuple(dict.fromkeys(reasons))
+    shown = tuple(each._replace(message=shortened(each.message)) for each in found[:_MOST])
+    if len(found) <= _MOST:
+        return shown
+    return (*shown, found[_MOST]._replace(message=f"and {len(found) - _MOST} more"))
+
+
+class Verdict(NamedTuple):
+    """What a lock file is worth.
+
+    Attributes:
+        word: `fresh`, `stale`, `missing`, `invalid` or `orphaned`.
+        reasons: why; empty for fresh.
+        notes: what a person may want to know of a fresh one.
+        warnings: what is better changed, though the verdict does not hang on it.
+        diff: how the lock would change, as a unified diff; only where it was resolved anew.
+    """
+
+    word: str
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    diff: str = ""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the lock file can be used as it is."""
+        return self.word == FRESH
+
+
+class Judged(NamedTuple):
+    """A lock file and its verdict.
+
+    Attributes:
+        path: relative to the project root.
+        verdict: what it is worth.
+        planned: what it is to be; None for an orphaned one, of which nobody knows.
+    """
+
+    path: str
+    verdict: Verdict
+    planned: Planned | None = None

@@ -1,0 +1,104 @@
+"""Inputs as pip-compile is to read them, where that is not what stands on disk.
+
+A lock file that an input names may be made and not written yet; pip-compile knows no dependency
+groups, and loses what a ``name @ file:./path`` names: then all inputs are laid out in a private
+folder, with the same paths.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock.inputs import syntax
+from nox_lock.inputs.entry import URL, relative
+from nox_lock.inputs.local_projects import is_project_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nox_lock.inputs.inputs import Include, Inputs
+
+# Names of the files that hold what is written out for pip-compile.
+_WRITTEN = "written-"
+_RELATIVE_URL = re.compile(r"(?P<before>@\s*)file:(?P<path>[^/\s#;][^\s#;]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """What pip-compile is given to read.
+
+    Attributes:
+        arguments: its sources, and the options that they need.
+        paths: places in the private folder, by how they are to be shown.
+    """
+
+    arguments: tuple[str, ...]
+    paths: Mapping[str, Path]
+
+    def show(self, text: str, root: Path) -> str:
+        """Return a text of pip-compile's with the inputs named as from the project root."""
+        for shown, path in sorted(self.paths.items(), key=lambda each: -len(each[0])):
+            for spelled in (str(path), relative(path, root)):
+                if path.name.startswith(_WRITTEN):
+                    text = text.replace(f"-r {spelled}", shown)
+                text = text.replace(spelled, shown)
+        return text
+
+
+def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) -> Mirror:
+    """Lay out `inputs` in `folder` where they must be read from there; `texts` are by path.
+
+    Raises:
+        OSError: when `folder` cannot be written.
+    """
+    named = any(" @ " in each.text and not URL.match(each.url or "") for each in inputs.entries)
+    if not named and not inputs.written and not set(texts) & set(inputs.files):
+        return Mirror(inputs.native, {})
+    # Files above the project root keep their place as well.
+    up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
+    tree = folder.joinpath("inputs", *["up"] * up, "project")
+    files = [file for file in inputs.files if not is_project_file(file)]
+    paths = {file: Path(os.path.normpath(tree / file)) for file in files}
+    for file, path in paths.items():
+        includes = [each for each in inputs.includes if each.where.file == file]
+        text = texts.get(file)
+        if text is None:
+            text = syntax.decode((root / file).read_bytes(), file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_rewrite(text, includes, paths, root), encoding="utf-8")
+    for number, (name, lines) in enumerate(inputs.written.items()):
+        paths[name] = folder / f"{_WRITTEN}{number}.in"
+        paths[name].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    links = (option.value for option in inputs.options if option.name == "--find-links")
+    return Mirror(
+        (
+            *(f"--find-links={root / link}" for link in links if not URL.match(link)),
+            *(str(paths.get(source, source)) for source in inputs.native),
+            *(str(paths[name]) for name in inputs.written),
+        ),
+        paths,
+    )
+
+
+def _rewrite(text: str, includes: Iterable[Include], paths: Mapping[str, Path], root: Path) -> str:
+    """Return the text of an input for its place in the folder, as UTF-8.
+
+    What it includes is named by its place there: a path with a variable, or through a folder
+    that is not laid out, would lead elsewhere.
+    """
+    lines = text.splitlines()
+    for file, where, constraint in includes:
+        if file in paths and not lines[where.line - 1].endswith("\\"):
+            flag = "-c" if constraint else "-r"
+            lines[where.line - 1] = f"{flag} {shlex.quote(str(paths[file]))}"
+    lines[:2] = [syntax.declared_utf8(line) for line in lines[:2]]
+    base = root.as_uri()
+    return "".join(
+        _RELATIVE_URL.sub(lambda found: f"{found['before']}{base}/{found['path']}", line) + "\n"
+        for line in lines
+    )

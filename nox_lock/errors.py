@@ -1,0 +1,119 @@
+"""The one error hierarchy: what is wrong, where, and what mends it.
+
+Deep code only raises. `nox_lock.sessions.api` is the one place that catches and shows.
+"""
+
+from __future__ import annotations
+
+
+class NoxLockError(Exception):
+    """Anything nox-lock refuses or fails at, worded for the person who can mend it.
+
+    Attributes:
+        message: what is wrong, in one or a few lines; holds no secret and no absolute path.
+        file: the file it was seen in, relative to the project root, or None.
+        line: the line in that file, counted from 1, or None.
+        hint: the command or edit that mends it, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = self.file or ""
+        if self.file and self.line is not None:
+            place = f"{self.file}:{self.line}"
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text}\n{self.hint}" if self.hint else text
+
+
+class ConfigError(NoxLockError):
+    """`pyproject.toml`, the environment or the command line asks for what cannot be."""
+
+
+class RequirementsError(NoxLockError):
+    """An input cannot be read: missing, badly encoded, or against pip's file format."""
+
+
+class LockFileError(NoxLockError):
+    """A lock file cannot be read, is no lock file, or could not be written."""
+
+
+class LocksError(NoxLockError):
+    """Some locks could not be made or are not fresh; every one of them is named."""
+
+
+class BlockedError(LocksError):
+    """A lock file was left as it was, because another one of its stack could not be made."""
+
+    def __init__(self, failed: str, *, file: str) -> None:
+        super().__init__(
+            f"left as it was: {failed}, of the same stack, could not be made", file=file
+        )
+
+
+class ToolchainError(NoxLockError):
+    """There is no Python, pip or pip-tools that can do what is needed."""
+
+
+class CompileError(NoxLockError):
+    """pip-tools did not make a lock.
+
+    Attributes:
+        kind: which failure it was, such as ``conflict`` or ``build``.
+        projects: those it is about, by normalized name.
+        edits: what may be changed, each a line.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        file: str | None = None,
+        line: int | None = None,
+        hint: str | None = None,
+        projects: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, file=file, line=line, hint=hint)
+        self.kind = kind
+        self.projects = projects
+        self.edits: tuple[str, ...] = ()
+
+
+class SystemRefusedError(NoxLockError):
+    """The operating system refused what had to be done with a file."""
+
+
+class WaitError(NoxLockError):
+    """Another process held a file lock for longer than `NOX_LOCK_TIMEOUT`."""
+
+
+class InterruptedWorkError(NoxLockError):
+    """What a thread was at was ended, because the whole run was interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+
+class InstallError(NoxLockError):
+    """pip or uv could not install what is locked; what it said stands above."""
+
+
+class InstallerBrokenError(InstallError):
+    """The environment's own pip does not run: nox was ended while it made the environment."""
+
+
+class EnvironmentMismatchError(NoxLockError):
+    """After installing, the environment still does not hold what the lock says."""

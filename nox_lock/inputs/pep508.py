@@ -1,0 +1,143 @@
+"""What PEP 508 makes of a line that names a project, wherever the line stands."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, fault
+from nox_lock.text import quoted
+
+if TYPE_CHECKING:
+    from packaging.markers import Marker
+
+    from nox_lock.inputs.syntax import Where
+
+# In a marker: the comparisons of versions alone, and names that only a lock file has.
+_DOUBTFUL = r"~=|===|extras|dependency_groups"
+_DIGITS = 1000  # Python reads no more than 4300
+EXAMPLE_NAME = 'name==1.2, name[extra]>=1,<2 ; python_version < "3.12"'
+_EXAMPLE = f"One project a line, such as: {EXAMPLE_NAME}"
+
+
+class Named(NamedTuple):
+    """A requirement by name.
+
+    Attributes:
+        name: normalized (PEP 503).
+        extras: normalized.
+        specifier: the versions allowed.
+        marker: when it applies, or None for always.
+        url: the direct URL, or None.
+        head: its name and extras in canonical form.
+        demand: its versions in that form.
+        when: its marker in that form, behind a semicolon.
+    """
+
+    name: str
+    extras: frozenset[str]
+    specifier: SpecifierSet
+    marker: Marker | None
+    url: str | None
+    head: str
+    demand: str
+    when: str
+
+
+# The same names are in many lock files of a project.
+normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
+# The same lines stand in many inputs of a project.
+_READ: dict[str, Named] = {}
+
+
+def read_named(text: str, where: Where) -> Named:
+    """Read a requirement by name.
+
+    Raises:
+        RequirementsError: when it is none.
+    """
+    if text not in _READ:
+        found = parse_requirement(text, where)
+        name = canonicalize_name(found.name)
+        extras = frozenset(canonicalize_name(extra) for extra in found.extras)
+        _READ[text] = Named(
+            name=name,
+            extras=extras,
+            specifier=found.specifier,
+            marker=found.marker,
+            url=found.url,
+            head=f"{name}[{','.join(sorted(extras))}]" if extras else name,
+            demand=str(found.specifier),
+            when=f"; {found.marker}" if found.marker else "",
+        )
+    return _READ[text]
+
+
+def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
+    """Read what PEP 508 calls a requirement, with a marker that can be evaluated.
+
+    `told` is what to say where it is none.
+
+    Raises:
+        RequirementsError: when it is none.
+    """
+    bare, _, when = text.partition(";")
+    if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
+        raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
+    try:
+        # pip splits here, also behind a URL, where PEP 508 wants a blank.
+        found = Requirement(f"{bare} ; {when}" if when else text)
+        if found.marker and re.search(_DOUBTFUL, when):
+            found.marker.evaluate({"extra": ""})
+    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
+        reason = str(error).splitlines()[0]
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        reason = f"its marker compares what are no versions, or has no value here: {error}"
+    except RecursionError:
+        reason = "its marker is nested too deep"
+    else:
+        return found
+    if text.startswith(MERGE_MARKS):
+        raise fault(MERGE, where, "Keep the lines you want, and take its marks out.")
+    raise fault(f"{told or f'{quoted(text)} is no requirement'}: {reason}", where, _EXAMPLE)
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalized name of the project that a valid requirement names."""
+    return canonicalize_name(Requirement(requirement).name)
+
+
+@functools.lru_cache(maxsize=4096)  # most pins are in several lock files of a project
+def parse_version(text: str) -> Version | None:
+    """Return a version, or None for what is none."""
+    try:
+        return Version(text)
+    except ValueError:  # InvalidVersion, or a number of more digits than Python reads
+        return None
+
+
+def parse_specifier(text: str | None) -> SpecifierSet | None:
+    """Return the versions that a text allows; None for no text, or one that is not valid."""
+    try:
+        return None if text is None else SpecifierSet(text)
+    except InvalidSpecifier:
+        return None
+
+
+def meets(specifier: SpecifierSet, version: str) -> bool:
+    """Return whether a version is one of those allowed.
+
+    pip-tools keeps a pre-release that is locked, so one always counts. What is no version meets
+    nothing, but for what asks for this very text.
+    """
+    found = parse_version(version)
+    if found is None:
+        return str(specifier) in {"", f"==={version}"}
+    return specifier.contains(found, prereleases=True)

@@ -1,0 +1,263 @@
+"""Read a project file as an input: its static dependencies, extras and dependency groups.
+
+https://packaging.python.org/en/latest/specifications/pyproject-toml/ and
+https://packaging.python.org/en/latest/specifications/dependency-groups/
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+
+from nox_lock import project as project_files
+from nox_lock.errors import RequirementsError
+from nox_lock.inputs import syntax
+from nox_lock.inputs.entry import Entry, parse_entry, read_input, refuse_secrets
+from nox_lock.inputs.inputs import Option
+from nox_lock.inputs.local_projects import dynamic_digest
+from nox_lock.inputs.pep508 import meets, parse_requirement
+from nox_lock.inputs.syntax import Where, fault
+from nox_lock.inputs.toml_tables import Table, find_line, parse_toml
+from nox_lock.text import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from packaging.requirements import Requirement
+
+_ALWAYS: frozenset[str] = frozenset()
+_GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectInput:
+    """What a project file asks for.
+
+    Attributes:
+        entries: its requirements, in their order.
+        lines: the same as lines of a requirements file.
+        reached: the parts of the file that were read: ``FILE#`` for the project's own
+            dependencies, ``FILE#extra=NAME``, ``FILE#group=NAME``.
+        dynamic: a digest of all that may decide what only a build tells; empty where nothing is.
+        requires_python: the Pythons that the project is for, or None for no word on that.
+        name: the project's name as written, or empty.
+        misread: whether pip-compile would read it otherwise: it pins a project that asks for
+            itself, for other extras of it, by its path; and drops the markers within extras.
+    """
+
+    entries: tuple[Entry, ...]
+    lines: tuple[str, ...]
+    reached: frozenset[str]
+    dynamic: str
+    requires_python: Option | None
+    name: str
+    misread: bool
+
+
+def read_project(
+    file: str,
+    root: Path,
+    *,
+    project: bool = True,
+    extras: Iterable[str] = (),
+    groups: Iterable[str] = (),
+) -> ProjectInput:
+    """Read what a lock wants of a project file: its own dependencies, with extras; groups.
+
+    Raises:
+        RequirementsError: for a file that is missing or no TOML, an extra or group that is not
+            there, groups that include each other, or what is no requirement.
+    """
+    reader = _Reader(file, root, with_project=project)
+    if project:
+        reader.read_dependencies(_ALWAYS)
+        for extra in extras:
+            reader.read_extra(extra, None, _ALWAYS)
+    for group in groups:
+        reader.read_group(group)
+    return ProjectInput(
+        tuple(reader.entries),
+        tuple(dict.fromkeys(reader.lines)),
+        frozenset(reader.reached),
+        dynamic_digest(root / posixpath.dirname(file)) if reader.dynamic else "",
+        reader.requires_python() if project else None,
+        reader.name,
+        reader.misread,
+    )
+
+
+class _Reader:
+    """Collects what the parts of one project file hold.
+
+    What an extra brings may depend on the markers under which it is asked for: `when`.
+    """
+
+    def __init__(self, file: str, root: Path, *, with_project: bool) -> None:
+        self.file = file
+        self.root = root
+        self.with_project = with_project
+        self.entries: list[Entry] = []
+        self.lines: list[str] = []
+        self.reached: set[str] = set()
+        self.dynamic = self.misread = False
+        self._seen: dict[str, list[frozenset[str]]] = {}
+        data = read_input(file, root, None)
+        # Of another file that a build reads, nothing.
+        text = data if file.endswith(".toml") else b""
+        self.document = parse_toml(text, file, RequirementsError)
+        self.project = self.document.table("project")
+        self.name = self.project.string("name") or ""
+
+    def read_dependencies(self, when: frozenset[str]) -> None:
+        if not self._is_new("", when):
+            return
+        if "project" in self.document.values:
+            if not self.name:
+                raise self.project.wrong("name", " is missing", 'Write it as: name = "..."')
+            self.dynamic |= self._is_dynamic("dependencies")
+            self._add(self.project, "dependencies", when)
+        elif self._may_be_built():
+            self.dynamic = True
+        else:
+            raise fault(
+                "has no [project] table",
+                Where(self.file, 1),
+                "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
+            )
+
+    def requires_python(self) -> Option | None:
+        key = "requires-python"
+        text = self.project.string(key)
+        return Option(key, text, self._where(self.project, key)) if text else None
+
+    def read_extra(self, extra: str, asked: Where | None, when: frozenset[str]) -> None:
+        name = canonicalize_name(extra)
+        if not self._is_new(f"extra={name}", when):
+            return
+        if "project" not in self.document.values or self._is_dynamic("optional-dependencies"):
+            self.dynamic = True
+            return
+        extras = self.project.table("optional-dependencies")
+        self._add(extras, _key_of("extra", extra, extras, asked), when, of_extra=True)
+
+    def read_group(self, group: str) -> None:
+        from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
+
+        table = self.document.table("dependency-groups")
+        key = _key_of("group", group, table, None)
+        # Requirements are read below, each with its place.
+        includes = {
+            name: [each for each in values if not isinstance(each, str)]
+            if isinstance(values, list)
+            else values
+            for name, values in table.values.items()
+        }
+        try:
+            DependencyGroupResolver(includes).resolve(group)
+        except LookupError:
+            pass  # an unknown group, which is met below, too
+        except (TypeError, ValueError, RecursionError) as error:
+            where = _key_of("group", getattr(error, "group", key), table, None)
+            raise table.wrong(where, f": {error}", _GROUP) from error
+        self._add_group(key, table)
+
+    def _add_group(self, key: str, table: Table) -> None:
+        if not self._is_new(f"group={canonicalize_name(key)}", _ALWAYS):
+            return
+        for value in table.values[key]:
+            if isinstance(value, str):
+                self._add_one(value, self._where(table, key, value), _ALWAYS)
+            else:
+                included = value["include-group"]
+                where = self._where(table, key, included)
+                self._add_group(_key_of("group", included, table, where), table)
+
+    def _is_new(self, part: str, when: frozenset[str]) -> bool:
+        """Return whether a part was not read yet under these markers, or fewer; note that it is."""
+        seen = self._seen.setdefault(part, [])
+        if any(each <= when for each in seen):
+            return False
+        seen.append(when)
+        if not when:
+            self.reached.add(f"{self.file}#{part}")
+        return True
+
+    def _add(self, table: Table, key: str, when: frozenset[str], *, of_extra: bool = False) -> None:
+        for value in table.strings(key):
+            self._add_one(value, self._where(table, key, value), when, of_extra=of_extra)
+
+    def _add_one(
+        self, value: str, where: Where, when: frozenset[str], *, of_extra: bool = False
+    ) -> None:
+        refuse_secrets(value, where)
+        requirement = parse_requirement(value, where)
+        if requirement.marker:
+            self.misread |= of_extra
+            when |= {str(requirement.marker)}
+        if self.name and canonicalize_name(requirement.name) == canonicalize_name(self.name):
+            self._follow_itself(requirement, where, when)
+            return
+        if when - {str(requirement.marker)}:
+            requirement.marker = Marker(" and ".join(f"({each})" for each in sorted(when)))
+            value = str(requirement)
+        line = syntax.Line(where.line, value, ())
+        self.entries.append(parse_entry(line, where, self.root, constraint=False))
+        self.lines.append(value)
+
+    def _follow_itself(self, requirement: Requirement, where: Where, when: frozenset[str]) -> None:
+        """Read what a requirement on the project itself asks for: other extras of it."""
+        version = self.project.values.get("version")
+        if isinstance(version, str) and not meets(requirement.specifier, version):
+            raise fault(
+                f"{str(requirement)!r} cannot be: it is this project, of version {version}",
+                where,
+                "Take it out, or correct its version.",
+            )
+        if not self.with_project and (
+            self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
+        ):
+            raise fault(
+                f"{str(requirement)!r} is this project, whose dependencies only a build tells",
+                where,
+                f'Take it out, and lock the project with the group: inputs = ["{self.file}"], '
+                "extras = [...]",
+            )
+        self.misread |= self.with_project
+        self.read_dependencies(when)
+        for extra in sorted(requirement.extras):
+            self.read_extra(extra, where, when)
+
+    def _may_be_built(self) -> bool:
+        """Return whether a build may know dependencies of a project without [project]."""
+        beside = self.root / posixpath.dirname(self.file)
+        if any(project_files.is_file(beside / name) for name in ("setup.py", "setup.cfg")):
+            return True
+        backend = self.document.table("build-system").values.get("build-backend", "setuptools")
+        return not str(backend).startswith("setuptools")
+
+    def _is_dynamic(self, key: str) -> bool:
+        return key in self.project.strings("dynamic")
+
+    def _where(self, table: Table, key: str, value: str | None = None) -> Where:
+        return Where(self.file, table.line(key, value) or 1)
+
+
+def _key_of(kind: str, name: str, table: Table, asked: Where | None) -> str:
+    """Return the key of an extra or group, which has it in any spelling."""
+    keys: dict[str, str] = {}
+    for key in table.values:
+        if (other := keys.setdefault(canonicalize_name(key), key)) != key:
+            raise table.wrong(key, f" and {other!r} are one name", "Rename one of them.")
+    if found := keys.get(canonicalize_name(name)):
+        return found
+    near = nearest(canonicalize_name(name), keys)
+    raise fault(
+        f"there is no {kind} {name!r} in [{table.name}]{near}",
+        asked or Where(table.file, find_line(table.text, table.path) or 1),
+        f"There are: {', '.join(keys)}" if keys else f"It has no {kind}s at all.",
+    )

@@ -1,0 +1,282 @@
+"""Read an input and everything it reaches through ``-r`` and ``-c``."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock import project as project_files
+from nox_lock.errors import RequirementsError
+from nox_lock.inputs import syntax
+from nox_lock.inputs.entry import (
+    URL,
+    Entry,
+    parse_entry,
+    read_input,
+    refuse_bad_url,
+    refuse_secrets,
+    relative,
+)
+from nox_lock.inputs.inputs import Dynamic, Include, Inputs, Option, Parts
+from nox_lock.inputs.local_projects import is_project_file
+from nox_lock.inputs.syntax import MOST_LINES, Where, fault
+from nox_lock.inputs.toml_tables import FILE
+from nox_lock.text import declare, hide_value, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_REMOTE = r"(?:https?|file):"
+_INDEXES = ("--index-url", "--extra-index-url", "--find-links")
+_DEEPEST = 100  # files that include one another in turn; nobody means more
+_TAKE_OUT = "Take one of these lines out."
+
+
+class Files:
+    """The files of a project as inputs see them, each read once.
+
+    Args:
+        root: the project root.
+        made: lock files that are made but not written yet, by path: these are read instead.
+        is_unmade: whether a file is a lock file that is yet to be made; asked once of each.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        made: Mapping[str, str] | None = None,
+        is_unmade: Callable[[str], bool] = lambda _file: False,
+    ) -> None:
+        self.root = root
+        self.made = made or {}
+        self._is_unmade = is_unmade
+        self._real_root = Path(os.path.realpath(root))
+        self._lines: dict[str, list[tuple[Where, syntax.Line]]] = {}
+        self._entries: dict[tuple[Where, bool], Entry] = {}
+        self._pending: dict[str, bool] = {}
+
+    def lines(self, file: str, asked: Where | None) -> list[tuple[Where, syntax.Line]]:
+        """Return the lines of a file.
+
+        Raises:
+            RequirementsError: for one that is missing, unreadable or against the format.
+        """
+        if file not in self._lines:
+            made = self.made.get(file)
+            data = read_input(file, self.root, asked) if made is None else made.encode()
+            try:
+                self._lines[file] = _read_lines(data, file)
+            except RequirementsError as error:
+                raise self._unquoted(error, file) from None
+        return self._lines[file]
+
+    def _unquoted(self, error: RequirementsError, file: str) -> RequirementsError:
+        """Return an error that shows no line of a file outside the project: it may be anybody's."""
+        if project_files.is_within(self.root / file, self.root):
+            return error
+        told = "this line is nothing that a requirements file may hold"
+        hint = "It is not shown, since the file is outside the project, or in .git."
+        return RequirementsError(told, file=file, line=error.line, hint=hint)
+
+    def entry(self, line: syntax.Line, where: Where, *, constraint: bool) -> Entry:
+        """Return the entry that a line is.
+
+        Raises:
+            RequirementsError: where it is none.
+        """
+        key = where, constraint
+        if key not in self._entries:
+            try:
+                self._entries[key] = parse_entry(line, where, self.root, constraint=constraint)
+            except RequirementsError as error:
+                raise self._unquoted(error, where.file) from None
+        return self._entries[key]
+
+    def is_pending(self, file: str) -> bool:
+        """Return whether a file is a lock file that is yet to be made."""
+        if file in self.made:
+            return False
+        if file not in self._pending:
+            self._pending[file] = self._is_unmade(file)
+        return self._pending[file]
+
+    def real(self, file: str) -> str:
+        """Return a file's path with its links resolved, relative to the project root."""
+        real = project_files.real(self.root / file)
+        return relative(Path(real), self._real_root)
+
+
+def _read_lines(data: bytes, file: str) -> list[tuple[Where, syntax.Line]]:
+    found: list[tuple[Where, syntax.Line]] = []
+    for number, logical in syntax.logical_lines(syntax.decode(data, file)):
+        where = Where(file, number)
+        if len(found) > MOST_LINES:
+            told = f"this file has more than {MOST_LINES} lines, which nobody means"
+            raise fault(told, where, "Take lines out.")
+        refuse_secrets(logical, where)
+        found.append((where, syntax.parse_line(number, logical, file)))
+    return found
+
+
+def read_inputs(
+    sources: Sequence[str],
+    root: Path,
+    environ: Mapping[str, str],
+    parts: Parts | None = None,
+    files: Files | None = None,
+) -> Inputs:
+    """Read `sources`, paths relative to `root`, and all they reach.
+
+    `environ` gives the values of ``${NAME}`` in ``-r`` and ``-c`` lines, as pip has them;
+    `parts` is what counts beside the sources, `files` what has been read already.
+
+    Raises:
+        RequirementsError: for a file that is missing, unreadable or against the format, a
+            loop, a literal password, or ``${NAME}`` inside a requirement.
+    """
+    parts = parts or Parts()
+    reader = _Reader(files or Files(root), environ)
+    for source in sources:
+        if is_project_file(source):
+            reader.read_project(source, extras=parts.extras)
+        else:
+            reader.read(source, None, constraint=False, trail=())
+            reader.native.append(source)
+    for group in parts.groups:
+        reader.read_project(FILE, project=False, groups=(group,))
+    for path in parts.constraints:
+        reader.read(path, None, constraint=True, trail=())
+    urls = [each.url or "" for each in reader.entries]
+    for url in (*urls, *(each.value for each in (*reader.options, *reader.remote))):
+        if "://" in url:
+            declare(url)
+    return Inputs(
+        sources=tuple(sources),
+        files=tuple(reader.read_files),
+        entries=tuple(reader.entries),
+        options=tuple(reader.options),
+        remote=tuple(reader.remote),
+        includes=tuple(reader.includes),
+        dynamic=tuple(reader.dynamic),
+        extras=parts.extras,
+        native=tuple(reader.native),
+        native_extras=tuple(reader.native_extras),
+        written=reader.written,
+        reached=frozenset(reader.reached),
+        pending=tuple(reader.pending),
+        pythons=tuple(reader.pythons),
+    )
+
+
+class _Reader:
+    """Collects what the files hold while it walks through them."""
+
+    def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
+        self.files = files
+        self.root = files.root
+        self.environ = environ
+        self.read_files: dict[str, None] = {}
+        self.entries: list[Entry] = []
+        self.options: list[Option] = []
+        self.remote: list[Option] = []
+        self.includes: list[Include] = []
+        self.dynamic: list[Dynamic] = []
+        self.native: list[str] = []
+        self.native_extras: dict[str, None] = {}
+        self.written: dict[str, tuple[str, ...]] = {}
+        self.reached: set[str] = set()
+        self.pending: dict[str, None] = {}
+        self.pythons: list[Option] = []
+        self._done: set[tuple[str, bool]] = set()
+
+    def read(
+        self, file: str, asked: Where | None, *, constraint: bool, trail: tuple[str, ...]
+    ) -> None:
+        if file in trail:
+            chain = " -> ".join((*trail[trail.index(file) :], file))
+            raise fault(f"these files include each other: {chain}", asked, _TAKE_OUT)
+        if len(trail) > _DEEPEST:
+            chain = " -> ".join((*trail[:2], "...", file))
+            raise fault(f"files include one another without end: {chain}", asked, _TAKE_OUT)
+        if (file, constraint) in self._done:  # pip reads it once more, and takes the same
+            return
+        if self.files.is_pending(file):
+            self.pending[file] = None
+            return
+        self.read_files[file] = None
+        self.reached.add(self.files.real(file))
+        for where, line in self.files.lines(file, asked):
+            if line.requirement or any(name == "--editable" for name, _ in line.options):
+                self.entries.append(self.files.entry(line, where, constraint=constraint))
+            else:
+                self._follow(line, where, (*trail, file))
+        self._done.add((file, constraint))
+
+    def read_project(
+        self,
+        file: str,
+        *,
+        project: bool = True,
+        extras: tuple[str, ...] = (),
+        groups: tuple[str, ...] = (),
+    ) -> None:
+        from nox_lock.inputs.pyproject import read_project  # noqa: PLC0415  (few have one)
+
+        found = read_project(file, self.root, project=project, extras=extras, groups=groups)
+        self.read_files[file] = None
+        self.entries += found.entries
+        self.reached |= found.reached
+        if found.requires_python:
+            self.pythons.append(found.requires_python)
+        if found.dynamic:
+            self.dynamic.append(Dynamic(Where(file, 1), found.dynamic))
+        for group in groups:
+            self.written[f"--group {file}:{group}"] = found.lines
+        if found.misread:
+            self.written[f"{found.name} ({file})"] = found.lines
+        else:
+            self.native_extras |= dict.fromkeys(extras)
+        if project and (found.dynamic or not found.misread):
+            self.native.append(file)
+
+    def _follow(self, line: syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
+        """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
+        for _, text in line.options:
+            for variable in syntax.variables(text):
+                hide_value(variable, self.environ.get(variable))
+        for name in ("--requirement", "--constraint"):
+            value = next((value for option, value in line.options if option == name), None)
+            if value is not None:
+                self._include(name, value, where, trail)
+                return
+        for name, value in line.options:
+            if name in _INDEXES:
+                refuse_bad_url(value, where)
+            elif name == "--trusted-host":
+                refuse_bad_url(f"//{value}", where)
+            self.options.append(Option(name, self._folder(name, value, where), where))
+
+    def _include(self, name: str, value: str, where: Where, trail: tuple[str, ...]) -> None:
+        target = value
+        for variable in syntax.variables(value):
+            if known := project_files.variable(self.environ, variable):
+                target = target.replace(f"${{{variable}}}", known)
+        if re.match(_REMOTE, target, re.IGNORECASE):
+            self.remote.append(Option(name, value, where))
+            return
+        path = relative((self.root / where.file).parent / target, self.root)
+        if not path.isprintable():
+            told = f"{quoted(path)} is no path: it holds characters that nobody sees"
+            raise fault(told, where, "Rename the file.")
+        constraint = name == "--constraint"
+        self.includes.append(Include(path, where, constraint))
+        self.read(path, where, constraint=constraint, trail=trail)
+
+    def _folder(self, name: str, value: str, where: Where) -> str:
+        """Return a find-links folder as pip finds it: beside the file, else from the root."""
+        beside = (self.root / where.file).parent / value
+        if name == "--find-links" and not URL.match(value) and project_files.exists(beside):
+            return relative(beside, self.root)
+        return value

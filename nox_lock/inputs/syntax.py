@@ -1,0 +1,229 @@
+"""pip's requirements file format, line by line: bytes -> text -> logical lines -> words.
+
+The rules are those of pip's own reader, see
+https://pip.pypa.io/en/stable/reference/requirements-file-format/ : pip offers no public way
+to call it, and importing it would cost more than the whole of a check.
+"""
+
+from __future__ import annotations
+
+import codecs
+import copy
+import functools
+import re
+import shlex
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nox_lock.errors import RequirementsError
+from nox_lock.text import quoted
+
+if TYPE_CHECKING:
+    import optparse
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+# UTF-32 LE starts with UTF-16 LE's mark, so the longer ones come first.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
+_VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+
+MOST_LINES = 20_000  # with something on them, in an input or a lock file
+# What git leaves in a file, and what to call it.
+MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
+MERGE = "a merge conflict was left here"
+_AS_UTF8 = "Save the file as UTF-8"
+
+FLAGS = (
+    "--no-index",
+    "--prefer-binary",
+    "--require-hashes",
+    "--no-require-hashes",
+    "--pre",
+)
+VALUES = (
+    ("-i", "--index-url", "--pypi-url"),
+    ("--extra-index-url",),
+    ("-f", "--find-links"),
+    ("--trusted-host",),
+    ("--no-binary",),
+    ("--only-binary",),
+    ("--all-releases",),
+    ("--only-final",),
+    ("--use-feature",),
+    ("-r", "--requirement"),
+    ("-c", "--constraint"),
+    ("-e", "--editable"),
+    ("--hash",),
+    ("-C", "--config-settings", "--config-setting"),
+)
+
+
+class Line(NamedTuple):
+    """One logical line: a requirement with its options, or options alone.
+
+    `options` holds pairs such as ``("--index-url", "https://...")``, in the order written
+    and by their long names; a flag's value is the empty string.
+    """
+
+    number: int
+    requirement: str
+    options: tuple[tuple[str, str], ...]
+
+
+class Where(NamedTuple):
+    """A place in a file a person edits: path relative to the project root, line from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """Return it as errors name it."""
+        return f"{self.file}:{self.line}"
+
+
+def fault(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
+    """Return the error for what is wrong at `where`; nowhere, for what no file asked for."""
+    if where is None:
+        return RequirementsError(message, hint=hint)
+    return RequirementsError(message, file=where.file, line=where.line, hint=hint)
+
+
+def decode(data: bytes, file: str) -> str:
+    """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8.
+
+    Raises:
+        RequirementsError: for bytes that are not text in that encoding.
+    """
+    encoding, declared = "utf-8", None
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            data, encoding = data[len(mark) :], name
+            break
+    else:
+        for number, first in enumerate(data.split(b"\n", 2)[:2], start=1):
+            if first.startswith(b"#") and (found := re.search(_DECLARED_ENCODING, first)):
+                encoding, declared = found[1].decode("ascii"), number
+                break
+    try:
+        text = data.decode(encoding)
+        if declared:
+            text.encode()  # some encodings make what is no text
+    except (UnicodeError, LookupError) as error:
+        line = declared
+        if isinstance(error, UnicodeDecodeError):
+            line = data.count(b"\n", 0, error.start) + 1
+        raise RequirementsError(
+            f"is not text in {encoding}",
+            file=file,
+            line=line,
+            hint=f"{_AS_UTF8}, or name its encoding in the first line: # -*- coding: latin-1 -*-",
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        told = "holds a NUL character: this is no text file"
+        raise RequirementsError(told, file=file, line=line, hint=f"{_AS_UTF8}.")
+    return text
+
+
+def declared_utf8(line: str) -> str:
+    """Return one of the first two lines of a file, with UTF-8 as the encoding it declares."""
+    if not line.startswith("#"):
+        return line
+    return re.sub(_DECLARED_ENCODING, b"coding: utf-8", line.encode()).decode()
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (number of its first physical line, line without comment) for each not empty."""
+    first, parts = 0, []
+    for number, physical in enumerate(text.splitlines(), start=1):
+        comment = physical.lstrip().startswith("#")
+        if physical.endswith("\\") and not comment:
+            first = first or number
+            parts.append(physical.strip("\\"))
+            continue
+        # The blank makes a comment after a continued line be seen as one.
+        parts.append(f" {physical}" if comment else physical)
+        if line := _without_comment("".join(parts)):
+            yield first or number, line
+        first, parts = 0, []
+    if parts and (line := _without_comment("".join(parts))):
+        yield first, line
+
+
+def _without_comment(line: str) -> str:
+    """Return a line up to the first ``#`` at its start or behind a blank."""
+    at = line.find("#")
+    while at > 0 and not line[at - 1].isspace():
+        at = line.find("#", at + 1)
+    return (line if at < 0 else line[:at]).strip()
+
+
+def parse_line(number: int, line: str, file: str) -> Line:
+    """Split one logical line into the requirement and the options.
+
+    Raises:
+        RequirementsError: for an option pip does not allow in a requirements file.
+    """
+    words = line.split(" ")
+    cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    if cut == len(words):
+        return Line(number, line, ())
+    try:
+        options = _parse_options(shlex.split(" ".join(words[cut:])))
+    except ValueError as error:
+        raise RequirementsError(
+            f"{quoted(line)} is no option line: {error}",
+            file=file,
+            line=number,
+            hint="Options allowed in a requirements file: "
+            "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
+        ) from error
+    return Line(number, " ".join(words[:cut]).strip(), options)
+
+
+def variables(text: str) -> list[str]:
+    """Return the names of the ``${NAME}`` that pip would replace in `text`."""
+    return re.findall(_VARIABLE, text)
+
+
+def _parse_options(words: list[str]) -> tuple[tuple[str, str], ...]:
+    """Parse option words as pip does, by optparse: abbreviations, ``-rfile``, ``--x=y``."""
+    # It keeps what it parses in itself, and threads read inputs side by side.
+    values, rest = copy.copy(_option_parser()).parse_args(words)
+    if rest:
+        raise ValueError(f"unexpected {rest[0]!r}")
+    return tuple(values.ensure_value("found", []))
+
+
+@functools.cache
+def _option_parser() -> optparse.OptionParser:
+    import optparse  # noqa: PLC0415  (many inputs hold no option; a check must stay instant)
+
+    class Parser(optparse.OptionParser):
+        def error(self, msg: str) -> NoReturn:
+            raise ValueError(msg)
+
+    def record(
+        _option: optparse.Option,
+        _word: str,
+        value: str | None,
+        parser: Any,
+        name: str,
+    ) -> None:
+        parser.values.ensure_value("found", []).append((name, value or ""))
+
+    parser = Parser(add_help_option=False)
+    for flag in FLAGS:
+        parser.add_option(flag, action="callback", callback=record, callback_args=(flag,))
+    for names in VALUES:
+        long = next(name for name in names if name.startswith("--"))
+        parser.add_option(
+            *names, action="callback", callback=record, callback_args=(long,), type="string"
+        )
+    return parser

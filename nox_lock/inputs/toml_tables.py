@@ -1,0 +1,194 @@
+"""Read a TOML table key by key: each value of its kind, or one error that names key and line."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from bisect import bisect_left, bisect_right
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from nox_lock.errors import ConfigError, NoxLockError
+from nox_lock.text import nearest, quoted
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FILE = "pyproject.toml"
+# In words, and an example.
+_KINDS: Mapping[type, tuple[str, str]] = {
+    bool: ("true or false", "{key} = true"),
+    str: ("a string", '{key} = "..."'),
+    list: ("a list of strings", '{key} = ["..."]'),
+    dict: ("a table", "[{path}]"),
+}
+_SAVE = "Save it as UTF-8, without a mark of byte order."
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_STRING = r"\"[^\"]*\"|'[^']*'"
+_NAMING = re.compile(rf"\s*\[{{1,2}}(?P<table>[^\]]*)\]|(?P<key>(?:[\w.\s-]|{_STRING})+)=")
+_T = TypeVar("_T")
+
+
+class Table(NamedTuple):
+    """A table of a project file: its values, and where they are, for messages.
+
+    Every getter returns None, or nothing of its kind, for a key that is not there, and raises an
+    error of `kind` for a value of another kind.
+    """
+
+    values: Mapping[str, Any]
+    path: tuple[str, ...] = ()
+    text: str = ""
+    file: str = FILE
+    kind: type[NoxLockError] = ConfigError
+
+    @property
+    def name(self) -> str:
+        """Its dotted name, as TOML spells it: ``tool.nox-lock``."""
+        keys = (key if re.fullmatch(r"[\w-]+", key) else quoted(key) for key in self.path)
+        return ".".join(keys).replace("'", '"')
+
+    def flag(self, key: str) -> bool | None:
+        """Return a boolean."""
+        return self._get(key, bool)
+
+    def string(self, key: str) -> str | None:
+        """Return a string."""
+        return self._get(key, str)
+
+    def seconds(self, key: str) -> float | None:
+        """Return a number of seconds, more than none and with an end."""
+        found = self.values.get(key)
+        if found is None:
+            return None
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found < inf:
+            shown = quoted(found) if isinstance(found, str) else found
+            told = f" must be a number of seconds, not {shown}"
+            raise self.wrong(key, told, f"Write it as: {key} = 600")
+        return float(found)
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings."""
+        found = self._get(key, list) or []
+        for each in found:
+            if not isinstance(each, str):
+                raise self._of_other_kind(key, list, each)
+        return tuple(found)
+
+    def table(self, key: str) -> Table:
+        """Return a table within this one."""
+        return self._replace(values=self._get(key, dict) or {}, path=(*self.path, key))
+
+    def refuse_unknown(self, known: Iterable[str]) -> None:
+        """Raise for a key that is none of `known`, naming the nearest one."""
+        for key in sorted(set(self.values) - set(known)):
+            hint = f"There are: {', '.join(sorted(known))}"
+            raise self.wrong(key, f" is unknown{nearest(key, known)}", hint)
+
+    def line(self, key: str, value: str | None = None) -> int | None:
+        """Return the line of a key, or of a string in its list; see `find_line`."""
+        return find_line(self.text, (*self.path, key), value)
+
+    def wrong(self, key: str, told: str, hint: str | None = None) -> NoxLockError:
+        """Return the error for a key: at its line, or at that of the table it is missing from."""
+        name = self._replace(path=(*self.path, key)).name
+        return self.kind(f"`{name}`{told}", file=self.file, line=self.line(key), hint=hint)
+
+    def _get(self, key: str, kind: type[_T]) -> _T | None:
+        found = self.values.get(key)
+        if found is None or isinstance(found, kind):
+            return found
+        raise self._of_other_kind(key, kind, found)
+
+    def _of_other_kind(self, key: str, kind: type, found: object) -> NoxLockError:
+        shown = quoted(found) if isinstance(found, str) else found
+        what, form = _KINDS[kind]
+        form = form.format(key=key, path=self._replace(path=(*self.path, key)).name)
+        return self.wrong(key, f" must be {what}, not {shown}", f"Write it as: {form}")
+
+
+def find_line(text: str, path: Iterable[str], value: str | None = None) -> int | None:
+    """Return the line, from 1, on which a TOML text has a key, or a string in the list of it.
+
+    The text is searched: where several lines have the string, it is the line of the key; where
+    several have the key, that of the table it is in. None where nothing is found.
+    """
+    keys, strings = _find_names(text)
+    names = list(map(_bare, path))
+    while names:
+        name = ".".join(names)
+        # A table that only its parts name is where the first of them is.
+        spans = (
+            keys.get(name)
+            or [spans[0] for other, spans in keys.items() if other.startswith(f"{name}.")][:1]
+        )
+        if len(spans) == 1:
+            first, last = spans[0]
+            lines = strings.get(value, []) if value is not None else []
+            low, high = bisect_left(lines, first), bisect_right(lines, last)
+            return lines[low] if low < high and lines[low] == lines[high - 1] else first
+        names.pop()
+        value = None
+    return None
+
+
+@functools.lru_cache(maxsize=4)  # several locks read one file
+def _find_names(text: str) -> tuple[Mapping[str, list[list[int]]], Mapping[str, list[int]]]:
+    """Return the first and last lines of all keys and tables, and the lines of all strings."""
+    keys: dict[str, list[list[int]]] = {}
+    strings: dict[str, list[int]] = {}
+    table, span = "", [1, 1]
+    for number, line in enumerate(text.split("\n"), start=1):
+        if found := _NAMING.match(line):
+            if found["key"] is None:
+                table = name = _bare(found["table"])
+            else:
+                name = f"{table}.{_bare(found['key'])}".removeprefix(".")
+            span = [number, number]
+            keys.setdefault(name, []).append(span)
+        span[1] = number
+        for string in re.findall(_STRING, line):
+            strings.setdefault(string[1:-1], []).append(number)
+    return keys, strings
+
+
+def _bare(key: str) -> str:
+    return re.sub(r"[\s\"']", "", key)
+
+
+def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigError) -> Table:
+    """Parse the bytes of a project file and return the table of all it holds.
+
+    Raises:
+        NoxLockError: of that kind, for what is no TOML.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        first = data.count(b"\n", 0, error.start) + 1
+        raise kind("is no TOML: it is not UTF-8", file=file, line=first, hint=_SAVE) from error
+    try:
+        return Table(_parse(text), text=text, file=file, kind=kind)
+    except tomllib.TOMLDecodeError as error:
+        reason = str(error)
+    except RecursionError:
+        reason = "it is nested too deep"
+    except ValueError:
+        reason = "a number has too many digits"
+    if text.startswith(_MARK):
+        raise kind("is no TOML: it begins with a mark of byte order", file=file, line=1, hint=_SAVE)
+    found = re.search(r"at line (\d+)", reason)
+    last = text.rstrip().count("\n") + 1 if "end of document" in reason else None
+    line = int(found[1]) if found else last
+    raise kind(f"is no TOML: {reason}", file=file, line=line, hint="Correct that line.")
+
+
+@functools.lru_cache(maxsize=4)  # the configuration and several locks read one file
+def _parse(text: str) -> Mapping[str, Any]:
+    return tomllib.loads(text)

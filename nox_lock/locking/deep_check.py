@@ -1,0 +1,183 @@
+"""`lock-check -- --deep`: resolve a private copy of each lock, and tell what an index says of it.
+
+The copy starts from the pins, so that new releases move nothing; and without their hashes, so
+that pip-tools takes those that the indexes publish now.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.markers import Marker
+
+from nox_lock.checking.coverage import canonical_url
+from nox_lock.checking.verdict import INVALID, STALE, Judged, Reason, cut
+from nox_lock.errors import CompileError, ToolchainError
+from nox_lock.lockfile import lock_file
+from nox_lock.locking.agreement import make_seed
+from nox_lock.locking.compile_options import CompileOptions
+from nox_lock.locking.resolution import Compiler
+from nox_lock.target import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.console import Voice
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
+    from nox_lock.planning.planned import Planned
+
+    _Key = tuple[str, str, str]
+    _Pins = dict[_Key, Pin]
+
+# Failures that tell something of the lock, and not of the way to an index or of a tool.
+_TELLING = ("conflict", "unknown project", "no version", "python")
+_HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
+
+
+def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], list[str]]:
+    """Resolve those that are fresh once more; the others are known to be wrong.
+
+    Returns the verdicts as they are then, and the paths of those that could not be resolved here.
+
+    Raises:
+        NoxLockError: where an index or a tool fails.
+    """
+    options = CompileOptions(use_cache=False, refresh=True)
+    compiler = Compiler(Path.cwd(), os.environ, options, tell=voice.tell, warn=voice.warn)
+    unresolved: set[str] = set()
+
+    def look(each: Judged) -> Judged:
+        try:
+            return _look(each, compiler)
+        except (ToolchainError, CompileError) as error:
+            if not _is_of_target(error, each, compiler):
+                raise
+            unresolved.add(each.path)
+            notes = (*each.verdict.notes, f"not resolved: {error.message}")
+            return _with(each, notes=notes)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            looked = list(pool.map(look, judged))
+        except BaseException:
+            compiler.processes.end()
+            raise
+    return looked, sorted(unresolved)
+
+
+def _is_of_target(error: ToolchainError | CompileError, judged: Judged, compiler: Compiler) -> bool:
+    """Return whether a failure says that this machine cannot build for the target."""
+    if isinstance(error, ToolchainError):
+        return True
+    planned = judged.planned
+    return error.kind == "build" and planned is not None and compiler.interpreter(planned).foreign
+
+
+def _look(judged: Judged, compiler: Compiler) -> Judged:
+    planned = judged.planned
+    lock = planned.existing if planned else None
+    if planned is None or lock is None or not judged.verdict.fresh:
+        return judged
+    compiler.tell(f"{planned.path}: resolving for Python {planned.target}")
+    seed = make_seed(pin._replace(hashes=()) for pin in lock.pins if pin.version)
+    try:
+        compiled = compiler.resolve_once(planned, seed, {})
+    except CompileError as error:
+        if error.kind not in _TELLING:
+            raise
+        said = f"it can no longer be resolved: {error.message}"
+        reason = Reason(said, error.file or planned.path, error.line)
+        return _with(judged, word=STALE, reasons=(reason,), notes=())
+    return _compare(judged, planned, lock, compiled)
+
+
+def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compiled) -> Judged:
+    old, new = (_pins(planned, each) for each in (lock, lock_file.parse(compiled.body)))
+    moved, (unpublished, more) = list(_moved(planned, old, new)), _compare_hashes(planned, old, new)
+    yanked = (
+        Reason(f"{pin.shown} was yanked: {why}", planned.path, pin.line)
+        for name, version, why in compiled.yanked
+        for pin in old.values()
+        if (pin.name, pin.version) == (name, version)
+    )
+    judged = _with(judged, warnings=cut([*judged.verdict.warnings, *yanked, *more]))
+    bare = not lock.hashed and not all(pin.unhashable for pin in lock.pins)
+    if bare and planned.lock.settings.generate_hashes is None:
+        said = "its pins have no hashes: set generate-hashes in [tool.nox-lock], to true or false"
+        moved.append(Reason(said, planned.path))
+    if not moved and not unpublished:
+        return judged
+    diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
+    word = INVALID if unpublished else STALE
+    return _with(judged, word=word, reasons=cut([*moved, *unpublished]), notes=(), diff=diff)
+
+
+def _pins(planned: Planned, lock: LockFile) -> _Pins:
+    """Return the pins that count for the target, by all that decides what is installed.
+
+    What counts for some patch releases only is not what counts for all.
+    """
+    found: _Pins = {}
+    for pin in lock.pins:
+        marker, url = Marker(pin.marker) if pin.marker else None, canonical_url(pin)
+        always = holds(marker, planned.target, planned.platform)
+        if always is not False:
+            key = pin.name or url, pin.version or url, "" if always else str(marker)
+            found[key] = pin._replace(hashes=(*pin.hashes, *found.get(key, pin).hashes))
+    return found
+
+
+def _moved(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
+    """Yield what the inputs resolve to now and the lock does not hold, or the other way."""
+    differ: dict[str, tuple[list[Pin], list[Pin]]] = {}
+    for key in sorted(old.keys() ^ new.keys()):
+        lists = differ.setdefault(key[0], ([], []))
+        lists[key in new].append(new[key] if key in new else old[key])
+    for gone, come in differ.values():
+        for was, becomes in zip_longest(gone, come):
+            if was is None:
+                by = ", ".join(becomes.via)
+                said = f"{becomes.shown} is not in the lock, and asked for by {by}"
+                yield Reason(said, planned.path)
+            elif becomes is None:
+                yield Reason(f"{was.shown} is asked for by nothing", planned.path, was.line)
+            else:
+                pins = (f"{pin.shown} ; {pin.marker}".rstrip("; ") for pin in (was, becomes))
+                said = " does not stay: it becomes ".join(pins)
+                yield Reason(said, planned.path, was.line)
+
+
+def _compare_hashes(planned: Planned, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:
+    """Return the hashes that no index publishes, and the pins of which one has more files."""
+    unpublished, more = [], []
+    for key, pin in old.items():
+        has, published = {*pin.hashes}, {*new[key].hashes} if key in new else {*pin.hashes}
+        for strange in sorted(has - published):
+            said = f"no index publishes a file of {pin.shown} with the hash {strange}"
+            unpublished.append(Reason(said, planned.path, pin.line))
+        if has and published - has:
+            said = f"an index publishes more files of {pin.shown} than the lock has hashes of"
+            said += ": uploaded later, or taken out of the lock"
+            more.append(Reason(said, planned.path, pin.line))
+    return unpublished, more
+
+
+def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:
+    if not hashes:
+        old, new = (_HASH_LINE.sub("", text) for text in (old, new))
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), path, f"{path} (resolved now)", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _with(judged: Judged, **changes: Any) -> Judged:
+    return judged._replace(verdict=judged.verdict._replace(**changes))

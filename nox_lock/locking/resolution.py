@@ -1,0 +1,224 @@
+"""From a seed to a body that holds: the compiles of one lock, until it agrees with those below."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nox_lock.checking.judge import LOOKALIKE
+from nox_lock.compiling.cache import Cache, open_cache, unusable
+from nox_lock.compiling.index_settings import read_index_settings, refuse_broken
+from nox_lock.compiling.interpreters import find_interpreter
+from nox_lock.compiling.pip_tools import Order, PipTools
+from nox_lock.errors import CompileError, LockFileError
+from nox_lock.inputs.pep508 import name_of
+from nox_lock.lockfile import lock_file
+from nox_lock.locking.agreement import disagreement, explain, held_pins, make_seed
+from nox_lock.processes import Processes
+from nox_lock.progress import RESOLVING, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from nox_lock.compiling.index_settings import IndexSettings
+    from nox_lock.compiling.interpreters import Interpreter
+    from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.inputs.entry import Entry
+    from nox_lock.locking.agreement import Seed
+    from nox_lock.locking.compile_options import CompileOptions
+    from nox_lock.planning.planned import Planned
+    from nox_lock.target import Platform, Target
+
+
+class Compiler:
+    """Compiles locks of one project; what several of them need is found once, when needed.
+
+    `tell` hears of progress, `warn` of what a person should change, `detail` of all that
+    pip-tools prints, in lines; none may raise. Several threads may use one compiler.
+
+    Attributes:
+        progress: is told what is done for each lock file.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        options: CompileOptions,
+        *,
+        tell: Callable[[str], None],
+        warn: Callable[[str], None],
+        detail: Callable[..., None] | None = None,
+    ) -> None:
+        self.root = root
+        self.environ = environ
+        self.options = options
+        self.tell = tell
+        self.warn = warn
+        self.detail = detail
+        self.progress = Progress()
+        self.processes = Processes()
+        self._once = threading.RLock()
+        self._cache: Cache | None = None
+        self._indexes: IndexSettings | None = None
+        self._until: dict[str, float] = {}
+        self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
+
+    @property
+    def cache(self) -> Cache:
+        """The user's cache, opened when it is first needed."""
+        with self._once:
+            if self._cache is None:
+                opened = open_cache(self.environ, self.warn)
+                self._cache = replace(opened, interrupted=self.processes.ended)
+            return self._cache
+
+    def moves(self, planned: Planned) -> bool:
+        """Tell whether pins of a lock are to move though nothing asks them to."""
+        names = set(map(name_of, self._packages(planned)))
+        return self.options.upgrade or any(
+            pin.name in names for pin in (planned.origin.pins if planned.origin else ())
+        )
+
+    def resolve_once(
+        self,
+        planned: Planned,
+        seed: Seed,
+        texts: Mapping[str, str],
+        held: tuple[Entry, ...] = (),
+    ) -> Compiled:
+        """Compile, with `held` fixed; a seed that pip-tools cannot get away from is thinned out.
+
+        Raises:
+            NoxLockError: saying why not.
+        """
+        for path in planned.lookalikes:
+            raise LockFileError(LOOKALIKE, file=path)
+        while True:
+            try:
+                return self._run(replace(self._order(planned, seed, texts), held=held))
+            except CompileError as error:
+                kept = [pin for pin in seed.pins if pin.name not in error.projects]
+                if len(kept) == len(seed.pins) and error.kind == "python":
+                    kept = []  # pip names the project, not the pins that leave it no other version
+                if len(kept) == len(seed.pins):
+                    raise
+                # It lets go of a seeded pin only where each demand in a conflict is on one.
+                seed = make_seed(pin for pin in kept if pin.version)
+
+    def resolve(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Compiled:
+        """Compile to a lock that agrees with those below.
+
+        Raises:
+            CompileError: of kind "conflict" with both chains, where none does.
+        """
+        try:
+            compiled = self.resolve_once(planned, seed, texts)
+        except CompileError as error:
+            raise explain(planned._replace(existing=None), error) from error
+        if disagreement(with_body(planned, compiled.body)) is None:
+            return compiled
+        # Seeded pins fall in an order of pip-tools' own. With those below held, it tells whether
+        # there is a way; what it finds is the seed that makes the lock as it has to look.
+        try:
+            held = self.resolve_once(planned, seed, texts, held_pins(planned))
+        except CompileError as error:
+            raise explain(with_body(planned, compiled.body), error) from error
+        compiled = self.resolve_once(planned, make_seed(p for p in held.pins if p.version), texts)
+        made = with_body(planned, compiled.body)
+        if differs := disagreement(made):
+            raise explain(made, differs)
+        return compiled
+
+    def _order(self, planned: Planned, seed: Seed, texts: Mapping[str, str]) -> Order:
+        packages = self._packages(planned)
+        moves = self.options.upgrade or bool(packages)
+        # All rounds that a lock takes count as one compile.
+        until = self._until.setdefault(
+            planned.path, time.monotonic() + planned.lock.compile_timeout
+        )
+        return Order(
+            planned,
+            seed.text,
+            texts,
+            refresh=moves or self.options.refresh,
+            upgrade_packages=packages,
+            until=until,
+        )
+
+    def _run(self, order: Order) -> Compiled:
+        """Compile; without the cache, where its disk is full or fails."""
+        try:
+            return self._run_tools(order)
+        except (OSError, CompileError) as error:
+            if isinstance(error, CompileError) and error.kind != "disk":
+                raise
+            if self.cache.folder is None:
+                raise _of_disk(error) from error
+            with self._once:
+                if self.cache.folder is not None:
+                    self._cache = replace(self.cache, folder=None)
+                    self.warn(unusable(_of_disk(error).message))
+        return self._run(order)
+
+    def _run_tools(self, order: Order) -> Compiled:
+        planned = order.planned
+        pip_tools = PipTools(
+            self.root,
+            self.interpreter(planned),
+            self.environ,
+            self._read_indexes(),
+            self.cache.folder,
+            self.processes,
+            detail=self.detail,
+        )
+        self.progress.note(planned.path, RESOLVING)
+        with self.cache.temporary_folder() as folder:
+            return pip_tools(order, folder)
+
+    def _packages(self, planned: Planned) -> tuple[str, ...]:
+        """Return those to upgrade; what a lock below pins moves there, and here after it."""
+        lower = {pin.name for low in planned.below for pin in low.pins}
+        return tuple(
+            package for package in self.options.upgrade_packages if name_of(package) not in lower
+        )
+
+    def interpreter(self, planned: Planned) -> Interpreter:
+        """Return the Python that runs the compiles of a lock file.
+
+        Raises:
+            ToolchainError: for a Python that is too old, or that has to be here and is not.
+        """
+        key = planned.target, planned.named_platform
+        with self._once:
+            if key not in self._interpreters:
+                found = find_interpreter(*key, self.cache, self.environ, self.processes)
+                self._interpreters[key] = found
+            return self._interpreters[key]
+
+    def _read_indexes(self) -> IndexSettings:
+        with self._once:
+            if self._indexes is None:
+                indexes = read_index_settings(self.environ)
+                refuse_broken(indexes, self.environ)
+                self._indexes = indexes
+                if dropped := ", ".join(self._indexes.dropped):
+                    self.warn(
+                        f"your pip configuration sets {dropped}: left out, since it would change "
+                        "the locks for everybody. Say it in an input, or in [tool.nox-lock]"
+                    )
+            return self._indexes
+
+
+def with_body(planned: Planned, body: str) -> Planned:
+    """Return a lock file as it would be with this body."""
+    return planned._replace(existing=lock_file.parse(body))
+
+
+def _of_disk(error: OSError | CompileError) -> CompileError:
+    if isinstance(error, CompileError):
+        return error
+    return CompileError(f"nothing can be compiled here: {error.strerror}", kind="disk")

@@ -1,0 +1,172 @@
+"""One lock file that must exist, and everything that shapes it."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from nox_lock.inputs.option_lines import WRITTEN, option_lines
+from nox_lock.inputs.syntax import Where
+from nox_lock.lockfile import lock_file
+from nox_lock.planning.settings import UNSAFE_PACKAGES, Settings
+from nox_lock.target import Levels, find_platform, holds, running_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_lock.inputs.inputs import Inputs
+    from nox_lock.lockfile.lock_file import LockFile
+    from nox_lock.lockfile.pins import Pin
+    from nox_lock.planning.config import LockConfig
+    from nox_lock.target import Platform, Target
+
+
+class Fact(NamedTuple):
+    """Something that shapes a lock and leaves no trace in it: what, who says so, and a digest."""
+
+    text: str
+    where: Where | None
+    detail: str = ""
+
+
+class Planned(NamedTuple):
+    """One lock file that must exist: the pinned output for one lock and one target.
+
+    Attributes:
+        lock: the lock, as configured.
+        target: the Python it is for.
+        path: the lock file, relative to the project root.
+        inputs: what it is made from.
+        settings: how, with nothing left open.
+        existing: the lock file as it stands, or None.
+        platform: the platform it is for: the named one, else this machine's.
+        system: the name of the platform it is for, as configured; empty for none.
+        below: the lock files it builds on, for the same target.
+        apart: locks that it builds on and that are not made for its target.
+        earlier: where there is none yet, the one of this lock that comes nearest, or None.
+        build_constraints: the texts of the files that limit what builds use.
+        lookalikes: paths that pip would take for a URL of the lock file, or of its inputs.
+    """
+
+    lock: LockConfig
+    target: Target
+    path: str
+    inputs: Inputs
+    settings: Settings
+    existing: LockFile | None
+    platform: Platform
+    system: str = ""
+    below: tuple[Planned, ...] = ()
+    apart: tuple[str, ...] = ()
+    earlier: LockFile | None = None
+    build_constraints: tuple[str, ...] = ()
+    lookalikes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The lock's name."""
+        return self.lock.name
+
+    @property
+    def origin(self) -> LockFile | None:
+        """The lock file it starts from: as it stands, else the one it takes the place of."""
+        return self.existing if self.existing is not None else self.earlier
+
+    @property
+    def pins(self) -> Sequence[Pin]:
+        """The pins of the lock file; empty where there is none."""
+        return self.existing.pins if self.existing else ()
+
+    @property
+    def named_platform(self) -> Platform | None:
+        """The platform that the configuration names for it, or None."""
+        return find_platform(self.system) if self.system else None
+
+    @property
+    def here(self) -> bool:
+        """Whether it is for this machine, or for one of its kind with a usual processor."""
+        named, here = self.named_platform, running_platform()
+        if named is None or named == here:
+            return True
+        return "-" not in self.system and (named.system, named.libc) == (here.system, here.libc)
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """The lock files that are handed to pip-compile as constraints."""
+        return tuple(low.path for low in self.below if low.name in self.lock.constraints)
+
+    @property
+    def options(self) -> dict[str, Where]:
+        """The option lines its inputs declare, as pip-compile writes and orders them."""
+        return option_lines(self.inputs.options, posixpath.dirname(self.path))
+
+    @property
+    def command(self) -> str:
+        """The plain command that makes the same lock, as pip-compile spells and orders it."""
+        settings = self.settings
+        options = [f"--output-file={shlex.quote(self.path)}"]
+        options += ["--allow-unsafe"] if settings.allow_unsafe else []
+        options += ["--generate-hashes"] if settings.generate_hashes else []
+        options += ["--strip-extras"] if settings.strip_extras else []
+        if settings.unsafe_packages != UNSAFE_PACKAGES:
+            options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
+        options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
+        parts = self.inputs.extras or self.inputs.written or len(self.inputs.sources) != 1
+        # A bot is not to compile what is for another platform for its own.
+        if parts or self.system or self.lock.build_constraints:
+            return "nox -s lock"
+        return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
+
+    def canonical(self) -> str:
+        """Everything that shapes the lock, one fact a line: what its digest is taken of."""
+        settings = (f"{name}={getattr(self.settings, name)}" for name in Settings._fields)
+        below = (
+            f"below {low.path} {lock_file.digest(low.existing.body) if low.existing else '-'}"
+            for low in self.below
+        )
+        patch = f".{self.target.patch}" if self.target.patch else ""
+        target = f"target={self.target}{patch}{f' {self.system}' if self.system else ''}"
+        levels = [f"levels={' '.join(self.lock.levels)}"] if self.system else []
+        builds = [f"build-constraints {text}" for text in self.build_constraints]
+        return "\n".join([target, *settings, *levels, *builds, *self.inputs.canonical(), *below])
+
+    def hidden(self) -> dict[str, Fact]:
+        """The facts of `canonical` that the body of the lock cannot show, by their digests."""
+        facts: list[Fact] = []
+        for entry in self.inputs.entries:
+            if entry.extras and self.settings.strip_extras and not entry.constraint:
+                extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
+                facts.append(Fact(extras, entry.where))
+            if entry.metadata:
+                depends = f"what {entry.text} depends on now"
+                facts.append(Fact(depends, entry.where, entry.metadata))
+            if holds(entry.marker, self.target, self.platform) is None:
+                facts.append(Fact(entry.text, entry.where))
+        facts += [
+            Fact(f"{option.name} {option.value}".strip(), option.where)
+            for option in (*self.inputs.options, *self.inputs.remote)
+            if option.name not in WRITTEN
+        ]
+        facts += [
+            Fact(f"what {each.where.file} depends on now", each.where, each.digest)
+            for each in self.inputs.dynamic
+        ]
+        if self.target.patch:
+            facts.append(Fact(f"the patch release {self.target.full_version}", None))
+        if self.system and self.lock.levels != Levels():
+            facts.append(Fact(f"the levels {' and '.join(self.lock.levels)}", None))
+        for file, text in zip(self.lock.build_constraints, self.build_constraints, strict=True):
+            facts.append(Fact(f"{file} as it is now", Where(file, 1), text))
+        if self.settings.uploaded_prior_to:
+            facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
+        return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
+
+    def digest(self) -> str:
+        """The stamp's `inputs`."""
+        return lock_file.digest(self.canonical())
+
+
+def platform_of(system: str) -> Platform:
+    """Return what a lock file is for: the named platform, else this one."""
+    return (find_platform(system) if system else None) or running_platform()

@@ -1,0 +1,4 @@
+"""From results to lines, JSON, Markdown and annotations.
+
+Nothing here decides anything about a lock file.
+"""

@@ -1,0 +1,93 @@
+"""Verdicts for GitHub Actions: annotations on the lines of the inputs, and a table of the run.
+
+https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock.checking.verdict import MISSING, Reason
+from nox_lock.inputs.entry import relative
+from nox_lock.reporting.verdicts import mend, target_of
+from nox_lock.text import markdown, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from nox_lock.checking.verdict import Judged
+    from nox_lock.errors import NoxLockError
+
+# What ends a value of a command.
+_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_PROPERTY = {**_MESSAGE, ":": "%3A", ",": "%2C"}
+
+
+def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a workflow command for each reason and warning, with the file as GitHub knows it."""
+    for each in judged:
+        title = f"nox-lock: {each.path} is {each.verdict.word}"
+        for reason in each.verdict.reasons:
+            yield _command("error", title, _placed(each, reason), root, environ)
+        for warning in each.verdict.warnings:
+            yield _command("warning", f"nox-lock: {each.path}", warning, root, environ)
+
+
+def annotate_error(error: NoxLockError, root: Path, environ: Mapping[str, str]) -> str:
+    """Return the workflow command for an error that kept all from being judged."""
+    reason = Reason(error.message, error.file, error.line)
+    return _command("error", "nox-lock", reason, root, environ)
+
+
+def write_summary(judged: Sequence[Judged], lock_command: str, environ: Mapping[str, str]) -> None:
+    """Add a table to the summary of the job, where there is one.
+
+    Raises:
+        OSError: when the file that GitHub names cannot be written.
+    """
+    if not (file := environ.get("GITHUB_STEP_SUMMARY")):
+        return
+    with Path(file).open("a", encoding="utf-8") as summary:
+        summary.writelines(f"{redact(line)}\n" for line in table(judged, lock_command))
+
+
+def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:
+    """Yield the lines of a Markdown table of the verdicts, and what mends them."""
+    yield "| | lock file | for | verdict | why |"
+    yield "| --- | --- | --- | --- | --- |"
+    for each in judged:
+        verdict = each.verdict
+        mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.fresh else "\N{CROSS MARK}"
+        told = [*map(str, verdict.reasons), *verdict.notes]
+        told += [f"warning: {warning}" for warning in verdict.warnings]
+        cells = [f"<code>{markdown(each.path)}</code>", markdown(target_of(each)), verdict.word]
+        yield f"| {' | '.join([mark, *cells, '<br>'.join(map(markdown, told))])} |"
+    yield ""
+    if command := mend(judged, lock_command):
+        yield f"Run: <code>{markdown(command)}</code>"
+        yield ""
+
+
+def _placed(judged: Judged, reason: Reason) -> Reason:
+    """Return a reason at a line that is there: of a missing lock, at its input."""
+    if judged.verdict.word != MISSING or judged.planned is None or not judged.planned.inputs.files:
+        return reason
+    return type(reason)(f"{judged.path}: {reason.message}", judged.planned.inputs.files[0], 1)
+
+
+def _command(level: str, title: str, reason: Reason, root: Path, environ: Mapping[str, str]) -> str:
+    properties = {"title": title}
+    if reason.file is not None:
+        # GitHub wants paths from the top of the checkout, of which the project may be a part.
+        top = Path(environ.get("GITHUB_WORKSPACE") or root)
+        path = relative(root / reason.file, top)
+        properties["file"] = reason.file if path.startswith("../") else path
+    if reason.line is not None:
+        properties["line"] = str(reason.line)
+    told = ",".join(f"{key}={_escape(value, _PROPERTY)}" for key, value in properties.items())
+    return f"::{level} {told}::{_escape(reason.message, _MESSAGE)}"
+
+
+def _escape(text: str, table: Mapping[str, str]) -> str:
+    return "".join(table.get(letter, letter) for letter in text)

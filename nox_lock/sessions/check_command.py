@@ -1,0 +1,127 @@
+"""The command behind the session `lock-check`: judge, tell, and end in error unless all is well."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_lock.checking.judge import judge_all
+from nox_lock.errors import LocksError, NoxLockError
+from nox_lock.planning.planner import of_targets, orphans_of
+from nox_lock.reporting.verdicts import error_json, mend, summary, verdict_lines, verdicts_json
+from nox_lock.sessions.options import parse_check_options
+from nox_lock.text import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from nox_lock.checking.verdict import Judged
+    from nox_lock.console import Voice
+    from nox_lock.planning.config import Config
+    from nox_lock.planning.planned import Planned
+
+    # Plans the lock files of some locks, or of all.
+    Plan = Callable[[Iterable[str]], tuple[Config, list[Planned]]]
+
+
+def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
+    """Judge the lock files, as `arguments` of the session of that name ask.
+
+    Raises:
+        LocksError: when one of them is not fresh, or could not be resolved.
+    """
+    options = parse_check_options(arguments, session)
+    if options is None:
+        return
+    with errors_told(options.format):
+        config, planned = plan(options.names)
+        partial = bool(options.names or options.pythons or options.platforms)
+        orphans = [] if partial else orphans_of(config, planned, Path.cwd())
+        planned = of_targets(planned, options.pythons, options.platforms)
+    check(planned, orphans, voice, form=options.format, deep=options.deep)
+
+
+def check(
+    planned: Sequence[Planned],
+    orphans: Sequence[str],
+    voice: Voice,
+    *,
+    form: str | None = None,
+    deep: bool = False,
+) -> None:
+    """Judge lock files, and tell of them and of the orphaned ones.
+
+    `form` is one of `_options.FORMATS`; None means the one that fits where this runs.
+
+    Raises:
+        LocksError: when one of them is not fresh, or could not be resolved.
+    """
+    judged = judge_all(planned, orphans)
+    unresolved: list[str] = []
+    if deep:
+        from nox_lock.locking.deep_check import look_deeper  # noqa: PLC0415  (a check must stay instant)
+
+        judged, unresolved = look_deeper(judged, voice)
+    form = form or _form_here()
+    if form == "json":
+        print_lines(verdicts_json(judged))
+    else:
+        for each in judged:
+            speak = voice.tell if each.verdict.fresh else voice.warn
+            speak(*verdict_lines(each, unicode=voice.unicode))
+    if form == "github":
+        _tell_github(judged, voice)
+    if not all(each.verdict.fresh for each in judged):
+        command = mend(judged, voice.lock_command)
+        hint = f"Run: {command}" if command else None
+        raise LocksError(f"lock files: {summary(judged)}", hint=hint)
+    if unresolved:
+        raise LocksError(
+            f"not resolved: {', '.join(unresolved)}",
+            hint="Run it where it can be built, or leave it out with --python and --platform.",
+        )
+
+
+@contextmanager
+def errors_told(form: str | None) -> Iterator[None]:
+    """Tell an error that keeps all from being judged or made in a form, too.
+
+    It goes on to the one error boundary. None means the form that fits where this runs.
+    """
+    form = form or _form_here()
+    try:
+        yield
+    except NoxLockError as error:
+        if form == "json":
+            print_lines(error_json(error))
+        elif form == "github":
+            from nox_lock.reporting.github import annotate_error  # noqa: PLC0415
+
+            print_lines(annotate_error(error, Path.cwd(), os.environ))
+        raise
+
+
+def _form_here() -> str:
+    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
+
+
+def _tell_github(judged: Sequence[Judged], voice: Voice) -> None:
+    from nox_lock.reporting.github import annotate, write_summary  # noqa: PLC0415
+
+    print_lines(*annotate(judged, Path.cwd(), os.environ))
+    try:
+        write_summary(judged, voice.lock_command, os.environ)
+    except OSError as error:
+        voice.warn(f"the summary of the job cannot be written: {error.strerror}")
+
+
+def print_lines(*texts: str) -> None:
+    """Write to the standard output, where nothing of nox's own goes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in "\n".join(texts).split("\n") if texts else ():
+        shown = redact(line).encode(encoding, "backslashreplace")
+        sys.stdout.write(f"{shown.decode(encoding)}\n")
+    sys.stdout.flush()

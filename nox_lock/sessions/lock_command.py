@@ -1,0 +1,143 @@
+"""The command behind the session `lock`; nothing here knows of nox."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from nox_lock.checking.judge import judge_all
+from nox_lock.errors import ConfigError, LocksError, NoxLockError
+from nox_lock.planning.planner import of_targets, orphans_of
+from nox_lock.reporting.verdicts import verdict_lines
+from nox_lock.sessions.check_command import check, errors_told, print_lines
+from nox_lock.sessions.options import parse_lock_options
+from nox_lock.text import nearest, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nox_lock.console import Voice
+    from nox_lock.locking.compile_options import CompileOptions
+    from nox_lock.locking.locker import Locker, Outcome
+    from nox_lock.planning.planned import Planned
+    from nox_lock.sessions.check_command import Plan
+
+
+def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
+    """Bring the lock files up to date, as `arguments` of the session of that name ask.
+
+    Raises:
+        NoxLockError: when some could not be made.
+    """
+    found = parse_lock_options(arguments, session)
+    if found is None:
+        return
+    with errors_told(found.format):
+        config, planned = plan(found.names)
+        planned = of_targets(planned, found.pythons, found.platforms)
+    partial = bool(found.names or found.pythons or found.platforms)
+    if found.check:
+        orphans = [] if partial else orphans_of(config, planned, Path.cwd())
+        check(planned, orphans, voice, form=found.format)
+        return
+    if found.why:
+        tell_why(planned, found.why)
+        return
+    from nox_lock.locking.locker import unknown_packages  # noqa: PLC0415  (a check must stay instant)
+
+    for note in (*config.notes, *unknown_packages(planned, found.options.upgrade_packages)):
+        voice.warn(note)
+    if found.verbose:
+        voice.listener = voice.listener._replace(verbose=True)
+    _lock_all(planned, found.options, voice, found.format)
+    if not partial:
+        for each in judge_all([], orphans_of(config, planned, Path.cwd())):
+            voice.warn(*verdict_lines(each, unicode=voice.unicode))
+
+
+def make_locker(options: CompileOptions, voice: Voice) -> Locker:
+    """Return what makes the lock files of the project in the current folder."""
+    from nox_lock.locking.locker import Locker  # noqa: PLC0415  (only when something is not fresh)
+    from nox_lock.locking.resolution import Compiler  # noqa: PLC0415
+
+    detail = voice.tell if voice.listener.verbose else None
+    return Locker(
+        Compiler(Path.cwd(), os.environ, options, tell=voice.tell, warn=voice.warn, detail=detail)
+    )
+
+
+def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
+    """Print how inputs come to ask for projects, by each lock file that has one; all offline.
+
+    Raises:
+        ConfigError: for a project that no lock file has.
+    """
+    from nox_lock.locking.changes import find_reasons  # noqa: PLC0415  (seldom)
+
+    known = sorted({pin.name for each in planned for pin in each.pins if pin.name})
+    for package in packages:
+        name = canonicalize_name(package)
+        if name not in known:
+            raise ConfigError(f"no lock file has {quoted(package)}{nearest(name, known)}")
+        for each in planned:
+            for pin in each.pins:
+                if pin.name == name:
+                    print_lines(f"{each.path}:{pin.line}: {pin.shown}")
+                    print_lines(*(f"    {reason}" for reason in find_reasons(each, name)))
+
+
+def _lock_all(
+    planned: Sequence[Planned], options: CompileOptions, voice: Voice, form: str | None
+) -> None:
+    """Make lock files, and report each as its stack is through.
+
+    Raises:
+        NoxLockError: when one could not be made.
+    """
+    from nox_lock.locking.stacks import lock_all  # noqa: PLC0415
+    from nox_lock.reporting.outcomes import (  # noqa: PLC0415  (a check must stay instant)
+        change_lines,
+        changes_of,
+        held_lines,
+        outcome_line,
+    )
+
+    told: list[NoxLockError] = []
+
+    def done(_: Planned, result: Outcome | NoxLockError) -> None:
+        if not isinstance(result, NoxLockError):
+            moved = change_lines(changes_of(result), unicode=voice.unicode)
+            line = outcome_line(result, dry=options.dry_run)
+            voice.tell(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
+            voice.warn(*(f"{result.planned.path}: {note}" for note in result.notes))
+        elif len(planned) > 1 and all(result is not error for error in told):
+            told.append(result)
+            voice.warn(*str(result).splitlines())
+
+    results = lock_all(make_locker(options, voice), planned, done, voice.open_board)
+    _tell_totals({each.path: results[each.path] for each in planned}, voice, form)
+    errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
+    failed = [each.path for each in planned if each.path in errors]
+    if failed and len(planned) == 1:
+        raise errors[failed[0]]
+    if failed:
+        raise LocksError(f"not locked: {', '.join(failed)}")
+
+
+def _tell_totals(
+    results: Mapping[str, Outcome | NoxLockError], voice: Voice, form: str | None
+) -> None:
+    """Sum up what was done, in the form that was asked for."""
+    from nox_lock.reporting.outcomes import outcomes_json, outcomes_markdown, totals  # noqa: PLC0415
+
+    outcomes = [each for each in results.values() if not isinstance(each, NoxLockError)]
+    errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
+    if form == "json":
+        print_lines(outcomes_json(outcomes, errors))
+    elif form == "markdown":
+        print_lines(outcomes_markdown(outcomes, errors))
+    if summed := totals(outcomes):
+        voice.tell(f"pins: {summed}")

@@ -1,0 +1,96 @@
+"""What a noxfile says of locks: which sessions use which, on which Pythons; nothing here knows nox.
+
+Each noxfile that uses us loads it, so it imports the rest of the core only once it is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nox_lock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Protocol
+
+    from packaging.specifiers import SpecifierSet
+
+    from nox_lock.planning.config import Config
+    from nox_lock.planning.planned import Planned
+    from nox_lock.target import Target
+
+    class Made(Protocol):
+        """A session as `nox.session` made it; it may have a `parametrize`, too."""
+
+        name: str | None
+
+        @property
+        def python(self) -> object: ...
+
+
+class Locked(NamedTuple):
+    """A session that uses locks.
+
+    Attributes:
+        locks: their names; None for the only one, or `requirements`.
+        made: the session.
+        python: the Pythons as its decorator was given them, which nox changes to False in `made`
+            under ``--no-venv``.
+    """
+
+    locks: tuple[str | None, ...]
+    made: Made
+    python: object
+
+    def said(self) -> Iterator[object]:
+        """Yield what says on which Pythons it runs.
+
+        nox adds those of ``-P`` and ``--extra-python`` to what the decorator was given.
+        """
+        yield self.python
+        yield self.made.python
+        for call in getattr(self.made, "parametrize", ()):
+            yield getattr(call, "call_spec", {}).get("python")
+
+
+def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
+    """Return the locks that ``lock=`` of a session names; ends nox where it names none."""
+    if lock is None or isinstance(lock, str):
+        return (lock,)
+    if not isinstance(lock, (list, tuple)) or not all(isinstance(name, str) for name in lock):
+        sys.exit(
+            f"nox-lock: lock={lock!r} in this noxfile names no lock. "
+            'Write lock="NAME", or lock=["NAME", "NAME"].'
+        )
+    return tuple(lock)
+
+
+def plan_noxfile(
+    sessions: Iterable[Locked], names: Iterable[str | None]
+) -> tuple[Config, list[Planned]]:
+    """Plan the lock files of the locks of these names, or of all, for the Pythons of `sessions`.
+
+    The project is that of the current folder, where nox runs a noxfile.
+
+    Raises:
+        ConfigError: for a configuration that cannot be, and a session whose lock is none.
+    """
+    from nox_lock.planning.config import load_config  # noqa: PLC0415
+    from nox_lock.planning.planner import plan  # noqa: PLC0415
+    from nox_lock.target import pythons_of  # noqa: PLC0415
+
+    root = Path.cwd()
+    config = load_config(root)
+    used: dict[str, set[Target | SpecifierSet]] = {}
+    for each in sessions:
+        for lock in each.locks:
+            try:
+                name = config.lock(lock).name
+            except ConfigError as error:
+                told = f"session {each.made.name!r} of the noxfile: {error.message}"
+                raise ConfigError(told, hint=error.hint) from error
+            used.setdefault(name, set()).update(pythons_of(each.said()))
+    return config, plan(config, root, os.environ, names=names, used=used)

@@ -1,0 +1,350 @@
+"""An environment that was found right is not looked at again, while nothing has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_lock.checking.judge import judge
+from nox_lock.environments.snapshot import Seal
+from nox_lock.errors import NoxLockError
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
+from nox_lock.project import fingerprint, read, stands, watch
+from support.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nox_lock.project import Witness
+    from support.prepared import Prepared
+
+# What a project may be made of, and one lock file of each, so that nothing looks for older ones.
+FILES = {
+    "requirements.in": "-r more.in\n-c ${CAP}.txt\nlib\n--find-links ./wheels\n",
+    "more.in": "app\n",
+    "caps.txt": "lib<2\n",
+    "requirements.txt": "app==1.0\nlib==1.0\n",
+    "requirements/dev.in": "-c ../requirements.txt\ntool\n-e ./local\n",
+    "requirements/dev.txt": "-e ./local\ntool==1.0\n",
+    "wheels/readme": "",
+    "local/setup.py": "open('needs.txt')",
+    "local/setup.cfg": "[options]\ninstall_requires = file: others.txt\n",
+    "local/needs.txt": "dep\n",
+    "local/others.txt": "dep\n",
+    "pyproject.toml": """
+        [project]
+        name = "mine"
+        version = "1"
+        dynamic = ["dependencies"]
+        [project.optional-dependencies]
+        cli = ["lib"]
+        [dependency-groups]
+        test = ["tool"]
+        [tool.setuptools.dynamic]
+        dependencies = { file = ["base.in"] }
+        [tool.nox-lock.locks.cli]
+        inputs = ["pyproject.toml"]
+        extras = ["cli"]
+        groups = ["test"]
+        lockfile = "locks/{name}-{python}.txt"
+        python = "3.11"
+        """,
+    "base.in": "app\n",
+    "locks/cli-3.11.txt": "app==1.0\nlib==1.0\ntool==1.0\n",
+}
+ENVIRON = {"CAP": "caps"}
+READ = """
+import json, os, sys
+
+seen, root = set(), os.path.realpath(os.getcwd())
+watching = False
+
+def note(event, arguments):
+    if not watching or event not in ("open", "os.listdir", "os.scandir"):
+        return
+    path = os.path.realpath(os.fsdecode(arguments[0] or ".")) if arguments else root
+    if path.startswith(root):
+        seen.add((event, os.path.relpath(path, root)))
+
+from pathlib import Path
+from nox_lock.checking import judge
+from nox_lock.inputs import pyproject
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
+from nox_lock.project import watch
+
+sys.addaudithook(note)
+watching = True
+with watch() as witness:
+    for each in plan(load_config(Path.cwd()), Path.cwd(), os.environ):
+        judge.judge(each)
+watching = False
+print(json.dumps([sorted(seen), witness.facts, witness.spoilt]))
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    project = Project(tmp_path / "project", tmp_path / "home")
+    for name, text in FILES.items():
+        project.write(name, text)
+    monkeypatch.chdir(project.root)
+    return project.root
+
+
+def answer(root: Path, environ: dict[str, str] | None = None) -> tuple[Witness, object]:
+    """Judge everything; return who watched, and what came of it."""
+    with watch() as witness:
+        try:
+            planned = plan(load_config(root), root, environ or ENVIRON)
+            return witness, [(each.digest(), each.hidden(), judge(each)) for each in planned]
+        except NoxLockError as error:
+            return witness, str(error)
+
+
+def test_all_that_is_read_is_kept(root: Path) -> None:
+    """Every file that a verdict opens, and every folder it lists, by Python's own account."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ],
+        cwd=root,
+        env={**os.environ, **ENVIRON},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    seen, facts, spoilt = json.loads(done.stdout)
+    assert not spoilt
+    opened = {path for event, path in seen if event == "open"}
+    listed = {path for event, path in seen if event != "open"}
+    assert opened >= FILES.keys() - {"wheels/readme"}
+    kept = {os.path.normpath(name) for kind, name, _, _ in facts if kind == "file"}
+    assert opened <= kept
+    folders = {Path(name, more).parent for kind, name, more, _ in facts if kind == "glob"}
+    assert set(map(Path, listed)) <= folders | {Path()}
+
+
+def edit(name: str, text: str) -> Callable[[Path], object]:
+    return lambda root: (root / name).write_text(text, encoding="utf-8")
+
+
+def link(name: str, to: str) -> Callable[[Path], object]:
+    def change(root: Path) -> None:
+        shutil.copy(root / name, root / to)
+        (root / name).unlink()
+        (root / name).symlink_to(root / to)
+
+    return change
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "an input": edit("requirements.in", "lib\n"),
+    "an input's input": edit("more.in", "app<2\n"),
+    "a constraint": edit("caps.txt", "lib<1\n"),
+    "a lock file": edit("requirements.txt", "app==1.0\nlib==0.9\n"),
+    "a lock file above": edit("requirements/dev.txt", "tool==1.0\n"),
+    "a lock file that is gone": lambda root: (root / "requirements.txt").unlink(),
+    "an input that is gone": lambda root: (root / "more.in").unlink(),
+    "another input": edit("requirements-docs.in", "app\n"),
+    "another input in the folder": edit("requirements/docs.in", "app\n"),
+    "an input that clashes": edit("requirements-dev.in", "app\n"),
+    "the configuration": edit("pyproject.toml", "[tool.nox-lock]\npython = '3.12'\n"),
+    "no configuration": lambda root: (root / "pyproject.toml").unlink(),
+    "a local project's setup.py": edit("local/setup.py", "1"),
+    "a local project's setup.cfg": edit("local/setup.cfg", "[metadata]\n"),
+    "a file that setup.cfg names": edit("local/others.txt", "lib\n"),
+    "a file that setup.py names": edit("local/needs.txt", "lib\n"),
+    "a local project's pyproject.toml": edit("local/pyproject.toml", "[project]\n"),
+    "a local project that is gone": lambda root: shutil.rmtree(root / "local"),
+    "a file that the project's build reads": edit("base.in", "lib\n"),
+    "the project's setup.cfg": edit("setup.cfg", "[options]\n"),
+    "a folder of wheels that is gone": lambda root: shutil.rmtree(root / "wheels"),
+    "a link": link("more.in", "elsewhere.in"),
+}
+HARMLESS: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda _root: None,
+    "another file": edit(".coverage", "1"),
+    "a wheel": edit("wheels/app.whl", "1"),
+    "a module": edit("local/module.py", "1"),
+    "written again": edit("more.in", FILES["more.in"]),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_may_change_the_answer_is_seen(root: Path, what: str) -> None:
+    witness, _ = answer(root)
+    assert not witness.spoilt
+    assert stands(witness.facts, ENVIRON)
+    try:
+        CHANGES[what](root)
+    except OSError as error:  # Windows may not allow links
+        pytest.skip(str(error))
+    assert not stands(witness.facts, ENVIRON)
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_cannot_change_it_is_not(root: Path, what: str) -> None:
+    witness, before = answer(root)
+    HARMLESS[what](root)
+    assert stands(witness.facts, ENVIRON)
+    assert answer(root)[1] == before
+
+
+def test_a_variable_in_an_input_counts(root: Path) -> None:
+    shutil.copy(root / "caps.txt", root / "other.txt")
+    witness, _ = answer(root)
+    assert not stands(witness.facts, {"CAP": "other"})
+    assert not stands(witness.facts, {})
+    assert stands(witness.facts, {**ENVIRON, "OTHER": "1"})
+
+
+def test_what_changes_while_it_is_read_is_not_kept(root: Path) -> None:
+    with watch() as witness:
+        read(root / "more.in")
+        (root / "more.in").write_text("lib\n", encoding="utf-8")
+        read(root / "more.in")
+    assert witness.spoilt
+
+
+def test_a_search_for_old_lock_files_is_seen(root: Path) -> None:
+    (root / "requirements.txt").unlink()
+    witness, _ = answer(root)
+    assert not witness.spoilt
+    assert stands(witness.facts, ENVIRON)
+    (root / "requirements-py3.9.txt").write_text("app==1.0\n", encoding="utf-8")
+    assert not stands(witness.facts, ENVIRON)
+
+
+NOXFILE = """
+    import sys
+    import nox
+    import nox_lock
+
+    nox_lock.add_sessions()
+
+
+    @nox_lock.session(lock="requirements", constrain=True{more})
+    def tests(session):
+        session.log("looked: %s", "nox_lock.planning.planner" in sys.modules)
+        {body}
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(prepared: Prepared) -> Prepared:
+    for name in ("app", "lib"):
+        for version in ("1.0", "2.0"):
+            prepared.index.publish(name, version)
+    prepared.project.write("noxfile.py", NOXFILE.format(more="", body="pass"))
+    prepared.project.write("requirements.in", "app<2\n")
+    prepared.project.nox("-s", "lock").ok()
+    return prepared
+
+
+@pytest.fixture
+def project(installed: Prepared, tmp_path: Path) -> Iterator[Project]:
+    installed.freeze()
+    copied = installed.copy(tmp_path)
+    assert looks(copied) == [True, True, False]
+    yield copied
+    copied.close()
+
+
+def looks(project: Project, times: int = 3, **env: str) -> list[bool]:
+    """Run the session some times; tell of each whether it looked at the lock files."""
+    told = [project.nox("-v", "-s", "tests", env=env).ok().output for _ in range(times)]
+    assert all("holds exactly what is locked" in each for each in told[1:])
+    return ["looked: True" in each for each in told]
+
+
+def test_a_change_is_looked_at_once(project: Project) -> None:
+    """Each is mended where it has to be, and kept by the run after that at the latest."""
+    site = next((project.root / ".nox" / "tests" / "lib").glob("python*")) / "site-packages"
+    (site / "app-1.0.dist-info" / "METADATA").unlink()
+    assert looks(project)[0:3:2] == [True, False]
+    assert project.venv_versions("tests")["app"] == "1.0"
+    project.write("requirements.in", "app<2\nlib<2\n")
+    assert looks(project) == [True, True, False]
+    assert project.venv_versions("tests")["lib"] == "1.0"
+    assert looks(project, 2, CI="1") == [True, False]
+    extra = site / "extra-1.0.dist-info"
+    extra.mkdir()
+    (extra / "METADATA").write_text("Name: extra\nVersion: 1.0\n")
+    (extra / "RECORD").write_text(f"{extra.name}/METADATA,,\n{extra.name}/RECORD,,\n")
+    project.nox("-s", "tests").ok()
+    assert "extra" not in project.venv_versions("tests")
+
+
+def test_a_noxfile_that_asks_for_more_is_looked_at(project: Project) -> None:
+    more = """
+
+    @nox_lock.session(lock="requirements", python=["3.8", "3.9"])
+    def others(session):
+        pass
+    """
+    project.write("noxfile.py", NOXFILE.format(more="", body="pass") + more)
+    failed = project.nox("-s", "tests").failed()
+    assert 'python = ["3.8", "3.9", ' in failed.output
+
+
+def test_what_the_body_does_is_recorded_all_the_same(project: Project) -> None:
+    """Where nobody has looked at the locks, they are read when the body has changed something."""
+    body = "session.install('lib==2.0', env={'PIP_CONSTRAINT': ''})"
+    project.write("noxfile.py", NOXFILE.format(more="", body=body))
+    told = project.nox("-v", "-s", "tests").ok().output
+    assert "looked: False" in told
+    assert project.nox("-s", "tests").ok().output.count("uninstall") == 0
+    body = body.replace("lib==2.0", "app==2.0")
+    project.write("noxfile.py", NOXFILE.format(more="", body=body))
+    told = project.nox("-v", "-s", "tests").ok().output
+    assert "app==1.0 is wanted, 2.0 is installed (requirements.txt:" in told
+
+
+def test_a_broken_seal_is_no_seal(project: Project) -> None:
+    seal = project.root / ".nox" / "tests" / "nox-lock" / "seal"
+    for broken in ("", "{}", "[]", '{"facts": [["no such", "look", "", ""]]}', "\x00", "\udcff"):
+        seal.write_text(broken, encoding="utf-8", errors="surrogateescape")
+        assert looks(project, 2) == [True, False]
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        *('[["no such", "look", "", ""]]', '[["file", "requirements.in"]]', "[1]", "1", "null"),
+        *('[["glob", ".", "", ""]]', '[["glob", ".", "/x", ""]]', '[["variable", [], "", ""]]'),
+        *('[["file", 1, "", ""]]', '[["real", "\\u0000", "", ""]]', '[["file", null, "", ""]]'),
+        *('[["glob", ".", null, ""]]', '[[["a"], "", "", ""]]', DEEP + "]" * len(DEEP)),
+    ],
+)
+def test_a_broken_note_is_dropped(facts: str, tmp_path: Path) -> None:
+    """Whatever is in it, of the environment as it is and what the session asks for."""
+    (tmp_path / "nox-lock").mkdir()
+    seal = Seal(tmp_path, "asked", "held")
+    whole = {"held": "held", "asked": fingerprint("asked"), "told": "paths"}
+    for text in (json.dumps({**whole, "facts": 7}).replace("7", facts), DEEP, f'{{"facts":{DEEP}'):
+        (tmp_path / "nox-lock" / "seal").write_text(text, encoding="utf-8")
+        assert seal.told({}) is None
+
+
+def test_a_broken_note_stops_no_session(project: Project) -> None:
+    """A deeply nested one, and folders where the notes should be."""
+    notes = project.root / ".nox" / "tests" / "nox-lock"
+    (notes / "seal").write_text(DEEP, encoding="utf-8")
+    assert looks(project, 2) == [True, False]
+    for note in sorted(notes.iterdir()):
+        if not note.name.startswith("busy"):
+            note.unlink()
+            (note / "in it").mkdir(parents=True)
+    for _ in range(2):
+        project.nox("-s", "tests").ok()
+    assert project.venv_versions("tests")["app"] == "1.0"

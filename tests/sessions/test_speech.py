@@ -1,0 +1,229 @@
+"""How a check speaks: to people on any terminal, to GitHub Actions, to programs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
+from nox_lock.console import speaks_unicode
+from nox_lock.errors import LocksError
+from nox_lock.locking.changes import Held
+from nox_lock.locking.locker import Outcome
+from nox_lock.planning.config import load_config
+from nox_lock.planning.planner import plan
+from nox_lock.reporting.github import annotate, table
+from nox_lock.reporting.outcomes import outcomes_markdown
+from nox_lock.text import markdown
+from support.project import NOXFILE, Project, Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.index import LocalIndex
+
+LOCK, DEV = "requirements.txt", "requirements-dev.txt"
+
+
+@pytest.fixture
+def stale(project: Project, index: LocalIndex) -> Project:
+    """Return a project with a lock file that is fresh, one that is stale, and one missing."""
+    index.publish("app", "1.0")
+    project.write("noxfile.py", NOXFILE)
+    project.write("requirements.in", "app\n")
+    project.write("requirements-dev.in", "app\n")
+    project.nox("-s", "lock").ok()
+    project.write(
+        "requirements-dev.in", "# More.\napp>=2\n--extra-index-url http://index.invalid/simple\n"
+    )
+    project.write("requirements-new.in", "app\n")
+    return project
+
+
+def check(project: Project, *options: str, **env: str) -> Run:
+    return project.nox("-s", "lock-check", *options, env=env)
+
+
+def test_text_is_one_line_a_lock_file_with_its_reasons_beneath(stale: Project) -> None:
+    lines = check(stale, PYTHONIOENCODING="utf-8").failed().stderr.splitlines()
+    said = [line.removeprefix("nox > ") for line in lines]
+    python = re.search(r"Python (\S+)", said[1])
+    assert python is not None
+    assert said[1:-1] == [
+        f"✓ {LOCK}: fresh, Python {python[1]}",
+        f"✗ {DEV}: stale, Python {python[1]}",
+        "    app>=2 is not met by app==1.0 (requirements-dev.in:2)",
+        (
+            "    --extra-index-url http://index.invalid/simple is not in the lock "
+            "(requirements-dev.in:3)"
+        ),
+        (
+            "    warning: --extra-index-url http://index.invalid/simple is not encrypted: "
+            "anybody on the way can change it (requirements-dev.in:3)"
+        ),
+        f"✗ requirements-new.txt: missing, Python {python[1]}",
+        "    there is no lock file (requirements-new.txt)",
+        "lock files: 1 missing, 1 stale, 1 fresh",
+        "Run: nox -s lock",
+    ]
+
+
+def test_text_is_ascii_where_nothing_else_can_be_shown(stale: Project) -> None:
+    said = check(stale, PYTHONIOENCODING="ascii").failed().stderr
+    assert said.isascii()
+    assert f"+ {LOCK}: fresh" in said
+    assert f"x {DEV}: stale" in said
+
+
+def test_colours_are_those_of_nox(stale: Project) -> None:
+    coloured = {**stale.environment(), "FORCE_COLOR": "1"}
+    del coloured["NO_COLOR"]
+    said = subprocess.run(
+        [sys.executable, "-m", "nox", "-s", "lock-check"],
+        cwd=stale.root,
+        env=coloured,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+    ).stderr
+    [fresh] = [line for line in said.splitlines() if f"{LOCK}: fresh" in line]
+    [wrong] = [line for line in said.splitlines() if f"{DEV}: stale" in line]
+    assert "\x1b[34m" in fresh  # information, in blue
+    assert "\x1b[33m" in wrong  # a warning, in yellow
+    assert "\x1b[" not in check(stale, NO_COLOR="1").failed().stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "able"),
+    [("utf-8", True), ("UTF-16", True), ("ascii", False), ("cp1252", False), (None, False),
+     ("no such thing", False)],
+)  # fmt: skip
+def test_what_a_terminal_can_show(encoding: str | None, able: bool) -> None:  # noqa: FBT001
+    assert speaks_unicode(encoding) is able
+
+
+def test_github_gets_annotations_on_the_lines_of_the_inputs(stale: Project) -> None:
+    """Chosen by itself; from the top of the checkout, of which the project is a part."""
+    summary = stale.root.parent / "summary.md"
+    summary.write_text("# Before\n", encoding="utf-8")
+    run = check(
+        stale,
+        GITHUB_ACTIONS="true",
+        GITHUB_WORKSPACE=str(stale.root.parent),
+        GITHUB_STEP_SUMMARY=str(summary),
+    ).failed()
+    title = f"title=nox-lock%3A {DEV} is stale"
+    line = "--extra-index-url http://index.invalid/simple"
+    place = f"file={stale.root.name}/requirements-dev.in"
+    assert run.stdout.splitlines() == [
+        f"::error {title},{place},line=2::app>=2 is not met by app==1.0",
+        f"::error {title},{place},line=3::{line} is not in the lock",
+        (
+            f"::warning title=nox-lock%3A {DEV},{place},line=3::--extra-index-url "
+            "http://index.invalid/simple is not encrypted: anybody on the way can change it"
+        ),
+        (
+            "::error title=nox-lock%3A requirements-new.txt is missing,"
+            f"file={stale.root.name}/requirements-new.in,line=1::requirements-new.txt: "
+            "there is no lock file"
+        ),
+    ]
+    # People read the log, too.
+    assert f"{DEV}: stale" in run.stderr
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("# Before\n| | lock file |")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 5
+    assert f"<code>{DEV}</code>" in rows[3]
+    assert "app&gt;=2 is not met by app==1.0 (requirements-dev.in:2)<br>" in rows[3]
+    assert "Run: <code>nox -s lock</code>" in text
+
+
+def test_github_gets_an_annotation_on_a_mistake_in_an_input(stale: Project) -> None:
+    stale.write("requirements-dev.in", "app\na=b\n")
+    run = check(stale, GITHUB_ACTIONS="true", GITHUB_WORKSPACE=str(stale.root.parent)).failed()
+    place = f"file={stale.root.name}/requirements-dev.in,line=2"
+    assert run.stdout.startswith(f"::error title=nox-lock,{place}::")
+    assert len(run.stdout.splitlines()) == 1
+
+
+def test_another_form_is_chosen_by_hand(stale: Project) -> None:
+    run = check(stale, "--", "--format=text", GITHUB_ACTIONS="true").failed()
+    assert run.stdout == ""
+    run = check(stale, "--", "--format=json", GITHUB_ACTIONS="true").failed()
+    assert len(json.loads(run.stdout)["locks"]) == 3
+    run = check(stale, "--", "--format=github").failed()
+    assert run.stdout.startswith("::error ")
+
+
+def test_a_summary_that_cannot_be_written_is_no_verdict(stale: Project) -> None:
+    run = check(stale, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(stale.root)).failed()
+    assert "the summary of the job cannot be written" in run.stderr
+    assert "lock files: 1 missing, 1 stale, 1 fresh" in run.stderr
+
+
+def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
+    reason = Reason("50%\r\n::error::a, b", "in,put:1.in", 3)
+    [line] = annotate([Judged("a:b,c.txt", Verdict(STALE, (reason,)))], tmp_path, {})
+    assert line == (
+        "::error title=nox-lock%3A a%3Ab%2Cc.txt is stale,file=in%2Cput%3A1.in,line=3::"
+        "50%25%0D%0A::error::a, b"
+    )
+
+
+def test_what_has_a_meaning_in_a_table_is_escaped() -> None:
+    reason = Reason("x | y <script>\nz", "a.txt")
+    rows = list(table([Judged("a.txt", Verdict(INVALID, (reason,)))], "nox -s lock"))
+    assert "x \\| y &lt;script&gt; z (a.txt)" in rows[2]
+    assert rows[2].count(" | ") == 4
+
+
+def test_orphans_have_their_own_mend() -> None:
+    orphan = Judged("old.txt", Verdict(ORPHANED, (Reason("git rm old.txt", "old.txt"),)))
+    assert not any("Run:" in line for line in table([orphan], "nox -s lock"))
+
+
+def test_json_of_what_kept_all_from_being_judged(stale: Project) -> None:
+    stale.write("requirements-dev.in", "app\n\n???\n")
+    run = check(stale, "--", "--format=json").failed()
+    told = json.loads(run.stdout)
+    assert told["version"] == 1
+    assert told["locks"] == []
+    assert told["error"]["file"] == "requirements-dev.in"
+    assert told["error"]["line"] == 3
+    assert "???" in told["error"]["message"]
+
+
+MARKS = "`a` [b](https://h.invalid) ![c](d) *e* __f__ @g/h <img src=i> |j| \\ ~~k~~ &lt; \nl"
+ESCAPED = (
+    r"\`a\` \[b\](https://h.invalid) \!\[c\](d) \*e\* \_\_f\_\_ "
+    r"&#64;&#8203;g/h &lt;img src=i&gt; "
+    r"\|j\| \\ \~\~k\~\~ &amp;lt;  l"
+)
+
+
+def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html() -> None:
+    verdict = Verdict(INVALID, (Reason(MARKS),), (MARKS,), (Reason(MARKS),))
+    *_, row, _, run, _ = table([Judged(MARKS, verdict)], MARKS)
+    assert row.count(ESCAPED) == 4
+    assert f"Run: <code>{ESCAPED}" in run
+    assert not re.search(r"(?<!\\)[`\[\]!*_~@]|<(?!br>|/?code>)", row + run)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+    assert markdown(ESCAPED) != ESCAPED  # it is for what is not Markdown yet
+
+
+def test_nothing_in_the_report_of_changes_is_a_mark_either(tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
+    (planned,) = plan(load_config(tmp_path), tmp_path, {})
+    planned = planned._replace(path=MARKS)
+    outcome = Outcome(planned, "compiled", notes=(MARKS,), held=(Held(MARKS, "1", "2", MARKS),))
+    said = outcomes_markdown([outcome], {MARKS: LocksError(MARKS)})
+    assert said.count(ESCAPED) == 5
+    rest = "\n".join(line for line in said.split("\n") if not line.startswith("    "))
+    assert not re.search(r"(?<!\\)[`\[\]!*_~@|<]", rest)
