@@ -1,6 +1,6 @@
 """Where nox-lock meets nox: sessions, the decorator, options, and the one error boundary.
 
-Beside `_host`, which is loaded only where there is work, the only module that imports nox.
+Beside `session_host`, which is loaded only where there is work, the only module that imports nox.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def relock(
 ) -> dict[str, Planned]:
     """Lock anew for a session that cannot use its lock files, where that is allowed.
 
-    `on_stale` is one of `_config.ON_STALE`; `may_lock` is asked only when it matters;
+    `on_stale` is one of `config.ON_STALE`; `may_lock` is asked only when it matters;
     `command` is what a person runs to lock. Returns what they are now, by path.
 
     Raises:

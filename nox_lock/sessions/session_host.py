@@ -37,7 +37,7 @@ _PIP = ("python", "-I", "-m", "pip")
 
 
 class SessionHost:
-    """A session, as `_providing` knows it; what installs in it is pip, or uv."""
+    """A session, as `providing` knows it; what installs in it is pip, or uv."""
 
     def __init__(self, session: nox.Session, voice: Voice, plan: Plan) -> None:
         self.session = session
