@@ -1,8 +1,8 @@
-"""Whether an environment has to be looked at at all.
+"""Skip verification while nothing changed.
 
-Once one was found to hold exactly its lock, what that was told by is kept in it: all that was
-read of the project, what the noxfile said, and a listing of what is installed. While all of that
-is as it was, so is the answer, and neither inputs nor lock files have to be understood again.
+Once an environment was found to match its lock files, a snapshot is saved in it: all that was read
+of the project, what the noxfile says, and a listing of what is installed. While none of that
+changes, neither inputs nor lock files need to be read again.
 """
 
 from __future__ import annotations
@@ -22,70 +22,70 @@ if TYPE_CHECKING:
 
     from nox_lock.project import Witness
 
-# Where we keep notes inside an environment: gone with it.
+# The folder for our notes inside an environment: deleted with it.
 NOTES = "nox-lock"
 CONSTRAINTS = "constraints.txt"
-_NAME = "seal"
+_NAME = "snapshot"
 _INTERPRETERS = ("bin/python", "Scripts/python.exe")
-# Notes that are no part of what an environment holds.
+# Notes that are not part of the state.
 _PASSING = (_NAME, "install.log", "busy.lock", "busy.holder")
 
 
-class Seal(NamedTuple):
-    """What is kept of an environment that holds its lock, and what it is held against.
+class Snapshot(NamedTuple):
+    """An environment as it is now, to be compared with the one that was saved.
 
     Attributes:
         location: the folder of the environment.
-        asked: what the session asks for, in any fixed form.
-        held: what the environment held when this was made; None where that cannot be told.
+        request: what the session requires, in any fixed form.
+        state: what is installed now, see `read_state`; None if it cannot be read.
     """
 
     location: Path
-    asked: str
-    held: str | None
+    request: str
+    state: str | None
 
-    def told(self, environ: Mapping[str, str]) -> str | None:
-        """Return what was told of the environment when it was kept, if all is as it was then."""
-        if self.held is None:
+    def match(self, environ: Mapping[str, str]) -> str | None:
+        """Return the lock files it matched when saved, if nothing changed since, else None."""
+        if self.state is None:
             return None
         try:
-            kept = json.loads((self.location / NOTES / _NAME).read_bytes())
-            facts = [Fact(*each) for each in kept["facts"]]
-            same = kept["held"] == self.held and kept["asked"] == fingerprint(self.asked)
-            return str(kept["told"]) if same and stands(facts, environ) else None
+            saved = json.loads((self.location / NOTES / _NAME).read_bytes())
+            facts = [Fact(*each) for each in saved["facts"]]
+            same = saved["state"] == self.state and saved["request"] == fingerprint(self.request)
+            return str(saved["locks"]) if same and stands(facts, environ) else None
         # A broken note is none; RuntimeError is that of one nested too deep.
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
             return None
 
-    def keep(self, witness: Witness, told: str) -> None:
-        """Keep that the environment holds its lock; where nothing can be written, keep nothing."""
-        if witness.spoilt or self.held is None:
+    def save(self, witness: Witness, locks: str) -> None:
+        """Save that the environment matches `locks`; without write access, save nothing."""
+        if witness.spoilt or self.state is None:
             return
-        asked = fingerprint(self.asked)
-        kept = {"asked": asked, "held": self.held, "facts": witness.facts, "told": told}
+        request = fingerprint(self.request)
+        saved = {"request": request, "state": self.state, "facts": witness.facts, "locks": locks}
         with suppress(OSError):
-            write_all({self.location / NOTES / _NAME: json.dumps(kept, indent=0)})
+            write_all({self.location / NOTES / _NAME: json.dumps(saved, indent=0)})
 
     @property
     def constraints(self) -> str:
-        """Where the pins stand as a plain constraints file, a ``file:`` URL."""
+        """The ``file:`` URL of the pins as a plain constraints file."""
         return (self.location / NOTES / CONSTRAINTS).as_uri()
 
     def is_unchanged(self) -> bool:
-        """Tell whether the environment still holds what it held."""
-        return self.held is not None and listing(self.location) == self.held
+        """Return whether nothing was installed or removed since."""
+        return self.state is not None and read_state(self.location) == self.state
 
 
-def look(location: Path, asked: str) -> Seal:
-    """Look at an environment, and at what it is to hold, for what a session asks."""
-    return Seal(location, asked, listing(location))
+def take_snapshot(location: Path, request: str) -> Snapshot:
+    """Return the state of an environment, for what a session requires."""
+    return Snapshot(location, request, read_state(location))
 
 
-def listing(location: Path) -> str | None:
-    """Return a short form of what an environment is and holds; None where that cannot be told.
+def read_state(location: Path) -> str | None:
+    """Return a digest of an environment's Python and metadata folders; None if it cannot be read.
 
-    The time of a folder changes with what is put into it or taken out: one look at each tells
-    of metadata that was half deleted, or written anew.
+    The time of a folder changes when a file is added to it or removed: one stat of each notices
+    metadata that was half deleted, or written again.
     """
     found = [sys.platform]
     try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nox_lock.console import Voice
     from nox_lock.environments.installing import Wanted
-    from nox_lock.environments.snapshot import Seal
+    from nox_lock.environments.snapshot import Snapshot
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
     from nox_lock.sessions.providing import Project
@@ -156,11 +156,11 @@ def install(
 class _Provided(NamedTuple):
     """An environment that holds its locks: how that was told, and what it was found to hold.
 
-    Where the seal told it, nobody has looked at the locks.
+    `wanted` is None where the snapshot matched: the locks were not read.
     """
 
     names: Sequence[str]
-    seal: Seal
+    snapshot: Snapshot
     wanted: Wanted | None
 
 
@@ -173,26 +173,28 @@ def _provide(
         if session.bin_paths is None:
             _refuse_no_environment(session)
             return None
-        from nox_lock.environments.snapshot import look  # noqa: PLC0415
+        from nox_lock.environments.snapshot import take_snapshot  # noqa: PLC0415
 
         wanted = None
         location = Path(session.virtualenv.location).resolve()
         in_ci = bool(os.environ.get("CI"))
-        told = [(each.locks, *each.said()) for each in _in_use()]
-        seal = look(location, repr((names, project, constrain, in_ci, told)))
-        paths = seal.told(os.environ)
+        used = [(each.locks, *each.said()) for each in _in_use()]
+        snapshot = take_snapshot(location, repr((names, project, constrain, in_ci, used)))
+        paths = snapshot.match(os.environ)
         if paths is None:
             from nox_lock.sessions.providing import provide  # noqa: PLC0415
 
-            wanted = provide(names, project, _host(session), seal, constrain=constrain)
+            wanted = provide(names, project, _host(session), snapshot, constrain=constrain)
         else:
             from nox_lock.text import redact  # noqa: PLC0415
 
             line = f"{session.name} holds exactly what is locked in {paths}"
             nox.logger.logger.output(redact(line))
         if constrain:
-            session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), seal.constraints))
-        return _Provided(names, seal, wanted)
+            session.env.update(
+                dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), snapshot.constraints)
+            )
+        return _Provided(names, snapshot, wanted)
 
 
 def _host(session: nox.Session) -> SessionHost:
@@ -203,7 +205,7 @@ def _host(session: nox.Session) -> SessionHost:
 
 def _record_body(session: nox.Session, provided: _Provided | None) -> None:
     """Keep what the body left in the environment, and say what it changed."""
-    if provided is None or (provided.wanted is None and provided.seal.is_unchanged()):
+    if provided is None or (provided.wanted is None and provided.snapshot.is_unchanged()):
         return
     from nox_lock.environments.installing import record_body  # noqa: PLC0415
     from nox_lock.sessions.providing import look_up  # noqa: PLC0415

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Voice
     from nox_lock.environments.environment import Environment
     from nox_lock.environments.installing import Installer
-    from nox_lock.environments.snapshot import Seal
+    from nox_lock.environments.snapshot import Snapshot
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
 
@@ -86,11 +86,16 @@ def _look_up(names: Sequence[str], host: Host, venv: Environment) -> tuple[Confi
 
 
 def provide(
-    names: Sequence[str], project: Project, host: Host, seal: Seal, *, constrain: bool = False
+    names: Sequence[str],
+    project: Project,
+    host: Host,
+    snapshot: Snapshot,
+    *,
+    constrain: bool = False,
 ) -> Wanted:
     """Make a session's environment hold exactly its locks, and the project where that is asked.
 
-    `seal` keeps that nothing was to be done.
+    `snapshot` is saved if there was nothing to do.
 
     Raises:
         NoxLockError: where it cannot, saying why.
@@ -108,7 +113,7 @@ def provide(
     if is_equal(wanted):
         host.output(f"{host.name} holds exactly what is locked in {wanted.paths}")
         if there and not stale:
-            seal.keep(witness, wanted.paths)
+            snapshot.save(witness, wanted.paths)
     elif host.installs():
         wanted = _make_equal(wanted, host)
     else:

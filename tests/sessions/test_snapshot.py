@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.checking.judge import judge
-from nox_lock.environments.snapshot import Seal
+from nox_lock.environments.snapshot import Snapshot
 from nox_lock.errors import NoxLockError
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan
@@ -307,10 +307,10 @@ def test_what_the_body_does_is_recorded_all_the_same(project: Project) -> None:
     assert "app==1.0 is wanted, 2.0 is installed (requirements.txt:" in told
 
 
-def test_a_broken_seal_is_no_seal(project: Project) -> None:
-    seal = project.root / ".nox" / "tests" / "nox-lock" / "seal"
+def test_a_broken_snapshot_is_ignored(project: Project) -> None:
+    snapshot = project.root / ".nox" / "tests" / "nox-lock" / "snapshot"
     for broken in ("", "{}", "[]", '{"facts": [["no such", "look", "", ""]]}', "\x00", "\udcff"):
-        seal.write_text(broken, encoding="utf-8", errors="surrogateescape")
+        snapshot.write_text(broken, encoding="utf-8", errors="surrogateescape")
         assert looks(project, 2) == [True, False]
 
 
@@ -329,17 +329,17 @@ DEEP = "[" * 100_000
 def test_a_broken_note_is_dropped(facts: str, tmp_path: Path) -> None:
     """Whatever is in it, of the environment as it is and what the session asks for."""
     (tmp_path / "nox-lock").mkdir()
-    seal = Seal(tmp_path, "asked", "held")
-    whole = {"held": "held", "asked": fingerprint("asked"), "told": "paths"}
+    snapshot = Snapshot(tmp_path, "request", "state")
+    whole = {"state": "state", "request": fingerprint("request"), "locks": "paths"}
     for text in (json.dumps({**whole, "facts": 7}).replace("7", facts), DEEP, f'{{"facts":{DEEP}'):
-        (tmp_path / "nox-lock" / "seal").write_text(text, encoding="utf-8")
-        assert seal.told({}) is None
+        (tmp_path / "nox-lock" / "snapshot").write_text(text, encoding="utf-8")
+        assert snapshot.match({}) is None
 
 
 def test_a_broken_note_stops_no_session(project: Project) -> None:
     """A deeply nested one, and folders where the notes should be."""
     notes = project.root / ".nox" / "tests" / "nox-lock"
-    (notes / "seal").write_text(DEEP, encoding="utf-8")
+    (notes / "snapshot").write_text(DEEP, encoding="utf-8")
     assert looks(project, 2) == [True, False]
     for note in sorted(notes.iterdir()):
         if not note.name.startswith("busy"):
