@@ -5,36 +5,52 @@ Deep code only raises. `nox_lock.sessions.api` is the one place that catches and
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A file, relative to the project root, and a line of it, from 1; None for all of it."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as errors name it."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
 
 class NoxLockError(Exception):
     """Anything nox-lock refuses or fails at, worded for the person who can mend it.
 
     Attributes:
         message: what is wrong, in one or a few lines; holds no secret and no absolute path.
-        file: the file it was seen in, relative to the project root, or None.
-        line: the line in that file, counted from 1, or None.
+        place: where it is, or None.
         hint: the command or edit that mends it, or None.
     """
 
     def __init__(
         self,
         message: str,
-        *,
-        file: str | None = None,
-        line: int | None = None,
+        place: Place | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.file = file
-        self.line = line
+        self.place = place
         self.hint = hint
 
+    @property
+    def file(self) -> str | None:
+        """The file it was seen in, relative to the project root, or None."""
+        return self.place and self.place.file
+
+    @property
+    def line(self) -> int | None:
+        """The line in that file, counted from 1, or None."""
+        return self.place and self.place.line
+
     def __str__(self) -> str:
-        place = self.file or ""
-        if self.file and self.line is not None:
-            place = f"{self.file}:{self.line}"
-        text = f"{place}: {self.message}" if place else self.message
+        text = f"{self.place}: {self.message}" if self.place else self.message
         return f"{text}\n{self.hint}" if self.hint else text
 
 
@@ -57,9 +73,9 @@ class LocksError(NoxLockError):
 class BlockedError(LocksError):
     """A lock file was left as it was, because another one of its stack could not be made."""
 
-    def __init__(self, failed: str, *, file: str) -> None:
+    def __init__(self, failed: str, path: str) -> None:
         super().__init__(
-            f"left as it was: {failed}, of the same stack, could not be made", file=file
+            f"left as it was: {failed}, of the same stack, could not be made", Place(path)
         )
 
 
@@ -79,14 +95,13 @@ class CompileError(NoxLockError):
     def __init__(
         self,
         message: str,
+        place: Place | None = None,
+        hint: str | None = None,
         *,
         kind: str,
-        file: str | None = None,
-        line: int | None = None,
-        hint: str | None = None,
         projects: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(message, file=file, line=line, hint=hint)
+        super().__init__(message, place, hint)
         self.kind = kind
         self.projects = projects
         self.edits: tuple[str, ...] = ()

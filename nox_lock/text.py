@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from nox_lock.errors import ConfigError, NoxLockError, SystemRefusedError
+from nox_lock.errors import ConfigError, NoxLockError, Place, SystemRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -340,15 +340,15 @@ def in_words(error: OSError | RecursionError, root: Path) -> NoxLockError:
             hint="Look for brackets without end, or files that include one another.",
         )
     told = f"the operating system refused this: {error.strerror or 'it does not say why'}"
-    return SystemRefusedError(told, file=_named(error.filename, root), hint=mend_of(error))
+    return SystemRefusedError(told, _named(error.filename, root), mend_of(error))
 
 
-def _named(path: object, root: Path) -> str | None:
-    """Return a file's path as from the project root; of one elsewhere its own name alone.
+def _named(path: object, root: Path) -> Place | None:
+    """Return a file as from the project root; of one elsewhere its own name alone.
 
     Where that stands is a matter of this machine.
     """
     if not isinstance(path, (str, bytes, os.PathLike)):
         return None
     found = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  (links stay as they are)
-    return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.name
+    return Place(found.relative_to(root).as_posix() if found.is_relative_to(root) else found.name)

@@ -108,7 +108,7 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
         yield Reason(f"{said}: {mend}", planned.path)
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
-        yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.where)
+        yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.place)
     lock = planned.existing
     if lock is not None:
         yield from _find_weak_pins(planned, lock)

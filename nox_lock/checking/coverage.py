@@ -35,7 +35,7 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         found = pins.get(entry.name, [])
         if active is False or entry.name in left_out or (active is None and not found):
             continue
-        where = (entry.where.file, entry.where.line)
+        where = (entry.place.file, entry.place.line)
         if entry.constraint:
             broken = (pin for pin in found if not _meets(pin, entry))
             said = [f"{pin.shown} breaks the constraint {entry.text}" for pin in broken]
@@ -149,7 +149,7 @@ def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{pin.shown} has {said}, which no input gives it", planned.path, pin.line)
         else:
             entry = asked[wanted[-1]]
-            yield Reason(f"{entry.text}: its pin has {said} in the lock", *entry.where)
+            yield Reason(f"{entry.text}: its pin has {said} in the lock", *entry.place)
 
 
 def _canonical(marker: str) -> str:
@@ -214,7 +214,7 @@ def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(
                 f"{pin.shown} is in the lock, and the marker of {entry.text} does not hold for "
                 f"{here}",
-                *entry.where,
+                *entry.place,
             )
 
 

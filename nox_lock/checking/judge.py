@@ -201,7 +201,7 @@ def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             if any(low.path == file and low.existing for low in planned.below)
             else "not there"
         )
-        named = (each.where for each in planned.inputs.includes if each.file == file)
+        named = (each.place for each in planned.inputs.includes if each.file == file)
         place, line = next(named, (planned.path, None))
         yield Reason(f"it builds on {file}, which is {why}", place, line)
     for low, theirs, ours in disagreements(planned, lock):
@@ -234,7 +234,7 @@ def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]
     facts = planned.hidden()
     for digest, fact in facts.items():
         if digest not in stamped:
-            file, line = fact.where or (planned.path, None)
+            file, line = fact.place or (planned.path, None)
             yield Reason(f"it was locked without {fact.text}", file, line)
     changed = set(facts) - stamped
     if len(stamped - set(facts)) > len(changed):

@@ -56,7 +56,7 @@ class Claim(NamedTuple):
 
     def __str__(self) -> str:
         """Return the demand with its chain: ``a 1.0 depends on b<2, for c (requirements.in:3)``."""
-        place = f" ({self.origin.entry.where})" if self.origin else ""
+        place = f" ({self.origin.entry.place})" if self.origin else ""
         if not self.by:
             return f"{self.text}{place}"
         through = "".join(f", for {each}" for each in self.origin.through) if self.origin else ""
@@ -73,7 +73,7 @@ def find_origin(name: str, said: Demand | Failure, inputs: Inputs) -> Origin | N
     Where pip names no line, as for a project file, it is found by the projects on the way.
     """
     through = tuple(dict.fromkeys(each for each in said.through if each != name))
-    there = [each for each in inputs.entries if each.where == (said.file, said.line)]
+    there = [each for each in inputs.entries if each.place == (said.file, said.line)]
     for top in (*through[-1:], name):
         named = [each for each in (there or inputs.entries) if each.name == top]
         if named:
@@ -167,11 +167,11 @@ def _edits(
     edits = []
     for claim in shown:
         # What one line of an input brings goes with it.
-        place = claim.origin and claim.origin.entry.where
+        place = claim.origin and claim.origin.entry.place
         rest = [
             each
             for each in claims
-            if each.name == claim.name and (each.origin is None or each.origin.entry.where != place)
+            if each.name == claim.name and (each.origin is None or each.origin.entry.place != place)
         ]
         if claim.origin is None or claim.fixed or any(each.specifier is None for each in rest):
             continue
@@ -185,7 +185,7 @@ def _edit(
     claim: Claim, origin: Origin, room: Sequence[str], there: Mapping[str, Versions]
 ) -> list[str]:
     """Return how the line that a demand comes from may be changed."""
-    entry, place = origin.entry, origin.entry.where
+    entry, place = origin.entry, origin.entry.place
     if not claim.by:
         span = room if len(room) <= _SHOWN else [room[0], "...", room[-1]]
         return [f"loosen {entry.text} ({place}): the others allow {', '.join(span)}"]

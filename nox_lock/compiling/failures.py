@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -12,7 +12,7 @@ from nox_lock.compiling.conflicts import describe_conflict, find_origin
 from nox_lock.compiling.index_failures import index_error, index_failure, reason_of
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.compiling.versions import allowed, left_out, nearest
-from nox_lock.errors import CompileError
+from nox_lock.errors import CompileError, Place
 from nox_lock.inputs.pep508 import parse_specifier
 from nox_lock.text import quoted, shareable
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nox_lock.inputs.entry import Entry
     from nox_lock.inputs.inputs import Inputs, Option
 
-    _Place = tuple[str | None, int | None]
 
 # Of what a build printed: a failure in CI cannot be repeated.
 _LINES = 40
@@ -86,19 +85,16 @@ def describe_unsupported(missing: Sequence[str]) -> CompileError:
 def _error(
     message: str,
     kind: str,
-    at: Entry | Option | _Place | None = None,
+    at: Entry | Option | Place | None = None,
     hint: str | None = None,
     name: str | None = None,
 ) -> CompileError:
     """Return the error of a compile, at the requirement or the place that is to blame."""
-    where: Any = getattr(at, "where", at)
-    file, line = where or (None, None)
     return CompileError(
         shareable(message),
+        at if at is None or isinstance(at, Place) else at.place,
+        hint and shareable(hint),
         kind=kind,
-        file=file,
-        line=line,
-        hint=hint and shareable(hint),
         projects=(name,) if name else (),
     )
 
@@ -220,14 +216,14 @@ def _syntax(failure: Failure, inputs: Inputs) -> CompileError:
     return _error(said, "syntax", _find_place(failure, inputs), _FORMAT)
 
 
-def _find_place(failure: Failure, inputs: Inputs) -> _Place | None:
+def _find_place(failure: Failure, inputs: Inputs) -> Place | None:
     """Return the file and line of the input that pip speaks of, where that can be known."""
     if failure.file is not None:
-        return failure.file, failure.line
+        return Place(failure.file, failure.line)
     if found := _PLACE.search(failure.message):
-        return found[1] or found["file"], int(found[2] or found["line"])
-    options = ((f"{each.name} {each.value}", each.where) for each in inputs.options)
-    entries = ((each.url or each.text, each.where) for each in inputs.entries)
+        return Place(found[1] or found["file"], int(found[2] or found["line"]))
+    options = ((f"{each.name} {each.value}", each.place) for each in inputs.options)
+    entries = ((each.url or each.text, each.place) for each in inputs.entries)
     return next((at for text, at in (*options, *entries) if text in failure.message), None)
 
 
@@ -253,8 +249,8 @@ def _build(failure: Failure, inputs: Inputs) -> CompileError:
     folder = _folder_of(entry) if local and entry is not None else ""
     found = _TOML_LINE.search(failure.message)
     if found and entry is not None and local:  # pip names neither the project nor the file
-        at = posixpath.join(folder.removeprefix("./"), "pyproject.toml"), int(found[1])
-        hint = f"Repair it, or do without it ({entry.where})."
+        at = Place(posixpath.join(folder.removeprefix("./"), "pyproject.toml"), int(found[1]))
+        hint = f"Repair it, or do without it ({entry.place})."
         return _error(f"this is no TOML: {failure.message}", "syntax", at, hint)
     what = failure.project or folder or failure.name or failure.link or "a project"
     printed = [each for each in failure.output if each.strip()]
@@ -267,7 +263,7 @@ def _build(failure: Failure, inputs: Inputs) -> CompileError:
     elif failure.project or folder:
         where = folder or posixpath.dirname(failure.project or "") or "."
         hint = f"See what is wrong with it: python -m pip wheel --no-deps {where}"
-    place = (failure.project, None) if failure.project else entry
+    place = Place(failure.project) if failure.project else entry
     return _error("\n".join([said, *lines]), "build", place, hint, None if local else failure.name)
 
 
@@ -281,7 +277,7 @@ def _download(failure: Failure, inputs: Inputs) -> CompileError:
     page, entry = failure.page, _entry_of(failure, inputs)
     error = index_error(": ".join(filter(None, (page.address, reason_of(page)))))
     if entry is not None and entry.url:
-        error.file, error.line = entry.where
+        error.place = entry.place
     return error
 
 

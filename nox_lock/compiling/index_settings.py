@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nox_lock.errors import ConfigError, ToolchainError
+from nox_lock.errors import ConfigError, Place, ToolchainError
 from nox_lock.inputs.entry import relative
 from nox_lock.text import hide_index, origin, quoted
 
@@ -248,8 +248,8 @@ def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
         if (folder / "uv.toml").exists():
             raise ConfigError(
                 "uv would install by this file, which a lock file does not cover",
-                file=relative(folder / "uv.toml", root),
-                hint="Move it into [tool.uv] of pyproject.toml, or say that it is meant by "
+                Place(relative(folder / "uv.toml", root)),
+                "Move it into [tool.uv] of pyproject.toml, or say that it is meant by "
                 "UV_CONFIG_FILE, or that it is not by UV_NO_CONFIG=1.",
             )
         if (folder / ".git").exists():

@@ -65,7 +65,7 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
     files = [file for file in inputs.files if not is_project_file(file)]
     paths = {file: Path(os.path.normpath(tree / file)) for file in files}
     for file, path in paths.items():
-        includes = [each for each in inputs.includes if each.where.file == file]
+        includes = [each for each in inputs.includes if each.place.file == file]
         text = texts.get(file)
         if text is None:
             text = syntax.decode((root / file).read_bytes(), file)
@@ -92,10 +92,11 @@ def _rewrite(text: str, includes: Iterable[Include], paths: Mapping[str, Path], 
     that is not laid out, would lead elsewhere.
     """
     lines = text.splitlines()
-    for file, where, constraint in includes:
-        if file in paths and not lines[where.line - 1].endswith("\\"):
+    for file, place, constraint in includes:
+        number = (place.line or 1) - 1
+        if file in paths and not lines[number].endswith("\\"):
             flag = "-c" if constraint else "-r"
-            lines[where.line - 1] = f"{flag} {shlex.quote(str(paths[file]))}"
+            lines[number] = f"{flag} {shlex.quote(str(paths[file]))}"
     lines[:2] = [syntax.declared_utf8(line) for line in lines[:2]]
     base = root.as_uri()
     return "".join(

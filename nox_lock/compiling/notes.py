@@ -49,5 +49,5 @@ def find_notes(
 def _place(planned: Planned, name: str, extra: str = "") -> str:
     for entry in planned.inputs.requirements:
         if entry.name == name and (not extra or extra in entry.extras):
-            return f" ({entry.where})"
+            return f" ({entry.place})"
     return ""

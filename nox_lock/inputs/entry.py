@@ -11,10 +11,10 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from nox_lock import project as project_files
+from nox_lock.errors import RequirementsError
 from nox_lock.inputs import syntax
 from nox_lock.inputs.local_projects import metadata_digest, static_name
 from nox_lock.inputs.pep508 import EXAMPLE_NAME, parse_requirement, read_named
-from nox_lock.inputs.syntax import fault
 from nox_lock.text import has_password, has_token, mend_of, quoted
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock.inputs.syntax import Where
+    from nox_lock.errors import Place
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 
     Attributes:
         text: canonical form: equal for every spelling of the same demand.
-        where: the file and line that ask for it.
+        place: the file and line that ask for it.
         name: normalized project name (PEP 503), or None for a bare URL or path.
         extras: normalized names of the extras asked for.
         specifier: the versions allowed, or None for a direct URL or path.
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     """
 
     text: str
-    where: Where
+    place: Place
     name: str | None
     extras: frozenset[str]
     specifier: SpecifierSet | None
@@ -79,7 +79,7 @@ def relative(path: Path, root: Path) -> str:
         return path.as_posix()
 
 
-def read_input(file: str, root: Path, asked: Where | None) -> bytes:
+def read_input(file: str, root: Path, asked: Place | None) -> bytes:
     """Return the bytes of an input, which a line asks for, or the configuration.
 
     Raises:
@@ -91,12 +91,14 @@ def read_input(file: str, root: Path, asked: Where | None) -> bytes:
         hint = "It is named by `inputs` or `groups` in pyproject.toml."
         if asked:
             hint = f"-r and -c are seen from the file they stand in: {asked.file}"
-        raise fault(f"there is no file {file}", asked, hint) from error
+        raise RequirementsError(f"there is no file {file}", asked, hint) from error
     except OSError as error:
-        raise fault(f"cannot read {file}: {error.strerror}", asked, mend_of(error)) from error
+        raise RequirementsError(
+            f"cannot read {file}: {error.strerror}", asked, mend_of(error)
+        ) from error
 
 
-def parse_entry(line: syntax.Line, where: Where, root: Path, *, constraint: bool) -> Entry:
+def parse_entry(line: syntax.Line, place: Place, root: Path, *, constraint: bool) -> Entry:
     """Read one requirement line.
 
     Raises:
@@ -107,25 +109,25 @@ def parse_entry(line: syntax.Line, where: Where, root: Path, *, constraint: bool
     if text.rstrip().endswith(";"):  # an empty marker
         text = text.rstrip()[:-1].rstrip()
     if "${" in text and syntax.variables(text):
-        raise fault(
+        raise RequirementsError(
             f"{quoted(text)} holds a variable, whose value would be written into the lock",
-            where,
+            place,
             "Write the value itself, or put the index into an option line.",
         )
     options = [f"{name}={value}" for name, value in line.options if name != "--editable"]
     if options:
-        _refuse_bad_hashes(line.options, where)
-    if edit is not None or URL.match(text) or _is_path(text, root, where):
+        _refuse_bad_hashes(line.options, place)
+    if edit is not None or URL.match(text) or _is_path(text, root, place):
         found = _direct(
-            text, options, where, root, editable=edit is not None, constraint=constraint
+            text, options, place, root, editable=edit is not None, constraint=constraint
         )
         return found._replace(hashes=_hashes(line.options))
-    asked = read_named(text, where)
-    url = asked.url and _local(asked.url, where, root)
+    asked = read_named(text, place)
+    url = asked.url and _local(asked.url, place, root)
     demand = f" @ {url}" if url else asked.demand
     return Entry(
         text=" ".join([f"{asked.head}{demand}{asked.when}", *sorted(options)]),
-        where=where,
+        place=place,
         name=asked.name,
         extras=asked.extras,
         specifier=None if url else asked.specifier,
@@ -143,14 +145,16 @@ def _hashes(options: Iterable[tuple[str, str]]) -> frozenset[str]:
     return frozenset(value for name, value in options if name == "--hash") if options else _NONE
 
 
-def _refuse_bad_hashes(options: Iterable[tuple[str, str]], where: Where) -> None:
+def _refuse_bad_hashes(options: Iterable[tuple[str, str]], place: Place) -> None:
     for name, value in options:
         if name == "--hash" and not re.match(_HASH, value):
-            raise fault(f"--hash={value} is no hash", where, "Write --hash=sha256:HEXDIGITS.")
+            raise RequirementsError(
+                f"--hash={value} is no hash", place, "Write --hash=sha256:HEXDIGITS."
+            )
 
 
 def _direct(
-    text: str, options: list[str], where: Where, root: Path, *, editable: bool, constraint: bool
+    text: str, options: list[str], place: Place, root: Path, *, editable: bool, constraint: bool
 ) -> Entry:
     """Read a bare URL or path, with its marker and extras."""
     named = re.match(_NAMED, text) if editable else None
@@ -160,11 +164,11 @@ def _direct(
     marker = None
     if when.strip():
         told = f"{quoted(when.strip())} is no marker"
-        marker = parse_requirement(f"x; {when}", where, told).marker
+        marker = parse_requirement(f"x; {when}", place, told).marker
     if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
         bare = bare.strip()[: found.start()]
         extras = frozenset(_extras(found[1]))
-    url = _local(bare.strip(), where, root)
+    url = _local(bare.strip(), place, root)
     name: str | None = canonicalize_name(named["name"]) if named else None
     if egg := re.search(_EGG, bare):
         name = canonicalize_name(egg[1])
@@ -176,7 +180,7 @@ def _direct(
     shown = f"{'-e ' if editable else ''}{url}{marks}{f'; {marker}' if marker else ''}"
     return Entry(
         text=" ".join([shown, *sorted(options)]),
-        where=where,
+        place=place,
         name=name,
         extras=extras,
         specifier=None,
@@ -200,7 +204,7 @@ def _extras(text: str) -> Iterator[str]:
             yield canonicalize_name(extra.strip())
 
 
-def _is_path(text: str, root: Path, where: Where) -> bool:
+def _is_path(text: str, root: Path, place: Place) -> bool:
     """Tell, as pip does, whether a line that is no URL names a local project or archive."""
     if not (text[:1] == "." or "/" in text or os.sep in text or _LIKE_ARCHIVE.search(text)):
         return False  # nearly all lines: a check must stay instant
@@ -210,35 +214,35 @@ def _is_path(text: str, root: Path, where: Where) -> bool:
     path = path[: path.rfind("[")].strip() if path.endswith("]") and "[" in path else path
     if path.startswith(".") or "/" in path or os.sep in path:
         if not project_files.exists(root / path):
-            raise fault(
+            raise RequirementsError(
                 f"there is no {path}, seen from the project root",
-                where,
+                place,
                 f"Write the path from there; a project of an index is: {EXAMPLE_NAME}",
             )
         return True
     return path.endswith(_ARCHIVES)
 
 
-def _local(url: str, where: Where, root: Path) -> str:
+def _local(url: str, place: Place, root: Path) -> str:
     """Return a local path or file: URL as a path relative to `root`; anything else as it is."""
     path = url
     if URL.match(url):
-        refuse_bad_url(url, where)
+        refuse_bad_url(url, place)
         if not url.lower().startswith("file:"):
             return url
         bare = url.partition("#")[0]
         path = unquote(urlsplit(bare).path) if bare.startswith("file:/") else bare[len("file:") :]
     located = relative(root / path, root)
     if Path(path).is_absolute() and located.startswith("../"):
-        raise fault(
+        raise RequirementsError(
             f"{path} lies outside the project: the lock would hold a path of this machine",
-            where,
+            place,
             "Write it relative to the project root, such as ../other.",
         )
     return located
 
 
-def refuse_bad_url(url: str, where: Where) -> None:
+def refuse_bad_url(url: str, place: Place) -> None:
     """Refuse what cannot be taken apart as a URL.
 
     Raises:
@@ -247,12 +251,12 @@ def refuse_bad_url(url: str, where: Where) -> None:
     try:
         urlsplit(url)
     except ValueError as error:
-        raise fault(f"{quoted(url)} is no URL: {error}", where, "Such as: https://host/path") from (
-            error
-        )
+        raise RequirementsError(
+            f"{quoted(url)} is no URL: {error}", place, "Such as: https://host/path"
+        ) from (error)
 
 
-def refuse_secrets(line: str, where: Where) -> None:
+def refuse_secrets(line: str, place: Place) -> None:
     """Refuse a line with a password in a URL, or with a token there.
 
     Raises:
@@ -265,11 +269,13 @@ def refuse_secrets(line: str, where: Where) -> None:
             "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
         )
     if has_token(line):
-        raise fault(
+        raise RequirementsError(
             "a user name without a password stands here: it is a token, mostly, and would go into "
             "the lock file",
-            where,
+            place,
             hint,
         )
     if has_password(line):
-        raise fault("a password stands here in clear, and would go into the lock file", where, hint)
+        raise RequirementsError(
+            "a password stands here in clear, and would go into the lock file", place, hint
+        )

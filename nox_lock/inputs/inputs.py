@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nox_lock.errors import Place
     from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.syntax import Where
 
 
 class Option(NamedTuple):
@@ -17,14 +17,14 @@ class Option(NamedTuple):
 
     name: str
     value: str
-    where: Where
+    place: Place
 
 
 class Include(NamedTuple):
     """A ``-r`` or ``-c`` line that names a local file: the file, as from the project root."""
 
     file: str
-    where: Where
+    place: Place
     constraint: bool
 
 
@@ -45,7 +45,7 @@ class Parts(NamedTuple):
 class Dynamic(NamedTuple):
     """A project file whose dependencies only its build tells: a digest of what may decide them."""
 
-    where: Where
+    place: Place
     digest: str
 
 
@@ -108,11 +108,11 @@ class Inputs(NamedTuple):
         of it, since the lock's annotations name it.
         """
         entries = {
-            f"{'-c' if entry.constraint else '-r'} {entry.where.file}: {entry.text}{entry.metadata}"
+            f"{'-c' if entry.constraint else '-r'} {entry.place.file}: {entry.text}{entry.metadata}"
             for entry in self.entries
         }
         ordered = [f"{option.name} {option.value}" for option in (*self.options, *self.remote)]
-        built = [f"dynamic {each.where.file} {each.digest}" for each in self.dynamic]
+        built = [f"dynamic {each.place.file} {each.digest}" for each in self.dynamic]
         extras = (f"extra {extra}" for extra in self.extras)
         parts = [*self.sources, *extras, *self.written]
         return [f"source {part}" for part in parts] + sorted(entries) + ordered + built

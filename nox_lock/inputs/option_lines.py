@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nox_lock.errors import Place
     from nox_lock.inputs.inputs import Option
-    from nox_lock.inputs.syntax import Where
 
 # Every other option leaves no line in a lock file.
 WRITTEN = (
@@ -29,7 +29,7 @@ WRITTEN = (
 )
 
 
-def option_lines(options: Iterable[Option], folder: str) -> dict[str, Where]:
+def option_lines(options: Iterable[Option], folder: str) -> dict[str, Place]:
     """Return the lines in pip-compile's order, each with the place that asks for it.
 
     `folder` is the lock file's, relative to the project root: pip reads a folder in a lock file
@@ -42,28 +42,28 @@ def option_lines(options: Iterable[Option], folder: str) -> dict[str, Where]:
             value = option.value
             if "://" not in value:
                 value = posixpath.relpath(value, folder or ".")
-            lines.setdefault(f"--find-links {value}", option.where)
+            lines.setdefault(f"--find-links {value}", option.place)
     for option in options:
         if option.name == "--trusted-host":
-            lines.setdefault(f"--trusted-host {option.value}", option.where)
+            lines.setdefault(f"--trusted-host {option.value}", option.place)
     return lines | _format_lines(options)
 
 
-def _index_lines(options: Iterable[Option]) -> dict[str, Where]:
-    main: dict[str, Where] = {}
-    extra: dict[str, Where] = {}
+def _index_lines(options: Iterable[Option]) -> dict[str, Place]:
+    main: dict[str, Place] = {}
+    extra: dict[str, Place] = {}
     for option in options:
         if option.name == "--no-index":
             return {}
         if option.name == "--index-url":
-            main, extra = {f"--index-url {option.value}": option.where}, {}
+            main, extra = {f"--index-url {option.value}": option.place}, {}
         elif option.name == "--extra-index-url":
-            extra.setdefault(f"--extra-index-url {option.value}", option.where)
+            extra.setdefault(f"--extra-index-url {option.value}", option.place)
     return main | extra
 
 
-def _format_lines(options: Iterable[Option]) -> dict[str, Where]:
-    chosen: dict[str, dict[str, Where]] = {"--no-binary": {}, "--only-binary": {}}
+def _format_lines(options: Iterable[Option]) -> dict[str, Place]:
+    chosen: dict[str, dict[str, Place]] = {"--no-binary": {}, "--only-binary": {}}
     for option in options:
         if option.name in chosen:
             other = chosen["--only-binary" if option.name == "--no-binary" else "--no-binary"]
@@ -75,13 +75,13 @@ def _format_lines(options: Iterable[Option]) -> dict[str, Where]:
     return {f"{name} {project}": where for name, project, where in both}
 
 
-def _choose(option: Option, target: dict[str, Where], other: dict[str, Where]) -> None:
+def _choose(option: Option, target: dict[str, Place], other: dict[str, Place]) -> None:
     """Apply one option, as pip's ``:all:`` and ``:none:`` want it."""
     names = option.value.split(",")
     while ":all:" in names:
         other.clear()
         target.clear()
-        target[":all:"] = option.where
+        target[":all:"] = option.place
         names = names[names.index(":all:") + 1 :]
         if ":none:" not in names:
             return
@@ -91,4 +91,4 @@ def _choose(option: Option, target: dict[str, Where], other: dict[str, Where]) -
             continue
         project = canonicalize_name(name)
         other.pop(project, None)
-        target[project] = option.where
+        target[project] = option.place

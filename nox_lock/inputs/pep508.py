@@ -12,13 +12,14 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, fault
+from nox_lock.errors import RequirementsError
+from nox_lock.inputs.syntax import MERGE, MERGE_MARKS
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
 
-    from nox_lock.inputs.syntax import Where
+    from nox_lock.errors import Place
 
 # In a marker: the comparisons of versions alone, and names that only a lock file has.
 _DOUBTFUL = r"~=|===|extras|dependency_groups"
@@ -57,14 +58,14 @@ normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
 _READ: dict[str, Named] = {}
 
 
-def read_named(text: str, where: Where) -> Named:
+def read_named(text: str, place: Place) -> Named:
     """Read a requirement by name.
 
     Raises:
         RequirementsError: when it is none.
     """
     if text not in _READ:
-        found = parse_requirement(text, where)
+        found = parse_requirement(text, place)
         name = canonicalize_name(found.name)
         extras = frozenset(canonicalize_name(extra) for extra in found.extras)
         _READ[text] = Named(
@@ -80,17 +81,17 @@ def read_named(text: str, where: Where) -> Named:
     return _READ[text]
 
 
-def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
+def parse_requirement(text: str, place: Place, message: str = "") -> Requirement:
     """Read what PEP 508 calls a requirement, with a marker that can be evaluated.
 
-    `told` is what to say where it is none.
+    `message` replaces the default text of the error.
 
     Raises:
         RequirementsError: when it is none.
     """
     bare, _, when = text.partition(";")
     if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
-        raise fault(f"{quoted(text)}: a number has too many digits", where, _EXAMPLE)
+        raise RequirementsError(f"{quoted(text)}: a number has too many digits", place, _EXAMPLE)
     try:
         # pip splits here, also behind a URL, where PEP 508 wants a blank.
         found = Requirement(f"{bare} ; {when}" if when else text)
@@ -105,8 +106,9 @@ def parse_requirement(text: str, where: Where, told: str = "") -> Requirement:
     else:
         return found
     if text.startswith(MERGE_MARKS):
-        raise fault(MERGE, where, "Keep the lines you want, and take its marks out.")
-    raise fault(f"{told or f'{quoted(text)} is no requirement'}: {reason}", where, _EXAMPLE)
+        raise RequirementsError(MERGE, place, "Keep the lines you want, and take its marks out.")
+    message = message or f"{quoted(text)} is no requirement"
+    raise RequirementsError(f"{message}: {reason}", place, _EXAMPLE)
 
 
 def name_of(requirement: str) -> str:

@@ -14,13 +14,12 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock import project as project_files
-from nox_lock.errors import RequirementsError
+from nox_lock.errors import Place, RequirementsError
 from nox_lock.inputs import syntax
 from nox_lock.inputs.entry import Entry, parse_entry, read_input, refuse_secrets
 from nox_lock.inputs.inputs import Option
 from nox_lock.inputs.local_projects import dynamic_digest
 from nox_lock.inputs.pep508 import meets, parse_requirement
-from nox_lock.inputs.syntax import Where, fault
 from nox_lock.inputs.toml_tables import Table, find_line, parse_toml
 from nox_lock.text import nearest
 
@@ -124,9 +123,9 @@ class _Reader:
         elif self._may_be_built():
             self.dynamic = True
         else:
-            raise fault(
+            raise RequirementsError(
                 "has no [project] table",
-                Where(self.file, 1),
+                Place(self.file, 1),
                 "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
             )
 
@@ -135,7 +134,7 @@ class _Reader:
         text = self.project.string(key)
         return Option(key, text, self._where(self.project, key)) if text else None
 
-    def read_extra(self, extra: str, asked: Where | None, when: frozenset[str]) -> None:
+    def read_extra(self, extra: str, asked: Place | None, when: frozenset[str]) -> None:
         name = canonicalize_name(extra)
         if not self._is_new(f"extra={name}", when):
             return
@@ -162,8 +161,8 @@ class _Reader:
         except LookupError:
             pass  # an unknown group, which is met below, too
         except (TypeError, ValueError, RecursionError) as error:
-            where = _key_of("group", getattr(error, "group", key), table, None)
-            raise table.wrong(where, f": {error}", _GROUP) from error
+            key = _key_of("group", getattr(error, "group", key), table, None)
+            raise table.wrong(key, f": {error}", _GROUP) from error
         self._add_group(key, table)
 
     def _add_group(self, key: str, table: Table) -> None:
@@ -174,8 +173,8 @@ class _Reader:
                 self._add_one(value, self._where(table, key, value), _ALWAYS)
             else:
                 included = value["include-group"]
-                where = self._where(table, key, included)
-                self._add_group(_key_of("group", included, table, where), table)
+                place = self._where(table, key, included)
+                self._add_group(_key_of("group", included, table, place), table)
 
     def _is_new(self, part: str, when: frozenset[str]) -> bool:
         """Return whether a part was not read yet under these markers, or fewer; note that it is."""
@@ -192,45 +191,45 @@ class _Reader:
             self._add_one(value, self._where(table, key, value), when, of_extra=of_extra)
 
     def _add_one(
-        self, value: str, where: Where, when: frozenset[str], *, of_extra: bool = False
+        self, value: str, place: Place, when: frozenset[str], *, of_extra: bool = False
     ) -> None:
-        refuse_secrets(value, where)
-        requirement = parse_requirement(value, where)
+        refuse_secrets(value, place)
+        requirement = parse_requirement(value, place)
         if requirement.marker:
             self.misread |= of_extra
             when |= {str(requirement.marker)}
         if self.name and canonicalize_name(requirement.name) == canonicalize_name(self.name):
-            self._follow_itself(requirement, where, when)
+            self._follow_itself(requirement, place, when)
             return
         if when - {str(requirement.marker)}:
             requirement.marker = Marker(" and ".join(f"({each})" for each in sorted(when)))
             value = str(requirement)
-        line = syntax.Line(where.line, value, ())
-        self.entries.append(parse_entry(line, where, self.root, constraint=False))
+        line = syntax.Line(1, value, ())
+        self.entries.append(parse_entry(line, place, self.root, constraint=False))
         self.lines.append(value)
 
-    def _follow_itself(self, requirement: Requirement, where: Where, when: frozenset[str]) -> None:
+    def _follow_itself(self, requirement: Requirement, place: Place, when: frozenset[str]) -> None:
         """Read what a requirement on the project itself asks for: other extras of it."""
         version = self.project.values.get("version")
         if isinstance(version, str) and not meets(requirement.specifier, version):
-            raise fault(
+            raise RequirementsError(
                 f"{str(requirement)!r} cannot be: it is this project, of version {version}",
-                where,
+                place,
                 "Take it out, or correct its version.",
             )
         if not self.with_project and (
             self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
         ):
-            raise fault(
+            raise RequirementsError(
                 f"{str(requirement)!r} is this project, whose dependencies only a build tells",
-                where,
+                place,
                 f'Take it out, and lock the project with the group: inputs = ["{self.file}"], '
                 "extras = [...]",
             )
         self.misread |= self.with_project
         self.read_dependencies(when)
         for extra in sorted(requirement.extras):
-            self.read_extra(extra, where, when)
+            self.read_extra(extra, place, when)
 
     def _may_be_built(self) -> bool:
         """Return whether a build may know dependencies of a project without [project]."""
@@ -243,11 +242,11 @@ class _Reader:
     def _is_dynamic(self, key: str) -> bool:
         return key in self.project.strings("dynamic")
 
-    def _where(self, table: Table, key: str, value: str | None = None) -> Where:
-        return Where(self.file, table.line(key, value) or 1)
+    def _where(self, table: Table, key: str, value: str | None = None) -> Place:
+        return Place(self.file, table.line(key, value) or 1)
 
 
-def _key_of(kind: str, name: str, table: Table, asked: Where | None) -> str:
+def _key_of(kind: str, name: str, table: Table, asked: Place | None) -> str:
     """Return the key of an extra or group, which has it in any spelling."""
     keys: dict[str, str] = {}
     for key in table.values:
@@ -256,8 +255,8 @@ def _key_of(kind: str, name: str, table: Table, asked: Where | None) -> str:
     if found := keys.get(canonicalize_name(name)):
         return found
     near = nearest(canonicalize_name(name), keys)
-    raise fault(
+    raise RequirementsError(
         f"there is no {kind} {name!r} in [{table.name}]{near}",
-        asked or Where(table.file, find_line(table.text, table.path) or 1),
+        asked or Place(table.file, find_line(table.text, table.path) or 1),
         f"There are: {', '.join(keys)}" if keys else f"It has no {kind}s at all.",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock import project as project_files
-from nox_lock.errors import RequirementsError
+from nox_lock.errors import Place, RequirementsError
 from nox_lock.inputs import syntax
 from nox_lock.inputs.entry import (
     URL,
@@ -21,7 +21,7 @@ from nox_lock.inputs.entry import (
 )
 from nox_lock.inputs.inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock.inputs.local_projects import is_project_file
-from nox_lock.inputs.syntax import MOST_LINES, Where, fault
+from nox_lock.inputs.syntax import MOST_LINES
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.text import declare, hide_value, quoted
 
@@ -53,11 +53,11 @@ class Files:
         self.made = made or {}
         self._is_unmade = is_unmade
         self._real_root = Path(os.path.realpath(root))
-        self._lines: dict[str, list[tuple[Where, syntax.Line]]] = {}
-        self._entries: dict[tuple[Where, bool], Entry] = {}
+        self._lines: dict[str, list[tuple[Place, syntax.Line]]] = {}
+        self._entries: dict[tuple[Place, bool], Entry] = {}
         self._pending: dict[str, bool] = {}
 
-    def lines(self, file: str, asked: Where | None) -> list[tuple[Where, syntax.Line]]:
+    def lines(self, file: str, asked: Place | None) -> list[tuple[Place, syntax.Line]]:
         """Return the lines of a file.
 
         Raises:
@@ -78,20 +78,20 @@ class Files:
             return error
         told = "this line is nothing that a requirements file may hold"
         hint = "It is not shown, since the file is outside the project, or in .git."
-        return RequirementsError(told, file=file, line=error.line, hint=hint)
+        return RequirementsError(told, error.place, hint)
 
-    def entry(self, line: syntax.Line, where: Where, *, constraint: bool) -> Entry:
+    def entry(self, line: syntax.Line, place: Place, *, constraint: bool) -> Entry:
         """Return the entry that a line is.
 
         Raises:
             RequirementsError: where it is none.
         """
-        key = where, constraint
+        key = place, constraint
         if key not in self._entries:
             try:
-                self._entries[key] = parse_entry(line, where, self.root, constraint=constraint)
+                self._entries[key] = parse_entry(line, place, self.root, constraint=constraint)
             except RequirementsError as error:
-                raise self._unquoted(error, where.file) from None
+                raise self._unquoted(error, place.file) from None
         return self._entries[key]
 
     def is_pending(self, file: str) -> bool:
@@ -108,15 +108,15 @@ class Files:
         return relative(Path(real), self._real_root)
 
 
-def _read_lines(data: bytes, file: str) -> list[tuple[Where, syntax.Line]]:
-    found: list[tuple[Where, syntax.Line]] = []
+def _read_lines(data: bytes, file: str) -> list[tuple[Place, syntax.Line]]:
+    found: list[tuple[Place, syntax.Line]] = []
     for number, logical in syntax.logical_lines(syntax.decode(data, file)):
-        where = Where(file, number)
+        place = Place(file, number)
         if len(found) > MOST_LINES:
             told = f"this file has more than {MOST_LINES} lines, which nobody means"
-            raise fault(told, where, "Take lines out.")
-        refuse_secrets(logical, where)
-        found.append((where, syntax.parse_line(number, logical, file)))
+            raise RequirementsError(told, place, "Take lines out.")
+        refuse_secrets(logical, place)
+        found.append((place, syntax.parse_line(number, logical, file)))
     return found
 
 
@@ -192,14 +192,16 @@ class _Reader:
         self._done: set[tuple[str, bool]] = set()
 
     def read(
-        self, file: str, asked: Where | None, *, constraint: bool, trail: tuple[str, ...]
+        self, file: str, asked: Place | None, *, constraint: bool, trail: tuple[str, ...]
     ) -> None:
         if file in trail:
             chain = " -> ".join((*trail[trail.index(file) :], file))
-            raise fault(f"these files include each other: {chain}", asked, _TAKE_OUT)
+            raise RequirementsError(f"these files include each other: {chain}", asked, _TAKE_OUT)
         if len(trail) > _DEEPEST:
             chain = " -> ".join((*trail[:2], "...", file))
-            raise fault(f"files include one another without end: {chain}", asked, _TAKE_OUT)
+            raise RequirementsError(
+                f"files include one another without end: {chain}", asked, _TAKE_OUT
+            )
         if (file, constraint) in self._done:  # pip reads it once more, and takes the same
             return
         if self.files.is_pending(file):
@@ -207,11 +209,11 @@ class _Reader:
             return
         self.read_files[file] = None
         self.reached.add(self.files.real(file))
-        for where, line in self.files.lines(file, asked):
+        for place, line in self.files.lines(file, asked):
             if line.requirement or any(name == "--editable" for name, _ in line.options):
-                self.entries.append(self.files.entry(line, where, constraint=constraint))
+                self.entries.append(self.files.entry(line, place, constraint=constraint))
             else:
-                self._follow(line, where, (*trail, file))
+                self._follow(line, place, (*trail, file))
         self._done.add((file, constraint))
 
     def read_project(
@@ -231,7 +233,7 @@ class _Reader:
         if found.requires_python:
             self.pythons.append(found.requires_python)
         if found.dynamic:
-            self.dynamic.append(Dynamic(Where(file, 1), found.dynamic))
+            self.dynamic.append(Dynamic(Place(file, 1), found.dynamic))
         for group in groups:
             self.written[f"--group {file}:{group}"] = found.lines
         if found.misread:
@@ -241,7 +243,7 @@ class _Reader:
         if project and (found.dynamic or not found.misread):
             self.native.append(file)
 
-    def _follow(self, line: syntax.Line, where: Where, trail: tuple[str, ...]) -> None:
+    def _follow(self, line: syntax.Line, place: Place, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
         for _, text in line.options:
             for variable in syntax.variables(text):
@@ -249,34 +251,34 @@ class _Reader:
         for name in ("--requirement", "--constraint"):
             value = next((value for option, value in line.options if option == name), None)
             if value is not None:
-                self._include(name, value, where, trail)
+                self._include(name, value, place, trail)
                 return
         for name, value in line.options:
             if name in _INDEXES:
-                refuse_bad_url(value, where)
+                refuse_bad_url(value, place)
             elif name == "--trusted-host":
-                refuse_bad_url(f"//{value}", where)
-            self.options.append(Option(name, self._folder(name, value, where), where))
+                refuse_bad_url(f"//{value}", place)
+            self.options.append(Option(name, self._folder(name, value, place), place))
 
-    def _include(self, name: str, value: str, where: Where, trail: tuple[str, ...]) -> None:
+    def _include(self, name: str, value: str, place: Place, trail: tuple[str, ...]) -> None:
         target = value
         for variable in syntax.variables(value):
             if known := project_files.variable(self.environ, variable):
                 target = target.replace(f"${{{variable}}}", known)
         if re.match(_REMOTE, target, re.IGNORECASE):
-            self.remote.append(Option(name, value, where))
+            self.remote.append(Option(name, value, place))
             return
-        path = relative((self.root / where.file).parent / target, self.root)
+        path = relative((self.root / place.file).parent / target, self.root)
         if not path.isprintable():
             told = f"{quoted(path)} is no path: it holds characters that nobody sees"
-            raise fault(told, where, "Rename the file.")
+            raise RequirementsError(told, place, "Rename the file.")
         constraint = name == "--constraint"
-        self.includes.append(Include(path, where, constraint))
-        self.read(path, where, constraint=constraint, trail=trail)
+        self.includes.append(Include(path, place, constraint))
+        self.read(path, place, constraint=constraint, trail=trail)
 
-    def _folder(self, name: str, value: str, where: Where) -> str:
+    def _folder(self, name: str, value: str, place: Place) -> str:
         """Return a find-links folder as pip finds it: beside the file, else from the root."""
-        beside = (self.root / where.file).parent / value
+        beside = (self.root / place.file).parent / value
         if name == "--find-links" and not URL.match(value) and project_files.exists(beside):
             return relative(beside, self.root)
         return value

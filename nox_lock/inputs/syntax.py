@@ -14,7 +14,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nox_lock.errors import RequirementsError
+from nox_lock.errors import Place, RequirementsError
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
@@ -76,24 +76,6 @@ class Line(NamedTuple):
     options: tuple[tuple[str, str], ...]
 
 
-class Where(NamedTuple):
-    """A place in a file a person edits: path relative to the project root, line from 1."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        """Return it as errors name it."""
-        return f"{self.file}:{self.line}"
-
-
-def fault(message: str, where: Where | None, hint: str | None = None) -> RequirementsError:
-    """Return the error for what is wrong at `where`; nowhere, for what no file asked for."""
-    if where is None:
-        return RequirementsError(message, hint=hint)
-    return RequirementsError(message, file=where.file, line=where.line, hint=hint)
-
-
 def decode(data: bytes, file: str) -> str:
     """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8.
 
@@ -120,14 +102,13 @@ def decode(data: bytes, file: str) -> str:
             line = data.count(b"\n", 0, error.start) + 1
         raise RequirementsError(
             f"is not text in {encoding}",
-            file=file,
-            line=line,
-            hint=f"{_AS_UTF8}, or name its encoding in the first line: # -*- coding: latin-1 -*-",
+            Place(file, line),
+            f"{_AS_UTF8}, or name its encoding in the first line: # -*- coding: latin-1 -*-",
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         told = "holds a NUL character: this is no text file"
-        raise RequirementsError(told, file=file, line=line, hint=f"{_AS_UTF8}.")
+        raise RequirementsError(told, Place(file, line), f"{_AS_UTF8}.")
     return text
 
 
@@ -179,9 +160,8 @@ def parse_line(number: int, line: str, file: str) -> Line:
     except ValueError as error:
         raise RequirementsError(
             f"{quoted(line)} is no option line: {error}",
-            file=file,
-            line=number,
-            hint="Options allowed in a requirements file: "
+            Place(file, number),
+            "Options allowed in a requirements file: "
             "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
         ) from error
     return Line(number, " ".join(words[:cut]).strip(), options)

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from nox_lock.errors import ConfigError, NoxLockError
+from nox_lock.errors import ConfigError, NoxLockError, Place
 from nox_lock.text import nearest, quoted
 
 if sys.version_info >= (3, 11):
@@ -98,7 +98,7 @@ class Table(NamedTuple):
     def wrong(self, key: str, told: str, hint: str | None = None) -> NoxLockError:
         """Return the error for a key: at its line, or at that of the table it is missing from."""
         name = self._replace(path=(*self.path, key)).name
-        return self.kind(f"`{name}`{told}", file=self.file, line=self.line(key), hint=hint)
+        return self.kind(f"`{name}`{told}", Place(self.file, self.line(key)), hint)
 
     def _get(self, key: str, kind: type[_T]) -> _T | None:
         found = self.values.get(key)
@@ -172,7 +172,7 @@ def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigE
         text = data.decode()
     except UnicodeDecodeError as error:
         first = data.count(b"\n", 0, error.start) + 1
-        raise kind("is no TOML: it is not UTF-8", file=file, line=first, hint=_SAVE) from error
+        raise kind("is no TOML: it is not UTF-8", Place(file, first), _SAVE) from error
     try:
         return Table(_parse(text), text=text, file=file, kind=kind)
     except tomllib.TOMLDecodeError as error:
@@ -182,11 +182,11 @@ def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigE
     except ValueError:
         reason = "a number has too many digits"
     if text.startswith(_MARK):
-        raise kind("is no TOML: it begins with a mark of byte order", file=file, line=1, hint=_SAVE)
+        raise kind("is no TOML: it begins with a mark of byte order", Place(file, 1), _SAVE)
     found = re.search(r"at line (\d+)", reason)
     last = text.rstrip().count("\n") + 1 if "end of document" in reason else None
     line = int(found[1]) if found else last
-    raise kind(f"is no TOML: {reason}", file=file, line=line, hint="Correct that line.")
+    raise kind(f"is no TOML: {reason}", Place(file, line), "Correct that line.")
 
 
 @functools.lru_cache(maxsize=4)  # the configuration and several locks read one file

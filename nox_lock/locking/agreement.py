@@ -10,10 +10,9 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.checking.judge import disagreements
 from nox_lock.compiling.conflicts import in_one
-from nox_lock.errors import CompileError
+from nox_lock.errors import CompileError, Place
 from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.pep508 import parse_specifier, parse_version
-from nox_lock.inputs.syntax import Where
 from nox_lock.target import counts
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def held_pins(planned: Planned) -> tuple[Entry, ...]:
     return tuple(
         Entry(
             text=pin.shown,
-            where=Where(low.path, pin.line),
+            place=Place(low.path, pin.line),
             name=pin.name,
             extras=frozenset(),
             specifier=parse_specifier(f"=={pin.version}"),
@@ -169,7 +168,7 @@ def chain(planned: Planned, name: str | None) -> str:
         trail = trails.pop(0)
         if entry := asking.get(trail[-1]):
             steps = [each or "" for each in trail[:-1]]
-            place = f"{entry.text} ({entry.where.file}:{entry.where.line})"
+            place = f"{entry.text} ({entry.place.file}:{entry.place.line})"
             return ", for ".join([*steps, place])
         pin = pins.get(trail[-1])
         for via in pin.via if pin else ():

@@ -16,7 +16,7 @@ from nox_lock.checking.verdict import Reason, cut
 from nox_lock.compiling.cache import Entry, make_key
 from nox_lock.compiling.index_settings import index_identity
 from nox_lock.compiling.interpreters import tool_versions
-from nox_lock.errors import CompileError, LockFileError
+from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.pep508 import meets, name_of
 from nox_lock.inputs.syntax import MERGE
@@ -230,9 +230,9 @@ class Locker:
             if any(_is_project_of(pin, file, self.root) for file in planned.inputs.sources):
                 raise CompileError(
                     f"an extra asks for the project itself, which would be pinned as {pin.shown}",
+                    Place(next(each.place.file for each in planned.inputs.dynamic)),
+                    "Name the extras that it means: extras = [...].",
                     kind="other",
-                    file=next(each.where.file for each in planned.inputs.dynamic),
-                    hint="Name the extras that it means: extras = [...].",
                 )
         verdict = judge(made)
         if not verdict.fresh:
@@ -277,15 +277,14 @@ def _not_overwritten(planned: Planned, obstacles: Sequence[Reason]) -> LockFileE
     if first.message == MERGE:
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
         hint += "that fit: nox -s lock -- --overwrite"
-        return LockFileError(MERGE, file=planned.path, line=first.line, hint=hint)
+        return LockFileError(MERGE, Place(planned.path, first.line), hint)
     lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
     if len(obstacles) > _SHOWN:
         lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
     return LockFileError(
         "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
-        file=planned.path,
-        line=first.line,
-        hint="Is it yours? Give the lock another name: "
+        Place(planned.path, first.line),
+        "Is it yours? Give the lock another name: "
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
         "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",
     )

@@ -12,7 +12,7 @@ from nox_lock.compiling.cache import Cache, open_cache, unusable
 from nox_lock.compiling.index_settings import read_index_settings, refuse_broken
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools
-from nox_lock.errors import CompileError, LockFileError
+from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.pep508 import name_of
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.agreement import disagreement, explain, held_pins, make_seed
@@ -96,7 +96,7 @@ class Compiler:
             NoxLockError: saying why not.
         """
         for path in planned.lookalikes:
-            raise LockFileError(LOOKALIKE, file=path)
+            raise LockFileError(LOOKALIKE, Place(path))
         while True:
             try:
                 return self._run(replace(self._order(planned, seed, texts), held=held))

@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from nox_lock.errors import BlockedError, LockFileError, NoxLockError
+from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
 from nox_lock.files import clear_leftovers, write_all
 from nox_lock.inputs.inputs import Parts
 from nox_lock.inputs.reader import Files, read_inputs
@@ -188,7 +188,7 @@ def _make(
     for low in planned.below:
         result = results.get(low.path)
         if isinstance(result, NoxLockError):
-            return BlockedError(low.path, file=planned.path)
+            return BlockedError(low.path, planned.path)
         below.append(result.planned if result else low)
         if result and result.text is not None:
             texts[low.path] = result.text
@@ -205,7 +205,7 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
     outcomes = [each for each in made.values() if isinstance(each, Outcome)]
     texts = {each.planned.path: each.text for each in outcomes if each.text is not None}
     if failed:
-        left = {path: BlockedError(failed[0], file=path) for path in texts}
+        left = {path: BlockedError(failed[0], path) for path in texts}
         return {**made, **left}
     if locker.options.dry_run:
         return dict(made)
@@ -218,9 +218,9 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
                 refuse(there, overwrite=locker.options.overwrite)
         write_all({locker.root / path: text for path, text in texts.items()})
     except LockFileError as error:
-        left = {path: BlockedError(error.file or path, file=path) for path in texts}
+        left = {path: BlockedError(error.file or path, path) for path in texts}
         return {**made, **left, error.file or "": error}
     except OSError as error:
         said = f"cannot be written: {error.strerror}; it is as it was"
-        return {**made, **{path: LockFileError(said, file=path) for path in texts}}
+        return {**made, **{path: LockFileError(said, Place(path)) for path in texts}}
     return dict(made)

@@ -8,7 +8,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import project as project_files
-from nox_lock.errors import ConfigError
+from nox_lock.errors import ConfigError, Place
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
 from nox_lock.planning.discovery import FOUND_IN, NoInputsError, discover, what_next
@@ -109,7 +109,7 @@ def load_config(root: Path) -> Config:
         document = parse_toml(project_files.read(path)) if there else Table({})
     except OSError as error:
         told = f"cannot be read: {error.strerror}"
-        raise ConfigError(told, file=FILE, hint=mend_of(error)) from error
+        raise ConfigError(told, Place(FILE), mend_of(error)) from error
     found = [
         path.relative_to(root).as_posix()
         for pattern in FOUND_IN

@@ -43,7 +43,7 @@ def find_lowers(
     inputs = read(lock)
     own = roots[lock.name]
     named = {
-        owner.name: each.where
+        owner.name: each.place
         for each in reversed(inputs.includes)
         if (owner := owners.owner(each.file)) is not None
     }

@@ -10,7 +10,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import project as project_files
-from nox_lock.errors import ConfigError
+from nox_lock.errors import ConfigError, Place
 from nox_lock.inputs.entry import relative
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE
@@ -40,7 +40,7 @@ _UNPORTABLE = (
 _LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
 
 
-class Place(NamedTuple):
+class ParsedPath(NamedTuple):
     """What the name of a lock file tells of what it is for; empty where it tells nothing."""
 
     python: str
@@ -69,9 +69,8 @@ def lockfile_path(
             raise ConfigError(
                 f"`{lock.lockfile_key}` is {pattern!r}; the lock {lock.name!r} has several, "
                 f"so it needs {name}",
-                file=FILE,
-                hint=f"Such as: {posixpath.splitext(pattern)[0]}-{name}"
-                f"{posixpath.splitext(pattern)[1]}",
+                Place(FILE),
+                f"Such as: {posixpath.splitext(pattern)[0]}-{name}{posixpath.splitext(pattern)[1]}",
             )
     path = pattern.format(
         name=lock.name,
@@ -84,14 +83,14 @@ def lockfile_path(
         raise ConfigError(
             f"`{lock.lockfile_key}` gives {quoted(path)}: not every system can have a file "
             f"{quoted(found[0])}",
-            file=FILE,
-            hint="Name it otherwise: CON, NUL and the like, a dot or blank at the end, and any "
+            Place(FILE),
+            "Name it otherwise: CON, NUL and the like, a dot or blank at the end, and any "
             'of < > : " | ? * mean something else on Windows.',
         )
     return path
 
 
-def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Place | None:
+def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> ParsedPath | None:
     """Read a path as one of a lock file of this lock, for some target; None where it is none.
 
     `any_system` takes the names of platforms that it has no files for, too.
@@ -108,12 +107,12 @@ def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Plac
         return None
     groups = found.groupdict()
     python = groups.get("python") or ""
-    return Place(
+    return ParsedPath(
         f"py{python}" if python.startswith("py3") else python, groups.get("platform") or ""
     )
 
 
-def find_files(lock: LockConfig, root: Path, *, any_system: bool = False) -> dict[str, Place]:
+def find_files(lock: LockConfig, root: Path, *, any_system: bool = False) -> dict[str, ParsedPath]:
     """Return the lock files of a lock that there are, for any target, under its names of now."""
     pattern = lock.lockfile
     wild = f"{glob.escape(_stem(lock))}*" if pattern is None else _wild(pattern)
@@ -167,7 +166,7 @@ def find_earlier(
             yield each
 
 
-def _unlikeness(place: Place, target: Target) -> tuple[bool, bool, int, int]:
+def _unlikeness(place: ParsedPath, target: Target) -> tuple[bool, bool, int, int]:
     """Order lock files by how far the target they are for is from another one."""
     here = running_platform().system
     other = parse_target(place.python) if place.python else target

@@ -6,8 +6,8 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
+from nox_lock.errors import Place
 from nox_lock.inputs.option_lines import WRITTEN, option_lines
-from nox_lock.inputs.syntax import Where
 from nox_lock.lockfile import lock_file
 from nox_lock.planning.settings import UNSAFE_PACKAGES, Settings
 from nox_lock.target import Levels, find_platform, holds, running_platform
@@ -26,7 +26,7 @@ class Fact(NamedTuple):
     """Something that shapes a lock and leaves no trace in it: what, who says so, and a digest."""
 
     text: str
-    where: Where | None
+    place: Place | None
     detail: str = ""
 
 
@@ -97,7 +97,7 @@ class Planned(NamedTuple):
         return tuple(low.path for low in self.below if low.name in self.lock.constraints)
 
     @property
-    def options(self) -> dict[str, Where]:
+    def options(self) -> dict[str, Place]:
         """The option lines its inputs declare, as pip-compile writes and orders them."""
         return option_lines(self.inputs.options, posixpath.dirname(self.path))
 
@@ -137,19 +137,19 @@ class Planned(NamedTuple):
         for entry in self.inputs.entries:
             if entry.extras and self.settings.strip_extras and not entry.constraint:
                 extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
-                facts.append(Fact(extras, entry.where))
+                facts.append(Fact(extras, entry.place))
             if entry.metadata:
                 depends = f"what {entry.text} depends on now"
-                facts.append(Fact(depends, entry.where, entry.metadata))
+                facts.append(Fact(depends, entry.place, entry.metadata))
             if holds(entry.marker, self.target, self.platform) is None:
-                facts.append(Fact(entry.text, entry.where))
+                facts.append(Fact(entry.text, entry.place))
         facts += [
-            Fact(f"{option.name} {option.value}".strip(), option.where)
+            Fact(f"{option.name} {option.value}".strip(), option.place)
             for option in (*self.inputs.options, *self.inputs.remote)
             if option.name not in WRITTEN
         ]
         facts += [
-            Fact(f"what {each.where.file} depends on now", each.where, each.digest)
+            Fact(f"what {each.place.file} depends on now", each.place, each.digest)
             for each in self.inputs.dynamic
         ]
         if self.target.patch:
@@ -157,7 +157,7 @@ class Planned(NamedTuple):
         if self.system and self.lock.levels != Levels():
             facts.append(Fact(f"the levels {' and '.join(self.lock.levels)}", None))
         for file, text in zip(self.lock.build_constraints, self.build_constraints, strict=True):
-            facts.append(Fact(f"{file} as it is now", Where(file, 1), text))
+            facts.append(Fact(f"{file} as it is now", Place(file, 1), text))
         if self.settings.uploaded_prior_to:
             facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
         return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}

@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from nox_lock import project as project_files
-from nox_lock.errors import ConfigError
+from nox_lock.errors import ConfigError, Place
 from nox_lock.inputs.inputs import Parts
 from nox_lock.inputs.reader import Files, read_inputs
 from nox_lock.inputs.toml_tables import FILE
@@ -242,8 +242,8 @@ class _Planner:
     def _shared(self, name: str, path: str, other: str) -> ConfigError:
         return ConfigError(
             f"lock {name!r} would write {path}, which is {other}",
-            file=FILE,
-            hint=f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
+            Place(FILE),
+            f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
         )
 
     def _add(
@@ -299,7 +299,7 @@ class _Planner:
                 found.append(project_files.read(self.root / file).decode(errors="replace"))
             except OSError as error:
                 told = f"build-constraints: {file} cannot be read: {error.strerror}"
-                raise ConfigError(told, file=FILE, hint=mend_of(error)) from error
+                raise ConfigError(told, Place(FILE), mend_of(error)) from error
         return tuple(found)
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
@@ -326,8 +326,8 @@ class _Planner:
                 raise ConfigError(
                     f"lock {lock.name!r} is for Python {target}; {name!r}, which constrains it, "
                     f"is for {', '.join(dict.fromkeys(has))}",
-                    file=FILE,
-                    hint=f"Make both for the same: [tool.nox-lock] python = [{wanted}]",
+                    Place(FILE),
+                    f"Make both for the same: [tool.nox-lock] python = [{wanted}]",
                 )
         return below
 
@@ -374,9 +374,8 @@ def _refuse_other_targets(
         raise ConfigError(
             f"`{flag} {posixpath.basename(include.file)}` names one lock file of {other.name!r}; "
             f"for Python {target} another belongs here",
-            file=include.where.file,
-            line=include.where.line,
-            hint=f"Take the line out, and say in {FILE}: "
+            include.place,
+            f"Take the line out, and say in {FILE}: "
             f'[tool.nox-lock.locks.{lock.name}] constraints = ["{other.name}"]'
             if include.constraint
             else f"Name its input instead: -r {posixpath.basename(other.inputs[0])}",

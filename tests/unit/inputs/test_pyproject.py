@@ -83,7 +83,7 @@ def test_an_entry_is_on_its_line_or_that_of_its_list(
             if f'# "{other}"' in gap or f', "{other}"' in gap:  # a comment says it, too
                 lines.setdefault(other, set()).add(text.count("\n"))
     found = read(scratch, f"{text}]\n")
-    assert [entry.where.line for entry in found.entries] == [
+    assert [entry.place.line for entry in found.entries] == [
         max(lines[word]) if len(lines[word]) == 1 else start for word, _, _ in items
     ]
     assert found.lines == tuple(dict.fromkeys(word for word, _, _ in items))
@@ -98,7 +98,7 @@ def test_lines_of_extras_and_groups(tmp_path: Path) -> None:
         't = [ "nope !" ]\n'
     )
     found = read(tmp_path, text, extras=("a",))
-    assert [entry.where.line for entry in found.entries] == [4, 5, 5]
+    assert [entry.place.line for entry in found.entries] == [4, 5, 5]
     assert refused(tmp_path, text, groups=("dev",)).startswith(f"{FILE}:12: 'nope !'")
     assert refused(tmp_path, text.replace('"t"}', '"u"}'), groups=("dev",)) == (
         f"{FILE}:7: there is no group 'u' in [dependency-groups]\nThere are: dev, t"
@@ -272,7 +272,7 @@ def test_extras_by_any_spelling_once(tmp_path: Path) -> None:
 
 def test_a_line_twice_is_two_entries(tmp_path: Path) -> None:
     found = read(tmp_path, f"{HEAD}dependencies = ['app',\n'app']\n")
-    assert [entry.where.line for entry in found.entries] == [4, 4]
+    assert [entry.place.line for entry in found.entries] == [4, 4]
     assert found.lines == ("app",)
 
 

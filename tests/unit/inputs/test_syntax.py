@@ -88,8 +88,8 @@ def ours(root: Path, source: str = SOURCE) -> Read:
 def shown(entry: Entry) -> list[Any]:
     hashes = re.findall(r" --hash=(\S+)", entry.text)
     return [
-        entry.where.file,
-        entry.where.line,
+        entry.place.file,
+        entry.place.line,
         entry.constraint,
         entry.editable,
         entry.name,
@@ -103,13 +103,13 @@ def shown(entry: Entry) -> list[Any]:
 
 def by_line(inputs: Inputs) -> list[Any]:
     """Return the options of each line, as pip has them when it has read that line."""
-    lines: dict[tuple[str, int], list[list[str]]] = {}
+    lines: dict[tuple[str, int | None], list[list[str]]] = {}
     for option in inputs.options:
         if option.name in {"--hash", "--config-settings"}:
             continue  # without a requirement they say nothing
         if option.name == "--use-feature":
             continue  # pip keeps those of every file it has read, in one list
-        found = lines.setdefault((option.where.file, option.where.line), [])
+        found = lines.setdefault(option.place, [])
         if option.name == "--index-url":  # the last one wins
             found[:] = [each for each in found if each[0] != option.name]
         values = [option.value]
@@ -557,7 +557,7 @@ def test_a_path_of_this_machine_is_refused(line: str, oracle: Oracle, tmp_path: 
 def test_a_url_is_not_followed(oracle: Oracle) -> None:
     oracle.fill(files("-r https://host.invalid/base.txt\n-c http://${HOST}/limits.txt\napp\n"))
     inputs = read_inputs([SOURCE], oracle.root, {"HOST": "host.invalid"})
-    assert [(each.name, each.value, each.where.line) for each in inputs.remote] == [
+    assert [(each.name, each.value, each.place.line) for each in inputs.remote] == [
         ("--requirement", "https://host.invalid/base.txt", 1),
         ("--constraint", "http://${HOST}/limits.txt", 2),
     ]
