@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import util
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ def doctor(folder: Path, package: str, changes: Mapping[str, Mapping[str, str]])
     `changes` are by file, as from the package: what is in it, in some version, and what is put in
     its place.
     """
-    spec = util.find_spec(package)
+    # Not importlib.util: the hook of setuptools clears distutils away when it is asked for pip.
+    spec = PathFinder.find_spec(package)
     assert spec is not None
     assert spec.origin is not None
     _link(Path(spec.origin).parent, folder / package, changes)
