@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.checking.coverage import judge_urls, show_url
 from nox_lock.checking.verdict import Reason
+from nox_lock.errors import Place
 from nox_lock.inputs.pep508 import parse_version
 from nox_lock.lockfile.pins import is_plain_marker
 from nox_lock.planning.settings import UNSAFE_PACKAGES
@@ -46,16 +47,16 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     path = planned.path
     for option in lock.options:
         if has_password(option.text):
-            yield Reason("a password stands here in clear", path, option.line)
+            yield Reason("a password stands here in clear", Place(path, option.line))
     hashed = lock.hashed and planned.settings.generate_hashes
     seen: dict[str, list[Pin]] = {}
     for pin in lock.pins:
         if pin.url and has_password(pin.url):
-            yield Reason("a password stands here in clear", path, pin.line)
+            yield Reason("a password stands here in clear", Place(path, pin.line))
         if hashed and not pin.hashes and not pin.unhashable:
-            yield Reason(f"{pin.shown} has no hash", path, pin.line)
+            yield Reason(f"{pin.shown} has no hash", Place(path, pin.line))
         if pin.version and parse_version(pin.version) is None:
-            yield Reason(f"{pin.shown} pins what is no version", path, pin.line)
+            yield Reason(f"{pin.shown} pins what is no version", Place(path, pin.line))
         seen.setdefault(pin.name or "", []).append(pin)
         if pin.marker and not is_plain_marker(pin.marker):
             yield from _find_unlike(planned, pin)
@@ -71,7 +72,7 @@ def _find_unlike(planned: Planned, pin: Pin) -> Iterator[Reason]:
     given = {str(entry.marker) for entry in entries if entry.name == pin.name and entry.marker}
     if str(Marker(pin.marker)) not in given:
         said = f"{pin.shown} has the marker {pin.marker[:80]}, which readers take differently"
-        yield Reason(said, planned.path, pin.line)
+        yield Reason(said, planned.at(pin.line))
 
 
 def _find_twice(planned: Planned, pins: list[Pin]) -> Iterator[Reason]:
@@ -79,7 +80,7 @@ def _find_twice(planned: Planned, pins: list[Pin]) -> Iterator[Reason]:
 
     pip-compile may repeat a pin for its extras.
     """
-    twice = Reason(f"{pins[0].name} is pinned twice", planned.path, pins[-1].line)
+    twice = Reason(f"{pins[0].name} is pinned twice", planned.at(pins[-1].line))
     if len({pin.shown for pin in pins}) == 1:
         if len({frozenset(pin.hashes) for pin in pins}) > 1:
             yield twice
@@ -101,14 +102,14 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
     for line, where in planned.options.items():
         name, _, value = line.partition(" ")
         if name in _INDEXES and _is_open(value):
-            yield Reason(f"{line} is not encrypted: anybody on the way can change it", *where)
+            yield Reason(f"{line} is not encrypted: anybody on the way can change it", where)
     for name in planned.apart:
         said = f"it builds on {name!r}, which is not made for Python {planned.target}"
         mend = "the versions of both may differ; [tool.nox-lock] python makes both for the same"
-        yield Reason(f"{said}: {mend}", planned.path)
+        yield Reason(f"{said}: {mend}", planned.at())
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
-        yield Reason(f"{option.name} {option.value} is remote: {seen}", *option.place)
+        yield Reason(f"{option.name} {option.value} is remote: {seen}", option.place)
     lock = planned.existing
     if lock is not None:
         yield from _find_weak_pins(planned, lock)
@@ -145,7 +146,7 @@ def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             said = "nox-lock writes `# via` notes below each pin, which a check needs"
         if said:
             shown = redact(f"{name}={value}" if value else name)
-            yield Reason(f"made with {shown}, which is not said elsewhere: {said}", planned.path)
+            yield Reason(f"made with {shown}, which is not said elsewhere: {said}", planned.at())
 
 
 def _words(command: str) -> list[str]:
@@ -167,20 +168,18 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
 def _find_weak_pins(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     if planned.lock.settings.generate_hashes is None and lock.pins and not lock.hashed:
         fix = "say generate-hashes = true in [tool.nox-lock], and run: nox -s lock"
-        yield Reason(f"its pins have no hashes: {fix}", planned.path)
+        yield Reason(f"its pins have no hashes: {fix}", planned.at())
     for pin in lock.pins:
         if pin.url is None:
             continue
         if pin.editable:
-            yield Reason(
-                f"-e {pin.url} is editable: its code is not locked", planned.path, pin.line
-            )
+            yield Reason(f"-e {pin.url} is editable: its code is not locked", planned.at(pin.line))
         elif re.match(_REPOSITORY, pin.url, re.IGNORECASE) and not re.search(_COMMIT, pin.url):
             said = f"{show_url(pin)} names no commit: what stands there can change"
-            yield Reason(said, planned.path, pin.line)
+            yield Reason(said, planned.at(pin.line))
         elif _is_open(pin.url) and not pin.hashes:
             said = f"{show_url(pin)} is not encrypted and has no hash"
-            yield Reason(said, planned.path, pin.line)
+            yield Reason(said, planned.at(pin.line))
 
 
 def _is_open(url: str) -> bool:

@@ -35,7 +35,6 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         found = pins.get(entry.name, [])
         if active is False or entry.name in left_out or (active is None and not found):
             continue
-        where = (entry.place.file, entry.place.line)
         if entry.constraint:
             broken = (pin for pin in found if not _meets(pin, entry))
             said = [f"{pin.shown} breaks the constraint {entry.text}" for pin in broken]
@@ -47,7 +46,7 @@ def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         else:
             there = entry.url and any(is_named_by(pin, entry) for pin in lock.pins)
             said = [] if there else [f"{entry.text} is not in the lock"]
-        yield from (Reason(each, *where) for each in said)
+        yield from (Reason(each, entry.place) for each in said)
 
 
 def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None, hashed: bool) -> str:
@@ -146,10 +145,10 @@ def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             continue
         said = f"the marker {pin.marker}" if pin.marker else "no marker"
         if not asked:
-            yield Reason(f"{pin.shown} has {said}, which no input gives it", planned.path, pin.line)
+            yield Reason(f"{pin.shown} has {said}, which no input gives it", planned.at(pin.line))
         else:
             entry = asked[wanted[-1]]
-            yield Reason(f"{entry.text}: its pin has {said} in the lock", *entry.place)
+            yield Reason(f"{entry.text}: its pin has {said} in the lock", entry.place)
 
 
 def _canonical(marker: str) -> str:
@@ -172,7 +171,7 @@ def judge_urls(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         named = [entry for entry in planned.inputs.entries if is_named_by(pin, entry)]
         if not any(_may_count(entry, planned) for entry in named):
             why = f", {named[0].text} does not count for {planned.target}" if named else ""
-            yield Reason(f"no input asks for {show_url(pin)}{why}", planned.path, pin.line)
+            yield Reason(f"no input asks for {show_url(pin)}{why}", planned.at(pin.line))
 
 
 def _may_count(entry: Entry, planned: Planned) -> bool:
@@ -200,7 +199,7 @@ def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     ]
     if len(missed) > 1 and not lock.annotated:
         shown = f"{len(missed)} pins are named by no input, such as {missed[0].shown}"
-        yield Reason(f"{shown}, and there is no `# via` note", planned.path, missed[0].line)
+        yield Reason(f"{shown}, and there is no `# via` note", planned.at(missed[0].line))
         return
     silent = {
         entry.name: entry for entry in planned.inputs.requirements if not _may_count(entry, planned)
@@ -208,13 +207,13 @@ def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for pin in missed:
         entry = silent.get(pin.name)
         if entry is None:
-            yield Reason(f"{pin.shown} is asked for by no requirement", planned.path, pin.line)
+            yield Reason(f"{pin.shown} is asked for by no requirement", planned.at(pin.line))
         else:
             here = f"Python {planned.target} on {planned.platform.system}"
             yield Reason(
                 f"{pin.shown} is in the lock, and the marker of {entry.text} does not hold for "
                 f"{here}",
-                *entry.place,
+                entry.place,
             )
 
 

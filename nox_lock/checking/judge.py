@@ -23,6 +23,7 @@ from nox_lock.checking.verdict import (
     Verdict,
     cut,
 )
+from nox_lock.errors import Place
 from nox_lock.inputs.syntax import MERGE
 from nox_lock.target import counts
 
@@ -51,11 +52,13 @@ def judge(planned: Planned) -> Verdict:
     """
     lock = planned.existing
     if lock is None:
-        return Verdict(MISSING, (Reason("there is no lock file", planned.path),))
+        return Verdict(MISSING, (Reason("there is no lock file", planned.at()),))
     if planned.lookalikes:
-        return Verdict(INVALID, tuple(Reason(LOOKALIKE, each) for each in planned.lookalikes))
+        return Verdict(
+            INVALID, tuple(Reason(LOOKALIKE, Place(each)) for each in planned.lookalikes)
+        )
     if lock.problems:
-        problems = (Reason(each.message, planned.path, each.line) for each in lock.problems)
+        problems = (Reason(each.message, planned.at(each.line)) for each in lock.problems)
         return Verdict(INVALID, cut(problems))
     if lock.includes:
         return Verdict(STALE, cut(_judge_includes(planned, lock)))
@@ -97,7 +100,7 @@ def judge_orphan(path: str) -> Verdict:
         "it is the lock file of nothing any more, but whoever installs from it goes on: "
         f"git rm {path}, or name it by `lockfile`"
     )
-    return Verdict(ORPHANED, (Reason(reason, path),))
+    return Verdict(ORPHANED, (Reason(reason, Place(path)),))
 
 
 def lacks_hashes_alone(verdict: Verdict) -> bool:
@@ -115,12 +118,12 @@ def find_obstacles(planned: Planned) -> list[Reason]:
     lock = planned.existing
     if lock is None:
         return []
-    problems = [Reason(each.message, planned.path, each.line) for each in lock.problems]
+    problems = [Reason(each.message, planned.at(each.line)) for each in lock.problems]
     conflicts = [each for each in problems if each.message == MERGE]
     if conflicts or lock.blank or lock.maker or lock.stamp:
         return conflicts
     if not planned.inputs.judgeable:
-        return [Reason("what its inputs require is known only after a build", planned.path)]
+        return [Reason("what its inputs require is known only after a build", planned.at())]
     return [
         *problems,
         *_judge_includes(planned, lock),
@@ -132,16 +135,16 @@ def find_obstacles(planned: Planned) -> list[Reason]:
 def _judge_includes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
         said = f"includes {line.text[len('-r ') :]}; lock files are whole"
-        yield Reason(said, planned.path, line.line)
+        yield Reason(said, planned.at(line.line))
 
 
 def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     made = lock.stamp.platform if lock.stamp else str(planned.platform)
     if planned.system and made != str(planned.platform):
-        yield Reason(f"made for {made}, wanted for {planned.platform}", planned.path)
+        yield Reason(f"made for {made}, wanted for {planned.platform}", planned.at())
     if lock.python is not None and lock.python != planned.target.version:
         yield Reason(
-            f"made for Python {lock.python}, wanted for Python {planned.target}", planned.path
+            f"made for Python {lock.python}, wanted for Python {planned.target}", planned.at()
         )
 
 
@@ -149,48 +152,48 @@ def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     wanted, has = planned.options, tuple(option.text for option in lock.options)
     for line, where in wanted.items():
         if line not in has:
-            yield Reason(f"{line} is not in the lock", where.file, where.line)
+            yield Reason(f"{line} is not in the lock", where)
     yield from find_undeclared(planned, lock)
     seen: set[str] = set()
     for option in lock.options:
         if option.text in seen:
-            yield Reason(f"{option.text} is there once more", planned.path, option.line)
+            yield Reason(f"{option.text} is there once more", planned.at(option.line))
         seen.add(option.text)
     if set(wanted) == set(has):
         for kind, names in _ORDERED.items():
             ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]
             if ordered[0] != ordered[1]:
                 said = f"the {kind} are in another order"
-                yield Reason(said, planned.path, lock.options[0].line)
+                yield Reason(said, planned.at(lock.options[0].line))
 
 
 def find_undeclared(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     """Yield the option lines of a lock file that no input declares."""
     for option in lock.options:
         if option.text not in planned.options:
-            yield Reason(f"no input declares {option.text}", planned.path, option.line)
+            yield Reason(f"no input declares {option.text}", planned.at(option.line))
 
 
 def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     settings, path = planned.settings, planned.path
     bare = [pin for pin in lock.pins if not pin.hashes and not pin.unhashable]
     if lock.hashed and not settings.generate_hashes:
-        yield Reason("it has hashes, and generate-hashes is false", path)
+        yield Reason("it has hashes, and generate-hashes is false", Place(path))
     elif bare and not lock.hashed and settings.generate_hashes:
         who = (
             "generate-hashes is true"
             if planned.lock.settings.generate_hashes
             else "others of this project have"
         )
-        yield Reason(f"{_NO_HASHES}, and {who}", path)
+        yield Reason(f"{_NO_HASHES}, and {who}", Place(path))
     for pin in lock.pins:
         if pin.extras and settings.strip_extras:
-            yield Reason(f"{pin.shown} has extras, and strip-extras is true", path, pin.line)
+            yield Reason(f"{pin.shown} has extras, and strip-extras is true", Place(path, pin.line))
         if pin.name in (settings.unsafe_packages or ()) and not settings.allow_unsafe:
-            yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", path, pin.line)
+            yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", Place(path, pin.line))
     if settings.allow_unsafe:
         for name in sorted(lock.unsafe):
-            yield Reason(f"{name} is not pinned, and allow-unsafe is true", path)
+            yield Reason(f"{name} is not pinned, and allow-unsafe is true", Place(path))
 
 
 def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
@@ -202,13 +205,11 @@ def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             else "not there"
         )
         named = (each.place for each in planned.inputs.includes if each.file == file)
-        place, line = next(named, (planned.path, None))
-        yield Reason(f"it builds on {file}, which is {why}", place, line)
+        yield Reason(f"it builds on {file}, which is {why}", next(named, planned.at()))
     for low, theirs, ours in disagreements(planned, lock):
         yield Reason(
             f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on",
-            planned.path,
-            ours.line,
+            planned.at(ours.line),
         )
 
 
@@ -234,9 +235,8 @@ def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]
     facts = planned.hidden()
     for digest, fact in facts.items():
         if digest not in stamped:
-            file, line = fact.place or (planned.path, None)
-            yield Reason(f"it was locked without {fact.text}", file, line)
+            yield Reason(f"it was locked without {fact.text}", fact.place or planned.at())
     changed = set(facts) - stamped
     if len(stamped - set(facts)) > len(changed):
         gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
-        yield Reason(gone, planned.path)
+        yield Reason(gone, planned.at())

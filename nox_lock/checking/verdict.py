@@ -9,6 +9,7 @@ from nox_lock.text import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nox_lock.errors import Place
     from nox_lock.planning.planned import Planned
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
@@ -17,21 +18,13 @@ _MOST = 50
 
 
 class Reason(NamedTuple):
-    """Why a lock file is not fresh, or what is to be known of one: which file, which line."""
+    """Why a lock file is not fresh, or a warning about one, and the place to look at."""
 
     message: str
-    file: str | None = None
-    line: int | None = None
+    place: Place | None = None
 
     def __str__(self) -> str:
-        if self.file is None:
-            return self.message
-        return f"{self.message} ({self.place})"
-
-    @property
-    def place(self) -> str:
-        """The place as ``file:line``; empty where there is none."""
-        return f"{self.file or ''}{f':{self.line}' if self.line else ''}"
+        return f"{self.message} ({self.place})" if self.place else self.message
 
 
 def cut(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

@@ -168,7 +168,7 @@ def chain(planned: Planned, name: str | None) -> str:
         trail = trails.pop(0)
         if entry := asking.get(trail[-1]):
             steps = [each or "" for each in trail[:-1]]
-            place = f"{entry.text} ({entry.place.file}:{entry.place.line})"
+            place = f"{entry.text} ({entry.place})"
             return ", for ".join([*steps, place])
         pin = pins.get(trail[-1])
         for via in pin.via if pin else ():

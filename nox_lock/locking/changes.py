@@ -82,7 +82,7 @@ def find_reasons(planned: Planned, name: str) -> list[str]:
     if pin is None:
         return []
     ways = [
-        f"{entry.text} ({entry.place.file}:{entry.place.line})"
+        f"{entry.text} ({entry.place})"
         for entry in planned.inputs.requirements
         if entry.name == name
     ]
@@ -119,7 +119,7 @@ def find_held(
         if has is None or there is None or there <= has:
             continue
         caps = [
-            f"{entry.text} ({entry.place.file}:{entry.place.line})"
+            f"{entry.text} ({entry.place})"
             for entry in planned.inputs.entries
             if entry.name == name and entry.specifier and not meets(entry.specifier, str(there))
         ]

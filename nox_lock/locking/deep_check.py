@@ -94,7 +94,7 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
         if error.kind not in _TELLING:
             raise
         said = f"it can no longer be resolved: {error.message}"
-        reason = Reason(said, error.file or planned.path, error.line)
+        reason = Reason(said, error.place or planned.at())
         return _with(judged, word=STALE, reasons=(reason,), notes=())
     return _compare(judged, planned, lock, compiled)
 
@@ -103,7 +103,7 @@ def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compile
     old, new = (_pins(planned, each) for each in (lock, lock_file.parse(compiled.body)))
     moved, (unpublished, more) = list(_moved(planned, old, new)), _compare_hashes(planned, old, new)
     yanked = (
-        Reason(f"{pin.shown} was yanked: {why}", planned.path, pin.line)
+        Reason(f"{pin.shown} was yanked: {why}", planned.at(pin.line))
         for name, version, why in compiled.yanked
         for pin in old.values()
         if (pin.name, pin.version) == (name, version)
@@ -112,7 +112,7 @@ def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compile
     bare = not lock.hashed and not all(pin.unhashable for pin in lock.pins)
     if bare and planned.lock.settings.generate_hashes is None:
         said = "its pins have no hashes: set generate-hashes in [tool.nox-lock], to true or false"
-        moved.append(Reason(said, planned.path))
+        moved.append(Reason(said, planned.at()))
     if not moved and not unpublished:
         return judged
     diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
@@ -146,13 +146,13 @@ def _moved(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
             if was is None:
                 by = ", ".join(becomes.via)
                 said = f"{becomes.shown} is not in the lock, and asked for by {by}"
-                yield Reason(said, planned.path)
+                yield Reason(said, planned.at())
             elif becomes is None:
-                yield Reason(f"{was.shown} is asked for by nothing", planned.path, was.line)
+                yield Reason(f"{was.shown} is asked for by nothing", planned.at(was.line))
             else:
                 pins = (f"{pin.shown} ; {pin.marker}".rstrip("; ") for pin in (was, becomes))
                 said = " does not stay: it becomes ".join(pins)
-                yield Reason(said, planned.path, was.line)
+                yield Reason(said, planned.at(was.line))
 
 
 def _compare_hashes(planned: Planned, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:
@@ -162,11 +162,11 @@ def _compare_hashes(planned: Planned, old: _Pins, new: _Pins) -> tuple[list[Reas
         has, published = {*pin.hashes}, {*new[key].hashes} if key in new else {*pin.hashes}
         for strange in sorted(has - published):
             said = f"no index publishes a file of {pin.shown} with the hash {strange}"
-            unpublished.append(Reason(said, planned.path, pin.line))
+            unpublished.append(Reason(said, planned.at(pin.line)))
         if has and published - has:
             said = f"an index publishes more files of {pin.shown} than the lock has hashes of"
             said += ": uploaded later, or taken out of the lock"
-            more.append(Reason(said, planned.path, pin.line))
+            more.append(Reason(said, planned.at(pin.line)))
     return unpublished, more
 
 

@@ -249,9 +249,9 @@ def _find_lost(planned: Planned) -> tuple[str, ...]:
     lock = planned.existing
     if lock is None:
         return ()
-    left_out = [Reason(each.message, planned.path, each.line) for each in lock.problems]
+    left_out = [Reason(each.message, planned.at(each.line)) for each in lock.problems]
     left_out += (
-        Reason(f"{pin.shown} cannot be read", planned.path, pin.line)
+        Reason(f"{pin.shown} cannot be read", planned.at(pin.line))
         for pin in lock.pins
         if not is_whole(pin)
     )
@@ -277,13 +277,13 @@ def _not_overwritten(planned: Planned, obstacles: Sequence[Reason]) -> LockFileE
     if first.message == MERGE:
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
         hint += "that fit: nox -s lock -- --overwrite"
-        return LockFileError(MERGE, Place(planned.path, first.line), hint)
+        return LockFileError(MERGE, first.place, hint)
     lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
     if len(obstacles) > _SHOWN:
         lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
     return LockFileError(
         "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
-        Place(planned.path, first.line),
+        first.place,
         "Is it yours? Give the lock another name: "
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
         "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",

@@ -63,6 +63,10 @@ class Planned(NamedTuple):
     build_constraints: tuple[str, ...] = ()
     lookalikes: tuple[str, ...] = ()
 
+    def at(self, line: int | None = None) -> Place:
+        """Return a place in the lock file."""
+        return Place(self.path, line)
+
     @property
     def name(self) -> str:
         """The lock's name."""

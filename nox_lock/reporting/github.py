@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.verdict import MISSING, Reason
+from nox_lock.errors import Place
 from nox_lock.inputs.entry import relative
 from nox_lock.reporting.verdicts import mend, target_of
 from nox_lock.text import markdown, redact
@@ -36,7 +37,7 @@ def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -
 
 def annotate_error(error: NoxLockError, root: Path, environ: Mapping[str, str]) -> str:
     """Return the workflow command for an error that kept all from being judged."""
-    reason = Reason(error.message, error.file, error.line)
+    reason = Reason(error.message, error.place)
     return _command("error", "nox-lock", reason, root, environ)
 
 
@@ -73,18 +74,18 @@ def _placed(judged: Judged, reason: Reason) -> Reason:
     """Return a reason at a line that is there: of a missing lock, at its input."""
     if judged.verdict.word != MISSING or judged.planned is None or not judged.planned.inputs.files:
         return reason
-    return type(reason)(f"{judged.path}: {reason.message}", judged.planned.inputs.files[0], 1)
+    return Reason(f"{judged.path}: {reason.message}", Place(judged.planned.inputs.files[0], 1))
 
 
 def _command(level: str, title: str, reason: Reason, root: Path, environ: Mapping[str, str]) -> str:
     properties = {"title": title}
-    if reason.file is not None:
+    if reason.place is not None:
         # GitHub wants paths from the top of the checkout, of which the project may be a part.
         top = Path(environ.get("GITHUB_WORKSPACE") or root)
-        path = relative(root / reason.file, top)
-        properties["file"] = reason.file if path.startswith("../") else path
-    if reason.line is not None:
-        properties["line"] = str(reason.line)
+        path = relative(root / reason.place.file, top)
+        properties["file"] = reason.place.file if path.startswith("../") else path
+        if reason.place.line is not None:
+            properties["line"] = str(reason.place.line)
     told = ",".join(f"{key}={_escape(value, _PROPERTY)}" for key, value in properties.items())
     return f"::{level} {told}::{_escape(reason.message, _MESSAGE)}"
 

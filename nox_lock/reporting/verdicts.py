@@ -11,7 +11,7 @@ from nox_lock.checking.verdict import FRESH, ORPHANED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nox_lock.checking.verdict import Judged
+    from nox_lock.checking.verdict import Judged, Reason
     from nox_lock.errors import NoxLockError
 
 JSON_VERSION = 1
@@ -78,7 +78,12 @@ def error_json(error: NoxLockError) -> str:
 
 def fields_of(error: NoxLockError) -> dict[str, Any]:
     """Return an error as it is in JSON."""
-    return {key: getattr(error, key) for key in ("message", "file", "line", "hint")}
+    return {**_reason(error), "hint": error.hint}
+
+
+def _reason(reason: Reason | NoxLockError) -> dict[str, Any]:
+    file, line = reason.place or (None, None)
+    return {"message": reason.message, "file": file, "line": line}
 
 
 def to_json(**parts: Any) -> str:
@@ -94,8 +99,8 @@ def _as_json(judged: Judged) -> dict[str, Any]:
         "python": planned and str(planned.target),
         "platform": (planned and planned.system) or None,
         "verdict": verdict.word,
-        "reasons": [reason._asdict() for reason in verdict.reasons],
-        "warnings": [reason._asdict() for reason in verdict.warnings],
+        "reasons": list(map(_reason, verdict.reasons)),
+        "warnings": list(map(_reason, verdict.warnings)),
         "notes": list(verdict.notes),
         "diff": verdict.diff or None,
     }

@@ -746,7 +746,7 @@ def test_a_layer_of_other_pythons_is_told(tmp_path: Path) -> None:
     (warning,) = warnings
     assert warning.message.startswith(told)
     assert "[tool.nox-lock] python makes both" in warning.message
-    assert warning.file == "requirements-dev-py3.12.txt"
+    assert str(warning.place) == "requirements-dev-py3.12.txt"
 
 
 # Any project without a loop has an order

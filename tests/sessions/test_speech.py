@@ -12,7 +12,7 @@ import pytest
 
 from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
 from nox_lock.console import speaks_unicode
-from nox_lock.errors import LocksError
+from nox_lock.errors import LocksError, Place
 from nox_lock.locking.changes import Held
 from nox_lock.locking.locker import Outcome
 from nox_lock.planning.config import load_config
@@ -169,7 +169,7 @@ def test_a_summary_that_cannot_be_written_is_no_verdict(stale: Project) -> None:
 
 
 def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
-    reason = Reason("50%\r\n::error::a, b", "in,put:1.in", 3)
+    reason = Reason("50%\r\n::error::a, b", Place("in,put:1.in", 3))
     [line] = annotate([Judged("a:b,c.txt", Verdict(STALE, (reason,)))], tmp_path, {})
     assert line == (
         "::error title=nox-lock%3A a%3Ab%2Cc.txt is stale,file=in%2Cput%3A1.in,line=3::"
@@ -178,14 +178,14 @@ def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
 
 
 def test_what_has_a_meaning_in_a_table_is_escaped() -> None:
-    reason = Reason("x | y <script>\nz", "a.txt")
+    reason = Reason("x | y <script>\nz", Place("a.txt"))
     rows = list(table([Judged("a.txt", Verdict(INVALID, (reason,)))], "nox -s lock"))
     assert "x \\| y &lt;script&gt; z (a.txt)" in rows[2]
     assert rows[2].count(" | ") == 4
 
 
 def test_orphans_have_their_own_mend() -> None:
-    orphan = Judged("old.txt", Verdict(ORPHANED, (Reason("git rm old.txt", "old.txt"),)))
+    orphan = Judged("old.txt", Verdict(ORPHANED, (Reason("git rm old.txt", Place("old.txt")),)))
     assert not any("Run:" in line for line in table([orphan], "nox -s lock"))
 
 
