@@ -24,31 +24,31 @@ CONFIGURATION = f"""\
 {MADE}
 # Configuration
 
-Nothing has to be configured: `requirements.in`, `requirements-*.in`, `*-requirements.in` and
-`requirements/*.in` are found. `requirements.in` makes the lock `requirements`;
-`requirements-dev.in` and `requirements/dev.in` make `dev`. These names are what `lock=` in the
-noxfile and the command line use. If there is no such file, a `pyproject.toml` with dependencies is
-the input.
+You need no configuration for inputs with usual names: `requirements.in`, `requirements-*.in`,
+`*-requirements.in` and `requirements/*.in`. `requirements.in` makes the lock `requirements`;
+`requirements-dev.in`, `dev-requirements.in` and `requirements/dev.in` make `dev`. Use these names
+in `lock=` in the noxfile, and on the command line. If there is no such file, a `pyproject.toml`
+with dependencies is the input.
 
-Everything else is configured in `pyproject.toml`. A key that does not exist, or of a wrong type, is
+Everything else is configured in `pyproject.toml`. An unknown key, or a value of the wrong type, is
 an error that names it.
 
 ## For all locks, or one
 
-In `[tool.nox-lock]` for all, in `[tool.nox-lock.locks.NAME]` for one.
+Write these into `[tool.nox-lock]` for all locks, or into `[tool.nox-lock.locks.NAME]` for one.
 [Pythons and platforms](../targets.md) explains the first ones:
 
 {{locks}}
 
 ## For the project
 
-Only in `[tool.nox-lock]`:
+Write these into `[tool.nox-lock]`:
 
 {{project}}
 
 ## For one lock
 
-Only in `[tool.nox-lock.locks.NAME]`:
+Write these into `[tool.nox-lock.locks.NAME]`:
 
 {{one}}
 
@@ -58,37 +58,41 @@ Only in `[tool.nox-lock.locks.NAME]`:
 
 ## pip's own configuration
 
-It gives access to package indexes (addresses, credentials, proxies, certificates, a keyring), and
-may narrow the choice (`only-binary`, `uploaded-prior-to`). None of it is written into a lock file.
-`keyring-provider = import` counts as `subprocess`. What would change the lock for everybody else is
-left out, with one warning that names it: `pre`, `no-binary`, `prefer-binary`, `all-releases`,
-`only-final`, `constraint`, `build-constraint`, `config-settings`, `no-build-isolation`. An index
-that belongs to the project is a line of an input; a password there is a variable:
+nox-lock uses what gives access to package indexes (addresses, credentials, proxies, certificates, a
+keyring), and what narrows the choice (`only-binary`, `uploaded-prior-to`). None of it is written
+into a lock file. `keyring-provider = import` counts as `subprocess`.
+
+What would change the lock for everybody else is left out, with one warning that names it: `pre`,
+`no-binary`, `prefer-binary`, `all-releases`, `only-final`, `constraint`, `build-constraint`,
+`config-settings`, `no-build-isolation`.
+
+Write an index that belongs to the project into an input, with variables for a password:
 `--extra-index-url https://${{{{USER}}}}:${{{{TOKEN}}}}@host/simple`.
 
 ### Dependency confusion
 
-pip takes the highest version that any of several indexes has, also that of a project that somebody
-else has published under your project's name. Use one index (`index-url` alone) that serves private
-names from its own files and fetches all others, or register the private names on the public index.
+With several indexes, pip takes the highest version that any of them has. That may be a project that
+somebody else has published under the name of yours. Use one index (`index-url` alone) that serves
+private names from its own files and fetches all others, or register the private names on the public
+index.
 
-An index that fails fails the lock. So does one of several that answers for a project with what is
-no page of the simple API, such as a login page. If an index answers for projects that it does not
-have with pages that look like that, have it answer 404, or put
-`<meta name="pypi:repository-version" content="1.0">` on them. `SECURITY.md` of the repository has
-the details.
+If an index fails, locking fails. It also fails if one of several indexes answers for a project with
+something that is no page of the simple API, such as a login page. Your index may answer like that
+for projects that it does not have. Then let it answer 404, or put
+`<meta name="pypi:repository-version" content="1.0">` on these pages. `SECURITY.md` of the
+repository has the details.
 
-## What is gone
+## Removed
 
-`seed`, and the extra of `pip install "nox-lock[uv]"`: hashes come from
-[the index pages](../how-it-works.md#hashes) that pip reads anyway. Take the key out, and install
+The key `seed`, and the extra `nox-lock[uv]`. Hashes come from
+[the index pages](../how-it-works.md#hashes) that pip reads anyway. Delete the key, and install
 plain `nox-lock`.
 """
 OPTIONS = f"""\
 {MADE}
 # Options and exit statuses
 
-Options follow `--`, which ends those of nox.
+Write these options after `--`: those before it are nox's own.
 
 ## `nox -s lock -- ...`
 
