@@ -1,1 +1,1 @@
-"""What a virtual environment holds, compared with its lock files; make them equal, and prove it."""
+"""Compare what is installed in an environment with its lock files; make it match, and verify it."""

@@ -1,17 +1,18 @@
-"""What a virtual environment is, and what it holds: by its files, without running it."""
+"""A virtual environment and what is installed in it, read from its files without running it."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
 from nox_lock import project as project_files
-from nox_lock.environments.origin import read_origin
 from nox_lock.environments.snapshot import NOTES
 from nox_lock.errors import ToolchainError
 from nox_lock.files import write_all
@@ -19,13 +20,10 @@ from nox_lock.project import fingerprint
 from nox_lock.target import Target, site_packages, target_of_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from nox_lock.environments.origin import Origin
+    from collections.abc import Iterable
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
-_CONDA = "conda-meta"
-_HOME = re.compile(r"^home\s*=\s*(.+?)\s*$", re.MULTILINE)
+_HOME = re.compile(r"^home\s*=\s*(.+?)\s*$", re.MULTILINE)  # in pyvenv.cfg
 _DLL = re.compile(r"python(\d)(\d+)t?\.dll")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 
@@ -39,54 +37,106 @@ class Environment(NamedTuple):
 
     @property
     def notes(self) -> Path:
-        """The folder for what is kept about it."""
+        """The folder of our notes about it."""
         return self.location / NOTES
 
+    def read_note(self, name: str) -> str:
+        """Return the text of a note; empty if there is none."""
+        try:
+            return (self.notes / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
 
-class Installed(NamedTuple):
-    """A distribution in an environment: its version, and its metadata's folder."""
+    def write_note(self, name: str, text: str) -> None:
+        """Write a note, unless it has that text already.
+
+        Raises:
+            OSError: when the environment cannot be written.
+        """
+        note = self.notes / name
+        if self.read_note(name) != text:
+            if note.is_dir():
+                shutil.rmtree(note)
+            write_all({note: text})
+
+
+class Origin(NamedTuple):
+    """Where a distribution was installed from, if not from an index.
+
+    https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
+
+    Attributes:
+        url: as recorded, without a revision.
+        editable: whether it is a link to a folder.
+        revisions: the requested revision and its commit; empty if not from a repository.
+        subdirectory: the folder of the project in it; empty for the top.
+    """
+
+    url: str
+    editable: bool = False
+    revisions: frozenset[str] = frozenset()
+    subdirectory: str = ""
+
+
+class Distribution(NamedTuple):
+    """An installed distribution.
+
+    Attributes:
+        version: as its metadata folder is named.
+        metadata: that folder.
+        origin: where it was installed from; None for an index.
+    """
 
     version: str
     metadata: Path
-
-    def origin(self) -> Origin | None:
-        """Return where it came from, if from no index."""
-        return read_origin(self.metadata)
+    origin: Origin | None = None
 
     def requires(self) -> list[str]:
-        """Return the requirements in its metadata, as they stand there."""
+        """Return the requirements in its metadata, unparsed."""
         from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
 
         return PathDistribution(self.metadata).requires or []
 
 
-def find_environment(location: Path, remake: str) -> Environment:
-    """Look at a virtual environment; `remake` makes it anew.
+class Distributions(NamedTuple):
+    """What is installed in an environment, without what conda manages there.
+
+    Attributes:
+        installed: by normalized name.
+        broken: metadata folders of what was half installed, half deleted, or renamed by pip.
+    """
+
+    installed: dict[str, Distribution]
+    broken: list[Path]
+
+
+def find_environment(location: Path, recreate: str) -> Environment:
+    """Return the environment in a folder; `recreate` is the command that creates it again.
 
     Raises:
-        ToolchainError: when its files do not tell which Python it has.
+        ToolchainError: when its files do not name its Python.
     """
     target, site = target_of_environment(location), site_packages(location)
     if target is None or site is None:
         raise ToolchainError(
             f"cannot tell which Python is in the environment {location.name}",
-            hint=f"Run: {remake}",
+            hint=f"Run: {recreate}",
         )
     return Environment(location, site, target)
 
 
 def has_other_python(venv: Environment) -> bool:
-    """Tell whether the Python beneath an environment is none of the X.Y it was made with.
+    """Return whether an environment's Python is now another X.Y than it was created with.
 
-    A link such as ``current`` may lead elsewhere now; pyvenv.cfg does not know.
+    A link such as ``current`` may lead to another Python by now; pyvenv.cfg does not know.
     """
-    return _version_beneath(venv.location) not in {None, venv.target.version}
+    return _current_version(venv.location) not in {None, venv.target.version}
 
 
-def _version_beneath(location: Path) -> str | None:
-    """Return the X.Y that an environment's Python is now, or None where no file tells.
+def _current_version(location: Path) -> str | None:
+    """Return the X.Y of the Python that runs in an environment, or None if no file shows it.
 
-    On POSIX that is where its link leads; on Windows a DLL beside the Python that it starts.
+    On POSIX its link leads to it; on Windows a DLL beside the base Python is named after it.
     """
     if found := _PYTHON.search(os.path.realpath(location / "bin" / "python")):
         return found[1]
@@ -101,79 +151,80 @@ def _version_beneath(location: Path) -> str | None:
     return versions.pop() if len(versions) == 1 else None
 
 
-class Stock(NamedTuple):
-    """What there is in an environment, but for what conda brought: that is conda's affair.
-
-    Attributes:
-        whole: distributions, by normalized name.
-        halves: metadata folders of what was half installed, half deleted, or set aside by pip.
-    """
-
-    whole: dict[str, Installed]
-    halves: list[Path]
-
-
-def take_stock(venv: Environment) -> Stock:
-    """Look at the distributions of an environment."""
-    stock = Stock({}, [])
-    by_conda = (venv.location / _CONDA).is_dir()
+def list_distributions(venv: Environment) -> Distributions:
+    """List what is installed in an environment."""
+    found = Distributions({}, [])
+    has_conda = (venv.location / "conda-meta").is_dir()
     for folder in venv.site.glob("*.dist-info"):
         name, _, version = folder.name.removesuffix(".dist-info").partition("-")
-        if by_conda and _is_of_conda(folder):
+        if has_conda and _is_managed_by_conda(folder):
             continue
-        if name[:1].isalnum() and _is_whole(folder):
-            stock.whole[canonicalize_name(name)] = Installed(version, folder)
+        # Installers write RECORD last.
+        complete = (folder / "METADATA").is_file() and (folder / "RECORD").is_file()
+        if name[:1].isalnum() and complete:
+            distribution = Distribution(version, folder, read_origin(folder))
+            found.installed[canonicalize_name(name)] = distribution
         else:
-            stock.halves.append(folder)
-    return stock
+            found.broken.append(folder)
+    return found
 
 
-def list_installed(venv: Environment) -> dict[str, Installed]:
-    """List the distributions of an environment, by normalized name."""
-    return take_stock(venv).whole
-
-
-def discard(halves: Iterable[Path]) -> None:
-    """Take away what is half there: an installer would trust it, or choke on it."""
-    for metadata in halves:
-        set_aside = metadata.parent.glob("~*") if metadata.name.startswith("~") else ()
-        for folder in (metadata, *set_aside):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_whole(metadata: Path) -> bool:
-    """Tell whether an installer got to its end: RECORD is what it writes last."""
-    return (metadata / "METADATA").is_file() and (metadata / "RECORD").is_file()
-
-
-def _is_of_conda(metadata: Path) -> bool:
-    """Tell by the file of PEP 376 who installed a distribution."""
+def _is_managed_by_conda(metadata: Path) -> bool:
     try:
         return (metadata / "INSTALLER").read_text(encoding="utf-8").strip() == "conda"
     except OSError:
         return False
 
 
-def list_origins(installed: Mapping[str, Installed]) -> dict[str, Origin]:
-    """Return what came from no index, by name."""
-    return {name: told for name, each in installed.items() if (told := each.origin())}
+def read_origin(metadata: Path) -> Origin | None:
+    """Return where a distribution was installed from; None for an index or a broken record."""
+    try:
+        record = json.loads((metadata / "direct_url.json").read_bytes())
+        vcs = record.get("vcs_info", {})
+        revisions = {vcs.get("requested_revision", ""), vcs.get("commit_id", "")} if vcs else set()
+        split_url(record["url"])  # raises for what is not a URL
+        return Origin(
+            record["url"],
+            bool(record.get("dir_info", {}).get("editable")),
+            frozenset(revisions),
+            record.get("subdirectory", ""),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
-def find_project(origins: Mapping[str, Origin], root: Path) -> dict[str, bool]:
-    """Return the name of the project in `root` where it is installed, and whether editable."""
+def split_url(url: str) -> tuple[str, str, str]:
+    """Return scheme, host and path of a URL: ``file:/x`` is ``file:///x``; users are left out.
+
+    Raises:
+        ValueError: for what is not a URL.
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.scheme == "file":
+        path = "/" + path.lstrip("/")
+    return parts.scheme, parts.netloc.rpartition("@")[2], path
+
+
+def remove_broken(folders: Iterable[Path]) -> None:
+    """Delete broken metadata: installers would trust it, or fail on it."""
+    for metadata in folders:
+        renamed = metadata.parent.glob("~*") if metadata.name.startswith("~") else ()
+        for folder in (metadata, *renamed):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def project_is_installed(venv: Environment, root: Path) -> bool:
+    """Return whether the project is installed as editable, from its build files as they are now."""
     url = root.resolve().as_uri()
-    return {name: each.editable for name, each in origins.items() if each.url == url}
-
-
-def project_is_installed(venv: Environment, installed: Mapping[str, Installed], root: Path) -> bool:
-    """Tell whether the project is there, editable, from the build files as they are now."""
-    there = True in find_project(list_origins(installed), root).values()
-    return there and read_note(venv, "project") == _project_digest(root)
+    origins = (each.origin for each in list_distributions(venv).installed.values())
+    installed = any(each and each.editable and each.url == url for each in origins)
+    return installed and venv.read_note("project") == _project_digest(root)
 
 
 def record_project(venv: Environment, root: Path) -> None:
-    """Keep in the environment what the editable project was built from."""
-    write_note(venv, "project", _project_digest(root))
+    """Note what the editable project was built from."""
+    venv.write_note("project", _project_digest(root))
 
 
 def _project_digest(root: Path) -> str:
@@ -182,24 +233,3 @@ def _project_digest(root: Path) -> str:
     return fingerprint(
         b"\0".join(b"%b\0%b" % (file.name.encode(), project_files.read(file)) for file in there)
     )
-
-
-def read_note(venv: Environment, name: str) -> str:
-    """Return what was kept in an environment under a name; empty for nothing."""
-    try:
-        return (venv.notes / name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def write_note(venv: Environment, name: str, text: str) -> None:
-    """Keep a text in an environment, unless it is kept already.
-
-    Raises:
-        OSError: when the environment cannot be written.
-    """
-    note = venv.notes / name
-    if read_note(venv, name) != text:
-        if note.is_dir():
-            shutil.rmtree(note)
-        write_all({note: text})

@@ -1,6 +1,6 @@
-"""What pip and uv say of the pins that they install: which failed, why, and what was withdrawn.
+"""Read what pip and uv print when they install: which pins failed, why, and what was yanked.
 
-pip says it in its private log (``PIP_LOG``), uv on standard error.
+pip prints it to its log (``PIP_LOG``), uv to standard error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nox_lock.text import shareable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nox_lock.environments.contents import Difference
+    from nox_lock.environments.comparison import Difference
     from nox_lock.lockfile.pins import Pin
 
 _SHOWN = 5
@@ -31,7 +31,7 @@ _YANKED_BY_PIP = re.compile(
 )
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (.*) - skipping")
 _STATUS = re.compile(r"(\d{3}) (?:Client|Server) Error")
-# Words in pip's reasons, in this order: a TLS failure may be told as a connection that failed.
+# Words in pip's reasons, in this order: a TLS failure may be reported as a failed connection.
 _PROBLEMS = {
     "tls": ("certificate", "ssl"),
     "refused": ("refused",),
@@ -41,52 +41,55 @@ _PROBLEMS = {
     "unreachable": ("connectionfailed", "connection-failed"),
 }
 _OTHER_FILE = re.compile(r"do not match the hashes|hash mismatch", re.IGNORECASE)
-_NOT_THERE = re.compile(
+_NOT_FOUND = re.compile(
     r"No matching distribution found|no version of|was not found in|404 (?:Client|Not Found)",
     re.IGNORECASE,
 )
 
 
-def withdrawn(said: str, pins: Sequence[Difference]) -> list[str]:
-    """Say, a line each, which pins were installed although their makers withdrew them."""
-    found = _YANKED_BY_PIP.findall(said) + _YANKED_BY_UV.findall(_COLOUR.sub("", said))
+def find_yanked(log: str, installed: Sequence[Difference]) -> list[str]:
+    """Return a line for each pin that was installed although it is yanked, with the reason."""
+    found = _YANKED_BY_PIP.findall(log) + _YANKED_BY_UV.findall(_COLOUR.sub("", log))
     reasons: dict[str | None, str] = {
         canonicalize_name(name): reason.strip() for name, _, reason in found
     }
     return [
         f"{each.pin.shown} was yanked: {reasons[name] or '<none given>'} ({each.place})"
-        for each in pins
+        for each in installed
         if (name := each.pin.name) in reasons
     ]
 
 
-def explain(said: str, pending: Sequence[Difference], lock: str) -> InstallError:
-    """Return what to tell of an installer that failed: on which pins, why, and what mends it."""
-    text = _COLOUR.sub("", said)
+def explain_failure(log: str, missing: Sequence[Difference], lock: str) -> InstallError:
+    """Return the error for a failed install: which pins, why, and how to fix it.
+
+    `missing` are the pins that were to be installed; `lock` is the command that locks.
+    """
+    text = _COLOUR.sub("", log)
     error = _ERROR.search(text)
     errors = _TRACEBACK.sub("", text[error.start() :]) if error else ""
-    named = _named(errors, pending)
-    shown = [f"  {each.pin.shown} ({each.place})" for each in named[:_SHOWN]]
-    more = [f"  and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
-    failed = [f"  {each}" for each in index_reasons(_failed_pages(text))]
-    names = " ".join(f"-P {each.pin.name}" for each in named if each.pin.version)
+    failed = _find_failed(errors, missing)
+    lines = [f"  {each.pin.shown} ({each.place})" for each in failed[:_SHOWN]]
+    lines += [f"  and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
+    pages = [f"  {each}" for each in index_reasons(_failed_pages(text))]
+    upgrade = " ".join(f"-P {each.pin.name}" for each in failed if each.pin.version)
     hint = None
-    if _NOT_THERE.search(errors) and names and not failed:
-        hint = f"The index has it no more. Lock another version: {lock} -- {names}"
-    elif failed or "Failed to fetch" in errors:
+    if _NOT_FOUND.search(errors) and upgrade and not pages:
+        hint = f"The index no longer has it. Lock another version: {lock} -- {upgrade}"
+    elif pages or "Failed to fetch" in errors:
         hint = "Run it again when the package index answers; what is installed stays."
     elif _OTHER_FILE.search(errors):
         hint = (
             "The index has another file than the one that was locked. Find out why; "
-            f"if it can be trusted: {lock} -- {names}"
+            f"if it can be trusted: {lock} -- {upgrade}"
         )
-    lines = ["not all that is locked could be installed:", *shown, *more, *failed]
-    return InstallError("\n".join(lines), hint=hint)
+    message = "\n".join(["not all that is locked could be installed:", *lines, *pages])
+    return InstallError(message, hint=hint)
 
 
-def _failed_pages(said: str) -> Iterator[Page]:
+def _failed_pages(log: str) -> Iterator[Page]:
     """Yield the index pages that pip could not fetch."""
-    for url, reason in _SKIPPED.findall(said):
+    for url, reason in _SKIPPED.findall(log):
         status = _STATUS.search(reason)
         words = reason.lower()
         problem = next(
@@ -97,26 +100,26 @@ def _failed_pages(said: str) -> Iterator[Page]:
         yield Page(address, project, int(status[1]) if status else None, problem)
 
 
-def _named(errors: str, pending: Sequence[Difference]) -> Sequence[Difference]:
-    """Return the pins that an error is about; all of them where it does not tell."""
+def _find_failed(errors: str, missing: Sequence[Difference]) -> Sequence[Difference]:
+    """Return the pins that errors name with their versions, else by name, else all of them."""
     for names in (_names_exactly, _names):
-        if found := [each for each in pending if names(errors, each.pin)]:
+        if found := [each for each in missing if names(errors, each.pin)]:
             return found
-    return pending
+    return missing
 
 
 def _names_exactly(errors: str, pin: Pin) -> bool:
-    """Tell whether errors have a pin with its version, or the index's page of it."""
+    """Return whether errors name a pin with its version, or the index page of its project."""
     name = _spellings(pin)
-    version = re.escape(pin.version or "")
-    told = rf"(?<![\w.-]){name}(?:\[[^\]]*\])?=={version}(?![\w+!]|\.\w)"
     page = rf"Failed to fetch: \S*/{name}/[`\s]"
-    wanted = f"{told}|{page}" if version else page
-    return re.search(wanted, errors, re.IGNORECASE) is not None
+    version = re.escape(pin.version or "")
+    exact = rf"(?<![\w.-]){name}(?:\[[^\]]*\])?=={version}(?![\w+!]|\.\w)"
+    pattern = f"{exact}|{page}" if version else page
+    return re.search(pattern, errors, re.IGNORECASE) is not None
 
 
 def _names(errors: str, pin: Pin) -> bool:
-    """Tell whether errors have a pin's name, but in the path of a file."""
+    """Return whether errors name a pin's project, other than in the path of a file."""
     word = rf"(?<![\w./\\-]){_spellings(pin)}(?![\w/\\-]|\.\w)"
     return re.search(word, errors, re.IGNORECASE) is not None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nox._decorators import Func
 
     from nox_lock.console import Voice
-    from nox_lock.environments.installing import Wanted
+    from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
@@ -161,7 +161,7 @@ class _Provided(NamedTuple):
 
     names: Sequence[str]
     snapshot: Snapshot
-    wanted: Wanted | None
+    wanted: LockedEnvironment | None
 
 
 def _provide(
@@ -207,7 +207,7 @@ def _record_body(session: nox.Session, provided: _Provided | None) -> None:
     """Keep what the body left in the environment, and say what it changed."""
     if provided is None or (provided.wanted is None and provided.snapshot.is_unchanged()):
         return
-    from nox_lock.environments.installing import record_body  # noqa: PLC0415
+    from nox_lock.environments.sync import record_body  # noqa: PLC0415
     from nox_lock.sessions.providing import look_up  # noqa: PLC0415
 
     try:

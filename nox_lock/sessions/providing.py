@@ -6,21 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from nox_lock.environments.contents import refuse_disagreement
+from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
 from nox_lock.environments.environment import (
     find_environment,
     has_other_python,
-    list_installed,
     project_is_installed,
     record_project,
 )
-from nox_lock.environments.installing import (
-    Wanted,
-    alone_in,
-    is_equal,
-    make_equal,
-    write_constraints,
-)
+from nox_lock.environments.sync import exclusive, sync, write_constraints
 from nox_lock.errors import InstallerBrokenError, InstallError
 from nox_lock.planning.planner import of_target
 from nox_lock.project import watch
@@ -30,8 +23,8 @@ if TYPE_CHECKING:
 
     from nox_lock.console import Voice
     from nox_lock.environments.environment import Environment
-    from nox_lock.environments.installing import Installer
     from nox_lock.environments.snapshot import Snapshot
+    from nox_lock.environments.sync import Installer
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
 
@@ -68,7 +61,7 @@ class Host(Protocol):
         """Plan the lock files of some locks."""
 
 
-def look_up(names: Sequence[str], host: Host) -> Wanted:
+def look_up(names: Sequence[str], host: Host) -> LockedEnvironment:
     """Return what a session's environment is to hold, by its lock files as they are now.
 
     Raises:
@@ -77,12 +70,16 @@ def look_up(names: Sequence[str], host: Host) -> Wanted:
     return _look_up(names, host, find_environment(host.location, host.remake_command))[1]
 
 
-def _look_up(names: Sequence[str], host: Host, venv: Environment) -> tuple[Config, Wanted]:
+def _look_up(
+    names: Sequence[str], host: Host, venv: Environment
+) -> tuple[Config, LockedEnvironment]:
     locks: Sequence[str | None] = names or [None]
     config, planned = host.plan(locks)
     asked = {config.lock(name).name for name in locks}
     chosen = of_target([each for each in planned if each.name in asked], venv.target)
-    return config, Wanted(chosen, venv, Path.cwd(), host.remake_command, host.voice.lock_command)
+    return config, LockedEnvironment(
+        chosen, venv, Path.cwd(), host.remake_command, host.voice.lock_command
+    )
 
 
 def provide(
@@ -92,7 +89,7 @@ def provide(
     snapshot: Snapshot,
     *,
     constrain: bool = False,
-) -> Wanted:
+) -> LockedEnvironment:
     """Make a session's environment hold exactly its locks, and the project where that is asked.
 
     `snapshot` is saved if there was nothing to do.
@@ -110,7 +107,8 @@ def provide(
         made = _relock(host, on_stale or config.on_stale, stale)
         wanted = wanted._replace(planned=[made.get(each.path, each) for each in wanted.planned])
     refuse_disagreement(wanted.planned)
-    if is_equal(wanted):
+    comparison = wanted.compare()
+    if comparison.matches:
         host.output(f"{host.name} holds exactly what is locked in {wanted.paths}")
         if there and not stale:
             snapshot.save(witness, wanted.paths)
@@ -118,7 +116,7 @@ def provide(
         wanted = _make_equal(wanted, host)
     else:
         host.voice.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
-        wanted = wanted._replace(tolerated=wanted.extras(wanted.look()))
+        wanted = wanted._replace(ignored=comparison.remove)
     if constrain:
         write_constraints(wanted)
     if not there and host.installs():
@@ -126,16 +124,16 @@ def provide(
     return wanted
 
 
-def _make_equal(wanted: Wanted, host: Host) -> Wanted:
+def _make_equal(wanted: LockedEnvironment, host: Host) -> LockedEnvironment:
     """Install; an environment that was half made, which nox takes for whole, is made anew."""
     try:
-        make_equal(wanted, host.make_installer(wanted.build_constraints), host.voice)
+        sync(wanted, host.make_installer(wanted.build_constraints), host.voice)
     except InstallerBrokenError as error:
         host.voice.warn(f"{host.name}: {error.message}: it is made anew")
         if not host.remake():
             raise
         wanted = wanted._replace(venv=find_environment(host.location, host.remake_command))
-        make_equal(wanted, host.make_installer(wanted.build_constraints), host.voice)
+        sync(wanted, host.make_installer(wanted.build_constraints), host.voice)
     return wanted
 
 
@@ -160,15 +158,15 @@ def _find_environment(host: Host) -> Environment:
     return venv
 
 
-def _project_is_there(wanted: Wanted, project: Project) -> bool:
+def _project_is_there(wanted: LockedEnvironment, project: Project) -> bool:
     """Tell whether the project is installed as it is now; one to be built never is."""
     if project != "editable":
         return project is None
-    return project_is_installed(wanted.venv, list_installed(wanted.venv), wanted.root)
+    return project_is_installed(wanted.venv, wanted.root)
 
 
-def _install_project(host: Host, wanted: Wanted, *, editable: bool) -> None:
-    with alone_in(wanted.venv, host.voice):
+def _install_project(host: Host, wanted: LockedEnvironment, *, editable: bool) -> None:
+    with exclusive(wanted.venv, host.voice):
         try:
             host.make_installer(wanted.build_constraints).install(
                 ["--no-deps", *(["-e"] if editable else []), "."]

@@ -138,7 +138,7 @@ def test_a_pin_that_the_body_changed(project: Project, backend: str) -> None:
     use(project, backend, "session.install('lib==2.0')")
     said = run(project).ok().output
     assert "changed by this session itself" in said
-    assert re.search(rf"lib==1\.0 is wanted, 2\.0 is installed \({LOCK}:\d+\)", said)
+    assert re.search(rf"lib==1\.0 is locked, 2\.0 is installed \({LOCK}:\d+\)", said)
     assert content(project) == WANTED | {"lib": "2.0"}
     use(project, backend)
     assert "1.0 runs" in run(project).ok().output

@@ -304,7 +304,7 @@ def test_what_the_body_does_is_recorded_all_the_same(project: Project) -> None:
     body = body.replace("lib==2.0", "app==2.0")
     project.write("noxfile.py", NOXFILE.format(more="", body=body))
     told = project.nox("-v", "-s", "tests").ok().output
-    assert "app==1.0 is wanted, 2.0 is installed (requirements.txt:" in told
+    assert "app==1.0 is locked, 2.0 is installed (requirements.txt:" in told
 
 
 def test_a_broken_snapshot_is_ignored(project: Project) -> None:

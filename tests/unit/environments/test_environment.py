@@ -8,23 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from nox_lock.environments.comparison import compare
 from nox_lock.environments.environment import (
     Environment,
-    discard,
+    Origin,
     find_environment,
-    find_project,
     has_other_python,
-    list_installed,
-    list_origins,
+    list_distributions,
     project_is_installed,
-    read_note,
+    read_origin,
     record_project,
-    take_stock,
-    write_note,
+    remove_broken,
 )
-from nox_lock.environments.origin import Origin, is_from, read_origin
 from nox_lock.errors import ToolchainError
-from nox_lock.lockfile.pins import Pin
 from nox_lock.target import Target
 
 
@@ -57,20 +53,20 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
     install(venv, "nobody_knows", "1.0")
     found = find_environment(venv.location, "remake")
     assert found == venv
-    installed = list_installed(found)
+    installed = list_distributions(found).installed
     assert {name: each.version for name, each in installed.items()} == {
         "flask": "3.0",
         "nobody-knows": "1.0",
     }
-    assert take_stock(found).halves == []
+    assert list_distributions(found).broken == []
 
 
 @pytest.mark.parametrize("gone", ["METADATA", "RECORD"])
 def test_halves_are_not_there_and_go(venv: Environment, gone: str) -> None:
     (install(venv, "half", "1.0") / gone).unlink()
     whole = install(venv, "whole", "1.0")
-    assert list(list_installed(venv)) == ["whole"]
-    discard(take_stock(venv).halves)
+    assert list(list_distributions(venv).installed) == ["whole"]
+    remove_broken(list_distributions(venv).broken)
     assert list(venv.site.iterdir()) == [whole]
 
 
@@ -79,9 +75,9 @@ def test_what_pip_set_aside_goes(venv: Environment) -> None:
     install(venv, "~hole", "1.0")
     (venv.site / "~hole").mkdir()
     whole = install(venv, "whole", "1.1")
-    stock = take_stock(venv)
-    assert list(stock.whole) == ["whole"]
-    discard(stock.halves)
+    found = list_distributions(venv)
+    assert list(found.installed) == ["whole"]
+    remove_broken(found.broken)
     assert list(venv.site.iterdir()) == [whole]
 
 
@@ -90,10 +86,11 @@ def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
     install(venv, "mine", "1.0", direct_url__json=json.dumps(told))
     install(venv, "other", "1.0", direct_url__json='{"url": "https://example.invalid/x.whl"}')
     install(venv, "broken", "1.0", direct_url__json="{")
-    origins = list_origins(list_installed(venv))
-    assert find_project(origins, tmp_path) == {"mine": True}
-    assert origins["other"] == Origin("https://example.invalid/x.whl")
-    assert "broken" not in origins
+    installed = list_distributions(venv).installed
+    assert compare([], venv.target, installed, tmp_path).remove == ["broken", "other"]
+    assert installed["mine"].origin == Origin(tmp_path.as_uri(), editable=True)
+    assert installed["other"].origin == Origin("https://example.invalid/x.whl")
+    assert installed["broken"].origin is None
 
 
 def test_an_editable_project_is_built_again_where_its_build_changed(
@@ -103,9 +100,9 @@ def test_an_editable_project_is_built_again_where_its_build_changed(
     install(venv, "mine", "1.0", direct_url__json=json.dumps(told))
     for content in (b"", b"# \xe9, as Latin-1 has it"):
         (tmp_path / "setup.py").write_bytes(content)
-        assert not project_is_installed(venv, list_installed(venv), tmp_path)
+        assert not project_is_installed(venv, tmp_path)
         record_project(venv, tmp_path)
-        assert project_is_installed(venv, list_installed(venv), tmp_path)
+        assert project_is_installed(venv, tmp_path)
 
 
 def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:
@@ -176,7 +173,7 @@ def test_a_conda_environment_of_either_system(tmp_path: Path, site: str) -> None
     assert found.target == Target("3.11")
     install(found, "numpy", "2.0", INSTALLER="conda\n")
     install(found, "flask", "3.0", INSTALLER="pip\n")
-    assert list(list_installed(found)) == ["flask"]
+    assert list(list_distributions(found).installed) == ["flask"]
     assert found.site.resolve() == location / site
 
 
@@ -185,17 +182,17 @@ def test_long_paths(tmp_path: Path) -> None:
     site = Path("Lib", "site-packages")
     longest = len(str(site / "a_project_of_some_name-1.0.0.dist-info" / "METADATA"))
     venv = Environment(tmp_path, tmp_path / site, Target("3.11"))
-    write_note(venv, "unfinished", "x")
+    venv.write_note("unfinished", "x")
     [note] = venv.notes.iterdir()
     assert len(str(note.relative_to(tmp_path))) < longest
 
 
 def test_notes(venv: Environment) -> None:
-    assert read_note(venv, "left") == ""
-    write_note(venv, "left", "tool")
-    assert read_note(venv, "left") == "tool"
+    assert venv.read_note("left") == ""
+    venv.write_note("left", "tool")
+    assert venv.read_note("left") == "tool"
     before = (venv.notes / "left").stat().st_mtime_ns
-    write_note(venv, "left", "tool")
+    venv.write_note("left", "tool")
     assert (venv.notes / "left").stat().st_mtime_ns == before
 
 
@@ -210,76 +207,3 @@ def test_notes(venv: Environment) -> None:
 def test_a_broken_origin_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "direct_url.json").write_text(text, encoding="latin-1")
     assert read_origin(tmp_path) is None
-
-
-COMMIT, OTHER = "1" * 40, "2" * 40
-CLONE = {"vcs": "git", "requested_revision": COMMIT, "commit_id": COMMIT}
-BRANCH = CLONE | {"requested_revision": "main"}
-NO_BRANCH = {"vcs": "git", "commit_id": COMMIT}
-ORIGINS: list[tuple[str, dict[str, object], bool]] = [
-    (f"git+https://h.invalid/a.git@{COMMIT}", {"vcs_info": CLONE}, True),
-    (f"git+https://h.invalid/a.git@{OTHER}", {"vcs_info": CLONE}, False),
-    (f"git+https://h.invalid/a.git@{COMMIT}#egg=a", {"vcs_info": BRANCH}, True),
-    ("git+https://h.invalid/a.git@main", {"vcs_info": BRANCH}, True),
-    ("git+https://h.invalid/a.git", {"vcs_info": NO_BRANCH}, True),
-    ("git+https://h.invalid/a.git", {"vcs_info": BRANCH}, False),
-    (f"git+https://u:${{TOKEN}}@h.invalid/a.git@{COMMIT}", {"vcs_info": CLONE}, True),
-    (f"git+https://h.invalid/b.git@{COMMIT}", {"vcs_info": CLONE}, False),
-    (f"git+https://h.invalid/a.git@{COMMIT}#subdirectory=x", {"vcs_info": CLONE}, False),
-    (
-        f"git+https://h.invalid/a.git@{COMMIT}#egg=a&subdirectory=x",
-        {"vcs_info": CLONE, "subdirectory": "x"},
-        True,
-    ),
-    ("https://h.invalid/a.git", {}, True),
-    ("https://h.invalid/a.git#sha256=0", {}, True),
-    ("git+https://h.invalid/a.git", {}, False),
-]
-
-
-@pytest.mark.parametrize(("url", "told", "same"), ORIGINS)
-def test_what_came_from_a_url(
-    venv: Environment,
-    tmp_path: Path,
-    url: str,
-    told: dict[str, object],
-    same: bool,  # noqa: FBT001
-) -> None:
-    record = json.dumps({"url": "https://h.invalid/a.git", **told})
-    install(venv, "a", "1.0", direct_url__json=record)
-    [origin] = list_origins(list_installed(venv)).values()
-    assert is_from(Pin("a", None, url, 1), origin, tmp_path) is same
-
-
-@pytest.mark.parametrize(
-    ("url", "same"),
-    [
-        (".", True),
-        ("file:.", True),
-        ("./sub dir/..", True),
-        ("{root}", True),
-        ("git+{root}@1", False),
-        ("../other", False),
-    ],
-)
-def test_what_came_from_a_folder(
-    tmp_path: Path,
-    url: str,
-    same: bool,  # noqa: FBT001
-) -> None:
-    pin = Pin("a", None, url.format(root=tmp_path.as_uri()), 1, editable=True)
-    assert is_from(pin, Origin(tmp_path.as_uri(), editable=True), tmp_path) is same
-    assert not is_from(pin, Origin(tmp_path.as_uri()), tmp_path)
-    # As pip-compile writes it.
-    mangled = Pin("a", None, f"git+file:{tmp_path.as_posix()}@v1", 1)
-    assert is_from(mangled, Origin(tmp_path.as_uri(), revisions=frozenset({"v1"})), tmp_path)
-
-
-def test_an_editable_clone(tmp_path: Path) -> None:
-    """pip does not record its commit, which stands in the clone."""
-    (tmp_path / "src" / "a" / ".git").mkdir(parents=True)
-    (tmp_path / "src" / "a" / ".git" / "HEAD").write_text(f"{COMMIT}\n", encoding="utf-8")
-    origin = Origin((tmp_path / "src" / "a").as_uri(), editable=True)
-    for revision, same in ((f"@{COMMIT}", True), (f"@{OTHER}", False), ("@main", True), ("", True)):
-        pin = Pin("a", None, f"git+https://h.invalid/a{revision}#egg=a", 1, editable=True)
-        assert is_from(pin, origin, tmp_path) is same

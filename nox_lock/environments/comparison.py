@@ -1,0 +1,271 @@
+"""Compare an environment with its lock files: what is missing, what has to go, what is unmet."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from nox_lock.environments.environment import list_distributions, split_url
+from nox_lock.errors import LocksError
+from nox_lock.inputs.pep508 import meets, parse_version
+from nox_lock.lockfile import lock_file
+from nox_lock.target import counts, holds, running_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from nox_lock.environments.environment import Distribution, Environment, Origin
+    from nox_lock.lockfile.pins import Pin
+    from nox_lock.planning.planned import Planned
+    from nox_lock.target import Target
+
+# Notes in an environment. UNFINISHED names what is being installed: when that is interrupted, files
+# may be missing whatever the metadata says. KEPT names what the session's body installed. VERIFIED
+# is the digest of the contents whose dependencies were found complete.
+UNFINISHED, KEPT, VERIFIED = "unfinished", "kept", "verified"
+# What virtualenv and venv install, and what installs the rest.
+_SEEDS = frozenset({"pip", "setuptools", "wheel"})
+_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+")
+# What precedes the path of a folder, also in ``file:///C:/there``.
+_FILE = re.compile(r"file:(?://(?=/))?(?:/(?=[A-Za-z]:))?")
+_COMMIT = re.compile(r"[0-9a-f]{7,}")
+
+
+class Difference(NamedTuple):
+    """A pin that is not installed, and the version that is installed instead, if any."""
+
+    planned: Planned
+    pin: Pin
+    installed: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The file and line of the pin."""
+        return f"{self.planned.path}:{self.pin.line}"
+
+    def __str__(self) -> str:
+        if self.installed is None:
+            return f"{self.pin.shown} is not installed ({self.place})"
+        return f"{self.pin.shown} is locked, {self.installed} is installed ({self.place})"
+
+
+class Comparison(NamedTuple):
+    """What has to change in an environment, so that it matches its lock files.
+
+    Attributes:
+        missing: the pins to install.
+        remove: names of what is neither locked, nor the project, nor installed by the body.
+        kept: names of what the session's body installed.
+        broken: metadata folders to delete.
+        digest: of lock files, distributions and Python, for which dependencies are verified.
+        verified: whether they are.
+    """
+
+    missing: tuple[Difference, ...]
+    remove: list[str]
+    kept: list[str]
+    broken: list[Path]
+    digest: str
+    verified: bool
+
+    @property
+    def matches(self) -> bool:
+        """Whether nothing has to be done."""
+        return self.verified and not (self.missing or self.remove or self.broken)
+
+
+class LockedEnvironment(NamedTuple):
+    """An environment and the lock files it has to match.
+
+    Attributes:
+        planned: the lock files, which agree.
+        venv: the environment.
+        root: the project root.
+        recreate: the command that creates the environment again.
+        lock: the command that locks.
+        ignored: what is not locked, and cannot be removed in this run.
+    """
+
+    planned: Sequence[Planned]
+    venv: Environment
+    root: Path
+    recreate: str
+    lock: str
+    ignored: Collection[str] = ()
+
+    @property
+    def paths(self) -> str:
+        """The lock files, for a message."""
+        return ", ".join(each.path for each in self.planned)
+
+    @property
+    def build_constraints(self) -> list[str]:
+        """The files that limit what builds use, relative to the project root."""
+        return list(dict.fromkeys(f for each in self.planned for f in each.lock.build_constraints))
+
+    def compare(self) -> Comparison:
+        """Compare the environment as it is now."""
+        installed, broken = list_distributions(self.venv)
+        for name in self.venv.read_note(UNFINISHED).split():
+            installed.pop(name, None)
+        comparison = compare(self.planned, self.venv.target, installed, self.root)
+        kept = self.venv.read_note(KEPT).split()
+        return comparison._replace(
+            remove=[name for name in comparison.remove if name not in kept],
+            kept=[name for name in comparison.remove if name in kept],
+            broken=broken,
+            verified=self.venv.read_note(VERIFIED) == comparison.digest,
+        )
+
+
+def compare(
+    planned: Sequence[Planned],
+    target: Target,
+    installed: Mapping[str, Distribution],
+    root: Path,
+) -> Comparison:
+    """Compare distributions with lock files that agree; nothing of them is kept or verified."""
+    missing: list[Difference] = []
+    locked = {*_SEEDS}
+    for each, pin in active_pins(planned, target):
+        if pin.version is None:
+            names = (n for n, found in installed.items() if pin.name in {None, n})
+            name = next((n for n in names if is_from(pin, installed[n].origin, root)), None)
+            locked.add(name or pin.name or "")
+            if name is None:
+                missing.append(Difference(each, pin))
+            continue
+        locked.add(pin.name or "")
+        found = installed.get(pin.name or "")
+        if found is None or not _same_version(found.version, pin.version):
+            missing.append(Difference(each, pin, found and found.version))
+    project = root.resolve().as_uri()
+    remove = (n for n, each in installed.items() if not each.origin or each.origin.url != project)
+    facts = [f"{target} {target.full_version}", *(each.path for each in planned)]
+    facts += [lock_file.digest(each.existing.body) for each in planned if each.existing]
+    facts += sorted(f"{name} {each.version}" for name, each in installed.items())
+    digest = lock_file.digest("\n".join(facts))
+    return Comparison(tuple(missing), sorted({*remove} - locked), [], [], digest, verified=False)
+
+
+def active_pins(planned: Sequence[Planned], target: Target) -> Iterator[tuple[Planned, Pin]]:
+    """Yield the pins whose markers apply to a target here, each with its lock file."""
+    here = running_platform()
+    for each in planned:
+        for pin in each.pins:
+            if counts(pin.marker, target, here):
+                yield each, pin
+
+
+def is_from(pin: Pin, origin: Origin | None, root: Path) -> bool:
+    """Return whether a distribution was installed from the URL or path of a pin."""
+    url, _, fragment = (pin.url or "").partition("#")
+    if origin is None or pin.editable is not origin.editable:
+        return False
+    if not _REPOSITORY.match(url):
+        if pin.editable or url == "." or url.startswith(("./", "../", "file:")):
+            url = (root / unquote(_FILE.sub("", url))).resolve().as_uri()
+        return split_url(url) == split_url(origin.url)
+    if pin.editable:
+        return _is_clone(url, Path(unquote(urlsplit(origin.url).path)))
+    scheme, host, path = split_url(url.partition("+")[2])
+    path, _, revision = path.partition("@")
+    subdirectory = parse_qs(fragment).get("subdirectory", [""])[0]
+    same = (scheme, host, path) == split_url(origin.url)
+    return same and revision in origin.revisions and subdirectory == origin.subdirectory
+
+
+def _is_clone(url: str, folder: Path) -> bool:
+    """Return whether an editable clone, which pip makes in ``src``, is at the commit of a URL."""
+    revision = urlsplit(url).path.partition("@")[2]
+    try:
+        head = (folder / ".git" / "HEAD").read_text(encoding="utf-8").strip()
+    except OSError:
+        return False
+    return not _COMMIT.fullmatch(revision) or head == revision
+
+
+def _same_version(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    versions = parse_version(one), parse_version(other)
+    if None in versions:
+        return one.replace("_", "-") == other.replace("_", "-")
+    return versions[0] == versions[1]
+
+
+def refuse_disagreement(planned: Sequence[Planned]) -> None:
+    """Check that lock files for one environment pin the same versions.
+
+    Raises:
+        LocksError: naming each project they differ in.
+    """
+    versions: dict[str, dict[str, str]] = {}
+    for each in planned:
+        for pin in each.pins:
+            versions.setdefault(pin.name or pin.shown, {})[each.path] = pin.version or pin.shown
+    differing = [
+        f"  {name}: " + ", ".join(f"{version} in {path}" for path, version in found.items())
+        for name, found in sorted(versions.items())
+        if len(set(found.values())) > 1
+    ]
+    if differing:
+        raise LocksError(
+            "\n".join(["these lock files do not agree:", *differing]),
+            hint="Bring their inputs together, for instance by one `-c` file for both.",
+        )
+
+
+def find_unmet(
+    planned: Sequence[Planned], target: Target, installed: Mapping[str, Distribution]
+) -> list[str]:
+    """Return a line for each dependency of a locked distribution that is not met.
+
+    Those of an extra count if an input or another distribution requires that extra. What
+    pip-compile leaves out as unsafe is not checked.
+    """
+    unsafe = {name for each in planned if each.existing for name in each.existing.unsafe}
+    pending: list[tuple[str, str]] = []
+    for each, pin in active_pins(planned, target):
+        entries = (entry for entry in each.inputs.requirements if entry.name == pin.name)
+        extras = {"", *pin.extras, *(extra for entry in entries for extra in entry.extras)}
+        pending += [(pin.name or "", extra) for extra in sorted(extras)]
+    done: set[tuple[str, str]] = set()
+    unmet: dict[str, None] = {}
+    while pending:
+        name, extra = pending.pop(0)
+        if (name, extra) in done or name not in installed:
+            continue
+        done.add((name, extra))
+        for requirement in _requirements(installed[name], target, extra):
+            needed = canonicalize_name(requirement.name)
+            if needed in unsafe:
+                continue
+            found = installed.get(needed)
+            text = f"{name} {installed[name].version} needs {requirement.name}"
+            if found is None:
+                unmet[f"{text}{requirement.specifier}, which is not installed"] = None
+            elif not (requirement.url or meets(requirement.specifier, found.version)):
+                unmet[f"{text}{requirement.specifier}, but {found.version} is installed"] = None
+            pending += [(needed, canonicalize_name(each)) for each in requirement.extras]
+            pending.append((needed, ""))
+    return list(unmet)
+
+
+def _requirements(distribution: Distribution, target: Target, extra: str) -> Iterator[Requirement]:
+    """Yield what a distribution requires itself, or for one of its extras alone."""
+    here = running_platform()
+    for text in distribution.requires():
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue  # pip and uv ignore it, too
+        if holds(requirement.marker, target, here, extra) and not (
+            extra and holds(requirement.marker, target, here)
+        ):
+            yield requirement

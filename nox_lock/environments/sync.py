@@ -1,0 +1,247 @@
+"""Make an environment match its lock files with the least work, and verify it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from nox_lock.environments.comparison import (
+    KEPT,
+    UNFINISHED,
+    VERIFIED,
+    active_pins,
+    find_unmet,
+)
+from nox_lock.environments.environment import list_distributions, remove_broken
+from nox_lock.environments.install_log import explain_failure, find_yanked
+from nox_lock.environments.snapshot import CONSTRAINTS
+from nox_lock.errors import EnvironmentMismatchError, InstallerBrokenError, InstallError
+from nox_lock.file_locks import read_timeout, take_turn
+from nox_lock.files import write_all
+from nox_lock.inputs.entry import URL, relative
+from nox_lock.target import parse_platform, running_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from nox_lock.console import Voice
+    from nox_lock.environments.comparison import Comparison, Difference, LockedEnvironment
+    from nox_lock.environments.environment import Environment
+    from nox_lock.lockfile.pins import Pin
+    from nox_lock.planning.planned import Planned
+
+
+class Installer(Protocol):
+    """What installs into an environment: pip or uv."""
+
+    def install(self, arguments: list[str], log: Path | None = None) -> None:
+        """Install; the details go to `log`, if given.
+
+        Raises:
+            InstallError: when that fails.
+        """
+
+    def uninstall(self, names: list[str]) -> None:
+        """Uninstall distributions.
+
+        Raises:
+            InstallError: when that fails.
+        """
+
+
+@contextmanager
+def exclusive(venv: Environment, voice: Voice) -> Iterator[None]:
+    """Be the only process that installs into an environment.
+
+    Raises:
+        InstallError: when the environment cannot be written.
+        WaitError: when another process installs into it for too long.
+    """
+    busy, timeout = venv.notes / "busy.lock", read_timeout(os.environ)
+    with take_turn(busy, timeout, voice.tell, "installs into this environment"):
+        try:
+            yield
+        except OSError as error:
+            raise InstallError(
+                f"the environment {venv.location.name} cannot be written: {error.strerror}",
+                hint="Make it writable, or create it again with nox --reuse-venv=never.",
+            ) from error
+
+
+def sync(locked: LockedEnvironment, installer: Installer, voice: Voice) -> None:
+    """Make an environment match its lock files, and verify that no dependency is missing.
+
+    Nothing is removed before everything new is installed.
+
+    Raises:
+        EnvironmentMismatchError: naming what still differs, or what a lock file lacks.
+        InstallError: naming the pins that could not be installed.
+        InstallerBrokenError: when only a new environment helps.
+        WaitError: when another process installs into it for too long.
+    """
+    venv = locked.venv
+    with exclusive(venv, voice):
+        interrupted = bool(venv.read_note(UNFINISHED))
+        comparison = locked.compare()
+        remove_broken(comparison.broken)
+        # What is left of an interrupted install looks complete to an installer.
+        for force in (interrupted, True):
+            if comparison.missing:
+                _install(locked, comparison.missing, installer, voice, force=force)
+                comparison = locked.compare()
+        if comparison.missing:
+            lines = "\n".join(f"  {each}" for each in comparison.missing)
+            raise EnvironmentMismatchError(
+                f"after installing, the environment does not match the lock:\n{lines}",
+                hint=f"Run: {locked.recreate}",
+            )
+        if comparison.remove:
+            installer.uninstall(comparison.remove)
+            comparison = locked.compare()
+            if comparison.remove:
+                raise EnvironmentMismatchError(
+                    f"not locked, and could not be removed: {', '.join(comparison.remove)}",
+                    hint=f"Run: {locked.recreate}",
+                )
+        _verify(locked, comparison)
+
+
+def _install(
+    locked: LockedEnvironment,
+    missing: Sequence[Difference],
+    installer: Installer,
+    voice: Voice,
+    *,
+    force: bool,
+) -> None:
+    """Install pins; warn of those that are yanked.
+
+    Raises:
+        InstallError: naming those that failed, with their lines.
+    """
+    venv = locked.venv
+    log = venv.notes / "install.log"
+    venv.write_note(UNFINISHED, " ".join(sorted(each.pin.name or "" for each in missing)))
+    try:
+        for arguments in _install_arguments(locked, missing, voice.warn):
+            log.unlink(missing_ok=True)
+            log.parent.mkdir(exist_ok=True)
+            log.touch(mode=0o600)  # pip writes folders of this machine into it, and whole URLs
+            installer.install([*["--force-reinstall"] * force, *arguments], log)
+            voice.warn(*find_yanked(_read(log), missing))
+    except InstallerBrokenError:
+        raise
+    except InstallError as error:
+        raise explain_failure(_read(log), missing, locked.lock) from error
+    finally:
+        log.unlink(missing_ok=True)
+    venv.write_note(UNFINISHED, "")
+
+
+def _read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+
+def _install_arguments(
+    locked: LockedEnvironment, missing: Sequence[Difference], warn: Callable[[str], None]
+) -> Iterator[list[str]]:
+    """Yield the arguments of the installer runs that install pins."""
+    for planned in locked.planned:
+        pins = [each.pin for each in missing if each.planned is planned]
+        bare = [pin for pin in pins if not pin.hashes]
+        hashed = [pin for pin in pins if pin.hashes]
+        complete = len(pins) == len([*active_pins([planned], locked.venv.target)])
+        if pins and complete and not (hashed and bare):
+            yield ["--no-deps", *["--require-hashes"] * bool(hashed), "-r", planned.path]
+            continue
+        # pip takes no hash of a folder or a repository, and refuses a file with hashes of others.
+        for name, some, flags in (("hashed", hashed, ["--require-hashes"]), ("rest", bare, [])):
+            if not some:
+                continue
+            if some is bare and planned.existing and planned.existing.hashed:
+                shown = ", ".join(pin.shown for pin in some)
+                warn(f"{planned.path}: installed without a hash: {shown}")
+            path = locked.venv.notes / f"{planned.name}-{name}.txt"
+            options = _option_lines(planned, locked.root)
+            write_all({path: "\n".join([*options, *map(_pin_line, some), ""])})
+            yield ["--no-deps", *flags, "-r", relative(path, locked.root)]
+
+
+def _option_lines(planned: Planned, root: Path) -> Iterator[str]:
+    """Yield the option lines of a lock file, for a file in another folder."""
+    for option in planned.existing.options if planned.existing else ():
+        name, _, value = option.text.partition(" ")
+        if name == "--find-links" and not URL.match(value):
+            yield f"{name} {(root / planned.path).parent / value}"
+        else:
+            yield option.text
+
+
+def _pin_line(pin: Pin) -> str:
+    """Return a pin as one line, for a file in another folder."""
+    named = f"{pin.name} @ {pin.url}" if pin.name and pin.url and not pin.editable else pin.shown
+    marker = f" ; {pin.marker}" if pin.marker else ""
+    hashes = "".join(f" --hash={value}" for value in pin.hashes)
+    return f"{'-e ' if pin.editable else ''}{named}{marker}{hashes}"
+
+
+def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
+    """Check the dependencies of what is installed, and note that they are met.
+
+    Raises:
+        EnvironmentMismatchError: naming those that are not.
+    """
+    planned, target = locked.planned, locked.venv.target
+    installed = list_distributions(locked.venv).installed
+    unmet = find_unmet(planned, target, installed)
+    if not unmet:
+        locked.venv.write_note(VERIFIED, comparison.digest)
+        return
+    here = running_platform()
+    stamps = [each.existing.stamp for each in planned if each.existing]
+    elsewhere = [each.platform for each in stamps if each and each.platform != str(here)]
+    hint = f"Lock again, from the pins it has: {locked.lock}"
+    newest = replace(target, patch=planned[0].target.newest_patch)
+    if not find_unmet(planned, newest, installed):
+        has = target.full_version
+        hint = (
+            f"This session runs Python {has}, and the lock is for a later patch release. Use one, "
+            f'or lock for this one: [tool.nox-lock] python = ["{has}"]'
+        )
+    elif elsewhere:
+        made = parse_platform(elsewhere[0])
+        hint = (
+            f"It was made on {made.system}, this is {here.system}. Have one for each: "
+            f'[tool.nox-lock] platforms = ["{made.system}", "{here.system}"]'
+        )
+    raise EnvironmentMismatchError(
+        "\n".join(
+            [f"{locked.paths} lacks what its own pins need:", *(f"  {each}" for each in unmet)]
+        ),
+        hint=hint,
+    )
+
+
+def record_body(locked: LockedEnvironment) -> list[str]:
+    """Note what the body of a session installed; return a line for each pin it has changed."""
+    comparison = locked.compare()
+    names = (n for n in (*comparison.remove, *comparison.kept) if n not in locked.ignored)
+    locked.venv.write_note(KEPT, " ".join(sorted(names)))
+    return [str(each) for each in comparison.missing]
+
+
+def write_constraints(locked: LockedEnvironment) -> None:
+    """Write the pins as a plain constraints file into the environment.
+
+    pip takes no extras in such a file, and hashes in it would be required of everything else.
+    """
+    lines = {
+        f"{pin.name}=={pin.version}{f' ; {pin.marker}' if pin.marker else ''}"
+        for each in locked.planned
+        for pin in each.pins
+        if pin.version is not None
+    }
+    locked.venv.write_note(CONSTRAINTS, "".join(f"{line}\n" for line in sorted(lines)))
