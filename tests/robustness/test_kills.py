@@ -223,7 +223,7 @@ def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
     moment, code, text = 0, -signal.SIGKILL, ""
     with subprocess.Popen(
         [sys.executable, "-c", FORKS, str(folder)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
