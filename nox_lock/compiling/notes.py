@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from nox_lock.compiling.interpreters import Interpreter
+    from nox_lock.compiling.pip_tools import Order
     from nox_lock.compiling.report import Report
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
 
 
 def find_notes(
-    report: Report, planned: Planned, pins: Collection[Pin], interpreter: Interpreter
+    report: Report, order: Order, pins: Collection[Pin], interpreter: Interpreter
 ) -> Iterator[str]:
     """Yield the notes on a lock file, each with the place in an input, where there is one."""
-    target = planned.target
-    for _, wanted, where in planned.inputs.pythons:
+    target = order.target
+    for _, wanted, where in order.inputs.pythons:
         specifier = parse_specifier(wanted)
         if specifier is not None and not meets(specifier, target.full_version):
             this = target.full_version if target.patch else target
             yield f"the project wants Python {wanted} ({where}), not {this}"
     for name, version, extra in report.extras:
-        yield f"{name} {version} does not provide the extra {extra!r}{_place(planned, name, extra)}"
+        yield f"{name} {version} does not provide the extra {extra!r}{_place(order, name, extra)}"
     for name, version, reason in report.yanked:
         why = f": {reason}" if reason else ""
-        yield f"{name}=={version} was withdrawn (yanked){why}{_place(planned, name)}"
+        yield f"{name}=={version} was withdrawn (yanked){why}{_place(order, name)}"
     versions = {(pin.name, pin.version) for pin in pins}
     direct = {pin.name for pin in pins if pin.version is None}
     built = dict.fromkeys(
@@ -39,15 +39,15 @@ def find_notes(
     )
     what = [*built, *report.built_projects]
     if what and interpreter.foreign:
-        system = f" on {planned.system}" if planned.named_platform else ""
+        system = f" on {order.system}" if order.system else ""
         yield (
             f"only a build says what these depend on, and {interpreter.builder} built them, "
-            f"not Python {planned.target}{system}: {', '.join(what)}"
+            f"not Python {order.target}{system}: {', '.join(what)}"
         )
 
 
-def _place(planned: Planned, name: str, extra: str = "") -> str:
-    for entry in planned.inputs.requirements:
+def _place(order: Order, name: str, extra: str = "") -> str:
+    for entry in order.inputs.requirements:
         if entry.name == name and (not extra or extra in entry.extras):
             return f" ({entry.place})"
     return ""

@@ -31,7 +31,13 @@ from nox_lock.compiling.report import Failure, Report, read_report
 from nox_lock.errors import CompileError
 from nox_lock.inputs.entry import relative
 from nox_lock.lockfile import lock_file
-from nox_lock.target import marker_environment, platform_tags, running_platform, running_target
+from nox_lock.target import (
+    find_platform,
+    marker_environment,
+    platform_tags,
+    running_platform,
+    running_target,
+)
 from nox_lock.text import shareable
 
 if TYPE_CHECKING:
@@ -41,9 +47,10 @@ if TYPE_CHECKING:
     from nox_lock.compiling.input_copies import Mirror
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.inputs.entry import Entry
+    from nox_lock.inputs.inputs import Inputs
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
     from nox_lock.processes import Processes
+    from nox_lock.target import Levels, Platform, Target
 
 _ROOM = 1 << 18
 _WITH_BUILD_CONSTRAINTS = Version("25.3")
@@ -52,25 +59,48 @@ _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one compile is to do.
+    """What one compile has to do.
 
     Attributes:
-        planned: the lock file to make.
-        seed: body of a lock whose pins are kept where they hold; empty for none.
+        path: the lock file to make, as messages name it.
+        inputs: what it is made from.
+        target: the Python it is for.
+        system: the platform it is for, as configured; empty for this machine's.
+        levels: the oldest systems that wheels for a named platform may be for.
+        arguments: those of pip-compile that say how the lock file looks.
+        constraints: paths of lock files that narrow it.
+        build_constraints: paths of files that limit what builds use.
+        uploaded_prior_to: the moment (ISO 8601) after which releases do not count, or None.
+        timeout: how many seconds it may take, as configured.
+        starting_pins: body of a lock whose pins are kept where they are allowed; empty for none.
         texts: lock files that are made but not written, by path, for inputs that name them.
-        held: pins of the lock files below that may not move.
+        fixed: pins of the lock files below, which may not move.
         refresh: ask the indexes for their pages again, whatever they said may be kept.
         upgrade_packages: projects (or requirements) to take the newest of.
         until: when it has to be done, by the monotonic clock.
     """
 
-    planned: Planned
-    seed: str = ""
+    path: str
+    inputs: Inputs
+    target: Target
+    system: str
+    levels: Levels
+    arguments: tuple[str, ...]
+    constraints: tuple[str, ...]
+    build_constraints: tuple[str, ...]
+    uploaded_prior_to: str | None
+    timeout: float
+    starting_pins: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
-    held: tuple[Entry, ...] = ()
+    fixed: tuple[Entry, ...] = ()
     refresh: bool = False
     upgrade_packages: tuple[str, ...] = ()
     until: float = math.inf
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform that the configuration names for it, or None."""
+        return find_platform(self.system) if self.system else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +155,9 @@ class PipTools:
             OSError: when the disk of `workshop` is full.
         """
         output = workshop / "requirements.txt"
-        if order.seed:
-            output.write_text(f"{order.seed}\n", encoding="utf-8", newline="\n")
-        mirror = lay_out(order.planned.inputs, order.texts, self.root, workshop)
+        if order.starting_pins:
+            output.write_text(f"{order.starting_pins}\n", encoding="utf-8", newline="\n")
+        mirror = lay_out(order.inputs, order.texts, self.root, workshop)
         (workshop / "order.json").write_text(
             json.dumps(self._order(order, output, mirror, workshop)), encoding="utf-8"
         )
@@ -146,7 +176,7 @@ class PipTools:
         printed = show((workshop / "printed.txt").read_text("utf-8", errors="replace"))
         if self.detail:
             lines = shareable(printed).splitlines()
-            self.detail(f"{order.planned.path}: pip-tools ended with {code}, and said:", *lines)
+            self.detail(f"{order.path}: pip-tools ended with {code}, and said:", *lines)
         if code != 0:
             # On a full disk it could not even write that.
             (workshop / "room").write_bytes(bytes(_ROOM))
@@ -158,48 +188,47 @@ class PipTools:
         self._refuse_failed(report, order)
         body = relative_paths(mirror.show(output.read_text("utf-8"), self.root), self.root)
         body = body.rstrip("\n")
-        notes = find_notes(report, order.planned, lock_file.parse(body).pins, self.interpreter)
+        notes = find_notes(report, order, lock_file.parse(body).pins, self.interpreter)
         return Compiled(body, tuple(notes), report.yanked, report.newest)
 
     def _refuse_failed(self, report: Report, order: Order) -> None:
         if report.unsupported:
             raise describe_unsupported(report.unsupported)
-        inputs = order.planned.inputs
-        inputs = inputs._replace(entries=(*inputs.entries, *order.held))
+        inputs = order.inputs
+        inputs = inputs._replace(entries=(*inputs.entries, *order.fixed))
         error = describe_failure(report, inputs)
         if error is None:
             return
         if error.kind == "build" and self.interpreter.foreign:
-            target, system = order.planned.target, order.planned.platform.system
-            error.hint = f"Python {target} has to build it: install that, and run: nox -s lock"
-            if order.planned.platform != running_platform():
-                error.hint = f"It cannot be built here. Run on {system}: nox -s lock"
+            error.hint = (
+                f"Python {order.target} has to build it: install that, and run: nox -s lock"
+            )
+            if order.platform not in {None, running_platform()}:
+                error.hint = f"It cannot be built here. Run on {order.system}: nox -s lock"
         raise error
 
     def _order(self, order: Order, output: Path, mirror: Mirror, workshop: Path) -> dict[str, Any]:
         """Return the order for the driver, see `driver.__main__`."""
         downloads = self.cache_folder / "pip-tools" if self.cache_folder else workshop / "downloads"
         arguments = build_arguments(order, output, downloads, mirror)
-        if order.held:
-            held = workshop / "held.txt"
-            held.write_text("".join(f"{each.text}\n" for each in order.held), encoding="utf-8")
-            arguments.append(f"--constraint={held}")
+        if order.fixed:
+            fixed = workshop / "fixed.txt"
+            fixed.write_text("".join(f"{each.text}\n" for each in order.fixed), encoding="utf-8")
+            arguments.append(f"--constraint={fixed}")
         return {
             "packages": closed_list(),
             "report": str(workshop / "report.json"),
             "begun": str(workshop / "begun.txt"),
             "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
-            "target": self._target(order.planned),
-            "build_constraints": [
-                str(self.root / each) for each in order.planned.lock.build_constraints
-            ],
+            "target": self._target(order),
+            "build_constraints": [str(self.root / each) for each in order.build_constraints],
         }
 
-    def _target(self, planned: Planned) -> dict[str, Any]:
-        target, platform = planned.target, planned.named_platform
+    def _target(self, order: Order) -> dict[str, Any]:
+        target, platform = order.target, order.platform
         if target.implementation != "cpython":  # it runs this itself, and knows itself best
             return {"python": None, "environment": {}, "foreign": False}
-        environment = marker_environment(target, planned.platform)
+        environment = marker_environment(target, platform or running_platform())
         if platform is None:  # the others are those of this machine
             names = ("python_version", "python_full_version", "implementation_version")
             environment = {name: environment[name] for name in names}
@@ -209,19 +238,19 @@ class PipTools:
         return {
             "python": list(map(int, target.full_version.split("."))),
             "environment": environment,
-            "platforms": platform and platform_tags(platform, planned.lock.levels),
+            "platforms": platform and platform_tags(platform, order.levels),
             "abis": [f"cp{short}{'t' * target.threaded}"],
             "foreign": self.interpreter.foreign,
         }
 
     def _environment(self, order: Order, workshop: Path) -> dict[str, str]:
-        settings, extra = order.planned.settings, {}
-        if settings.uploaded_prior_to:
-            extra["uploaded_prior_to"] = settings.uploaded_prior_to
+        extra = {}
+        if order.uploaded_prior_to:
+            extra["uploaded_prior_to"] = order.uploaded_prior_to
         if order.refresh:
             # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
             extra["refresh_package"] = ":all:"
-        if constraints := order.planned.lock.build_constraints:
+        if constraints := order.build_constraints:
             files = file_urls(self.root, constraints)
             # Before it had an option for them, pip handed its own constraints on to builds.
             has_option = Version(tool_versions()[1]) >= _WITH_BUILD_CONSTRAINTS
@@ -262,8 +291,7 @@ def _took_too_long(order: Order, workshop: Path) -> CompileError:
     lines = begun.read_text("utf-8", errors="replace").split("\n")[:-1] if begun.exists() else []
     doing = f"; at last it {shareable(lines[-1].replace('file://', ''))}" if lines else ""
     return CompileError(
-        f"the compile took longer than {order.planned.lock.compile_timeout:g} s and was ended"
-        f"{doing}",
+        f"the compile took longer than {order.timeout:g} s and was ended{doing}",
         kind="time-out",
         hint="Is an index slow or a requirement very loose? Tighten it, or give it "
         "more time: [tool.nox-lock] compile-timeout = SECONDS.",
@@ -276,22 +304,18 @@ def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror)
     Header and option lines are left to us, since pip-compile would write the user's own into
     them. `--no-config` works only as the first.
     """
-    settings = order.planned.settings
     arguments = [
         "--no-config",
         "--no-header",
         "--no-emit-options",
         "--newline=LF",
         f"--output-file={output}",
-        "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
-        "--strip-extras" if settings.strip_extras else "--no-strip-extras",
+        f"--cache-dir={downloads}",
+        *order.arguments,
     ]
-    arguments += ["--generate-hashes"] if settings.generate_hashes else []
-    arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
-    arguments += [f"--cache-dir={downloads}"]
     arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
-    arguments += [f"--extra={extra}" for extra in order.planned.inputs.native_extras]
-    arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.planned.constraints]
+    arguments += [f"--extra={extra}" for extra in order.inputs.native_extras]
+    arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.constraints]
     return [*arguments, *mirror.arguments]
 
 

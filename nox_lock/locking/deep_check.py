@@ -78,7 +78,9 @@ def _is_of_target(error: ToolchainError | CompileError, judged: Judged, compiler
     if isinstance(error, ToolchainError):
         return True
     planned = judged.planned
-    return error.kind == "build" and planned is not None and compiler.interpreter(planned).foreign
+    if error.kind != "build" or planned is None:
+        return False
+    return compiler.interpreter(planned.target, planned.named_platform).foreign
 
 
 def _look(judged: Judged, compiler: Compiler) -> Judged:

@@ -174,7 +174,7 @@ class Locker:
             "lock 2",  # the first ones answered also those who did not start from the same pins
             planned.canonical(),
             str(planned.platform),
-            self.compiler.interpreter(planned).builder,
+            self.compiler.interpreter(planned.target, planned.named_platform).builder,
             *tool_versions(),
             index_identity(self.environ),
             seed.key if seed else "",

@@ -99,7 +99,7 @@ class Compiler:
             raise LockFileError(LOOKALIKE, Place(path))
         while True:
             try:
-                return self._run(replace(self._order(planned, seed, texts), held=held))
+                return self._run(replace(self._order(planned, seed, texts), fixed=held))
             except CompileError as error:
                 kept = [pin for pin in seed.pins if pin.name not in error.projects]
                 if len(kept) == len(seed.pins) and error.kind == "python":
@@ -140,10 +140,9 @@ class Compiler:
         until = self._until.setdefault(
             planned.path, time.monotonic() + planned.lock.compile_timeout
         )
-        return Order(
-            planned,
-            seed.text,
-            texts,
+        return replace(
+            make_order(planned, seed.text),
+            texts=texts,
             refresh=moves or self.options.refresh,
             upgrade_packages=packages,
             until=until,
@@ -165,17 +164,16 @@ class Compiler:
         return self._run(order)
 
     def _run_tools(self, order: Order) -> Compiled:
-        planned = order.planned
         pip_tools = PipTools(
             self.root,
-            self.interpreter(planned),
+            self.interpreter(order.target, order.platform),
             self.environ,
             self._read_indexes(),
             self.cache.folder,
             self.processes,
             detail=self.detail,
         )
-        self.progress.note(planned.path, RESOLVING)
+        self.progress.note(order.path, RESOLVING)
         with self.cache.temporary_folder() as folder:
             return pip_tools(order, folder)
 
@@ -186,13 +184,13 @@ class Compiler:
             package for package in self.options.upgrade_packages if name_of(package) not in lower
         )
 
-    def interpreter(self, planned: Planned) -> Interpreter:
-        """Return the Python that runs the compiles of a lock file.
+    def interpreter(self, target: Target, platform: Platform | None) -> Interpreter:
+        """Return the Python that runs the compiles for a target, and a platform that is named.
 
         Raises:
             ToolchainError: for a Python that is too old, or that has to be here and is not.
         """
-        key = planned.target, planned.named_platform
+        key = target, platform
         with self._once:
             if key not in self._interpreters:
                 found = find_interpreter(*key, self.cache, self.environ, self.processes)
@@ -211,6 +209,30 @@ class Compiler:
                         "the locks for everybody. Say it in an input, or in [tool.nox-lock]"
                     )
             return self._indexes
+
+
+def make_order(planned: Planned, starting_pins: str = "") -> Order:
+    """Return the order to make a lock file, from the body of another one."""
+    settings = planned.settings
+    arguments = [
+        "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
+        "--strip-extras" if settings.strip_extras else "--no-strip-extras",
+    ]
+    arguments += ["--generate-hashes"] if settings.generate_hashes else []
+    arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
+    return Order(
+        path=planned.path,
+        inputs=planned.inputs,
+        target=planned.target,
+        system=planned.system,
+        levels=planned.lock.levels,
+        arguments=tuple(arguments),
+        constraints=planned.constraints,
+        build_constraints=planned.lock.build_constraints,
+        uploaded_prior_to=settings.uploaded_prior_to,
+        timeout=planned.lock.compile_timeout,
+        starting_pins=starting_pins,
+    )
 
 
 def with_body(planned: Planned, body: str) -> Planned:

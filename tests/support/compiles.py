@@ -14,13 +14,13 @@ from nox_lock.compiling.cache import open_cache
 from nox_lock.compiling.index_settings import read_index_settings
 from nox_lock.compiling.input_copies import Mirror
 from nox_lock.compiling.interpreters import find_interpreter
-from nox_lock.compiling.pip_tools import Order, PipTools, build_arguments, relative_paths
+from nox_lock.compiling.pip_tools import PipTools, build_arguments, relative_paths
 from nox_lock.compiling.report import Report, read_report
 from nox_lock.errors import CompileError
 from nox_lock.locking.agreement import find_seed
 from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.locker import Locker
-from nox_lock.locking.resolution import Compiler
+from nox_lock.locking.resolution import Compiler, make_order
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan
 from nox_lock.processes import Processes
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nox_lock.compiling.interpreters import Interpreter
-    from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.compiling.pip_tools import Compiled, Order
     from nox_lock.locking.locker import Outcome
     from nox_lock.planning.planned import Planned
 
@@ -94,20 +94,23 @@ class CompileFolder:
         (planned,) = plan(load_config(self.root), self.root, self.environ)
         return planned
 
-    def interpreter(self, planned: Planned | None = None) -> Interpreter:
+    def order(self, starting_pins: str = "") -> Order:
+        """Return the order to make it."""
+        return make_order(self.plan(), starting_pins)
+
+    def interpreter(self, order: Order | None = None) -> Interpreter:
         """Return the Python that runs a compile."""
-        planned = planned or self.plan()
-        target, platform = planned.target, planned.named_platform
-        return find_interpreter(target, platform, self.cache, self.environ, Processes())
+        order = order or self.order()
+        return find_interpreter(order.target, order.platform, self.cache, self.environ, Processes())
 
     def run(self, order: Order | None = None) -> Compiled:
         """Compile once: by default what is planned, from no pins."""
-        order = order or Order(self.plan())
+        order = order or self.order()
         shutil.rmtree(self.workshop, ignore_errors=True)
         self.workshop.mkdir()
         pip_tools = PipTools(
             self.root,
-            self.interpreter(order.planned),
+            self.interpreter(order),
             self.environ,
             read_index_settings(self.environ),
             self.cache.folder,
@@ -150,8 +153,8 @@ class CompileFolder:
         output.unlink(missing_ok=True)
         if seed:
             output.write_text(f"{seed}\n", encoding="utf-8")
-        order = Order(self.plan())
-        mirror = Mirror(order.planned.inputs.native, {})
+        order = self.order()
+        mirror = Mirror(order.inputs.native, {})
         arguments = build_arguments(order, output, self.home / "by-hand", mirror)
         done = subprocess.run(
             [sys.executable, "-m", "piptools", "compile", *arguments, "--quiet", *options],

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from nox_lock.compiling.pip_tools import Order
 from support.compiles import CompileFolder
 from support.conflicts import DATA, EXPECTED, RECORDED_WITH, REPORT, SCENES, error_of, run
 from support.layers import lock, write_all
@@ -196,7 +195,7 @@ def test_a_conflict(name: str, folder: CompileFolder) -> None:
 def test_pins_there_are_give_way(folder: CompileFolder) -> None:
     """They are no demand of anybody, and not named."""
     folder.write({"requirements.in": "old\nnew>=1\n"})
-    said = folder.fail(order=Order(folder.plan(), "app==0.9\ndep==3.0\nold==1.0"))
+    said = folder.fail(order=folder.order("app==0.9\ndep==3.0\nold==1.0"))
     assert said == f"conflict: {BETWEEN_TWO}"
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ import pytest
 from nox_lock.compiling import pip_tools
 from nox_lock.compiling.driver.touch_points import COMFORT, NEEDED, TouchPoint
 from nox_lock.compiling.interpreters import DRIVER, closed_list, tool_versions
-from nox_lock.compiling.pip_tools import Order
 from nox_lock.errors import CompileError, InterruptedWorkError
 from support.compiles import CompileFolder
 from support.doctored import doctor
@@ -258,7 +258,7 @@ def test_it_ends_with_all_that_it_has_started(hanging: CompileFolder, tmp_path: 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signal 0 asks nothing there")
 def test_a_build_that_takes_too_long(hanging: CompileFolder, tmp_path: Path) -> None:
-    order = Order(hanging.plan(), until=time.monotonic() + 6)
+    order = replace(hanging.order(), until=time.monotonic() + 6)
     said = hanging.fail(order=order)
     assert said.startswith("time-out: the compile took longer than 600 s and was ended")
     assert "; at last it built slow\n" in said

@@ -10,7 +10,6 @@ import pytest
 from packaging.version import Version
 
 from nox_lock.compiling.failures import describe_failure
-from nox_lock.compiling.pip_tools import Order
 from nox_lock.compiling.report import Failure, Page, Report
 from nox_lock.inputs.reader import read_inputs
 from support.compiles import CompileFolder
@@ -268,7 +267,7 @@ def test_a_failure(name: str, folder: CompileFolder, index: ScriptedIndex, tmp_p
     if Version(case.pip) > PIP:
         pytest.skip(f"pip {PIP} takes it")
     folder.write({**case.files, "requirements.in": case.input.replace("{index}", index.url)})
-    said = folder.fail(order=Order(folder.plan(), case.pins))
+    said = folder.fail(order=folder.order(case.pins))
     expected = case.said.replace("{index}../", index.url.removesuffix("simple/"))
     assert said == expected.replace("{index}", index.url)
     assert str(tmp_path) not in said
@@ -296,7 +295,7 @@ def test_a_project_that_is_an_input(folder: CompileFolder) -> None:
 def test_what_changed_after_it_was_read(line: str, said: str, folder: CompileFolder) -> None:
     """pip reads inputs once more, and says by itself what is wrong."""
     folder.write({"requirements.in": "app\n"})
-    found = folder.fail({"requirements.in": f"app\n{line}\n"}, Order(folder.plan()))
+    found = folder.fail({"requirements.in": f"app\n{line}\n"}, folder.order())
     assert found.startswith(said)
     assert line.partition(" ")[0] in found
     assert "What a requirements file may hold: https://" in found
@@ -327,7 +326,7 @@ def test_an_index_that_has_nothing_any_more(folder: CompileFolder) -> None:
     with ScriptedIndex(NOT_FOUND) as gone:
         folder.environ["PIP_INDEX_URL"] = gone.url
         folder.write({"requirements.in": "app\n"})
-        said = folder.fail(order=Order(folder.plan(), PINS))
+        said = folder.fail(order=folder.order(PINS))
     assert said.startswith(
         "unknown project: requirements.in:1: no package index has a project 'app'"
     )

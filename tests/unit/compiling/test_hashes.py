@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock.compiling.pip_tools import Order
 from nox_lock.errors import ConfigError
 from nox_lock.planning.config import load_config
 from support.compiles import CompileFolder
@@ -234,7 +234,7 @@ def test_an_index_that_is_named_twice(made: Made) -> None:
     """Each page of it is fetched once all the same, also where a compile starts from pins."""
     before = len(made.server.asked)
     made.folder.environ["PIP_EXTRA_INDEX_URL"] = made.server.url
-    assert made.folder.run(Order(made.folder.plan(), made.body)).body == made.body
+    assert made.folder.run(made.folder.order(made.body)).body == made.body
     del made.folder.environ["PIP_EXTRA_INDEX_URL"]
     pages = Counter(path for path in made.server.asked[before:] if path[-1] == "/")
     assert set(pages.values()) == {1}, pages
@@ -260,7 +260,7 @@ def test_pins_there_are_and_options(tmp_path: Path) -> None:
                 "pyproject.toml": "[tool.nox-lock]\nallow-unsafe = false\nstrip-extras = false\n",
             }
         )
-        order = Order(folder.plan(), seed, upgrade_packages=("moved",))
+        order = replace(folder.order(seed), upgrade_packages=("moved",))
         body = folder.run(order).body
         assert body == folder.by_hand(seed, "--upgrade-package=moved")
     counts = {first: text.count("--hash=") for first, text in blocks(body).items()}

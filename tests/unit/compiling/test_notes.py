@@ -8,6 +8,7 @@ from nox_lock.compiling.interpreters import Interpreter
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Report
 from nox_lock.lockfile.pins import Pin
+from nox_lock.locking.resolution import make_order
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan
 from nox_lock.target import Target, running_target
@@ -58,6 +59,7 @@ def test_who_built_what(tmp_path: Path) -> None:
     """Of all that was built on the way, only what is pinned."""
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
     (planned,) = plan(load_config(tmp_path), tmp_path, {})
+    order = make_order(planned)
     report = Report(
         built=[("app", "1.0"), ("app", "0.9"), ("lib", "2.0"), ("app", "1.0")],
         built_projects=["pyproject.toml"],
@@ -66,11 +68,11 @@ def test_who_built_what(tmp_path: Path) -> None:
     by_version = [Pin("app", "1.0", None, 1), Pin("lib", "1.0", None, 2)]
 
     def notes(*pins: Pin) -> list[str]:
-        return [each.partition(": ")[2] for each in find_notes(report, planned, pins, foreign)]
+        return [each.partition(": ")[2] for each in find_notes(report, order, pins, foreign)]
 
     assert notes(*by_version) == ["app==1.0, pyproject.toml"]
     # One that is named by a URL or a folder has whichever version it has.
     assert notes(Pin("lib", None, "./lib", 1)) == ["lib==2.0, pyproject.toml"]
     assert notes(Pin(None, None, "./app", 1)) == ["app==1.0, app==0.9, lib==2.0, pyproject.toml"]
-    own = Interpreter("python", planned.target, foreign=False)
-    assert list(find_notes(report, planned, by_version, own)) == []
+    own = Interpreter("python", order.target, foreign=False)
+    assert list(find_notes(report, order, by_version, own)) == []
