@@ -1,107 +1,183 @@
-"""How a command speaks to people: whole blocks, whichever thread they come from."""
+"""What a command prints: whole blocks, whichever thread they come from, and a board of the work."""
 
 from __future__ import annotations
 
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock.progress import Board, Progress
+from nox_lock.project import is_ci
 from nox_lock.text import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from rich.live import Live
+    from rich.progress import TaskID
 
 # https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
 RED, GREEN, YELLOW = "31", "32", "33"
+# States of a lock file on the board.
+WAITING, RESOLVING = "waiting", "resolving"
+FROM_THE_CACHE, DONE, FAILED = "from the cache", "done", "failed"
+_STYLES = {DONE: "green", FROM_THE_CACHE: "green", FAILED: "red"}
+_REFRESHES_PER_SECOND = 8
+# All columns but the path, with the blanks between them.
+_OTHER_COLUMNS = 25
 
 
-class Painted(NamedTuple):
-    """A line of which a part has a colour, where those who listen see colours."""
+class ColouredLine(NamedTuple):
+    """A line with one part in a colour, where the terminal has colours."""
 
     before: str
-    painted: str
+    coloured: str
     after: str
     colour: str
 
-    def show(self, *, coloured: bool) -> str:
-        """Return it as it may be shown; nothing in its text is taken for a colour."""
-        if not coloured:
-            return redact(f"{self.before}{self.painted}{self.after}")
-        before, painted, after = map(redact, self[:3])
-        return f"{before}\x1b[{self.colour}m{painted}\x1b[0m{after}"
+    def show(self, *, colour: bool) -> str:
+        """Return the redacted line; nothing in its text is taken for a colour."""
+        if not colour:
+            return redact(f"{self.before}{self.coloured}{self.after}")
+        before, coloured, after = map(redact, self[:3])
+        return f"{before}\x1b[{self.colour}m{coloured}\x1b[0m{after}"
 
 
-class Listener(NamedTuple):
-    """Who listens: what they can be shown, and want to hear.
-
-    Attributes:
-        unicode: more than ASCII.
-        coloured: colours.
-        attended: what is under way, on a terminal that a person watches.
-        verbose: all that the tools say.
-    """
+class Terminal(NamedTuple):
+    """What standard error can show: more than ASCII, colours, lines that are drawn again."""
 
     unicode: bool = False
-    coloured: bool = False
-    attended: bool = False
-    verbose: bool = False
+    colour: bool = False
+    interactive: bool = False
 
 
-class Voice:
-    """What a command says goes here; threads that speak at once do so one after the other.
+class Console:
+    """Prints what a command says; threads take turns, so that each block of lines stays whole.
 
     Args:
-        log: takes a line on what is done.
-        alert: takes a line on what somebody should change.
+        log: prints a line that informs, such as `session.log` of nox.
+        alert: prints a line that a person should act on, such as `session.warn`.
         lock_command: what a person runs to lock.
-        listener: who listens.
+        terminal: what can be shown.
+        verbose: also print what the tools print.
     """
 
     def __init__(
         self,
         log: Callable[[str], None],
         alert: Callable[[str], None],
-        lock_command: str,
-        listener: Listener,
+        lock_command: str = "nox -s lock",
+        terminal: Terminal | None = None,
+        *,
+        verbose: bool = False,
     ) -> None:
-        self.log = log
-        self.alert = alert
         self.lock_command = lock_command
-        self.listener = listener
-        self._progress = Progress()
+        self.terminal = terminal or Terminal()
+        self.verbose = verbose
+        self._log = log
+        self._alert = alert
+        self._board: _Board | None = None
         self._turn = threading.RLock()
 
-    @property
-    def unicode(self) -> bool:
-        """Whether those who listen can be shown more than ASCII."""
-        return self.listener.unicode
+    def log(self, *lines: str | ColouredLine) -> None:
+        """Print lines that inform, with nothing between them."""
+        self._print(self._log, lines)
 
-    def open_board(self) -> Progress:
-        """Return what shows from now on how far the work is."""
-        if self.listener.attended:
-            self._progress = Board(colour=self.listener.coloured, unicode=self.unicode)
-        return self._progress
+    def warn(self, *lines: str | ColouredLine) -> None:
+        """Print lines that a person should act on, with nothing between them."""
+        self._print(self._alert, lines)
 
-    def tell(self, *lines: str | Painted) -> None:
-        """Say what is done; nothing comes between the lines."""
-        self._say(self.log, lines)
-
-    def warn(self, *lines: str | Painted) -> None:
-        """Say what somebody should change; nothing comes between the lines."""
-        self._say(self.alert, lines)
-
-    def _say(self, speak: Callable[[str], None], lines: Iterable[str | Painted]) -> None:
-        with self._turn, self._progress.aside():
+    def _print(self, write: Callable[[str], None], lines: Iterable[str | ColouredLine]) -> None:
+        colour = self.terminal.colour
+        with self._turn:
+            if self._board:
+                self._board.stop()
             for line in lines:
-                if isinstance(line, Painted):
-                    speak(line.show(coloured=self.listener.coloured))
-                else:
-                    speak(redact(line))
+                write(redact(line) if isinstance(line, str) else line.show(colour=colour))
+            if self._board:
+                self._board.start()
+
+    @property
+    def has_board(self) -> bool:
+        """Whether a board shows the work, so that no lines on it are needed."""
+        return self._board is not None
+
+    @contextmanager
+    def board(self, paths: Sequence[str]) -> Iterator[None]:
+        """Show a row for each lock file meanwhile, if a person watches the terminal."""
+        if not self.terminal.interactive:
+            yield
+            return
+        self._board = _Board(paths, self.terminal)
+        self._board.start()
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._board.stop()
+                self._board = None
+
+    def update(self, path: str, state: str) -> None:
+        """Show the state of a lock file on the board, if there is one; any thread may."""
+        if board := self._board:
+            board.update(path, state)
 
 
-def speaks_unicode(encoding: str | None) -> bool:
-    """Tell whether a stream of this encoding can show our marks."""
+class _Board:
+    """A row for each lock file on standard error; what is printed goes above it."""
+
+    def __init__(self, paths: Sequence[str], terminal: Terminal) -> None:
+        from rich import console, progress  # noqa: PLC0415  (only where something is compiled)
+        from rich.table import Column  # noqa: PLC0415
+
+        self._console = console.Console(
+            file=sys.stderr, no_color=not terminal.colour, highlight=False
+        )
+        path_column, state_column = (Column(no_wrap=True, overflow="crop") for _ in range(2))
+        self._rows = progress.Progress(
+            progress.SpinnerColumn("dots" if terminal.unicode else "line"),
+            progress.TextColumn("{task.description}", markup=False, table_column=path_column),
+            progress.TextColumn("{task.fields[state]}", table_column=state_column),
+            progress.TimeElapsedColumn(),
+            console=self._console,
+        )
+        width = max(self._console.width - _OTHER_COLUMNS, 8)
+        ellipsis = "\N{HORIZONTAL ELLIPSIS}" if terminal.unicode else ".."
+        self._tasks: dict[str, TaskID] = {}
+        for path in paths:
+            shown = redact(path)
+            if len(shown) > width:  # what makes it differ from others is at its end
+                shown = ellipsis + shown[len(ellipsis) - width :]
+            self._tasks[path] = self._rows.add_task(shown, start=False, total=1, state=WAITING)
+        self._live: Live | None = None
+
+    def update(self, path: str, state: str) -> None:
+        task = self._tasks[path]
+        if state != WAITING:
+            self._rows.start_task(task)
+        shown = f"[{_STYLES.get(state, 'cyan')}]{state}"
+        self._rows.update(task, completed=state in _STYLES, state=shown)
+
+    def start(self) -> None:
+        from rich.live import Live  # noqa: PLC0415
+
+        # A `Live` that is started again would draw over the lines printed since it stopped.
+        self._live = Live(
+            get_renderable=self._rows.get_renderable,
+            console=self._console,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            transient=True,
+        )
+        self._live.start()
+
+    def stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def supports_unicode(encoding: str | None) -> bool:
+    """Return whether a stream of this encoding can show our marks."""
     try:
         "\N{CHECK MARK}\N{BALLOT X}".encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -109,11 +185,11 @@ def speaks_unicode(encoding: str | None) -> bool:
     return True
 
 
-def is_attended(environ: Mapping[str, str]) -> bool:
-    """Tell whether standard error is a terminal that a person watches, and that can be redrawn."""
+def is_interactive(environ: Mapping[str, str]) -> bool:
+    """Return whether a person watches standard error, on a terminal that can be redrawn."""
     return (
         sys.stderr is not None
         and sys.stderr.isatty()
-        and not environ.get("CI")
+        and not is_ci(environ)
         and environ.get("TERM") != "dumb"
     )

@@ -5,7 +5,25 @@ Deep code only raises. `nox_lock.sessions.api` is the one place that catches and
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
 from typing import NamedTuple
+
+_FIXES = {
+    "ENOENT": "Make it, or take out what names it.",
+    "EACCES": "Let the user who runs nox read and write it.",
+    "EPERM": "Let the user who runs nox read and write it.",
+    "EROFS": "It lies where nothing can be written: run this elsewhere.",
+    "ENOSPC": "Make room on the disk.",
+    "EDQUOT": "Make room on the disk.",
+    "ENAMETOOLONG": "Give it a shorter name.",
+    "EISDIR": "Put a file in the place of this folder.",
+    "ENOTDIR": "A part of its path is a file: move that, or it.",
+    "ELOOP": "A link leads back to itself: put a file in its place.",
+    "EMFILE": "Close what holds many files open, or raise that limit: ulimit -n",
+    "ENFILE": "Close what holds many files open, or raise that limit: ulimit -n",
+}
 
 
 class Place(NamedTuple):
@@ -132,3 +150,31 @@ class InstallerBrokenError(InstallError):
 
 class EnvironmentMismatchError(NoxLockError):
     """After installing, the environment still does not hold what the lock says."""
+
+
+def fix_of(error: OSError) -> str:
+    """Return what a person can do about what the operating system refused."""
+    name = errno.errorcode.get(error.errno or 0, "")
+    return _FIXES.get(name, "See what is special about it, and run this again.")
+
+
+def as_error(error: OSError | RecursionError, root: Path) -> NoxLockError:
+    """Tell of what went wrong deep below, where nobody knows more than the file."""
+    if isinstance(error, RecursionError):
+        return ConfigError(
+            "an input, a lock file or the configuration is nested too deep to be read",
+            hint="Look for brackets without end, or files that include one another.",
+        )
+    message = f"the operating system refused this: {error.strerror or 'it does not say why'}"
+    return SystemRefusedError(message, _shown_path(error.filename, root), fix_of(error))
+
+
+def _shown_path(path: object, root: Path) -> Place | None:
+    """Return a file's path as from the project root; of one elsewhere its own name alone.
+
+    Where that stands is a matter of this machine.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return None
+    found = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  (links stay as they are)
+    return Place(found.relative_to(root).as_posix() if found.is_relative_to(root) else found.name)

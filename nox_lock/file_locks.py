@@ -20,16 +20,16 @@ SECONDS = 600.0
 
 
 @contextmanager
-def take_turn(
+def exclusive(
     path: Path,
     timeout: float,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
     doing: str,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
     """Be the only process that is `doing` something; `path` is the file lock for it.
 
-    `timeout` is in seconds; `tell` is called with a line on a wait. Ctrl-C reaches the main
+    `timeout` is in seconds; `log` is called with a line on a wait. Ctrl-C reaches the main
     thread alone: another one waits no longer once `stopped`.
 
     Raises:
@@ -47,7 +47,7 @@ def take_turn(
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            tell(f"waiting for {other}{_read(note)}")
+            log(f"waiting for {other}{_read(note)}")
             try:
                 lock.acquire(timeout=timeout, cancel_check=stopped)
             except Timeout as error:

@@ -139,6 +139,11 @@ def glob(folder: Path, pattern: str) -> list[Path]:
     return [folder / name for name in _seen("glob", folder, pattern).split("\0") if name]
 
 
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Return whether a CI service runs this, which sets the variable `CI`."""
+    return bool(environ.get("CI"))
+
+
 def variable(environ: Mapping[str, str], name: str) -> str | None:
     """Return an environment variable, or None."""
     value = environ.get(name)

@@ -8,15 +8,10 @@ of the process, like its output.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
-
-from nox_lock.errors import ConfigError, NoxLockError, Place, SystemRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,20 +43,6 @@ _SHORTEST = 4
 _WHOLE_WORDS = 8
 _NUMBER = r"[\d.]{,6}"
 _LONGEST = 120
-_MENDS = {
-    "ENOENT": "Make it, or take out what names it.",
-    "EACCES": "Let the user who runs nox read and write it.",
-    "EPERM": "Let the user who runs nox read and write it.",
-    "EROFS": "It lies where nothing can be written: run this elsewhere.",
-    "ENOSPC": "Make room on the disk.",
-    "EDQUOT": "Make room on the disk.",
-    "ENAMETOOLONG": "Give it a shorter name.",
-    "EISDIR": "Put a file in the place of this folder.",
-    "ENOTDIR": "A part of its path is a file: move that, or it.",
-    "ELOOP": "A link leads back to itself: put a file in its place.",
-    "EMFILE": "Close what holds many files open, or raise that limit: ulimit -n",
-    "ENFILE": "Close what holds many files open, or raise that limit: ulimit -n",
-}
 # What Markdown or HTML would take for more than text; @ would call a person of that name.
 _MARKDOWN = {letter: f"\\{letter}" for letter in "\\`[]!*_|~"} | {
     "&": "&amp;",
@@ -324,31 +305,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def without_folders(text: str) -> str:
     """Return what another tool said with files by their own names: the rest is this machine's."""
     return re.sub(_FOLDERS, "", re.sub(_FILE_URL, r"\1", text))
-
-
-def mend_of(error: OSError) -> str:
-    """Return what a person can do about what the operating system refused."""
-    name = errno.errorcode.get(error.errno or 0, "")
-    return _MENDS.get(name, "See what is special about it, and run this again.")
-
-
-def in_words(error: OSError | RecursionError, root: Path) -> NoxLockError:
-    """Tell of what went wrong deep below, where nobody knows more than the file."""
-    if isinstance(error, RecursionError):
-        return ConfigError(
-            "an input, a lock file or the configuration is nested too deep to be read",
-            hint="Look for brackets without end, or files that include one another.",
-        )
-    told = f"the operating system refused this: {error.strerror or 'it does not say why'}"
-    return SystemRefusedError(told, _named(error.filename, root), mend_of(error))
-
-
-def _named(path: object, root: Path) -> Place | None:
-    """Return a file as from the project root; of one elsewhere its own name alone.
-
-    Where that stands is a matter of this machine.
-    """
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        return None
-    found = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  (links stay as they are)
-    return Place(found.relative_to(root).as_posix() if found.is_relative_to(root) else found.name)

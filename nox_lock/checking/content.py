@@ -105,8 +105,8 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
             yield Reason(f"{line} is not encrypted: anybody on the way can change it", where)
     for name in planned.apart:
         said = f"it builds on {name!r}, which is not made for Python {planned.target}"
-        mend = "the versions of both may differ; [tool.nox-lock] python makes both for the same"
-        yield Reason(f"{said}: {mend}", planned.at())
+        fix = "the versions of both may differ; [tool.nox-lock] python makes both for the same"
+        yield Reason(f"{said}: {fix}", planned.at())
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", option.place)

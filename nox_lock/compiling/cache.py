@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock.file_locks import SECONDS, read_timeout, take_turn
+from nox_lock.file_locks import SECONDS, exclusive, read_timeout
 from nox_lock.files import temporary_folder, write_all
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ class Cache:
 
     @contextmanager
     def hold(
-        self, key: str, tell: Callable[[str], None], doing: str = "compiles the same lock"
+        self, key: str, log: Callable[[str], None], doing: str = "compiles the same lock"
     ) -> Iterator[None]:
-        """Be the only process that works on `key`; `tell` hears of a wait, `doing` says for what.
+        """Hold the exclusive file lock of `key`; `log` is called with a line on a wait.
 
         Raises:
             WaitError: when another process holds it for longer than `timeout` seconds.
@@ -110,7 +110,7 @@ class Cache:
             yield
             return
         path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
-        with take_turn(path, self.timeout, tell, doing, self.interrupted.is_set):
+        with exclusive(path, self.timeout, log, doing, self.interrupted.is_set):
             yield
 
     @contextmanager
@@ -244,8 +244,8 @@ def _temporary_folder() -> Path:
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError as error:
-        told = "no folder for temporary files can be written"  # without their absolute paths
-        raise FileNotFoundError(error.errno, told) from None
+        message = "no folder for temporary files can be written"  # without their absolute paths
+        raise FileNotFoundError(error.errno, message) from None
 
 
 def unusable(why: str) -> str:

@@ -18,7 +18,7 @@ from nox_lock.environments.environment import list_distributions, remove_broken
 from nox_lock.environments.install_log import explain_failure, find_yanked
 from nox_lock.environments.snapshot import CONSTRAINTS
 from nox_lock.errors import EnvironmentMismatchError, InstallerBrokenError, InstallError
-from nox_lock.file_locks import read_timeout, take_turn
+from nox_lock.file_locks import exclusive, read_timeout
 from nox_lock.files import write_all
 from nox_lock.inputs.entry import URL, relative
 from nox_lock.target import parse_platform, running_platform
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from nox_lock.console import Voice
+    from nox_lock.console import Console
     from nox_lock.environments.comparison import Comparison, Difference, LockedEnvironment
     from nox_lock.environments.environment import Environment
     from nox_lock.lockfile.pins import Pin
@@ -53,7 +53,7 @@ class Installer(Protocol):
 
 
 @contextmanager
-def exclusive(venv: Environment, voice: Voice) -> Iterator[None]:
+def exclusive_use(venv: Environment, console: Console) -> Iterator[None]:
     """Be the only process that installs into an environment.
 
     Raises:
@@ -61,7 +61,7 @@ def exclusive(venv: Environment, voice: Voice) -> Iterator[None]:
         WaitError: when another process installs into it for too long.
     """
     busy, timeout = venv.notes / "busy.lock", read_timeout(os.environ)
-    with take_turn(busy, timeout, voice.tell, "installs into this environment"):
+    with exclusive(busy, timeout, console.log, "installs into this environment"):
         try:
             yield
         except OSError as error:
@@ -71,7 +71,7 @@ def exclusive(venv: Environment, voice: Voice) -> Iterator[None]:
             ) from error
 
 
-def sync(locked: LockedEnvironment, installer: Installer, voice: Voice) -> None:
+def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> None:
     """Make an environment match its lock files, and verify that no dependency is missing.
 
     Nothing is removed before everything new is installed.
@@ -83,14 +83,14 @@ def sync(locked: LockedEnvironment, installer: Installer, voice: Voice) -> None:
         WaitError: when another process installs into it for too long.
     """
     venv = locked.venv
-    with exclusive(venv, voice):
+    with exclusive_use(venv, console):
         interrupted = bool(venv.read_note(UNFINISHED))
         comparison = locked.compare()
         remove_broken(comparison.broken)
         # What is left of an interrupted install looks complete to an installer.
         for force in (interrupted, True):
             if comparison.missing:
-                _install(locked, comparison.missing, installer, voice, force=force)
+                _install(locked, comparison.missing, installer, console, force=force)
                 comparison = locked.compare()
         if comparison.missing:
             lines = "\n".join(f"  {each}" for each in comparison.missing)
@@ -113,7 +113,7 @@ def _install(
     locked: LockedEnvironment,
     missing: Sequence[Difference],
     installer: Installer,
-    voice: Voice,
+    console: Console,
     *,
     force: bool,
 ) -> None:
@@ -126,12 +126,12 @@ def _install(
     log = venv.notes / "install.log"
     venv.write_note(UNFINISHED, " ".join(sorted(each.pin.name or "" for each in missing)))
     try:
-        for arguments in _install_arguments(locked, missing, voice.warn):
+        for arguments in _install_arguments(locked, missing, console.warn):
             log.unlink(missing_ok=True)
             log.parent.mkdir(exist_ok=True)
             log.touch(mode=0o600)  # pip writes folders of this machine into it, and whole URLs
             installer.install([*["--force-reinstall"] * force, *arguments], log)
-            voice.warn(*find_yanked(_read(log), missing))
+            console.warn(*find_yanked(_read(log), missing))
     except InstallerBrokenError:
         raise
     except InstallError as error:

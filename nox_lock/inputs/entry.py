@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from nox_lock import project as project_files
-from nox_lock.errors import RequirementsError
+from nox_lock.errors import RequirementsError, fix_of
 from nox_lock.inputs import syntax
 from nox_lock.inputs.local_projects import metadata_digest, static_name
 from nox_lock.inputs.pep508 import EXAMPLE_NAME, parse_requirement, read_named
-from nox_lock.text import has_password, has_token, mend_of, quoted
+from nox_lock.text import has_password, has_token, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,7 +94,7 @@ def read_input(file: str, root: Path, asked: Place | None) -> bytes:
         raise RequirementsError(f"there is no file {file}", asked, hint) from error
     except OSError as error:
         raise RequirementsError(
-            f"cannot read {file}: {error.strerror}", asked, mend_of(error)
+            f"cannot read {file}: {error.strerror}", asked, fix_of(error)
         ) from error
 
 
@@ -163,8 +163,8 @@ def _direct(
     bare, _, when = text.partition("; " if URL.match(text) else ";")
     marker = None
     if when.strip():
-        told = f"{quoted(when.strip())} is no marker"
-        marker = parse_requirement(f"x; {when}", place, told).marker
+        message = f"{quoted(when.strip())} is no marker"
+        marker = parse_requirement(f"x; {when}", place, message).marker
     if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
         bare = bare.strip()[: found.start()]
         extras = frozenset(_extras(found[1]))

@@ -76,9 +76,9 @@ class Files:
         """Return an error that shows no line of a file outside the project: it may be anybody's."""
         if project_files.is_within(self.root / file, self.root):
             return error
-        told = "this line is nothing that a requirements file may hold"
+        message = "this line is nothing that a requirements file may hold"
         hint = "It is not shown, since the file is outside the project, or in .git."
-        return RequirementsError(told, error.place, hint)
+        return RequirementsError(message, error.place, hint)
 
     def entry(self, line: syntax.Line, place: Place, *, constraint: bool) -> Entry:
         """Return the entry that a line is.
@@ -113,8 +113,8 @@ def _read_lines(data: bytes, file: str) -> list[tuple[Place, syntax.Line]]:
     for number, logical in syntax.logical_lines(syntax.decode(data, file)):
         place = Place(file, number)
         if len(found) > MOST_LINES:
-            told = f"this file has more than {MOST_LINES} lines, which nobody means"
-            raise RequirementsError(told, place, "Take lines out.")
+            message = f"this file has more than {MOST_LINES} lines, which nobody means"
+            raise RequirementsError(message, place, "Take lines out.")
         refuse_secrets(logical, place)
         found.append((place, syntax.parse_line(number, logical, file)))
     return found
@@ -270,8 +270,8 @@ class _Reader:
             return
         path = relative((self.root / place.file).parent / target, self.root)
         if not path.isprintable():
-            told = f"{quoted(path)} is no path: it holds characters that nobody sees"
-            raise RequirementsError(told, place, "Rename the file.")
+            message = f"{quoted(path)} is no path: it holds characters that nobody sees"
+            raise RequirementsError(message, place, "Rename the file.")
         constraint = name == "--constraint"
         self.includes.append(Include(path, place, constraint))
         self.read(path, place, constraint=constraint, trail=trail)

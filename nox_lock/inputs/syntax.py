@@ -107,8 +107,8 @@ def decode(data: bytes, file: str) -> str:
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        told = "holds a NUL character: this is no text file"
-        raise RequirementsError(told, Place(file, line), f"{_AS_UTF8}.")
+        message = "holds a NUL character: this is no text file"
+        raise RequirementsError(message, Place(file, line), f"{_AS_UTF8}.")
     return text
 
 

@@ -69,8 +69,8 @@ class Table(NamedTuple):
             return None
         if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found < inf:
             shown = quoted(found) if isinstance(found, str) else found
-            told = f" must be a number of seconds, not {shown}"
-            raise self.wrong(key, told, f"Write it as: {key} = 600")
+            message = f" must be a number of seconds, not {shown}"
+            raise self.wrong(key, message, f"Write it as: {key} = 600")
         return float(found)
 
     def strings(self, key: str) -> tuple[str, ...]:
@@ -95,10 +95,10 @@ class Table(NamedTuple):
         """Return the line of a key, or of a string in its list; see `find_line`."""
         return find_line(self.text, (*self.path, key), value)
 
-    def wrong(self, key: str, told: str, hint: str | None = None) -> NoxLockError:
+    def wrong(self, key: str, message: str, hint: str | None = None) -> NoxLockError:
         """Return the error for a key: at its line, or at that of the table it is missing from."""
         name = self._replace(path=(*self.path, key)).name
-        return self.kind(f"`{name}`{told}", Place(self.file, self.line(key)), hint)
+        return self.kind(f"`{name}`{message}", Place(self.file, self.line(key)), hint)
 
     def _get(self, key: str, kind: type[_T]) -> _T | None:
         found = self.values.get(key)

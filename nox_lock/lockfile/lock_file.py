@@ -13,9 +13,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import project as project_files
-from nox_lock.errors import LockFileError, Place
+from nox_lock.errors import LockFileError, Place, fix_of
 from nox_lock.lockfile.pins import BodyReader, OptionLine, Pin, Problem
-from nox_lock.text import mend_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,15 +153,15 @@ def _included(lock: LockFile, root: Path, file: str) -> Iterator[Pin]:
 def _read(root: Path, file: str) -> LockFile | None:
     # The lines of a file elsewhere may be secrets, and would be quoted.
     if not project_files.is_within(root / file, root):
-        told = "a link leads out of the project here, or to where git keeps what is its own"
-        raise LockFileError(told, Place(file), "Put a file or folder in the place of the link.")
+        message = "a link leads out of the project here, or to where git keeps what is its own"
+        raise LockFileError(message, Place(file), "Put a file or folder in the place of the link.")
     try:
         data = project_files.read(root / file)
     except FileNotFoundError:
         return None
     except OSError as error:
-        told = f"cannot be read: {error.strerror}"
-        raise LockFileError(told, Place(file), mend_of(error)) from error
+        message = f"cannot be read: {error.strerror}"
+        raise LockFileError(message, Place(file), fix_of(error)) from error
     try:
         return parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

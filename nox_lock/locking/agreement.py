@@ -124,7 +124,7 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
     if not lines:
         return conflict
     below = ", ".join(low.path for low in planned.below)
-    told = CompileError(
+    error = CompileError(
         "\n".join(
             [f"{planned.path} cannot agree with {below}, on which it builds:"]
             + [f"  {line}" for line in conflict.message.splitlines()]
@@ -135,11 +135,11 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
         "nox -s lock -- --together",
     )
     # The pins below are not to be edited, but what stands in inputs may be.
-    told.edits = tuple(
+    error.edits = tuple(
         edit for edit in conflict.edits if not any(f"({low.path}:" in edit for low in planned.below)
     )
-    told.hint = "\n".join(filter(None, (in_one(told.edits), told.hint)))
-    return told
+    error.hint = "\n".join(filter(None, (in_one(error.edits), error.hint)))
+    return error
 
 
 def disagreement(planned: Planned) -> CompileError | None:

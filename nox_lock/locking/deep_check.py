@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nox_lock.compiling.pip_tools import Compiled
-    from nox_lock.console import Voice
+    from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.planned import Planned
@@ -42,7 +42,7 @@ _TELLING = ("conflict", "unknown project", "no version", "python")
 _HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
 
 
-def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], list[str]]:
+def look_deeper(judged: Sequence[Judged], console: Console) -> tuple[list[Judged], list[str]]:
     """Resolve those that are fresh once more; the others are known to be wrong.
 
     Returns the verdicts as they are then, and the paths of those that could not be resolved here.
@@ -51,7 +51,7 @@ def look_deeper(judged: Sequence[Judged], voice: Voice) -> tuple[list[Judged], l
         NoxLockError: where an index or a tool fails.
     """
     options = CompileOptions(use_cache=False, refresh=True)
-    compiler = Compiler(Path.cwd(), os.environ, options, tell=voice.tell, warn=voice.warn)
+    compiler = Compiler(Path.cwd(), os.environ, options, console)
     unresolved: set[str] = set()
 
     def look(each: Judged) -> Judged:
@@ -88,7 +88,7 @@ def _look(judged: Judged, compiler: Compiler) -> Judged:
     lock = planned.existing if planned else None
     if planned is None or lock is None or not judged.verdict.fresh:
         return judged
-    compiler.tell(f"{planned.path}: resolving for Python {planned.target}")
+    compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
     seed = make_seed(pin._replace(hashes=()) for pin in lock.pins if pin.version)
     try:
         compiled = compiler.resolve_once(planned, seed, {})

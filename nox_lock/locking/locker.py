@@ -16,6 +16,7 @@ from nox_lock.checking.verdict import Reason, cut
 from nox_lock.compiling.cache import Entry, make_key
 from nox_lock.compiling.index_settings import index_identity
 from nox_lock.compiling.interpreters import tool_versions
+from nox_lock.console import RESOLVING, WAITING
 from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.pep508 import meets, name_of
@@ -24,7 +25,6 @@ from nox_lock.lockfile import lock_file
 from nox_lock.locking.agreement import Seed, find_seed, is_whole, make_seed
 from nox_lock.locking.changes import find_held
 from nox_lock.locking.resolution import with_body
-from nox_lock.progress import RESOLVING, WAITING
 from nox_lock.target import holds
 from nox_lock.text import nearest
 
@@ -80,7 +80,7 @@ class Locker:
         self.root = compiler.root
         self.environ = compiler.environ
         self.options = compiler.options
-        self.tell = compiler.tell
+        self.console = compiler.console
 
     def is_done(self, planned: Planned) -> bool:
         """Tell whether there is nothing to do: a fresh lock file, as it was stamped.
@@ -117,7 +117,7 @@ class Locker:
         refuse(planned, overwrite=self.options.overwrite)
         seed = self._seed(planned, together)
         with self.compiler.cache.hold(
-            self._key(planned, seed), functools.partial(self._tell_of_wait, planned)
+            self._key(planned, seed), functools.partial(self._log_wait, planned)
         ):
             # Whoever held it before us may have made this very lock.
             now = lock_file.read(self.root, planned.path)
@@ -138,9 +138,9 @@ class Locker:
         self, planned: Planned, seed: Seed, texts: Mapping[str, str], *, keep: bool
     ) -> Outcome:
         """Make a lock file that is not in the cache; where it is an answer to others, keep it."""
-        self.compiler.progress.note(planned.path, RESOLVING)
-        if not self.compiler.progress.live:
-            self.tell(f"{planned.path}: compiling for Python {planned.target}")
+        self.console.update(planned.path, RESOLVING)
+        if not self.console.has_board:
+            self.console.log(f"{planned.path}: compiling for Python {planned.target}")
         started = time.monotonic()
         compiled = self.compiler.resolve(planned, seed, texts)
         made, text = self._validate(planned, compiled.body)
@@ -150,9 +150,9 @@ class Locker:
         seconds, held = time.monotonic() - started, self._held(made, compiled)
         return Outcome(made, COMPILED, text, seconds, notes=compiled.notes, held=held)
 
-    def _tell_of_wait(self, planned: Planned, what: str) -> None:
-        self.compiler.progress.note(planned.path, WAITING)
-        self.tell(f"{planned.path}: {what}")
+    def _log_wait(self, planned: Planned, what: str) -> None:
+        self.console.update(planned.path, WAITING)
+        self.console.log(f"{planned.path}: {what}")
 
     def _held(self, made: Planned, compiled: Compiled) -> tuple[Held, ...]:
         asked = {

@@ -12,20 +12,21 @@ from nox_lock.compiling.cache import Cache, open_cache, unusable
 from nox_lock.compiling.index_settings import read_index_settings, refuse_broken
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools
+from nox_lock.console import RESOLVING
 from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.pep508 import name_of
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.agreement import disagreement, explain, held_pins, make_seed
 from nox_lock.processes import Processes
-from nox_lock.progress import RESOLVING, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nox_lock.compiling.index_settings import IndexSettings
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.console import Console
     from nox_lock.inputs.entry import Entry
     from nox_lock.locking.agreement import Seed
     from nox_lock.locking.compile_options import CompileOptions
@@ -36,11 +37,7 @@ if TYPE_CHECKING:
 class Compiler:
     """Compiles locks of one project; what several of them need is found once, when needed.
 
-    `tell` hears of progress, `warn` of what a person should change, `detail` of all that
-    pip-tools prints, in lines; none may raise. Several threads may use one compiler.
-
-    Attributes:
-        progress: is told what is done for each lock file.
+    Several threads may use one compiler.
     """
 
     def __init__(
@@ -48,18 +45,12 @@ class Compiler:
         root: Path,
         environ: Mapping[str, str],
         options: CompileOptions,
-        *,
-        tell: Callable[[str], None],
-        warn: Callable[[str], None],
-        detail: Callable[..., None] | None = None,
+        console: Console,
     ) -> None:
         self.root = root
         self.environ = environ
         self.options = options
-        self.tell = tell
-        self.warn = warn
-        self.detail = detail
-        self.progress = Progress()
+        self.console = console
         self.processes = Processes()
         self._once = threading.RLock()
         self._cache: Cache | None = None
@@ -72,7 +63,7 @@ class Compiler:
         """The user's cache, opened when it is first needed."""
         with self._once:
             if self._cache is None:
-                opened = open_cache(self.environ, self.warn)
+                opened = open_cache(self.environ, self.console.warn)
                 self._cache = replace(opened, interrupted=self.processes.ended)
             return self._cache
 
@@ -160,7 +151,7 @@ class Compiler:
             with self._once:
                 if self.cache.folder is not None:
                     self._cache = replace(self.cache, folder=None)
-                    self.warn(unusable(_of_disk(error).message))
+                    self.console.warn(unusable(_of_disk(error).message))
         return self._run(order)
 
     def _run_tools(self, order: Order) -> Compiled:
@@ -171,9 +162,9 @@ class Compiler:
             self._read_indexes(),
             self.cache.folder,
             self.processes,
-            detail=self.detail,
+            detail=self.console.log if self.console.verbose else None,
         )
-        self.progress.note(order.path, RESOLVING)
+        self.console.update(order.path, RESOLVING)
         with self.cache.temporary_folder() as folder:
             return pip_tools(order, folder)
 
@@ -204,7 +195,7 @@ class Compiler:
                 refuse_broken(indexes, self.environ)
                 self._indexes = indexes
                 if dropped := ", ".join(self._indexes.dropped):
-                    self.warn(
+                    self.console.warn(
                         f"your pip configuration sets {dropped}: left out, since it would change "
                         "the locks for everybody. Say it in an input, or in [tool.nox-lock]"
                     )

@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
 from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
 from nox_lock.files import clear_leftovers, write_all
 from nox_lock.inputs.inputs import Parts
@@ -19,7 +20,6 @@ from nox_lock.lockfile import lock_file
 from nox_lock.locking.agreement import find_seed, make_seed
 from nox_lock.locking.locker import RESTORED, UP_TO_DATE, Locker, Outcome, refuse
 from nox_lock.planning.planner import replan
-from nox_lock.progress import DONE, FAILED, FROM_THE_CACHE, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,13 +59,11 @@ def lock_all(
     locker: Locker,
     planned: Sequence[Planned],
     done: Callable[[Planned, Result], None],
-    show: Callable[[], Progress] = Progress,
 ) -> dict[str, Result]:
-    """Bring lock files up to date; `done` hears of each when its stack is through.
+    """Bring lock files up to date; `done` is called for each when its stack is finished.
 
-    `show` is called once where there is work to do, for what shows how far it is. Returns what
-    was made of each, by path: an outcome, or the error that says why not. A lock file of a stack
-    that failed is as it was.
+    Returns what was made of each, by path: an outcome, or the error that says why not. A lock
+    file of a stack that failed is not changed.
     """
     for folder in {(locker.root / each.path).parent for each in planned}:
         clear_leftovers(folder)
@@ -86,9 +84,8 @@ def lock_all(
             open_stacks.append(stack)
     report(up_to_date)
     if open_stacks:
-        progress = locker.compiler.progress = show()
-        progress.begin(each.path for stack in open_stacks for each in stack)
-        with progress.shown():
+        paths = [each.path for stack in open_stacks for each in stack]
+        with locker.console.board(paths):
             _make_all(locker, open_stacks, report)
     return results
 
@@ -111,7 +108,7 @@ def _make_all(
         {path: {low.path for low in each.below} & set(by_path) for path, each in by_path.items()}
     )
     sorter.prepare()
-    progress = locker.compiler.progress
+    console = locker.console
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
             pins: dict[str, Sequence[Pin] | NoxLockError] = {}
@@ -126,15 +123,15 @@ def _make_all(
                     running[pool.submit(_make, locker, by_path[path], results, made)] = path
                     started[path] = time.monotonic()
                 ended = wait(running, _SIGN_OF_LIFE, FIRST_COMPLETED).done
-                for path in () if ended or progress.live else running.values():
-                    locker.tell(f"{path}: not done yet ({time.monotonic() - started[path]:.0f} s)")
+                for path in () if ended or console.has_board else running.values():
+                    console.log(f"{path}: not done yet ({time.monotonic() - started[path]:.0f} s)")
                 for future in ended:
                     path = running.pop(future)
                     results[path] = result = future.result()
                     if isinstance(result, NoxLockError):
-                        progress.note(path, FAILED)
+                        console.update(path, FAILED)
                     else:
-                        progress.note(path, FROM_THE_CACHE if result.action == RESTORED else DONE)
+                        console.update(path, FROM_THE_CACHE if result.action == RESTORED else DONE)
                     sorter.done(path)
                     files = [each.path for each in stack_of[path]]
                     if results.keys() >= set(files):
@@ -154,7 +151,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
     for each in reversed(stack) if not compiler.options.upgrade else ():
         pins.update((pin.name, pin) for pin in find_seed(each._replace(below=())).pins)
     seed = make_seed(pin for pin in pins.values() if pin.version)
-    compiler.tell(f"{', '.join(texts)}: resolving together")
+    compiler.console.log(f"{', '.join(texts)}: resolving together")
     try:
         inputs = read_inputs(
             list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),

@@ -8,14 +8,14 @@ from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock import project as project_files
-from nox_lock.errors import ConfigError, Place
+from nox_lock.errors import ConfigError, Place, fix_of
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
 from nox_lock.planning.discovery import FOUND_IN, NoInputsError, discover, what_next
 from nox_lock.planning.keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, names
 from nox_lock.planning.settings import Settings, merge_settings, read_pip_tools, read_settings
 from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_target
-from nox_lock.text import mend_of, nearest, quoted
+from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -108,8 +108,8 @@ def load_config(root: Path) -> Config:
     try:
         document = parse_toml(project_files.read(path)) if there else Table({})
     except OSError as error:
-        told = f"cannot be read: {error.strerror}"
-        raise ConfigError(told, Place(FILE), mend_of(error)) from error
+        message = f"cannot be read: {error.strerror}"
+        raise ConfigError(message, Place(FILE), fix_of(error)) from error
     found = [
         path.relative_to(root).as_posix()
         for pattern in FOUND_IN
@@ -172,15 +172,15 @@ def check_on_stale(value: str, source: str) -> str:
         ConfigError: naming `source` and the ways there are.
     """
     if value not in ON_STALE:
-        told, hint = _wrong_choice(value, ON_STALE)
-        raise ConfigError(f"{source}{told}", hint=hint)
+        message, hint = _wrong_choice(value, ON_STALE)
+        raise ConfigError(f"{source}{message}", hint=hint)
     return value
 
 
 def _refuse_seed(table: Table) -> None:
     if "seed" in table.values:
-        told = " is gone: hashes come from the index pages that pip reads, with and without uv"
-        raise table.wrong("seed", told, "Take the line out.")
+        message = " is gone: hashes come from the index pages that pip reads, with and without uv"
+        raise table.wrong("seed", message, "Take the line out.")
 
 
 def _levels(table: Table, common: Levels) -> Levels:
@@ -188,8 +188,8 @@ def _levels(table: Table, common: Levels) -> Levels:
     for key, form, what in (("manylinux", r"2\.\d+", "glibc"), ("macos", r"\d+\.\d+", "macOS")):
         level = table.string(key)
         if level is not None and not re.fullmatch(form, level):
-            told = f": {quoted(level)} is no version of {what}"
-            raise table.wrong(key, told, f'Such as: {key} = "{getattr(Levels(), key)}"')
+            message = f": {quoted(level)} is no version of {what}"
+            raise table.wrong(key, message, f'Such as: {key} = "{getattr(Levels(), key)}"')
         found[key] = level or getattr(common, key)
     return Levels(**found)
 
@@ -201,14 +201,14 @@ def _build_constraints(table: Table) -> tuple[str, ...]:
 
 
 def _wrong_choice(value: str, choices: Sequence[str]) -> tuple[str, str]:
-    told = ", ".join(f'"{choice}"' for choice in choices)
-    return f" is {value!r}{nearest(value, choices)}", f"One of: {told}"
+    listed = ", ".join(f'"{choice}"' for choice in choices)
+    return f" is {value!r}{nearest(value, choices)}", f"One of: {listed}"
 
 
 def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
     if not re.fullmatch(r"[\w][\w.-]*", name):
-        told = f": {quoted(name)} is no name for a lock"
-        raise declared.wrong(name, told, "Use letters, digits, - _ and dots.")
+        message = f": {quoted(name)} is no name for a lock"
+        raise declared.wrong(name, message, "Use letters, digits, - _ and dots.")
     table = declared.table(name)
     _refuse_seed(table)
     table.refuse_unknown(names(LOCK_KEYS, ONE_LOCK_KEYS))
@@ -221,8 +221,8 @@ def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         raise table.wrong("extras", ": none of its inputs has extras", hint)
     lockfile = _lockfile(table)
     if lockfile in inputs:
-        told = f": {lockfile} is both input and lock file"
-        raise table.wrong("lockfile", told, "Give one of them another name.")
+        message = f": {lockfile} is both input and lock file"
+        raise table.wrong("lockfile", message, "Give one of them another name.")
     return LockConfig(
         name,
         inputs,
@@ -244,8 +244,8 @@ def _check_constraints(lock: LockConfig, locks: Mapping[str, LockConfig], table:
     for name in lock.constraints:
         if name not in locks or name == lock.name:
             near = nearest(name, set(locks) - {lock.name})
-            told = f": {quoted(name)} is no other lock{near}"
-            raise table.wrong("constraints", told, f"Locks here: {', '.join(locks)}")
+            message = f": {quoted(name)} is no other lock{near}"
+            raise table.wrong("constraints", message, f"Locks here: {', '.join(locks)}")
 
 
 def _lockfile(table: Table) -> str | None:
@@ -255,8 +255,8 @@ def _lockfile(table: Table) -> str | None:
     _check_placeholders(lockfile, table)
     plain = _inside(lockfile, table, "lockfile")
     if is_project_file(plain):
-        told = f": {plain} is read by every build, and no lock file"
-        raise table.wrong("lockfile", told, "Give it another name.")
+        message = f": {plain} is read by every build, and no lock file"
+        raise table.wrong("lockfile", message, "Give it another name.")
     return plain
 
 
@@ -269,8 +269,8 @@ def _platforms(table: Table) -> tuple[str, ...]:
             other = _OTHER_NAMES.get(name.lower())
             near = nearest(name, known if "-" in name else PLATFORMS)
             near = f"; did you mean {other!r}?" if other else near
-            told = f": {quoted(name)} is no platform that can be locked for{near}"
-            raise table.wrong("platforms", told, "Such as: linux, linux-aarch64, darwin, win32")
+            message = f": {quoted(name)} is no platform that can be locked for{near}"
+            raise table.wrong("platforms", message, "Such as: linux, linux-aarch64, darwin, win32")
     return tuple(dict.fromkeys(names))
 
 
@@ -283,11 +283,11 @@ def _inside(path: str, table: Table, key: str) -> str:
     """Return a path in its plain form, relative to the project root, which it may not leave."""
     plain = posixpath.normpath(path.replace("\\", "/"))
     if plain.startswith(("../", "/")) or plain in {"..", "."} or ":" in plain:
-        told = f": {quoted(path)} is not inside the project"
-        raise table.wrong(key, told, f"Write it relative to the folder of {FILE}.")
+        message = f": {quoted(path)} is not inside the project"
+        raise table.wrong(key, message, f"Write it relative to the folder of {FILE}.")
     if not plain.isprintable():
-        told = f": {quoted(path)} is no path"
-        raise table.wrong(key, told, "Take its control characters out.")
+        message = f": {quoted(path)} is no path"
+        raise table.wrong(key, message, "Take its control characters out.")
     return plain
 
 
@@ -314,6 +314,6 @@ def _pythons(table: Table) -> tuple[Target, ...]:
     except ConfigError as error:
         raise table.wrong("python", f": {error.message}", error.hint) from error
     if len(targets) != len({(each, each.patch) for each in map(parse_target, texts)}):
-        told = ": one X.Y is named with two patch releases"
-        raise table.wrong("python", told, "A lock file is for one of them.")
+        message = ": one X.Y is named with two patch releases"
+        raise table.wrong("python", message, "A lock file is for one of them.")
     return targets

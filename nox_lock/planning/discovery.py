@@ -66,8 +66,8 @@ def discover(found: Iterable[str], taken: Collection[str]) -> dict[str, str]:
         if name is None:
             continue
         if not file.isprintable():
-            told = f"{quoted(file)} is no path: it is not UTF-8, or holds what nobody sees"
-            raise ConfigError(told, hint="Rename the file.")
+            message = f"{quoted(file)} is no path: it is not UTF-8, or holds what nobody sees"
+            raise ConfigError(message, hint="Rename the file.")
         other = names.get(name) or (name in taken and f"[tool.nox-lock.locks.{name}]")
         if other:
             raise ConfigError(
@@ -103,5 +103,5 @@ def _is_frozen(file: Path) -> bool:
         lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         return False
-    told = [line for line in lines if line.strip()]
-    return bool(told) and all(re.match(r"[\w.-]+(\[[^\]]*\])?===?\S+$", line) for line in told)
+    pins = [line for line in lines if line.strip()]
+    return bool(pins) and all(re.match(r"[\w.-]+(\[[^\]]*\])?===?\S+$", line) for line in pins)

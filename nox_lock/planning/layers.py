@@ -70,18 +70,18 @@ def in_order(names: Iterable[str], lowers: Callable[[str], Mapping[str, str]]) -
     """
     done: dict[str, None] = {}
 
-    def visit(name: str, trail: tuple[str, ...], told: tuple[str, ...]) -> None:
+    def visit(name: str, trail: tuple[str, ...], reasons: tuple[str, ...]) -> None:
         if name in done:
             return
         if name in trail:
             start = trail.index(name)
-            steps = zip(trail[start:], told[start:], strict=True)
+            steps = zip(trail[start:], reasons[start:], strict=True)
             loop = " -> ".join([*(f"{lock} ({why})" for lock, why in steps), name])
             raise ConfigError(
                 f"these locks build on each other: {loop}", hint="Take one of these lines out."
             )
         for lower, why in lowers(name).items():
-            visit(lower, (*trail, name), (*told, why))
+            visit(lower, (*trail, name), (*reasons, why))
         done[name] = None
 
     for name in names:

@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from nox_lock import project as project_files
-from nox_lock.errors import ConfigError, Place
+from nox_lock.errors import ConfigError, Place, fix_of
 from nox_lock.inputs.inputs import Parts
 from nox_lock.inputs.reader import Files, read_inputs
 from nox_lock.inputs.toml_tables import FILE
@@ -25,7 +25,7 @@ from nox_lock.planning.lock_paths import (
 from nox_lock.planning.planned import Planned, platform_of
 from nox_lock.planning.settings import Settings, merge_settings, resolve_settings
 from nox_lock.target import Target, parse_target, running_platform, running_target
-from nox_lock.text import mend_of, nearest, quoted
+from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -157,8 +157,8 @@ def of_targets(
     systems = list(dict.fromkeys(each.system for each in planned if each.system))
     for system in platforms:
         if system not in systems:
-            told = f"no lock is for the platform {quoted(system)}{nearest(system, systems)}"
-            raise ConfigError(told, hint=f"There are: {', '.join(systems) or 'none'}")
+            message = f"no lock is for the platform {quoted(system)}{nearest(system, systems)}"
+            raise ConfigError(message, hint=f"There are: {', '.join(systems) or 'none'}")
     planned = [each for each in planned if not platforms or each.system in platforms]
     has = list(dict.fromkeys(each.target for each in planned))
     for target in targets:
@@ -298,8 +298,8 @@ class _Planner:
             try:
                 found.append(project_files.read(self.root / file).decode(errors="replace"))
             except OSError as error:
-                told = f"build-constraints: {file} cannot be read: {error.strerror}"
-                raise ConfigError(told, Place(FILE), mend_of(error)) from error
+                message = f"build-constraints: {file} cannot be read: {error.strerror}"
+                raise ConfigError(message, Place(FILE), fix_of(error)) from error
         return tuple(found)
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:

@@ -107,8 +107,8 @@ def read_settings(table: Table) -> Settings:
             raise table.wrong("unsafe-package", f": {quoted(name)} is no name of a project", _NAME)
     moment = table.string("uploaded-prior-to")
     if moment is not None and not _is_moment(moment):
-        told = f": {quoted(moment)} is no date"
-        raise table.wrong("uploaded-prior-to", told, 'Such as: "2026-11-01"')
+        message = f": {quoted(moment)} is no date"
+        raise table.wrong("uploaded-prior-to", message, 'Such as: "2026-11-01"')
     return Settings(
         generate_hashes=table.flag("generate-hashes"),
         strip_extras=table.flag("strip-extras"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nox_lock.checking.verdict import MISSING, Reason
 from nox_lock.errors import Place
 from nox_lock.inputs.entry import relative
-from nox_lock.reporting.verdicts import mend, target_of
+from nox_lock.reporting.verdicts import fix_command, target_of
 from nox_lock.text import markdown, redact
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:
         cells = [f"<code>{markdown(each.path)}</code>", markdown(target_of(each)), verdict.word]
         yield f"| {' | '.join([mark, *cells, '<br>'.join(map(markdown, told))])} |"
     yield ""
-    if command := mend(judged, lock_command):
+    if command := fix_command(judged, lock_command):
         yield f"Run: <code>{markdown(command)}</code>"
         yield ""
 

@@ -6,7 +6,7 @@ from collections import Counter
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from nox_lock.console import GREEN, RED, YELLOW, Painted
+from nox_lock.console import GREEN, RED, YELLOW, ColouredLine
 from nox_lock.locking.changes import (
     ADDED,
     CHANGED,
@@ -59,7 +59,7 @@ def _is_adopted(outcome: Outcome) -> bool:
     return outcome.before is not None and bool(outcome.before.pins) and not outcome.before.stamp
 
 
-def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[Painted]:
+def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[ColouredLine]:
     """Say each change in a line: ``~ idna 3.6 -> 3.7, for requests (requirements.in:3)``."""
     arrow = "\N{RIGHTWARDS ARROW}" if unicode else "->"
     for kind, name, old, new, why, size in changes:
@@ -75,7 +75,7 @@ def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterato
             major = " (major)" * (kind == UPGRADED and size == "major")
             told = f"~ {name} {old} {arrow} {new}{major}"
         colour = _COLOURS.get(kind) or _SIZES.get(size, YELLOW)
-        yield Painted("    ", told, f", {why}" if why else "", colour)
+        yield ColouredLine("    ", told, f", {why}" if why else "", colour)
 
 
 def held_lines(held: Iterable[Held]) -> Iterator[str]:

@@ -51,7 +51,7 @@ def summary(judged: Iterable[Judged]) -> str:
     return ", ".join(f"{counts[word]} {word}" for word in words)
 
 
-def mend(judged: Iterable[Judged], lock_command: str) -> str | None:
+def fix_command(judged: Iterable[Judged], lock_command: str) -> str | None:
     """Return what to run for those that are not fresh; orphaned ones say it themselves."""
     wrong = [each for each in judged if each.verdict.word not in {FRESH, ORPHANED}]
     if not wrong:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import nox
 import nox.registry
 
-from nox_lock.errors import ConfigError, NoxLockError
+from nox_lock.errors import ConfigError, NoxLockError, as_error
 from nox_lock.sessions.noxfile import Locked, lock_names, plan_noxfile
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nox._decorators import Func
 
-    from nox_lock.console import Voice
+    from nox_lock.console import Console
     from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
     from nox_lock.planning.config import Config
@@ -174,10 +174,11 @@ def _provide(
             _refuse_no_environment(session)
             return None
         from nox_lock.environments.snapshot import take_snapshot  # noqa: PLC0415
+        from nox_lock.project import is_ci  # noqa: PLC0415
 
         wanted = None
         location = Path(session.virtualenv.location).resolve()
-        in_ci = bool(os.environ.get("CI"))
+        in_ci = is_ci(os.environ)
         used = [(each.locks, *each.said()) for each in _in_use()]
         snapshot = take_snapshot(location, repr((names, project, constrain, in_ci, used)))
         paths = snapshot.match(os.environ)
@@ -200,7 +201,7 @@ def _provide(
 def _host(session: nox.Session) -> SessionHost:
     from nox_lock.sessions.session_host import SessionHost  # noqa: PLC0415  (only when there is work)
 
-    return SessionHost(session, _voice(session), _plan)
+    return SessionHost(session, _console(session), _plan)
 
 
 def _record_body(session: nox.Session, provided: _Provided | None) -> None:
@@ -213,8 +214,8 @@ def _record_body(session: nox.Session, provided: _Provided | None) -> None:
     try:
         wanted = provided.wanted or look_up(provided.names, _host(session))
         for line in record_body(wanted):
-            told = f"changed by this session itself, and repaired by the next run: {line}"
-            _voice(session).warn(told)
+            message = f"changed by this session itself, and repaired by the next run: {line}"
+            _console(session).warn(message)
     except OSError as error:
         session.warn(f"what this session left cannot be kept: {error.strerror}")
     except NoxLockError as error:
@@ -226,7 +227,7 @@ def _lock(session: nox.Session) -> None:
     with _reported(session):
         from nox_lock.sessions.lock_command import run_lock  # noqa: PLC0415
 
-        run_lock(session.posargs, session.name, _plan, _voice(session))
+        run_lock(session.posargs, session.name, _plan, _console(session))
 
 
 def _check(session: nox.Session) -> None:
@@ -234,13 +235,13 @@ def _check(session: nox.Session) -> None:
     with _reported(session):
         from nox_lock.sessions.check_command import run_check  # noqa: PLC0415
 
-        run_check(session.posargs, session.name, _plan, _voice(session))
+        run_check(session.posargs, session.name, _plan, _console(session))
 
 
-def _voice(session: nox.Session) -> Voice:
-    from nox_lock.sessions.session_host import voice_of  # noqa: PLC0415
+def _console(session: nox.Session) -> Console:
+    from nox_lock.sessions.session_host import console_of  # noqa: PLC0415
 
-    return voice_of(session, _lock_command())
+    return console_of(session, _lock_command())
 
 
 def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
@@ -279,14 +280,14 @@ def _reported(session: nox.Session) -> Iterator[None]:
         _refuse_overridden()
         yield
     except (NoxLockError, OSError, RecursionError) as error:
-        from nox_lock.text import in_words, redact  # noqa: PLC0415  (only for an error)
+        from nox_lock.text import redact  # noqa: PLC0415  (only for an error)
 
-        told = error if isinstance(error, NoxLockError) else in_words(error, Path.cwd())
-        lines = [redact(line) for line in str(told).split("\n")]
+        shown = error if isinstance(error, NoxLockError) else as_error(error, Path.cwd())
+        lines = [redact(line) for line in str(shown).split("\n")]
         for line in lines:
             session.warn(line)
         # nox puts a full stop behind this, so the text with commands stands above.
-        session.error(redact(told.message.partition("\n")[0]).rstrip(":.?"))
+        session.error(redact(shown.message.partition("\n")[0]).rstrip(":.?"))
 
 
 def _refuse_overridden() -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import LocksError, NoxLockError
 from nox_lock.planning.planner import of_targets, orphans_of
-from nox_lock.reporting.verdicts import error_json, mend, summary, verdict_lines, verdicts_json
+from nox_lock.reporting.verdicts import (
+    error_json,
+    fix_command,
+    summary,
+    verdict_lines,
+    verdicts_json,
+)
 from nox_lock.sessions.options import parse_check_options
 from nox_lock.text import redact
 
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nox_lock.checking.verdict import Judged
-    from nox_lock.console import Voice
+    from nox_lock.console import Console
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
 
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     Plan = Callable[[Iterable[str]], tuple[Config, list[Planned]]]
 
 
-def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
+def run_check(arguments: Sequence[str], session: str, plan: Plan, console: Console) -> None:
     """Judge the lock files, as `arguments` of the session of that name ask.
 
     Raises:
@@ -41,13 +47,13 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) 
         partial = bool(options.names or options.pythons or options.platforms)
         orphans = [] if partial else orphans_of(config, planned, Path.cwd())
         planned = of_targets(planned, options.pythons, options.platforms)
-    check(planned, orphans, voice, form=options.format, deep=options.deep)
+    check(planned, orphans, console, form=options.format, deep=options.deep)
 
 
 def check(
     planned: Sequence[Planned],
     orphans: Sequence[str],
-    voice: Voice,
+    console: Console,
     *,
     form: str | None = None,
     deep: bool = False,
@@ -64,18 +70,18 @@ def check(
     if deep:
         from nox_lock.locking.deep_check import look_deeper  # noqa: PLC0415  (a check must stay instant)
 
-        judged, unresolved = look_deeper(judged, voice)
+        judged, unresolved = look_deeper(judged, console)
     form = form or _form_here()
     if form == "json":
         print_lines(verdicts_json(judged))
     else:
         for each in judged:
-            speak = voice.tell if each.verdict.fresh else voice.warn
-            speak(*verdict_lines(each, unicode=voice.unicode))
+            write = console.log if each.verdict.fresh else console.warn
+            write(*verdict_lines(each, unicode=console.terminal.unicode))
     if form == "github":
-        _tell_github(judged, voice)
+        _report_to_github(judged, console)
     if not all(each.verdict.fresh for each in judged):
-        command = mend(judged, voice.lock_command)
+        command = fix_command(judged, console.lock_command)
         hint = f"Run: {command}" if command else None
         raise LocksError(f"lock files: {summary(judged)}", hint=hint)
     if unresolved:
@@ -108,14 +114,14 @@ def _form_here() -> str:
     return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
-def _tell_github(judged: Sequence[Judged], voice: Voice) -> None:
+def _report_to_github(judged: Sequence[Judged], console: Console) -> None:
     from nox_lock.reporting.github import annotate, write_summary  # noqa: PLC0415
 
     print_lines(*annotate(judged, Path.cwd(), os.environ))
     try:
-        write_summary(judged, voice.lock_command, os.environ)
+        write_summary(judged, console.lock_command, os.environ)
     except OSError as error:
-        voice.warn(f"the summary of the job cannot be written: {error.strerror}")
+        console.warn(f"the summary of the job cannot be written: {error.strerror}")
 
 
 def print_lines(*texts: str) -> None:

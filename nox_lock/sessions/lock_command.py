@@ -19,14 +19,14 @@ from nox_lock.text import nearest, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nox_lock.console import Voice
+    from nox_lock.console import Console
     from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.locking.locker import Locker, Outcome
     from nox_lock.planning.planned import Planned
     from nox_lock.sessions.check_command import Plan
 
 
-def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -> None:
+def run_lock(arguments: Sequence[str], session: str, plan: Plan, console: Console) -> None:
     """Bring the lock files up to date, as `arguments` of the session of that name ask.
 
     Raises:
@@ -41,35 +41,32 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, voice: Voice) -
     partial = bool(found.names or found.pythons or found.platforms)
     if found.check:
         orphans = [] if partial else orphans_of(config, planned, Path.cwd())
-        check(planned, orphans, voice, form=found.format)
+        check(planned, orphans, console, form=found.format)
         return
     if found.why:
-        tell_why(planned, found.why)
+        print_why(planned, found.why)
         return
     from nox_lock.locking.locker import unknown_packages  # noqa: PLC0415  (a check must stay instant)
 
     for note in (*config.notes, *unknown_packages(planned, found.options.upgrade_packages)):
-        voice.warn(note)
+        console.warn(note)
     if found.verbose:
-        voice.listener = voice.listener._replace(verbose=True)
-    _lock_all(planned, found.options, voice, found.format)
+        console.verbose = True
+    _lock_all(planned, found.options, console, found.format)
     if not partial:
         for each in judge_all([], orphans_of(config, planned, Path.cwd())):
-            voice.warn(*verdict_lines(each, unicode=voice.unicode))
+            console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
 
 
-def make_locker(options: CompileOptions, voice: Voice) -> Locker:
+def make_locker(options: CompileOptions, console: Console) -> Locker:
     """Return what makes the lock files of the project in the current folder."""
     from nox_lock.locking.locker import Locker  # noqa: PLC0415  (only when something is not fresh)
     from nox_lock.locking.resolution import Compiler  # noqa: PLC0415
 
-    detail = voice.tell if voice.listener.verbose else None
-    return Locker(
-        Compiler(Path.cwd(), os.environ, options, tell=voice.tell, warn=voice.warn, detail=detail)
-    )
+    return Locker(Compiler(Path.cwd(), os.environ, options, console))
 
 
-def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
+def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
     """Print how inputs come to ask for projects, by each lock file that has one; all offline.
 
     Raises:
@@ -90,7 +87,7 @@ def tell_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
 
 
 def _lock_all(
-    planned: Sequence[Planned], options: CompileOptions, voice: Voice, form: str | None
+    planned: Sequence[Planned], options: CompileOptions, console: Console, form: str | None
 ) -> None:
     """Make lock files, and report each as its stack is through.
 
@@ -105,20 +102,20 @@ def _lock_all(
         outcome_line,
     )
 
-    told: list[NoxLockError] = []
+    reported: list[NoxLockError] = []
 
     def done(_: Planned, result: Outcome | NoxLockError) -> None:
         if not isinstance(result, NoxLockError):
-            moved = change_lines(changes_of(result), unicode=voice.unicode)
+            moved = change_lines(changes_of(result), unicode=console.terminal.unicode)
             line = outcome_line(result, dry=options.dry_run)
-            voice.tell(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
-            voice.warn(*(f"{result.planned.path}: {note}" for note in result.notes))
-        elif len(planned) > 1 and all(result is not error for error in told):
-            told.append(result)
-            voice.warn(*str(result).splitlines())
+            console.log(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
+            console.warn(*(f"{result.planned.path}: {note}" for note in result.notes))
+        elif len(planned) > 1 and all(result is not error for error in reported):
+            reported.append(result)
+            console.warn(*str(result).splitlines())
 
-    results = lock_all(make_locker(options, voice), planned, done, voice.open_board)
-    _tell_totals({each.path: results[each.path] for each in planned}, voice, form)
+    results = lock_all(make_locker(options, console), planned, done)
+    _report_totals({each.path: results[each.path] for each in planned}, console, form)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     failed = [each.path for each in planned if each.path in errors]
     if failed and len(planned) == 1:
@@ -127,8 +124,8 @@ def _lock_all(
         raise LocksError(f"not locked: {', '.join(failed)}")
 
 
-def _tell_totals(
-    results: Mapping[str, Outcome | NoxLockError], voice: Voice, form: str | None
+def _report_totals(
+    results: Mapping[str, Outcome | NoxLockError], console: Console, form: str | None
 ) -> None:
     """Sum up what was done, in the form that was asked for."""
     from nox_lock.reporting.outcomes import outcomes_json, outcomes_markdown, totals  # noqa: PLC0415
@@ -140,4 +137,4 @@ def _tell_totals(
     elif form == "markdown":
         print_lines(outcomes_markdown(outcomes, errors))
     if summed := totals(outcomes):
-        voice.tell(f"pins: {summed}")
+        console.log(f"pins: {summed}")

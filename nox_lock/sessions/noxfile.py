@@ -90,7 +90,7 @@ def plan_noxfile(
             try:
                 name = config.lock(lock).name
             except ConfigError as error:
-                told = f"session {each.made.name!r} of the noxfile: {error.message}"
-                raise ConfigError(told, hint=error.hint) from error
+                message = f"session {each.made.name!r} of the noxfile: {error.message}"
+                raise ConfigError(message, hint=error.hint) from error
             used.setdefault(name, set()).update(pythons_of(each.said()))
     return config, plan(config, root, os.environ, names=names, used=used)

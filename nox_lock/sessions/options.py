@@ -65,20 +65,20 @@ def lock_parser(session: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add_several = functools.partial(add, action="append", default=[])
     add("-U", "--upgrade", action="store_true", help="take the newest of everything")
-    told = "take the newest of one project, or what 'PKG<3' allows; may be repeated"
-    add_several("-P", "--upgrade-package", metavar="PKG", help=told)
-    told = "resolve locks that build on each other as one, where they cannot agree in turn"
-    add("--together", action="store_true", help=told)
-    told = "tell what would change, and write nothing; with -U: what is outdated"
-    add("--dry-run", action="store_true", help=told)
-    told = "tell why a project is in the lock files, and do nothing else; may be repeated"
-    add_several("--why", metavar="PKG", help=told)
-    add("--format", choices=LOCK_FORMATS, help="how changes are told")
+    text = "take the newest of one project, or what 'PKG<3' allows; may be repeated"
+    add_several("-P", "--upgrade-package", metavar="PKG", help=text)
+    text = "resolve locks that build on each other as one, where they cannot agree in turn"
+    add("--together", action="store_true", help=text)
+    text = "show what would change, and write nothing; with -U: what is outdated"
+    add("--dry-run", action="store_true", help=text)
+    text = "show why a project is in the lock files, and do nothing else; may be repeated"
+    add_several("--why", metavar="PKG", help=text)
+    add("--format", choices=LOCK_FORMATS, help="how changes are printed")
     add("-v", "--verbose", action="store_true", help="show all that pip-tools prints")
     add("--check", action="store_true", help="only judge, as lock-check does")
     add("--no-cache", action="store_true", help="compile, though it is fresh, or the cache has it")
-    told = "also replace files that are no lock files; their pins are kept"
-    add("--overwrite", action="store_true", help=told)
+    text = "also replace files that are no lock files; their pins are kept"
+    add("--overwrite", action="store_true", help=text)
     return parser
 
 
@@ -89,13 +89,13 @@ def check_parser(session: str) -> argparse.ArgumentParser:
         "Tell whether each lock file is what its inputs ask for, with the reasons when not. "
         "Offline, by content; exit status 1 unless all are fresh.",
     )
-    told = "text, json, or github (the default in GitHub Actions)"
-    parser.add_argument("--format", choices=FORMATS, help=told)
-    told = (
+    text = "text, json, or github (the default in GitHub Actions)"
+    parser.add_argument("--format", choices=FORMATS, help=text)
+    text = (
         "also resolve a copy of each lock, and tell of yanked pins and unknown hashes; "
         "asks the package indexes, and downloads"
     )
-    parser.add_argument("--deep", action="store_true", help=told)
+    parser.add_argument("--deep", action="store_true", help=text)
     return parser
 
 
@@ -167,18 +167,18 @@ def _refuse_bad_requirement(text: str) -> None:
     try:
         Requirement(text)
     except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
-        told = f"--upgrade-package {quoted(text)} names no project"
-        raise ConfigError(told, hint="Write NAME or 'NAME<3'.") from error
+        message = f"--upgrade-package {quoted(text)} names no project"
+        raise ConfigError(message, hint="Write NAME or 'NAME<3'.") from error
 
 
 def _parser(session: str, description: str) -> _Parser:
     parser = _Parser(prog=f"nox -s {session} --", description=description, allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a lock; none means all of them")
     add_several = functools.partial(parser.add_argument, action="append", default=[])
-    told = "only the lock files of this Python; may be repeated"
-    add_several("--python", metavar="X.Y", help=told)
-    told = "only the lock files of this one of the `platforms`; may be repeated"
-    add_several("--platform", metavar="NAME", help=told)
+    text = "only the lock files of this Python; may be repeated"
+    add_several("--python", metavar="X.Y", help=text)
+    text = "only the lock files of this one of the `platforms`; may be repeated"
+    add_several("--platform", metavar="NAME", help=text)
     return parser
 
 

@@ -13,15 +13,15 @@ from nox_lock.environments.environment import (
     project_is_installed,
     record_project,
 )
-from nox_lock.environments.sync import exclusive, sync, write_constraints
+from nox_lock.environments.sync import exclusive_use, sync, write_constraints
 from nox_lock.errors import InstallerBrokenError, InstallError
 from nox_lock.planning.planner import of_target
-from nox_lock.project import watch
+from nox_lock.project import is_ci, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nox_lock.console import Voice
+    from nox_lock.console import Console
     from nox_lock.environments.environment import Environment
     from nox_lock.environments.snapshot import Snapshot
     from nox_lock.environments.sync import Installer
@@ -35,7 +35,7 @@ class Host(Protocol):
     """A session that wants locks installed, as the task runner has it."""
 
     name: str
-    voice: Voice
+    console: Console
 
     @property
     def location(self) -> Path:
@@ -78,7 +78,7 @@ def _look_up(
     asked = {config.lock(name).name for name in locks}
     chosen = of_target([each for each in planned if each.name in asked], venv.target)
     return config, LockedEnvironment(
-        chosen, venv, Path.cwd(), host.remake_command, host.voice.lock_command
+        chosen, venv, Path.cwd(), host.remake_command, host.console.lock_command
     )
 
 
@@ -101,7 +101,7 @@ def provide(
     venv = _find_environment(host)
     with watch() as witness:
         config, wanted = _look_up(names, host, venv)
-        stale = [each for each in wanted.planned if not _is_fresh(each, host.voice)]
+        stale = [each for each in wanted.planned if not _is_fresh(each, host.console)]
         there = _project_is_there(wanted, project)
     if stale:
         made = _relock(host, on_stale or config.on_stale, stale)
@@ -115,7 +115,7 @@ def provide(
     elif host.installs():
         wanted = _make_equal(wanted, host)
     else:
-        host.voice.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
+        host.console.warn(f"{host.name} does not hold exactly what is locked in {wanted.paths}")
         wanted = wanted._replace(ignored=comparison.remove)
     if constrain:
         write_constraints(wanted)
@@ -127,24 +127,24 @@ def provide(
 def _make_equal(wanted: LockedEnvironment, host: Host) -> LockedEnvironment:
     """Install; an environment that was half made, which nox takes for whole, is made anew."""
     try:
-        sync(wanted, host.make_installer(wanted.build_constraints), host.voice)
+        sync(wanted, host.make_installer(wanted.build_constraints), host.console)
     except InstallerBrokenError as error:
-        host.voice.warn(f"{host.name}: {error.message}: it is made anew")
+        host.console.warn(f"{host.name}: {error.message}: it is made anew")
         if not host.remake():
             raise
         wanted = wanted._replace(venv=find_environment(host.location, host.remake_command))
-        sync(wanted, host.make_installer(wanted.build_constraints), host.voice)
+        sync(wanted, host.make_installer(wanted.build_constraints), host.console)
     return wanted
 
 
-def _is_fresh(planned: Planned, voice: Voice) -> bool:
+def _is_fresh(planned: Planned, console: Console) -> bool:
     """Return whether a lock file may be installed; outside CI, without hashes that it must have."""
     from nox_lock.checking.judge import judge, lacks_hashes_alone  # noqa: PLC0415  (it must start at once)
 
     verdict = judge(planned)
-    if os.environ.get("CI") or not lacks_hashes_alone(verdict):
+    if is_ci(os.environ) or not lacks_hashes_alone(verdict):
         return verdict.fresh
-    voice.warn(f"{planned.path}: {verdict.reasons[0].message}")
+    console.warn(f"{planned.path}: {verdict.reasons[0].message}")
     return True
 
 
@@ -152,7 +152,7 @@ def _find_environment(host: Host) -> Environment:
     """Look at the session's environment; one whose Python has changed beneath it is made anew."""
     venv = find_environment(host.location, host.remake_command)
     if has_other_python(venv) and host.installs():
-        host.voice.warn(f"{host.name} was made with another Python: it is made anew")
+        host.console.warn(f"{host.name} was made with another Python: it is made anew")
         if host.remake():
             venv = find_environment(host.location, host.remake_command)
     return venv
@@ -166,7 +166,7 @@ def _project_is_there(wanted: LockedEnvironment, project: Project) -> bool:
 
 
 def _install_project(host: Host, wanted: LockedEnvironment, *, editable: bool) -> None:
-    with exclusive(wanted.venv, host.voice):
+    with exclusive_use(wanted.venv, host.console):
         try:
             host.make_installer(wanted.build_constraints).install(
                 ["--no-deps", *(["-e"] if editable else []), "."]
@@ -193,5 +193,5 @@ def _relock(host: Host, on_stale: str, stale: Sequence[Planned]) -> Mapping[str,
     from nox_lock.sessions.lock_command import make_locker  # noqa: PLC0415
     from nox_lock.sessions.relocking import relock  # noqa: PLC0415
 
-    locker = make_locker(CompileOptions(), host.voice)
-    return relock(locker, stale, on_stale, host.installs, host.voice.lock_command)
+    locker = make_locker(CompileOptions(), host.console)
+    return relock(locker, stale, on_stale, host.installs, host.console.lock_command)

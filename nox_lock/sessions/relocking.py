@@ -9,8 +9,9 @@ from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, LocksError, NoxLockError
 from nox_lock.locking.locker import Outcome
 from nox_lock.locking.stacks import lock_all, with_lower
+from nox_lock.project import is_ci
 from nox_lock.reporting.outcomes import outcome_line
-from nox_lock.reporting.verdicts import mend, verdict_lines
+from nox_lock.reporting.verdicts import fix_command, verdict_lines
 from nox_lock.target import running_platform
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def relock(
         LocksError: where it is not allowed, with the reasons and what to run.
         NoxLockError: where they cannot be made.
     """
-    in_ci = bool(locker.environ.get("CI"))
+    in_ci = is_ci(locker.environ)
     judged = judge_all(stale)
     reasons = [line for each in judged for line in verdict_lines(each)]
     if not (
@@ -47,16 +48,16 @@ def relock(
         and all(each.system or each.platform == running_platform() for each in stale)
         and may_lock()
     ):
-        raise LocksError("\n".join(reasons), hint=f"Run: {mend(judged, command) or command}")
+        raise LocksError("\n".join(reasons), hint=f"Run: {fix_command(judged, command) or command}")
     for line in reasons:
-        locker.tell(line)
+        locker.console.log(line)
     wanted = {each.path: each for top in stale for each in with_lower(top)}
 
     def done(_: Planned, result: Result) -> None:
         if isinstance(result, Outcome):
-            locker.tell(outcome_line(result))
+            locker.console.log(outcome_line(result))
             for note in result.notes:
-                locker.compiler.warn(f"{result.planned.path}: {note}")
+                locker.console.warn(f"{result.planned.path}: {note}")
 
     results = lock_all(locker, list(wanted.values()), done)
     made: dict[str, Planned] = {}

@@ -18,7 +18,7 @@ import nox
 from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 
-from nox_lock.console import Listener, Voice, is_attended, speaks_unicode
+from nox_lock.console import Console, Terminal, is_interactive, supports_unicode
 from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
 from nox_lock.target import site_packages
 from nox_lock.text import mask, redact
@@ -39,10 +39,10 @@ _PIP = ("python", "-I", "-m", "pip")
 class SessionHost:
     """A session, as `providing` knows it; what installs in it is pip, or uv."""
 
-    def __init__(self, session: nox.Session, voice: Voice, plan: Plan) -> None:
+    def __init__(self, session: nox.Session, console: Console, plan: Plan) -> None:
         self.session = session
         self.name = session.name
-        self.voice = voice
+        self.console = console
         self.plan = plan
 
     @property
@@ -165,15 +165,19 @@ class SessionInstaller:
             raise InstallError(f"could not be taken away: {', '.join(names)}") from error
 
 
-def voice_of(session: nox.Session, lock_command: str) -> Voice:
-    """Return what speaks in a session, as its nox was told to."""
-    listener = Listener(
-        unicode=speaks_unicode(sys.stderr.encoding),
-        coloured=_has_colours(),
-        attended=is_attended(os.environ),
+def console_of(session: nox.Session, lock_command: str) -> Console:
+    """Return the console of a session, which prints as its nox does."""
+    return Console(
+        session.log,
+        session.warn,
+        lock_command,
+        Terminal(
+            unicode=supports_unicode(sys.stderr.encoding),
+            colour=_has_colours(),
+            interactive=is_interactive(os.environ),
+        ),
         verbose=nox.logger.logger.isEnabledFor(nox.logger.OUTPUT),
     )
-    return Voice(session.log, session.warn, lock_command, listener)
 
 
 def _has_colours() -> bool:

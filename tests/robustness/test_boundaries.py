@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.compiling.cache import open_cache
+from nox_lock.console import Console
 from nox_lock.errors import BlockedError, ConfigError, LockFileError
 from nox_lock.files import write_all
 from nox_lock.lockfile import lock_file
@@ -155,7 +156,7 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(root: Path) -> None:
     for each in planned(root, table("a.txt", "a") + table("b.txt", "b")):
         texts[each.path] = Outcome(each, COMPILED, HEADER + BODY)
     (root / "b.txt").write_text("notes of my own\n", encoding="utf-8")
-    locker = Locker(Compiler(root, {}, CompileOptions(), tell=print, warn=print))
+    locker = Locker(Compiler(root, {}, CompileOptions(), Console(print, print)))
     made = _write(locker, texts)
     assert "b.txt:1: this is no lock file" in str(made["b.txt"])
     assert isinstance(made["a.txt"], BlockedError)

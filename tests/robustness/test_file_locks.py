@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.errors import WaitError
-from nox_lock.file_locks import read_timeout, take_turn
+from nox_lock.file_locks import exclusive, read_timeout
 from support.locks import pins
 from support.project import NOXFILE, Project, finish
 from support.scripted import SILENT, ScriptedIndex
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 HOLD = """
 import sys
 from pathlib import Path
-from nox_lock.file_locks import take_turn
-with take_turn(Path(sys.argv[1]), 0, print, "is quick"):
+from nox_lock.file_locks import exclusive
+with exclusive(Path(sys.argv[1]), 0, print, "is quick"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -71,7 +71,7 @@ def test_a_wait_names_the_process_and_its_end(
     told: list[str] = []
     with (
         pytest.raises(WaitError) as caught,
-        take_turn(path, 0.1, told.append, "compiles the same lock"),
+        exclusive(path, 0.1, told.append, "compiles the same lock"),
     ):
         raise AssertionError
     who = rf"another process that compiles the same lock\b.* \(process {other.pid} {SINCE}\)"
@@ -89,7 +89,7 @@ def test_who_waits_goes_on_when_the_other_ends(path: Path, other: subprocess.Pop
         other.stdin.close()
 
     note = path.with_suffix(".holder")
-    with take_turn(path, 60, end, "compiles"):  # once we wait
+    with exclusive(path, 60, end, "compiles"):  # once we wait
         assert re.fullmatch(f"process {os.getpid()} {SINCE}", note.read_text("utf-8"))
     assert left(path) == set()
 
@@ -99,7 +99,7 @@ def test_a_killed_process_holds_nothing(path: Path, other: subprocess.Popen[str]
     other.kill()
     other.wait()
     assert left(path) == {"key.holder"}
-    with take_turn(path, 0, unheard, "compiles"):
+    with exclusive(path, 0, unheard, "compiles"):
         assert str(os.getpid()) in path.with_suffix(".holder").read_text("utf-8")
     assert left(path) == set()
 
@@ -114,7 +114,7 @@ def test_a_broken_note_names_nobody(
     else:
         place.write_bytes(note)
     told: list[str] = []
-    with pytest.raises(WaitError), take_turn(path, 0, told.append, "compiles"):
+    with pytest.raises(WaitError), exclusive(path, 0, told.append, "compiles"):
         raise AssertionError
     assert told == ["waiting for another process that compiles"]
     assert other.poll() is None
@@ -129,7 +129,7 @@ def test_the_limit_is_ten_minutes_unless_said() -> None:
 def test_a_folder_in_the_way_is_no_error(path: Path, place: str) -> None:
     """What cannot be locked is done without a lock, what cannot be noted without a note."""
     (path.parent / place).mkdir(parents=True)
-    with take_turn(path, 0, unheard, "compiles"):
+    with exclusive(path, 0, unheard, "compiles"):
         pass
     assert (path.parent / place).is_dir()
 

@@ -19,7 +19,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nox_lock.text import in_words, quoted, redact
+from nox_lock.errors import as_error
+from nox_lock.text import quoted, redact
 from support.inside import nox_inside
 from support.mistakes import BODY, HEADER, IN, PASSWORD, PLAIN, TOML, TXT
 from support.project import clean_environment
@@ -186,7 +187,7 @@ def test_variables_and_user_names_are_no_secrets() -> None:
 def test_an_error_of_the_system_in_words(name: str, mend: str, tmp_path: Path, where: str) -> None:
     code = getattr(errno, name)
     path = tmp_path / where / "locks" / "a.txt"
-    told = in_words(OSError(code, os.strerror(code), str(path)), tmp_path / "project")
+    told = as_error(OSError(code, os.strerror(code), str(path)), tmp_path / "project")
     assert told.file == ("locks/a.txt" if where == "project" else "a.txt")
     assert os.strerror(code) in told.message
     assert mend in str(told.hint)
@@ -194,9 +195,9 @@ def test_an_error_of_the_system_in_words(name: str, mend: str, tmp_path: Path, w
 
 
 def test_an_error_of_the_system_without_a_file(tmp_path: Path) -> None:
-    assert in_words(OSError("so be it"), tmp_path).file is None
-    assert in_words(OSError(errno.EBADF, "Bad", 7), tmp_path).file is None
-    assert in_words(OSError(errno.EIO, "Bad", b"caf\xe9"), tmp_path).file is not None
+    assert as_error(OSError("so be it"), tmp_path).file is None
+    assert as_error(OSError(errno.EBADF, "Bad", 7), tmp_path).file is None
+    assert as_error(OSError(errno.EIO, "Bad", b"caf\xe9"), tmp_path).file is not None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock.console import Console
 from nox_lock.errors import ConfigError
 from nox_lock.lockfile.lock_file import Stamp
 from nox_lock.locking.changes import find_changes, find_reasons
@@ -82,7 +83,7 @@ def test_each_kind_of_change(tmp_path: Path) -> None:
     assert before is not None
     ours = before._replace(stamp=Stamp("", frozenset(), "", ""))
     changes = find_changes(ours, planned(tmp_path, NEW))
-    assert [line.show(coloured=False).strip() for line in change_lines(changes)] == [
+    assert [line.show(colour=False).strip() for line in change_lines(changes)] == [
         "~ dep 1.9 -> 2.0 (major), for app (requirements.in:1)",
         "! cut 1.0 -> 0.9 (DOWNGRADE), cut<1 (requirements.in:2)",
         f"~ lib {ARCHIVE}1.zip -> {ARCHIVE}2.zip, lib (requirements.in:3)",
@@ -212,14 +213,13 @@ def test_a_long_compile_gives_a_sign_of_life(
     """Real work, with the span cut short: each compile takes longer than that."""
     monkeypatch.setattr("nox_lock.locking.stacks._SIGN_OF_LIFE", 0.1)
     monkeypatch.chdir(project.root)
-    told: list[str] = []
+    lines: list[str] = []
     compiler = Compiler(
         project.root,
         project.environment(),
         CompileOptions(upgrade=True),
-        tell=told.append,
-        warn=told.append,
+        Console(lines.append, lines.append),
     )
     results = lock_all(Locker(compiler), plan(load_config(project.root), project.root, {}), print)
     assert [type(each) for each in results.values()] == [Outcome]
-    assert re.search(r"requirements\.txt: not done yet \(\d+ s\)", "\n".join(told))
+    assert re.search(r"requirements\.txt: not done yet \(\d+ s\)", "\n".join(lines))

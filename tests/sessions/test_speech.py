@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
-from nox_lock.console import speaks_unicode
+from nox_lock.console import supports_unicode
 from nox_lock.errors import LocksError, Place
 from nox_lock.locking.changes import Held
 from nox_lock.locking.locker import Outcome
@@ -105,7 +105,7 @@ def test_colours_are_those_of_nox(stale: Project) -> None:
      ("no such thing", False)],
 )  # fmt: skip
 def test_what_a_terminal_can_show(encoding: str | None, able: bool) -> None:  # noqa: FBT001
-    assert speaks_unicode(encoding) is able
+    assert supports_unicode(encoding) is able
 
 
 def test_github_gets_annotations_on_the_lines_of_the_inputs(stale: Project) -> None:

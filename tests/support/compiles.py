@@ -16,6 +16,7 @@ from nox_lock.compiling.input_copies import Mirror
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import PipTools, build_arguments, relative_paths
 from nox_lock.compiling.report import Report, read_report
+from nox_lock.console import Console
 from nox_lock.errors import CompileError
 from nox_lock.locking.agreement import find_seed
 from nox_lock.locking.compile_options import CompileOptions
@@ -170,4 +171,4 @@ class CompileFolder:
 
     def _compiler(self, options: CompileOptions | None) -> Compiler:
         warn = self.warnings.append
-        return Compiler(self.root, self.environ, options or CompileOptions(), tell=warn, warn=warn)
+        return Compiler(self.root, self.environ, options or CompileOptions(), Console(warn, warn))
