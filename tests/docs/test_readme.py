@@ -1,4 +1,4 @@
-"""README says what is so."""
+"""README and the pages of docs say what is so."""
 
 from __future__ import annotations
 
@@ -103,29 +103,6 @@ def test_a_page_shows_configurations_that_are_taken(page: Path) -> None:
         parse_config(parse_toml(block.encode()).table("tool"), found)
 
 
-def test_the_map_is_whole_and_in_order() -> None:
-    """CONTRIBUTING lists every module, each after all that it imports."""
-    listed = re.findall(r"^\| `([\w/]+)` \|", PAGES[1].read_text(encoding="utf-8"), re.MULTILINE)
-    package = ROOT / "nox_lock"
-    files = {path.relative_to(package).with_suffix("").as_posix() for path in package.rglob("*.py")}
-    assert sorted(listed) == sorted(name for name in files if not name.endswith("__init__"))
-    for number, name in enumerate(listed):
-        imported = _imports((package / f"{name}.py").read_text(encoding="utf-8"), name) & {*listed}
-        assert imported <= {*listed[:number]}, name
-
-
-def _imports(code: str, name: str) -> set[str]:
-    """Return the modules of ours that a module imports, as the map names them."""
-    found = set(re.findall(r"from nox_lock\.([\w.]+) import", code))
-    for module, named in re.findall(r"from nox_lock(\.\w+)? import ([\w, ]+)", code):
-        found.update(f"{module}.{each}".lstrip(".") for each in re.findall(r"\w+", named))
-    folder = f"{name.rpartition('/')[0]}."
-    found.update(folder + each for each in re.findall(r"from \.(\w+) import", code))
-    for named in re.findall(r"from \. import ([\w, ]+)", code):
-        found.update(folder + each for each in re.findall(r"\w+", named))
-    return {each.replace(".", "/") for each in found}
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_shows_workflows_and_objects_that_can_be_read(page: Path) -> None:
     """Every YAML block of a page is a mapping, every JSON block an object."""
@@ -159,11 +136,35 @@ def test_the_hooks_that_are_shown_exist() -> None:
     assert set(re.findall(r"- id: ([\w-]+)", page)) == {hook["id"] for hook in hooks}
 
 
-def test_the_tests_that_are_named_exist() -> None:
-    """Each row of a table on reliability names a file of tests that exists."""
+NAMING = ("CONTRIBUTING.md", "SECURITY.md", "docs/reliability.md")
+# What these pages name in backticks: `folder/file.py`, `folder/` or `tests/file.py::test`.
+NAMED = re.compile(r"`((?:benchmarks|docs|example_project|nox_lock|tests)/[^`\s]*)`")
+
+
+@pytest.mark.parametrize("name", NAMING)
+def test_the_paths_that_are_named_exist(name: str) -> None:
+    named = sorted(set(NAMED.findall((ROOT / name).read_text(encoding="utf-8"))))
+    assert named
+    assert [each for each in named if not _exists(each)] == []
+
+
+def _exists(named: str) -> bool:
+    file, _, function = named.partition("::")
+    if not function:
+        return (ROOT / file).exists()
+    return f"\ndef {function}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_each_promise_names_its_tests() -> None:
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows = [row for row in page.splitlines() if row.startswith("| ") and "---" not in row]
-    for row in rows:
-        named = re.findall(r"`(tests/[\w/]+\.py)`", row)
-        assert named or row == "| promise | how it is tested | CI | long |"
-        assert all((ROOT / name).is_file() for name in named), row
+    rows = [row for row in rows if row != "| promise | tests | CI | long |"]
+    assert rows
+    assert [row for row in rows if not NAMED.search(row)] == []
+
+
+def test_the_ten_lines_are_the_same_on_each_page() -> None:
+    pages = ("README.md", "docs/index.md", "docs/start.md")
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in pages]
+    shown = [re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0] for text in texts]
+    assert len(set(shown)) == 1
