@@ -88,7 +88,7 @@ def prompt(command: str) -> Text:
 
 
 def is_under_way(lines: list[str]) -> bool:
-    """Tell whether some lock files are done, and some not."""
+    """Return whether some lock files are done, and some are not."""
     return {"done", "resolving", "waiting"} <= set(" ".join(lines).split())
 
 
