@@ -1,7 +1,4 @@
-"""The one error hierarchy: what is wrong, where, and what mends it.
-
-Deep code only raises. `nox_lock.sessions.api` is the one place that catches and shows.
-"""
+"""The error hierarchy. Code deep down raises; `nox_lock.sessions.api` alone catches and shows."""
 
 from __future__ import annotations
 
@@ -11,18 +8,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 _FIXES = {
-    "ENOENT": "Make it, or take out what names it.",
+    "ENOENT": "Create it, or remove the line that refers to it.",
     "EACCES": "Let the user who runs nox read and write it.",
     "EPERM": "Let the user who runs nox read and write it.",
-    "EROFS": "It lies where nothing can be written: run this elsewhere.",
+    "EROFS": "It is on a read-only file system: run this elsewhere.",
     "ENOSPC": "Make room on the disk.",
     "EDQUOT": "Make room on the disk.",
     "ENAMETOOLONG": "Give it a shorter name.",
-    "EISDIR": "Put a file in the place of this folder.",
+    "EISDIR": "Replace this folder by a file.",
     "ENOTDIR": "A part of its path is a file: move that, or it.",
-    "ELOOP": "A link leads back to itself: put a file in its place.",
-    "EMFILE": "Close what holds many files open, or raise that limit: ulimit -n",
-    "ENFILE": "Close what holds many files open, or raise that limit: ulimit -n",
+    "ELOOP": "A link leads back to itself: replace it by a file.",
+    "EMFILE": "Too many files are open: close some, or raise the limit (ulimit -n).",
+    "ENFILE": "Too many files are open: close some, or raise the limit (ulimit -n).",
 }
 
 
@@ -38,20 +35,15 @@ class Place(NamedTuple):
 
 
 class NoxLockError(Exception):
-    """Anything nox-lock refuses or fails at, worded for the person who can mend it.
+    """Anything nox-lock refuses or fails at, worded for the person who can fix it.
 
     Attributes:
-        message: what is wrong, in one or a few lines; holds no secret and no absolute path.
+        message: what is wrong, in one or a few lines, without secrets and absolute paths.
         place: where it is, or None.
-        hint: the command or edit that mends it, or None.
+        hint: the command or edit that fixes it, or None.
     """
 
-    def __init__(
-        self,
-        message: str,
-        place: Place | None = None,
-        hint: str | None = None,
-    ) -> None:
+    def __init__(self, message: str, place: Place | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.place = place
@@ -59,12 +51,12 @@ class NoxLockError(Exception):
 
     @property
     def file(self) -> str | None:
-        """The file it was seen in, relative to the project root, or None."""
+        """The file, relative to the project root, or None."""
         return self.place and self.place.file
 
     @property
     def line(self) -> int | None:
-        """The line in that file, counted from 1, or None."""
+        """The line in that file, from 1, or None."""
         return self.place and self.place.line
 
     def __str__(self) -> str:
@@ -73,7 +65,7 @@ class NoxLockError(Exception):
 
 
 class ConfigError(NoxLockError):
-    """`pyproject.toml`, the environment or the command line asks for what cannot be."""
+    """A setting in `pyproject.toml`, the environment or the command line is wrong."""
 
 
 class RequirementsError(NoxLockError):
@@ -84,21 +76,15 @@ class LockFileError(NoxLockError):
     """A lock file cannot be read, is no lock file, or could not be written."""
 
 
-class LocksError(NoxLockError):
-    """Some locks could not be made or are not fresh; every one of them is named."""
-
-
-class BlockedError(LocksError):
-    """A lock file was left as it was, because another one of its stack could not be made."""
+class BlockedError(NoxLockError):
+    """A lock file was not updated, because another one of its stack could not be locked."""
 
     def __init__(self, failed: str, path: str) -> None:
-        super().__init__(
-            f"left as it was: {failed}, of the same stack, could not be made", Place(path)
-        )
+        super().__init__(f"not updated: {failed} (same stack) could not be locked", Place(path))
 
 
 class ToolchainError(NoxLockError):
-    """There is no Python, pip or pip-tools that can do what is needed."""
+    """No installed Python, pip or pip-tools can do what is needed."""
 
 
 class CompileError(NoxLockError):
@@ -125,56 +111,41 @@ class CompileError(NoxLockError):
         self.edits: tuple[str, ...] = ()
 
 
-class SystemRefusedError(NoxLockError):
-    """The operating system refused what had to be done with a file."""
-
-
-class WaitError(NoxLockError):
-    """Another process held a file lock for longer than `NOX_LOCK_TIMEOUT`."""
-
-
 class InterruptedWorkError(NoxLockError):
-    """What a thread was at was ended, because the whole run was interrupted."""
+    """The work of a thread was ended, because the whole run was interrupted."""
 
     def __init__(self) -> None:
         super().__init__("interrupted")
 
 
 class InstallError(NoxLockError):
-    """pip or uv could not install what is locked; what it said stands above."""
+    """pip or uv could not install what is locked; its output is above."""
 
 
 class InstallerBrokenError(InstallError):
     """The environment's own pip does not run: nox was ended while it made the environment."""
 
 
-class EnvironmentMismatchError(NoxLockError):
-    """After installing, the environment still does not hold what the lock says."""
-
-
 def fix_of(error: OSError) -> str:
-    """Return what a person can do about what the operating system refused."""
+    """Return what a person can do about an error of the operating system."""
     name = errno.errorcode.get(error.errno or 0, "")
-    return _FIXES.get(name, "See what is special about it, and run this again.")
+    return _FIXES.get(name, "Find out what is special about it, and run this again.")
 
 
 def as_error(error: OSError | RecursionError, root: Path) -> NoxLockError:
-    """Tell of what went wrong deep below, where nobody knows more than the file."""
+    """Return an error that no caller could say more about, as one of ours.
+
+    A file is named relative to `root`; one outside by its own name alone.
+    """
     if isinstance(error, RecursionError):
         return ConfigError(
             "an input, a lock file or the configuration is nested too deep to be read",
             hint="Look for brackets without end, or files that include one another.",
         )
-    message = f"the operating system refused this: {error.strerror or 'it does not say why'}"
-    return SystemRefusedError(message, _shown_path(error.filename, root), fix_of(error))
-
-
-def _shown_path(path: object, root: Path) -> Place | None:
-    """Return a file's path as from the project root; of one elsewhere its own name alone.
-
-    Where that stands is a matter of this machine.
-    """
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        return None
-    found = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  (links stay as they are)
-    return Place(found.relative_to(root).as_posix() if found.is_relative_to(root) else found.name)
+    place = None
+    if isinstance(error.filename, (str, bytes, os.PathLike)):
+        path = Path(os.path.abspath(os.fsdecode(error.filename)))  # noqa: PTH100  (keeps links)
+        inside = path.is_relative_to(root)
+        place = Place(path.relative_to(root).as_posix() if inside else path.name)
+    reason = error.strerror or "no reason given"
+    return NoxLockError(f"the operating system refused this: {reason}", place, fix_of(error))

@@ -9,7 +9,7 @@ import warnings
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nox_lock.errors import ConfigError, InterruptedWorkError, WaitError
+from nox_lock.errors import ConfigError, InterruptedWorkError, NoxLockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ def exclusive(
     thread alone: another one waits no longer once `stopped`.
 
     Raises:
-        WaitError: when another process has the lock for longer.
+        NoxLockError: when another process has the lock for longer.
         InterruptedWorkError: when the wait was interrupted.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  (7 ms, only when there is work)
@@ -53,7 +53,7 @@ def exclusive(
             except Timeout as error:
                 if stopped():
                     raise InterruptedWorkError from error
-                raise WaitError(
+                raise NoxLockError(
                     f"{other} did not end within {timeout:g} s{_read(note)}: "
                     f"it holds the file lock {'/'.join(path.parts[-3:])}",
                     hint=f"Wait for it or end it; {VARIABLE}=SECONDS waits longer.",

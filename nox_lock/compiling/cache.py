@@ -104,7 +104,7 @@ class Cache:
         """Hold the exclusive file lock of `key`; `log` is called with a line on a wait.
 
         Raises:
-            WaitError: when another process holds it for longer than `timeout` seconds.
+            NoxLockError: when another process holds it for longer than `timeout` seconds.
         """
         if self.folder is None:
             yield

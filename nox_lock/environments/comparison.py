@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock.environments.environment import list_distributions, split_url
-from nox_lock.errors import LocksError
+from nox_lock.errors import NoxLockError
 from nox_lock.inputs.pep508 import meets, parse_version
 from nox_lock.lockfile import lock_file
 from nox_lock.target import counts, holds, running_platform
@@ -203,7 +203,7 @@ def refuse_disagreement(planned: Sequence[Planned]) -> None:
     """Check that lock files for one environment pin the same versions.
 
     Raises:
-        LocksError: naming each project they differ in.
+        NoxLockError: naming each project they differ in.
     """
     versions: dict[str, dict[str, str]] = {}
     for each in planned:
@@ -215,7 +215,7 @@ def refuse_disagreement(planned: Sequence[Planned]) -> None:
         if len(set(found.values())) > 1
     ]
     if differing:
-        raise LocksError(
+        raise NoxLockError(
             "\n".join(["these lock files do not agree:", *differing]),
             hint="Bring their inputs together, for instance by one `-c` file for both.",
         )

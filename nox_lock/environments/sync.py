@@ -17,7 +17,7 @@ from nox_lock.environments.comparison import (
 from nox_lock.environments.environment import list_distributions, remove_broken
 from nox_lock.environments.install_log import explain_failure, find_yanked
 from nox_lock.environments.snapshot import CONSTRAINTS
-from nox_lock.errors import EnvironmentMismatchError, InstallerBrokenError, InstallError
+from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
 from nox_lock.file_locks import exclusive, read_timeout
 from nox_lock.files import write_all
 from nox_lock.inputs.entry import URL, relative
@@ -58,7 +58,7 @@ def exclusive_use(venv: Environment, console: Console) -> Iterator[None]:
 
     Raises:
         InstallError: when the environment cannot be written.
-        WaitError: when another process installs into it for too long.
+        NoxLockError: when another process installs into it for too long.
     """
     busy, timeout = venv.notes / "busy.lock", read_timeout(os.environ)
     with exclusive(busy, timeout, console.log, "installs into this environment"):
@@ -77,10 +77,10 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
     Nothing is removed before everything new is installed.
 
     Raises:
-        EnvironmentMismatchError: naming what still differs, or what a lock file lacks.
+        NoxLockError: naming what still differs, or what a lock file lacks.
         InstallError: naming the pins that could not be installed.
         InstallerBrokenError: when only a new environment helps.
-        WaitError: when another process installs into it for too long.
+        NoxLockError: when another process installs into it for too long.
     """
     venv = locked.venv
     with exclusive_use(venv, console):
@@ -94,7 +94,7 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
                 comparison = locked.compare()
         if comparison.missing:
             lines = "\n".join(f"  {each}" for each in comparison.missing)
-            raise EnvironmentMismatchError(
+            raise NoxLockError(
                 f"after installing, the environment does not match the lock:\n{lines}",
                 hint=f"Run: {locked.recreate}",
             )
@@ -102,7 +102,7 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
             installer.uninstall(comparison.remove)
             comparison = locked.compare()
             if comparison.remove:
-                raise EnvironmentMismatchError(
+                raise NoxLockError(
                     f"not locked, and could not be removed: {', '.join(comparison.remove)}",
                     hint=f"Run: {locked.recreate}",
                 )
@@ -192,7 +192,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     """Check the dependencies of what is installed, and note that they are met.
 
     Raises:
-        EnvironmentMismatchError: naming those that are not.
+        NoxLockError: naming those that are not.
     """
     planned, target = locked.planned, locked.venv.target
     installed = list_distributions(locked.venv).installed
@@ -217,7 +217,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
             f"It was made on {made.system}, this is {here.system}. Have one for each: "
             f'[tool.nox-lock] platforms = ["{made.system}", "{here.system}"]'
         )
-    raise EnvironmentMismatchError(
+    raise NoxLockError(
         "\n".join(
             [f"{locked.paths} lacks what its own pins need:", *(f"  {each}" for each in unmet)]
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import judge_all
-from nox_lock.errors import LocksError, NoxLockError
+from nox_lock.errors import NoxLockError
 from nox_lock.planning.planner import of_targets, orphans_of
 from nox_lock.reporting.verdicts import (
     error_json,
@@ -37,7 +37,7 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, console: Conso
     """Judge the lock files, as `arguments` of the session of that name ask.
 
     Raises:
-        LocksError: when one of them is not fresh, or could not be resolved.
+        NoxLockError: when one of them is not fresh, or could not be resolved.
     """
     options = parse_check_options(arguments, session)
     if options is None:
@@ -63,7 +63,7 @@ def check(
     `form` is one of `_options.FORMATS`; None means the one that fits where this runs.
 
     Raises:
-        LocksError: when one of them is not fresh, or could not be resolved.
+        NoxLockError: when one of them is not fresh, or could not be resolved.
     """
     judged = judge_all(planned, orphans)
     unresolved: list[str] = []
@@ -83,9 +83,9 @@ def check(
     if not all(each.verdict.fresh for each in judged):
         command = fix_command(judged, console.lock_command)
         hint = f"Run: {command}" if command else None
-        raise LocksError(f"lock files: {summary(judged)}", hint=hint)
+        raise NoxLockError(f"lock files: {summary(judged)}", hint=hint)
     if unresolved:
-        raise LocksError(
+        raise NoxLockError(
             f"not resolved: {', '.join(unresolved)}",
             hint="Run it where it can be built, or leave it out with --python and --platform.",
         )

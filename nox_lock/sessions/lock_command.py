@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_lock.checking.judge import judge_all
-from nox_lock.errors import ConfigError, LocksError, NoxLockError
+from nox_lock.errors import ConfigError, NoxLockError
 from nox_lock.planning.planner import of_targets, orphans_of
 from nox_lock.reporting.verdicts import verdict_lines
 from nox_lock.sessions.check_command import check, errors_told, print_lines
@@ -121,7 +121,7 @@ def _lock_all(
     if failed and len(planned) == 1:
         raise errors[failed[0]]
     if failed:
-        raise LocksError(f"not locked: {', '.join(failed)}")
+        raise NoxLockError(f"not locked: {', '.join(failed)}")
 
 
 def _report_totals(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
 from nox_lock.checking.verdict import MISSING, STALE
-from nox_lock.errors import BlockedError, LocksError, NoxLockError
+from nox_lock.errors import BlockedError, NoxLockError
 from nox_lock.locking.locker import Outcome
 from nox_lock.locking.stacks import lock_all, with_lower
 from nox_lock.project import is_ci
@@ -35,7 +35,7 @@ def relock(
     `command` is what a person runs to lock. Returns what they are now, by path.
 
     Raises:
-        LocksError: where it is not allowed, with the reasons and what to run.
+        NoxLockError: where it is not allowed, with the reasons and what to run.
         NoxLockError: where they cannot be made.
     """
     in_ci = is_ci(locker.environ)
@@ -48,7 +48,9 @@ def relock(
         and all(each.system or each.platform == running_platform() for each in stale)
         and may_lock()
     ):
-        raise LocksError("\n".join(reasons), hint=f"Run: {fix_command(judged, command) or command}")
+        raise NoxLockError(
+            "\n".join(reasons), hint=f"Run: {fix_command(judged, command) or command}"
+        )
     for line in reasons:
         locker.console.log(line)
     wanted = {each.path: each for top in stale for each in with_lower(top)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.errors import WaitError
+from nox_lock.errors import NoxLockError
 from nox_lock.file_locks import exclusive, read_timeout
 from support.locks import pins
 from support.project import NOXFILE, Project, finish
@@ -70,7 +70,7 @@ def test_a_wait_names_the_process_and_its_end(
     """Past the limit: the file inside the cache, the process, the variable; no path of here."""
     told: list[str] = []
     with (
-        pytest.raises(WaitError) as caught,
+        pytest.raises(NoxLockError) as caught,
         exclusive(path, 0.1, told.append, "compiles the same lock"),
     ):
         raise AssertionError
@@ -114,7 +114,7 @@ def test_a_broken_note_names_nobody(
     else:
         place.write_bytes(note)
     told: list[str] = []
-    with pytest.raises(WaitError), exclusive(path, 0, told.append, "compiles"):
+    with pytest.raises(NoxLockError), exclusive(path, 0, told.append, "compiles"):
         raise AssertionError
     assert told == ["waiting for another process that compiles"]
     assert other.poll() is None

@@ -179,7 +179,7 @@ def test_variables_and_user_names_are_no_secrets() -> None:
     ("name", "mend"),
     [
         ("ENOSPC", "Make room"), ("EACCES", "Let the user"), ("EROFS", "elsewhere"),
-        ("ENAMETOOLONG", "shorter name"), ("EISDIR", "file in the place"), ("ELOOP", "link"),
+        ("ENAMETOOLONG", "shorter name"), ("EISDIR", "by a file"), ("ELOOP", "link"),
         ("EMFILE", "ulimit"), ("ENOTDIR", "is a file"), ("EIO", "run this again"),
     ],
 )  # fmt: skip

@@ -340,7 +340,7 @@ def test_an_upper_that_cannot_be_made_keeps_the_whole_stack_as_it_was(
     project.write("requirements-dev.in", "-r requirements.in\ntool\nnowhere\n")
     said = lock(project).failed().output
     assert "no package index has a project 'nowhere'" in said
-    assert f"{BASE}: left as it was: {DEV}, of the same stack, could not be made" in said
+    assert f"{BASE}: not updated: {DEV} (same stack) could not be locked" in said
     assert {path: fingerprint(project.root / path) for path in (BASE, DEV)} == before
     assert project.read("requirements-docs.txt") != docs
     index.publish("nowhere", "1.0")
@@ -355,7 +355,7 @@ def test_a_base_that_cannot_be_made_blocks_what_is_above(project: Project) -> No
     project.write("requirements.in", "app\nlib>=9\n")
     said = lock(project).failed().output
     assert "no version meets lib>=9; there are 1.0, 2.0" in said
-    assert f"{DEV}: left as it was: {BASE}, of the same stack, could not be made" in said
+    assert f"{DEV}: not updated: {BASE} (same stack) could not be locked" in said
     assert {**project.snapshot(), "requirements.in": b""} == {**before, "requirements.in": b""}
 
 

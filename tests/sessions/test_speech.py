@@ -12,7 +12,7 @@ import pytest
 
 from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
 from nox_lock.console import supports_unicode
-from nox_lock.errors import LocksError, Place
+from nox_lock.errors import NoxLockError, Place
 from nox_lock.locking.changes import Held
 from nox_lock.locking.locker import Outcome
 from nox_lock.planning.config import load_config
@@ -223,7 +223,7 @@ def test_nothing_in_the_report_of_changes_is_a_mark_either(tmp_path: Path) -> No
     (planned,) = plan(load_config(tmp_path), tmp_path, {})
     planned = planned._replace(path=MARKS)
     outcome = Outcome(planned, "compiled", notes=(MARKS,), held=(Held(MARKS, "1", "2", MARKS),))
-    said = outcomes_markdown([outcome], {MARKS: LocksError(MARKS)})
+    said = outcomes_markdown([outcome], {MARKS: NoxLockError(MARKS)})
     assert said.count(ESCAPED) == 5
     rest = "\n".join(line for line in said.split("\n") if not line.startswith("    "))
     assert not re.search(r"(?<!\\)[`\[\]!*_~@|<]", rest)
