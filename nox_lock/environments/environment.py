@@ -17,12 +17,15 @@ from nox_lock.environments.snapshot import NOTES
 from nox_lock.errors import ToolchainError
 from nox_lock.files import write_all
 from nox_lock.project import fingerprint
-from nox_lock.target import Target, site_packages, target_of_environment
+from nox_lock.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
+_VERSION = re.compile(
+    r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)(?:\.(\d+))?", re.MULTILINE
+)
 _HOME = re.compile(r"^home\s*=\s*(.+?)\s*$", re.MULTILINE)  # in pyvenv.cfg
 _DLL = re.compile(r"python(\d)(\d+)t?\.dll")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
@@ -116,13 +119,43 @@ def find_environment(location: Path, recreate: str) -> Environment:
     Raises:
         ToolchainError: when its files do not name its Python.
     """
-    target, site = target_of_environment(location), site_packages(location)
+    target, site = read_target(location), site_packages(location)
     if target is None or site is None:
         raise ToolchainError(
             f"cannot tell which Python is in the environment {location.name}",
             hint=f"Run: {recreate}",
         )
     return Environment(location, site, target)
+
+
+def read_target(location: Path) -> Target | None:
+    """Return the target of a virtual environment, or None if its files do not show it."""
+    try:
+        config = (location / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        # A conda environment has no pyvenv.cfg, but a record of its own python package.
+        records = (location / "conda-meta").glob("python-[0-9]*.json")
+        config = "".join(f"version = {record.name.split('-')[1]}" for record in records)
+    versions = _VERSION.findall(config)  # one of them may lack the patch release
+    if not versions:
+        return None
+    version, patch = max(versions, key=lambda each: bool(each[1]))
+    library = next((folder.name for folder in _library_folders(location)), "")
+    implementation = "pypy" if library.startswith("pypy") else "cpython"
+    return Target(version, implementation, threaded=library.endswith("t"), patch=patch)
+
+
+def site_packages(location: Path) -> Path | None:
+    """Return the site-packages folder of a virtual environment, or None if it has none."""
+    folder = location / "Lib" / "site-packages"  # Windows
+    if folder.is_dir():
+        return folder
+    return next((folder / "site-packages" for folder in _library_folders(location)), None)
+
+
+def _library_folders(location: Path) -> Iterator[Path]:
+    for pattern in ("python*", "pypy*"):
+        yield from sorted((location / "lib").glob(pattern))
 
 
 def has_other_python(venv: Environment) -> bool:

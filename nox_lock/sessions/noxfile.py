@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,7 +82,6 @@ def plan_noxfile(
     """
     from nox_lock.planning.config import load_config  # noqa: PLC0415
     from nox_lock.planning.planner import plan  # noqa: PLC0415
-    from nox_lock.target import pythons_of  # noqa: PLC0415
 
     root = Path.cwd()
     config = load_config(root)
@@ -92,5 +93,28 @@ def plan_noxfile(
             except ConfigError as error:
                 message = f"session {each.made.name!r} of the noxfile: {error.message}"
                 raise ConfigError(message, hint=error.hint) from error
-            used.setdefault(name, set()).update(pythons_of(each.said()))
+            used.setdefault(name, set()).update(_pythons(each.said()))
     return config, plan(config, root, os.environ, names=names, used=used)
+
+
+def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
+    """Yield the targets and ranges of versions that values of `python=` name.
+
+    A value may be a list of others, None or False for none, a target (``3.11``, ``python3.11``), a
+    range (``>=3.12``, ``3``), or a path, whose Python is known when the session runs.
+    https://nox.thea.codes/en/stable/config.html#configuring-a-session-s-virtualenv
+    """
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
+    from nox_lock.target import parse_target  # noqa: PLC0415
+
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _pythons(value)
+        elif isinstance(value, str):
+            try:
+                # The configuration decides which patch release a lock is for.
+                yield replace(parse_target(value), patch="")
+            except ConfigError:
+                with suppress(InvalidSpecifier):
+                    yield SpecifierSet(f"=={value}.*" if value.isdecimal() else value)

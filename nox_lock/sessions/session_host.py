@@ -19,8 +19,8 @@ from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 
 from nox_lock.console import Console, Terminal, is_interactive, supports_unicode
+from nox_lock.environments.environment import site_packages
 from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
-from nox_lock.target import site_packages
 from nox_lock.text import mask, redact
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 from packaging.markers import Marker, default_environment
@@ -19,13 +17,7 @@ from nox_lock.target import (
     parse_target,
     running_platform,
     running_target,
-    site_packages,
-    target_of_environment,
 )
-from support.project import clean_environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LINUX = Platform("linux", "x86_64")
 
@@ -72,94 +64,6 @@ def test_the_running_python_is_told() -> None:
     assert parse_platform(str(running_platform())) == running_platform()
     assert parse_platform("linux-x86_64") == LINUX
     assert parse_platform("macosx-arm-64") == Platform("macosx", "arm-64")
-
-
-# Environments
-
-CONFIGS = {
-    "virtualenv": (
-        "home = X/bin\nimplementation = CPython\nversion_info = 3.11.7.final.0\n"
-        "version = 3.11.7\nvirtualenv = 21.7.0\ninclude-system-site-packages = false\n"
-    ),
-    "virtualenv, before 21": (
-        "home = X/bin\nimplementation = CPython\nversion_info = 3.11.7.final.0\n"
-        "virtualenv = 20.24\n"
-    ),
-    "uv": (
-        "home = X/bin\nimplementation = CPython\nuv = 0.13.9\nversion_info = 3.11.7\n"
-        "include-system-site-packages = false\nprompt = p\n"
-    ),
-    "venv": (
-        "home = X/bin\ninclude-system-site-packages = false\nversion = 3.11.7\n"
-        "executable = X/bin/python3.11\ncommand = X/bin/python -m venv Y\n"
-    ),
-    "with CRLF": "home = X\r\nversion = 3.11.7\r\n",
-}
-
-
-def environment(root: Path, config: str, library: str = "python3.11") -> Path:
-    location = root / "venv"
-    packages = location / ("Lib" if os.name == "nt" else f"lib/{library}") / "site-packages"
-    packages.mkdir(parents=True)
-    (location / "pyvenv.cfg").write_bytes(config.encode())
-    return location
-
-
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_an_environment_tells_its_python(tmp_path: Path, config: str) -> None:
-    location = environment(tmp_path, config)
-    assert target_of_environment(location) == Target("3.11")
-    found = site_packages(location)
-    assert found is not None
-    assert found.name == "site-packages"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no versions in the names of its folders")
-@pytest.mark.parametrize(
-    ("library", "target"),
-    [("pypy3.11", Target("3.11", "pypy")), ("python3.11t", Target("3.11", threaded=True))],
-)
-def test_an_environment_tells_its_build(tmp_path: Path, library: str, target: Target) -> None:
-    assert target_of_environment(environment(tmp_path, CONFIGS["venv"], library)) == target
-
-
-def test_a_conda_environment_tells_its_python(tmp_path: Path) -> None:
-    location = environment(tmp_path, "")
-    (location / "pyvenv.cfg").unlink()
-    assert target_of_environment(location) is None
-    records = location / "conda-meta"
-    records.mkdir()
-    (records / "python-dateutil-2.9.0-x.json").write_text("", encoding="utf-8")
-    (records / "python_abi-3.12-x.json").write_text("", encoding="utf-8")
-    (records / "python-3.11.7-h955ad1f_0.json").write_text("", encoding="utf-8")
-    assert target_of_environment(location) == Target("3.11")
-
-
-@pytest.mark.parametrize("config", ["", "home = X\n", "uv = 3.11\n", "version = soon\n"])
-def test_an_environment_that_does_not_tell(tmp_path: Path, config: str) -> None:
-    assert target_of_environment(environment(tmp_path, config)) is None
-    assert target_of_environment(tmp_path / "nowhere") is None
-    assert site_packages(tmp_path / "nowhere") is None
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("-m", "virtualenv", "-q", "--no-seed"),
-        ("-m", "venv", "--without-pip"),
-        ("-m", "uv", "venv", "-q", "--no-config", "--python", sys.executable),
-    ],
-    ids=["virtualenv", "venv", "uv"],
-)
-def test_real_environments(tmp_path: Path, home: Path, command: tuple[str, ...]) -> None:
-    location = tmp_path / "venv"
-    subprocess.run(
-        [sys.executable, *command, str(location)], check=True, env=clean_environment(home)
-    )
-    assert target_of_environment(location) == running_target()
-    found = site_packages(location)
-    assert found is not None
-    assert found.is_dir()
 
 
 # Markers
