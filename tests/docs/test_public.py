@@ -14,7 +14,7 @@ import nox_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "nox_lock").rglob("*.py"))
-LIBRARIES = {"rich": "progress.py", "dependency_groups": "pyproject.py"}
+LIBRARIES = {"rich": "console.py", "dependency_groups": "pyproject.py"}
 # Written so that this file does not name them.
 HOSTS = ["pypi" + ".org", "python" + "hosted.org", "test." + "pypi", "pypi." + "python"]
 
