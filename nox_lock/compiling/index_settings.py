@@ -1,4 +1,4 @@
-"""Which of the user's pip settings a compile may see.
+"""Which of the user's pip settings a compile may see, and uv.
 
 A lock must not depend on who makes it: what gives access to packages, or only narrows the choice,
 is handed on; all else of pip's configuration is kept out. https://pip.pypa.io/en/stable/topics/configuration/
@@ -6,14 +6,12 @@ is handed on; all else of pip's configuration is kept out. https://pip.pypa.io/e
 
 from __future__ import annotations
 
-import ast
 import configparser
 import hashlib
 import os
 import re
-import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -54,8 +52,6 @@ DROPPED = (
 # Those that shape what is found; a proxy or a certificate does not.
 _IDENTITY = (*ACCESS[:4], *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
-_SECTIONS = ("global", "install")
-_SCHEMES = ("http", "https", "file", "ftp")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _UV = {
     "index-url": "UV_INDEX_URL",
@@ -83,8 +79,6 @@ REPOSITORY = {
 }
 # Nobody is asked for a password, by pip or by git: who works may not sit there.
 UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
-_PATH = "import sys; sys.path[:] = [p for p in sys.path if p]; sys.argv.pop(0)\n"
-_RUN = "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,54 +90,31 @@ class IndexSettings:
         dropped: names of settings that were left out and would have changed the lock.
     """
 
-    allowed: Mapping[str, str]
-    dropped: tuple[str, ...]
+    allowed: Mapping[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """A digest of what they make of the indexes, without credentials."""
+        facts = "\n".join(f"{name}={self.allowed.get(name)}" for name in _IDENTITY)
+        shown = _CREDENTIALS.sub("//", facts)
+        return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
-    """Ask `pip config list` once; only pip knows how it reads its files, where there are any.
+    """Read pip's configuration files and variables as pip does.
+
+    In this process: to ask pip would take longer than to restore a lock from the cache.
 
     Raises:
-        ToolchainError: when pip cannot read its own configuration.
+        ToolchainError: for a file that pip cannot read, either.
+        ConfigError: for an index that can be none.
     """
-    if not any(os.path.exists(path) for path in _config_files(environ)):  # noqa: PTH110  (in a closed folder there is none)
-        given = ((name, value) for name, value in environ.items() if name.startswith("PIP_"))
-        return _sort({_normalize(name[4:]): value for name, value in given})
-    result = subprocess.run(
-        module_command(sys.executable, "pip", "config", "list"),
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if result.returncode != 0:
-        # It quotes the line, which may hold a password.
-        found = re.search(r"\bline:? +(\d+)", result.stderr)
-        raise ToolchainError(
-            f"pip cannot read its configuration{f': line {found[1]} is wrong' if found else ''}",
-            hint="See `pip config debug`.",
-        )
-    return parse_index_settings(result.stdout)
-
-
-def parse_index_settings(listing: str) -> IndexSettings:
-    """Read the output of `pip config list`: lines such as ``global.index-url='...'``."""
-    values: dict[str, str] = {}
-    for section in (*_SECTIONS, ":env:"):  # the later wins
-        for line in listing.splitlines():
-            place, found, value = line.partition("=")
-            if found and place.startswith(f"{section}."):
-                values[place[len(section) + 1 :]] = str(ast.literal_eval(value))
-    return _sort(values)
-
-
-def _sort(values: Mapping[str, str]) -> IndexSettings:
+    values = _read_values(environ)
     for name in ("index-url", "extra-index-url", "find-links", "proxy"):
         for url in values.get(name, "").split():
             hide_index(url)
+    _refuse_broken(values, environ)
     allowed = {
         name: values[name].strip().replace("\n", " ")
         for name in (*ACCESS, *NARROWING)
@@ -155,55 +126,85 @@ def _sort(values: Mapping[str, str]) -> IndexSettings:
     return IndexSettings(allowed, tuple(dropped))
 
 
-def refuse_broken(settings: IndexSettings, environ: Mapping[str, str]) -> None:
-    """Refuse an index that can be none: pip takes most of them for one that has no project.
+def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's settings by their names; the later source wins, what is empty counts nowhere."""
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
+    for path in _config_files(environ):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path)
+        except (configparser.Error, UnicodeDecodeError) as error:
+            # It quotes the line, which may hold a password.
+            line = re.search(r"\bline:? +(\d+)", str(error))
+            wrong = f": line {line[1]} is wrong" if line else ""
+            message = f"pip cannot read its configuration{wrong}"
+            raise ToolchainError(message, hint="See `pip config debug`.") from None
+        for section in filter(parser.has_section, sections):
+            sections[section] |= {_normalize(name): each for name, each in parser.items(section)}
+    variables = {
+        _normalize(name[4:]): value for name, value in environ.items() if name.startswith("PIP_")
+    }
+    sources = (*sections.values(), variables)
+    return {name: each for source in sources for name, each in source.items() if each.strip()}
 
-    Raises:
-        ConfigError: naming the variable, or the setting of pip's configuration.
-    """
+
+def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield pip's configuration files, the later ones winning, whether they are there or not."""
+    import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
+
+    given = environ.get("PIP_CONFIG_FILE")
+    if given == os.devnull:
+        return
+    name = "pip.ini" if os.name == "nt" else "pip.conf"
+    dirs = platformdirs.PlatformDirs("pip", appauthor=False, roaming=True, multipath=True)
+    is_mac = sys.platform == "darwin"
+    site = dirs.site_data_dir if is_mac else dirs.site_config_dir
+    yield from (Path(folder) / name for folder in site.split(os.pathsep))
+    if os.name != "nt" and not is_mac:
+        yield Path("/etc") / name
+    if not (given and Path(given).exists()):
+        home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~").expanduser()
+        yield home / ("pip" if os.name == "nt" else ".pip") / name
+        own = Path(dirs.user_config_dir)
+        yield (home / ".config" / "pip" if is_mac and not own.is_dir() else own) / name
+    yield Path(sys.prefix) / name
+    if given:
+        yield Path(given)
+
+
+def _refuse_broken(values: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Refuse an index that can be none: pip takes most of them for one that has no project."""
     for name in ("index-url", "extra-index-url"):
-        for value in settings.allowed.get(name, "").split():
-            if not (why := _why_no_index(value)):
-                continue
-            place, more = _variable(name), f", or: unset {_variable(name)}"
-            if not environ.get(place):
-                place = f"{name} of your pip configuration"
-                more = "; `pip config debug` shows which file it is in."
-            hint = f"Write a URL such as https://host.example/simple{more}"
-            raise ConfigError(f"{place}: {why}", hint=hint)
+        for value in filter(_is_no_index, values.get(name, "").split()):
+            variable = _variable(name)
+            place = variable if environ.get(variable) else f"{name} of your pip configuration"
+            shown = quoted(origin(value)) if "://" in value else "what it says"
+            raise ConfigError(
+                f"{place}: {shown} is neither a URL with a host nor a folder that exists",
+                hint="Write a URL such as https://host.example/simple, or unset it: "
+                "`pip config debug` shows where it is set.",
+            )
 
 
-def _why_no_index(value: str) -> str:
-    """Say why no index can be at an address, of which only the host is shown; empty if it can."""
-    shown = quoted(origin(value)) if "://" in value else "what it says"
+def _is_no_index(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        if parts.scheme in {"http", "https"} and not parts.hostname:
-            return f"{shown} names no host"
         _ = parts.port
-    except ValueError:  # whose words may be those of a password
-        return f"{shown} is no URL"
-    if parts.scheme in _SCHEMES or os.path.isdir(value):  # noqa: PTH112  (one that is too long is no folder, either)
-        return ""
-    return f"{shown} is neither a URL nor a folder that exists"
+    except ValueError:
+        return True
+    if parts.scheme in {"http", "https"}:
+        return not parts.hostname
+    # os.path: a name that is too long is no folder, either.
+    return parts.scheme not in {"file", "ftp"} and not os.path.isdir(value)  # noqa: PTH112
 
 
-def module_command(python: str, module: str, *arguments: str) -> list[str]:
-    """Return a command that runs a module.
-
-    Neither imports anything from the folder it runs in: ``-m`` puts that first on the path, where a
-    project's own ``pip.py`` or ``build/`` would be imported; ``-P`` is not in Python 3.10, ``-I``
-    loses user installs.
-    """
-    return [python, "-c", _PATH + _RUN, module, *arguments]
-
-
-def pip_environment(
+def compile_environment(
     environ: Mapping[str, str], settings: IndexSettings, **extra: str
 ) -> dict[str, str]:
     """Return an environment in which pip sees `settings` and nothing else of the user's.
 
-    `extra` are pip options by their names with underscores, and win.
+    `extra` are pip options by their names with underscores, and win. Nor is there anything that
+    would have a Python import other things.
     """
     left_out = {"CUSTOM_COMPILE_COMMAND", *REPOSITORY}
     options = {"config_file": os.devnull, "disable_pip_version_check": "1"}
@@ -211,7 +212,7 @@ def pip_environment(
     clean = {
         name: value
         for name, value in environ.items()
-        if not name.upper().startswith(("PIP_", "PIPTOOLS_")) and name not in left_out
+        if not name.upper().startswith(("PIP_", "PIPTOOLS_", "PYTHON")) and name not in left_out
     }
     return clean | UNASKED | {_variable(name): value for name, value in options.items()}
 
@@ -261,28 +262,6 @@ def file_urls(root: Path, files: Iterable[str]) -> str:
     return " ".join((root / each).as_uri() for each in files)
 
 
-def index_identity(environ: Mapping[str, str]) -> str:
-    """Return a digest of what the user's pip settings make of the indexes, without credentials.
-
-    It is part of a cache key, so it must cost no process: it reads the places pip documents.
-    """
-    facts = [f"env.{name}={environ.get(_variable(name))}" for name in _IDENTITY]
-    parser = configparser.RawConfigParser()
-    for path in _config_files(environ):
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError) as error:
-            facts.append(str(error))  # pip will say what is wrong with it
-    for section in filter(parser.has_section, _SECTIONS):
-        facts += [
-            f"{section}.{_normalize(key)}={' '.join(value.split())}"
-            for key, value in sorted(parser.items(section))
-            if _normalize(key) in _IDENTITY
-        ]
-    shown = _CREDENTIALS.sub("//", "\n".join(facts))
-    return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _variable(name: str) -> str:
     return f"PIP_{name.upper().replace('-', '_')}"
 
@@ -290,25 +269,3 @@ def _variable(name: str) -> str:
 def _normalize(name: str) -> str:
     """Return the name of an option as pip spells it, of one in a file or a variable."""
     return name.lower().replace("_", "-").removeprefix("--")
-
-
-def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
-    """List pip's configuration files, the later ones winning, as its documentation does."""
-    import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
-
-    given = environ.get("PIP_CONFIG_FILE")
-    if given == os.devnull:
-        return
-    name = "pip.ini" if os.name == "nt" else "pip.conf"
-    site = platformdirs.site_config_dir("pip", appauthor=False, multipath=True)
-    for folder in reversed(site.split(os.pathsep)):
-        yield Path(folder) / name
-    if os.name != "nt":
-        yield Path("/etc") / name
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~").expanduser()
-    yield home / ("pip" if os.name == "nt" else ".pip") / name
-    yield home / ".config" / "pip" / name  # on macOS, too
-    yield Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True)) / name
-    yield Path(sys.prefix) / name
-    if given:
-        yield Path(given)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nox_lock.compiling.cache import make_key
+from nox_lock.compiling.index_settings import IndexSettings, compile_environment
 from nox_lock.errors import CompileError, ToolchainError
 from nox_lock.files import write_all
 from nox_lock.target import Platform, Target, running_platform, running_target
@@ -228,15 +229,15 @@ def _ask(
         command = [path, "-S", "-s", "-Xutf8", *keep, str(DRIVER / "__main__.py"), str(order)]
         try:
             with (Path(folder) / "printed.txt").open("wb") as printed:
-                processes.run(command, clean_environment(environ), printed, deadline=_PROBE_SECONDS)
+                processes.run(
+                    command,
+                    compile_environment(environ, IndexSettings()),
+                    printed,
+                    deadline=_PROBE_SECONDS,
+                )
             answer = json.loads(report.read_bytes())
         except subprocess.TimeoutExpired:
             return None
         except (CompileError, OSError, ValueError):
             return {}
     return answer if isinstance(answer, dict) else {}
-
-
-def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without what would have a Python import other things."""
-    return {name: value for name, value in environ.items() if not name.startswith("PYTHON")}

@@ -18,11 +18,10 @@ from urllib.parse import quote, unquote
 from packaging.version import Version
 
 from nox_lock.compiling.failures import describe_failure, describe_unsupported
-from nox_lock.compiling.index_settings import file_urls, pip_environment
+from nox_lock.compiling.index_settings import compile_environment, file_urls
 from nox_lock.compiling.input_copies import lay_out
 from nox_lock.compiling.interpreters import (
     DRIVER,
-    clean_environment,
     closed_list,
     tool_versions,
 )
@@ -255,7 +254,7 @@ class PipTools:
             # Before it had an option for them, pip handed its own constraints on to builds.
             has_option = Version(tool_versions()[1]) >= _WITH_BUILD_CONSTRAINTS
             extra["build_constraint" if has_option else "constraint"] = files
-        environment = clean_environment(pip_environment(self.environ, self.indexes, **extra))
+        environment = compile_environment(self.environ, self.indexes, **extra)
         # pip-tools takes the pins it lets go of from a set: the same ones each time.
         environment["PYTHONHASHSEED"] = "0"
         beside = str(Path(sys.executable).parent)

@@ -14,7 +14,6 @@ from nox_lock.checking.content import find_unhonoured
 from nox_lock.checking.judge import find_obstacles, find_undeclared, judge
 from nox_lock.checking.verdict import Reason, cut
 from nox_lock.compiling.cache import Entry, make_key
-from nox_lock.compiling.index_settings import index_identity
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.console import RESOLVING, WAITING
 from nox_lock.errors import CompileError, LockFileError, Place
@@ -176,7 +175,7 @@ class Locker:
             str(planned.platform),
             self.compiler.interpreter(planned.target, planned.named_platform).builder,
             *tool_versions(),
-            index_identity(self.environ),
+            self.compiler.read_indexes().identity,
             seed.key if seed else "",
         )
 

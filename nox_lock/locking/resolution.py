@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import LOOKALIKE
 from nox_lock.compiling.cache import Cache, open_cache, unusable
-from nox_lock.compiling.index_settings import read_index_settings, refuse_broken
+from nox_lock.compiling.index_settings import read_index_settings
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools
 from nox_lock.console import RESOLVING
@@ -159,7 +159,7 @@ class Compiler:
             self.root,
             self.interpreter(order.target, order.platform),
             self.environ,
-            self._read_indexes(),
+            self.read_indexes(),
             self.cache.folder,
             self.processes,
             detail=self.console.log if self.console.verbose else None,
@@ -188,12 +188,15 @@ class Compiler:
                 self._interpreters[key] = found
             return self._interpreters[key]
 
-    def _read_indexes(self) -> IndexSettings:
+    def read_indexes(self) -> IndexSettings:
+        """Return the user's pip settings; what is left out of them is named once.
+
+        Raises:
+            NoxLockError: where they cannot be read, or name an index that can be none.
+        """
         with self._once:
             if self._indexes is None:
-                indexes = read_index_settings(self.environ)
-                refuse_broken(indexes, self.environ)
-                self._indexes = indexes
+                self._indexes = read_index_settings(self.environ)
                 if dropped := ", ".join(self._indexes.dropped):
                     self.console.warn(
                         f"your pip configuration sets {dropped}: left out, since it would change "

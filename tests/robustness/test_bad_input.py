@@ -229,7 +229,7 @@ CASES = [
     ),
     Case(
         "an index that is no URL",
-        ("PIP_INDEX_URL: 'http://[' is no URL", "unset PIP_INDEX_URL"),
+        ("PIP_INDEX_URL: 'http://[' is neither a URL with a host nor", "pip config debug"),
         inputs("app\nnew\n"),
         env={"PIP_INDEX_URL": "http://["},
         compiles=True,

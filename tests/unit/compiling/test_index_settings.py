@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,19 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock.compiling import index_settings
 from nox_lock.compiling.index_settings import (
-    index_identity,
-    module_command,
-    parse_index_settings,
-    pip_environment,
+    ACCESS,
+    DROPPED,
+    NARROWING,
+    IndexSettings,
+    compile_environment,
     read_index_settings,
-    refuse_broken,
     uv_environment,
 )
 from nox_lock.errors import ConfigError, ToolchainError
 from support.project import clean_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 CONFIG = """\
@@ -60,6 +63,32 @@ def configured(home: Path, text: str = CONFIG, **extra: str) -> dict[str, str]:
     return machine(home, **{"PIP_CONFIG_FILE": str(path), **extra})
 
 
+def asked(environ: dict[str, str], folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return what pip itself makes of settings, for `pip install`; what is not set is left out."""
+    script = """if True:
+        import json, sys
+        from pip._internal.configuration import Configuration, ConfigurationError
+        configuration, found = Configuration(isolated=False), {}
+        configuration.load()
+        for name in sys.argv[1:]:
+            for section in ("global", "install", ":env:"):
+                try:
+                    found[name] = configuration.get_value(f"{section}.{name}") or found[name]
+                except (ConfigurationError, KeyError):
+                    pass
+        print(json.dumps(found))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", script, *names],
+        cwd=folder,
+        env=environ,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
 # Reading
 
 
@@ -82,7 +111,7 @@ def test_real_pip_tells_its_settings(home: Path) -> None:
 
 def test_real_pip_sees_what_is_handed_on(home: Path) -> None:
     settings = read_index_settings(configured(home, PIP_REQUIRE_VIRTUALENV="1"))
-    environ = pip_environment(configured(home, PIP_NO_DEPS="1"), settings, log="x")
+    environ = compile_environment(configured(home, PIP_NO_DEPS="1"), settings, log="x")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
         cwd=home,
@@ -113,38 +142,72 @@ def test_a_broken_configuration_is_told(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listing", "allowed", "dropped"),
+    ("text", "variables", "allowed", "dropped"),
     [
-        ("", {}, ()),
-        ("global.index-url='a'", {"index-url": "a"}, ()),
-        ("install.index-url='b'\nglobal.index-url='a'", {"index-url": "b"}, ()),
-        (":env:.index-url='c'\ninstall.index-url='b'", {"index-url": "c"}, ()),
-        ("download.index-url='a'", {}, ()),
-        ("global.extra-index-url='\\na\\n b '", {"extra-index-url": "a  b"}, ()),
-        ('global.find-links="it\'s"', {"find-links": "it's"}, ()),
-        ("global.index-url='a=b'", {"index-url": "a=b"}, ()),
-        ("global.quiet='1'\nglobal.user='true'", {}, ()),
-        ("global.pre='true'", {}, ("pre",)),
-        ("global.pre='True'", {}, ("pre",)),
-        ("global.pre='false'", {}, ()),
-        ("global.pre='0'", {}, ()),
-        ("global.pre='true'\n:env:.pre='0'", {}, ()),
-        ("global.no-binary=':all:'", {}, ("no-binary",)),
-        ("global.no-binary=''", {}, ()),
-        ("global.constraint='c.txt'", {}, ("constraint",)),
-        ("install.build-constraint='b.txt'", {}, ("build-constraint",)),
-        ("global.keyring-provider='import'", {"keyring-provider": "subprocess"}, ()),
-        ("global.only-binary=':all:'", {"only-binary": ":all:"}, ()),
-        ("global.uploaded-prior-to='2026-01-01'", {"uploaded-prior-to": "2026-01-01"}, ()),
-        (":env:.default-timeout='3'", {"default-timeout": "3"}, ()),
-        ("some warning = of pip\nglobal.index-url='a'", {"index-url": "a"}, ()),
+        ("", {}, {}, ()),
+        ("[global]\nindex-url = https://a", {}, {"index-url": "https://a"}, ()),
+        (
+            "[install]\nindex-url = https://b\n[global]\nindex-url = https://a",
+            {},
+            {"index-url": "https://b"},
+            (),
+        ),
+        (
+            "[install]\nindex-url = https://b",
+            {"PIP_INDEX_URL": "https://c"},
+            {"index-url": "https://c"},
+            (),
+        ),
+        (
+            "[install]\nindex-url = https://b",
+            {"PIP_INDEX_URL": ""},
+            {"index-url": "https://b"},
+            (),
+        ),
+        ("[download]\nindex-url = https://a", {}, {}, ()),
+        (
+            "[global]\nextra-index-url =\n  https://a\n  https://b ",
+            {},
+            {"extra-index-url": "https://a https://b"},
+            (),
+        ),
+        ("[global]\nfind-links = it's", {}, {"find-links": "it's"}, ()),
+        ("[global]\nindex-url = https://a?a=b", {}, {"index-url": "https://a?a=b"}, ()),
+        ("[global]\n--Only_Binary = app", {}, {"only-binary": "app"}, ()),
+        ("[global]\nquiet = 1\nuser = true", {}, {}, ()),
+        ("[global]\npre = true", {}, {}, ("pre",)),
+        ("[global]\npre = True", {}, {}, ("pre",)),
+        ("[global]\npre = false", {}, {}, ()),
+        ("[global]\npre = 0", {}, {}, ()),
+        ("[global]\npre = true", {"PIP_PRE": "0"}, {}, ()),
+        ("[global]\nno-binary = :all:", {}, {}, ("no-binary",)),
+        ("[global]\nno-binary =", {}, {}, ()),
+        ("[global]\nconstraint = c.txt", {}, {}, ("constraint",)),
+        ("[install]\nbuild-constraint = b.txt", {}, {}, ("build-constraint",)),
+        ("[global]\nkeyring-provider = import", {}, {"keyring-provider": "subprocess"}, ()),
+        ("[global]\nonly-binary = :all:", {}, {"only-binary": ":all:"}, ()),
+        (
+            "[global]\nuploaded-prior-to = 2026-01-01",
+            {},
+            {"uploaded-prior-to": "2026-01-01"},
+            (),
+        ),
+        ("", {"PIP_DEFAULT_TIMEOUT": "3"}, {"default-timeout": "3"}, ()),
     ],
 )
-def test_a_listing_is_read(listing: str, allowed: dict[str, str], dropped: tuple[str, ...]) -> None:
-    found = parse_index_settings(listing)
-    assert {name: " ".join(value.split()) for name, value in found.allowed.items()} == {
-        name: " ".join(value.split()) for name, value in allowed.items()
-    }
+def test_settings_are_read(
+    text: str,
+    variables: dict[str, str],
+    allowed: dict[str, str],
+    dropped: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "pip.conf"
+    path.write_text(f"{text}\n", encoding="utf-8")
+    monkeypatch.setattr(index_settings, "_config_files", lambda _environ: [path])
+    found = read_index_settings(variables)
+    assert {name: " ".join(value.split()) for name, value in found.allowed.items()} == allowed
     assert found.dropped == dropped
 
 
@@ -160,14 +223,15 @@ def test_nothing_else_of_the_user_is_handed_on() -> None:
         "pip_user": "1",
         "PIPTOOLS_CACHE_DIR": "c",
         "CUSTOM_COMPILE_COMMAND": "make",
+        "PYTHONPATH": "lib",
         "PIPX_HOME": "x",
         "HTTPS_PROXY": "proxy",
         "GIT_DIR": ".git",
         "GIT_INDEX_FILE": ".git/index",
         "GIT_CONFIG_COUNT": "0",
     }
-    settings = parse_index_settings("global.index-url='new'\nglobal.pre='1'")
-    assert pip_environment(environ, settings, uploaded_prior_to="2026-01-01") == {
+    settings = IndexSettings({"index-url": "new"}, ("pre",))
+    assert compile_environment(environ, settings, uploaded_prior_to="2026-01-01") == {
         "PATH": "p",
         "HOME": "h",
         "PIPX_HOME": "x",
@@ -183,73 +247,62 @@ def test_nothing_else_of_the_user_is_handed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listing", "expected"),
+    ("allowed", "expected"),
     [
-        ("", {}),
-        ("global.index-url='a'", {"UV_INDEX_URL": "a"}),
+        ({}, {}),
+        ({"index-url": "a"}, {"UV_INDEX_URL": "a"}),
         (
-            "global.extra-index-url='a b'",
+            {"extra-index-url": "a b"},
             {"UV_EXTRA_INDEX_URL": "a b", "UV_INDEX_STRATEGY": "unsafe-best-match"},
         ),
         (
-            "global.find-links='a b'",
+            {"find-links": "a b"},
             {"UV_FIND_LINKS": "a,b", "UV_INDEX_STRATEGY": "unsafe-best-match"},
         ),
-        ("global.trusted-host='h'", {"UV_INSECURE_HOST": "h"}),
-        ("global.cert='c'", {"SSL_CERT_FILE": "c"}),
-        ("global.proxy='p'", {"HTTP_PROXY": "p", "HTTPS_PROXY": "p"}),
-        ("global.retries='3'\nglobal.only-binary=':all:'", {"UV_HTTP_RETRIES": "3"}),
+        ({"trusted-host": "h"}, {"UV_INSECURE_HOST": "h"}),
+        ({"cert": "c"}, {"SSL_CERT_FILE": "c"}),
+        ({"proxy": "p"}, {"HTTP_PROXY": "p", "HTTPS_PROXY": "p"}),
+        ({"retries": "3", "only-binary": ":all:"}, {"UV_HTTP_RETRIES": "3"}),
     ],
 )
-def test_uv_is_told_the_same(listing: str, expected: dict[str, str]) -> None:
-    settings = parse_index_settings(listing)
+def test_uv_is_told_the_same(allowed: dict[str, str], expected: dict[str, str]) -> None:
+    settings = IndexSettings(allowed)
     assert uv_environment(settings, {}) == expected
     # What the user says to uv goes first.
     own = dict.fromkeys(expected, "own")
     assert uv_environment(settings, own) == {}
 
 
-def test_a_module_is_run_apart_from_the_folder(home: Path) -> None:
-    """A project's own `pip.py` or `json.py` is not imported."""
-    for name in ("pip.py", "json.py"):
-        (home / name).write_text("raise SystemExit('the wrong one')", encoding="utf-8")
-    done = subprocess.run(
-        module_command(sys.executable, "pip", "--version"),
-        cwd=home,
-        env=machine(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("pip ")
-
-
 # Identity: a part of the cache's key
 
 
+def identity(environ: dict[str, str]) -> str:
+    return read_index_settings(environ).identity
+
+
 def test_the_identity_is_of_the_indexes(home: Path) -> None:
-    base = index_identity(configured(home))
-    assert base == index_identity(configured(home))
-    assert base == index_identity(configured(home, CONFIG.replace("user:secret@", "")))
-    assert base == index_identity(configured(home, CONFIG.replace("user:secret@", "you:other@")))
-    assert base == index_identity(configured(home, CONFIG.replace("timeout = 9", "timeout = 8")))
-    assert base == index_identity(configured(home, CONFIG.replace("yes", "no")))
-    assert base == index_identity(configured(home, PIP_RETRIES="1"))
+    base = identity(configured(home))
+    assert base == identity(configured(home))
+    assert base == identity(configured(home, CONFIG.replace("user:secret@", "")))
+    assert base == identity(configured(home, CONFIG.replace("user:secret@", "you:other@")))
+    assert base == identity(configured(home, CONFIG.replace("timeout = 9", "timeout = 8")))
+    assert base == identity(configured(home, CONFIG.replace("yes", "no")))
+    assert base == identity(configured(home, PIP_RETRIES="1"))
     for old, new in (
         ("main.example", "another.example"),
         ("one.example", "another.example"),
         (":all:", "app"),
     ):
-        assert base != index_identity(configured(home, CONFIG.replace(old, new))), old
+        assert base != identity(configured(home, CONFIG.replace(old, new))), old
     for name in ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "ONLY_BINARY"):
-        assert base != index_identity(configured(home, **{f"PIP_{name}": "x"})), name
-    assert base != index_identity(machine(home))
+        value = {f"PIP_{name}": "https://x"}
+        assert base != identity(configured(home, **value)), name
+    assert base != identity(machine(home))
 
 
 def test_the_identity_sees_the_order_of_indexes(home: Path) -> None:
     swapped = CONFIG.replace("one.", "X.").replace("two.", "one.").replace("X.", "two.")
-    assert index_identity(configured(home)) != index_identity(configured(home, swapped))
+    assert identity(configured(home)) != identity(configured(home, swapped))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the places are those of POSIX")
@@ -262,46 +315,48 @@ def test_the_identity_sees_the_users_own_file(
     del environ["PIP_CONFIG_FILE"]
     if sys.platform == "darwin" and place.startswith(".config"):
         place = "Library/Application Support/pip/pip.conf"
-    before = index_identity(environ)
+    before = identity(environ)
     path = home / place
     path.parent.mkdir(parents=True)
     path.write_text("[global]\nindex-url = https://main.example/\n", encoding="utf-8")
-    assert index_identity(environ) != before
+    assert identity(environ) != before
     # And so does pip.
     assert read_index_settings(environ).allowed["index-url"] == "https://main.example/"
 
 
-def test_a_broken_file_is_an_identity_too(home: Path) -> None:
-    assert index_identity(configured(home, "nonsense")) != index_identity(machine(home))
-
-
 @pytest.mark.parametrize(
-    ("value", "why"),
+    ("value", "shown"),
     [
-        ("=banana", "what it says is neither a URL nor a folder that exists"),
-        ("simple/", "what it says is neither a URL nor a folder that exists"),
-        ("http://[", "'http://[' is no URL"),
-        ("http://", "'http://' names no host"),
-        ("https:///simple", "'https://' names no host"),
-        ("https://host:port/simple", "'https://****' is no URL"),
-        ("gopher://h.example/", "'gopher://h.example' is neither a URL nor a folder that exists"),
-        ("https://h.example:1x/s3cret/simple", "'https://****' is no URL"),
-        ("user:s3cret@h.example/simple", "what it says is neither a URL"),
-        ("http://user:s3cret@[", "'http://[' is no URL"),
+        ("=banana", "what it says"),
+        ("simple/", "what it says"),
+        ("http://[", "'http://['"),
+        ("http://", "'http://'"),
+        ("https:///simple", "'https://'"),
+        ("https://host:port/simple", "'https://****'"),
+        ("gopher://h.example/", "'gopher://h.example'"),
+        ("https://h.example:1x/s3cret/simple", "'https://****'"),
+        ("user:s3cret@h.example/simple", "what it says"),
+        ("http://user:s3cret@[", "'http://['"),
     ],
 )
 @pytest.mark.parametrize("name", ["index-url", "extra-index-url"])
-def test_an_index_that_can_be_none_is_named(value: str, why: str, name: str) -> None:
+def test_an_index_that_can_be_none_is_named(
+    value: str, shown: str, name: str, tmp_path: Path
+) -> None:
     variable = f"PIP_{name.upper().replace('-', '_')}"
-    settings = parse_index_settings(f"global.{name}={value!r}")
-    for environ, place, mend in (
-        ({variable: value}, variable, f"unset {variable}"),
-        ({variable: ""}, f"{name} of your pip configuration", "pip config debug"),
+    for environ, place in (
+        (machine(tmp_path, **{variable: value}), variable),
+        (
+            configured(tmp_path, f"[global]\n{name} = {value}\n", **{variable: ""}),
+            f"{name} of your pip configuration",
+        ),
     ):
         with pytest.raises(ConfigError) as raised:
-            refuse_broken(settings, environ)
-        assert str(raised.value).startswith(f"{place}: {why}")
-        assert mend in str(raised.value)
+            read_index_settings(environ)
+        assert str(raised.value).startswith(
+            f"{place}: {shown} is neither a URL with a host nor a folder that exists\n"
+        )
+        assert "pip config debug" in str(raised.value)
         assert "s3cret" not in str(raised.value)
 
 
@@ -311,9 +366,8 @@ def test_indexes_that_can_be_some_are_not_refused(home: Path) -> None:
         PIP_INDEX_URL=str(home),
         PIP_EXTRA_INDEX_URL=f"https://u:p@h.example:8/x http://[::1]/ {home.as_uri()} HTTP://H",
     )
-    refuse_broken(read_index_settings(environ), environ)
-    unset = machine(home, PIP_INDEX_URL="")
-    refuse_broken(read_index_settings(unset), unset)
+    assert read_index_settings(environ).allowed["index-url"] == str(home)
+    assert "index-url" not in read_index_settings(machine(home, PIP_INDEX_URL="")).allowed
 
 
 @pytest.mark.parametrize(
@@ -326,15 +380,11 @@ def test_indexes_that_can_be_some_are_not_refused(home: Path) -> None:
         {"PIP_FIND_LINKS": "", "PIP_NO_BINARY": "it's", "PIP_UPLOADED_PRIOR_TO": "2026-01-01"},
     ],
 )
-def test_variables_alone_are_read_as_pip_reads_them(
-    variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No process is needed where there is no file."""
+def test_variables_are_read_as_pip_reads_them(variables: dict[str, str], tmp_path: Path) -> None:
     environ = machine(tmp_path, PIP_CONFIG_FILE=os.devnull, **variables)
-    command = module_command(sys.executable, "pip", "config", "list")
-    listing = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    monkeypatch.setattr(subprocess, "run", None)
-    assert read_index_settings(environ) == parse_index_settings(listing.stdout)
+    found = read_index_settings(environ)
+    assert found.allowed == asked(environ, tmp_path, (*ACCESS, *NARROWING))
+    assert list(found.dropped) == list(asked(environ, tmp_path, DROPPED))
 
 
 def test_a_place_that_cannot_be_looked_into(
@@ -342,29 +392,33 @@ def test_a_place_that_cannot_be_looked_into(
 ) -> None:
     """As one without a file: pip reads none, either."""
     closed = tmp_path / ("a" * 5000) / "pip.conf"
-    monkeypatch.setattr(
-        "nox_lock.compiling.index_settings._config_files", lambda _environ: [closed]
-    )
+    monkeypatch.setattr(index_settings, "_config_files", lambda _environ: [closed, tmp_path])
     environ = machine(tmp_path, PIP_INDEX_URL="https://one.example")
     assert read_index_settings(environ).allowed["index-url"] == "https://one.example"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="these are the places of Linux")
-@pytest.mark.parametrize("place", ["home/.config/pip", "home/.pip", "xdg/pip", "site/pip"])
-def test_a_file_in_any_place_is_read(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("given", [False, True])
+def test_files_are_read_as_pip_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, given: bool
 ) -> None:
-    path = tmp_path / place / "pip.conf"
-    path.parent.mkdir(parents=True)
-    path.write_text("[global]\nindex-url = https://main.example\n", encoding="utf-8")
+    """In each place that may have one, and the later ones win."""
     environ = machine(tmp_path / "home")
-    environ.pop("PIP_CONFIG_FILE", None)
-    for name, folder in (("XDG_CONFIG_HOME", "xdg"), ("XDG_CONFIG_DIRS", "site")):
-        if place.startswith(folder):
-            environ[name] = str(tmp_path / folder)
+    environ |= {"XDG_CONFIG_DIRS": f"{tmp_path}/site:{tmp_path}/other"}
+    environ["PIP_CONFIG_FILE"] = str(tmp_path / "given" / "pip.conf")
+    places = ["home/.pip", "home/.config/pip", "site/pip", "other/pip", *["given"] * given]
+    names = ("retries", "timeout", "client-cert", "trusted-host", "keyring-provider")
+    for number, place in enumerate(places):
+        path = tmp_path / place / "pip.conf"
+        path.parent.mkdir(parents=True)
+        lines = [f"{name} = {place}\n" for name in names[: number + 1]]
+        path.write_text("".join(["[global]\n", *lines]), encoding="utf-8")
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
         if name in environ:
             monkeypatch.setenv(name, environ[name])
         else:
             monkeypatch.delenv(name, raising=False)
-    assert read_index_settings(environ).allowed["index-url"] == "https://main.example"
+    allowed = read_index_settings(environ).allowed
+    found = {name: allowed[name] for name in names if name in allowed}
+    assert found == asked(environ, tmp_path, names)
+    assert found["trusted-host"] == ("given" if given else "other/pip")
