@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nox_lock.errors import ConfigError, Place, ToolchainError
-from nox_lock.inputs.entry import relative
+from nox_lock.project import relative
 from nox_lock.text import hide_index, origin, quoted
 
 if TYPE_CHECKING:

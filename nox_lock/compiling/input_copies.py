@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock.inputs import syntax
-from nox_lock.inputs.entry import URL, relative
+from nox_lock.inputs.entry import URL
 from nox_lock.inputs.local_projects import is_project_file
+from nox_lock.project import relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

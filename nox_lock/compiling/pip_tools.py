@@ -28,8 +28,8 @@ from nox_lock.compiling.interpreters import (
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Failure, Report, read_report
 from nox_lock.errors import CompileError
-from nox_lock.inputs.entry import relative
 from nox_lock.lockfile import lock_file
+from nox_lock.project import relative
 from nox_lock.target import (
     find_platform,
     marker_environment,

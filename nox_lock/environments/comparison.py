@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nox_lock.environments.environment import Distribution, Environment, Origin
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
     from nox_lock.target import Target
 
 # Notes in an environment. UNFINISHED names what is being installed: when that is interrupted, files
@@ -85,7 +86,7 @@ class LockedEnvironment(NamedTuple):
     Attributes:
         planned: the lock files, which agree.
         venv: the environment.
-        root: the project root.
+        project: the project.
         recreate: the command that creates the environment again.
         lock: the command that locks.
         ignored: what is not locked, and cannot be removed in this run.
@@ -93,7 +94,7 @@ class LockedEnvironment(NamedTuple):
 
     planned: Sequence[Planned]
     venv: Environment
-    root: Path
+    project: Project
     recreate: str
     lock: str
     ignored: Collection[str] = ()
@@ -113,7 +114,7 @@ class LockedEnvironment(NamedTuple):
         installed, broken = list_distributions(self.venv)
         for name in self.venv.read_note(UNFINISHED).split():
             installed.pop(name, None)
-        comparison = compare(self.planned, self.venv.target, installed, self.root)
+        comparison = compare(self.planned, self.venv.target, installed, self.project.root)
         kept = self.venv.read_note(KEPT).split()
         return comparison._replace(
             remove=[name for name in comparison.remove if name not in kept],

@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from nox_lock import project as project_files
 from nox_lock.environments.snapshot import NOTES
 from nox_lock.errors import ToolchainError
 from nox_lock.files import write_all
@@ -21,6 +20,8 @@ from nox_lock.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from nox_lock.project import Project
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 _VERSION = re.compile(
@@ -247,22 +248,19 @@ def remove_broken(folders: Iterable[Path]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def project_is_installed(venv: Environment, root: Path) -> bool:
+def project_is_installed(venv: Environment, project: Project) -> bool:
     """Return whether the project is installed as editable, from its build files as they are now."""
-    url = root.resolve().as_uri()
+    url = project.root.resolve().as_uri()
     origins = (each.origin for each in list_distributions(venv).installed.values())
     installed = any(each and each.editable and each.url == url for each in origins)
-    return installed and venv.read_note("project") == _project_digest(root)
+    return installed and venv.read_note("project") == _project_digest(project)
 
 
-def record_project(venv: Environment, root: Path) -> None:
+def record_project(venv: Environment, project: Project) -> None:
     """Note what the editable project was built from."""
-    venv.write_note("project", _project_digest(root))
+    venv.write_note("project", _project_digest(project))
 
 
-def _project_digest(root: Path) -> str:
-    files = (root / name for name in _PROJECT_FILES)
-    there = filter(project_files.is_file, files)
-    return fingerprint(
-        b"\0".join(b"%b\0%b" % (file.name.encode(), project_files.read(file)) for file in there)
-    )
+def _project_digest(project: Project) -> str:
+    there = filter(project.is_file, _PROJECT_FILES)
+    return fingerprint(b"\0".join(b"%b\0%b" % (n.encode(), project.read(n)) for n in there))

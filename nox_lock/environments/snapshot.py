@@ -14,13 +14,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.files import write_all
-from nox_lock.project import Fact, fingerprint, stands
+from nox_lock.project import Fact, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from nox_lock.project import Witness
+    from nox_lock.project import Project
 
 # The folder for our notes inside an environment: deleted with it.
 NOTES = "nox-lock"
@@ -44,7 +44,7 @@ class Snapshot(NamedTuple):
     request: str
     state: str | None
 
-    def match(self, environ: Mapping[str, str]) -> str | None:
+    def match(self, project: Project) -> str | None:
         """Return the lock files it matched when saved, if nothing changed since, else None."""
         if self.state is None:
             return None
@@ -52,17 +52,17 @@ class Snapshot(NamedTuple):
             saved = json.loads((self.location / NOTES / _NAME).read_bytes())
             facts = [Fact(*each) for each in saved["facts"]]
             same = saved["state"] == self.state and saved["request"] == fingerprint(self.request)
-            return str(saved["locks"]) if same and stands(facts, environ) else None
+            return str(saved["locks"]) if same and project.matches(facts) else None
         # A broken note is none; RuntimeError is that of one nested too deep.
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
             return None
 
-    def save(self, witness: Witness, locks: str) -> None:
+    def save(self, facts: Sequence[Fact], locks: str) -> None:
         """Save that the environment matches `locks`; without write access, save nothing."""
-        if witness.spoilt or self.state is None:
+        if self.state is None:
             return
         request = fingerprint(self.request)
-        saved = {"request": request, "state": self.state, "facts": witness.facts, "locks": locks}
+        saved = {"request": request, "state": self.state, "facts": facts, "locks": locks}
         with suppress(OSError):
             write_all({self.location / NOTES / _NAME: json.dumps(saved, indent=0)})
 

@@ -20,7 +20,8 @@ from nox_lock.environments.snapshot import CONSTRAINTS
 from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
 from nox_lock.file_locks import exclusive, read_timeout
 from nox_lock.files import write_all
-from nox_lock.inputs.entry import URL, relative
+from nox_lock.inputs.entry import URL
+from nox_lock.project import relative
 from nox_lock.target import parse_platform, running_platform
 
 if TYPE_CHECKING:
@@ -165,9 +166,9 @@ def _install_arguments(
                 shown = ", ".join(pin.shown for pin in some)
                 warn(f"{planned.path}: installed without a hash: {shown}")
             path = locked.venv.notes / f"{planned.name}-{name}.txt"
-            options = _option_lines(planned, locked.root)
+            options = _option_lines(planned, locked.project.root)
             write_all({path: "\n".join([*options, *map(_pin_line, some), ""])})
-            yield ["--no-deps", *flags, "-r", relative(path, locked.root)]
+            yield ["--no-deps", *flags, "-r", relative(path, locked.project.root)]
 
 
 def _option_lines(planned: Planned, root: Path) -> Iterator[str]:

@@ -10,11 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from nox_lock import project as project_files
 from nox_lock.errors import RequirementsError, fix_of
 from nox_lock.inputs import syntax
 from nox_lock.inputs.local_projects import metadata_digest, static_name
 from nox_lock.inputs.pep508 import EXAMPLE_NAME, parse_requirement, read_named
+from nox_lock.project import relative
 from nox_lock.text import has_password, has_token, quoted
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from nox_lock.errors import Place
+    from nox_lock.project import Project
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
@@ -71,22 +72,14 @@ class Entry(NamedTuple):
     bare: bool = False
 
 
-def relative(path: Path, root: Path) -> str:
-    """Return `path` relative to `root`, with forward slashes; ``../`` where it lies outside."""
-    try:
-        return Path(os.path.relpath(path, root)).as_posix()
-    except ValueError:  # another drive, on Windows
-        return path.as_posix()
-
-
-def read_input(file: str, root: Path, asked: Place | None) -> bytes:
+def read_input(file: str, project: Project, asked: Place | None) -> bytes:
     """Return the bytes of an input, which a line asks for, or the configuration.
 
     Raises:
         RequirementsError: for one that is missing or cannot be read.
     """
     try:
-        return project_files.read(root / file)
+        return project.read(file)
     except FileNotFoundError as error:
         hint = "It is named by `inputs` or `groups` in pyproject.toml."
         if asked:
@@ -98,7 +91,7 @@ def read_input(file: str, root: Path, asked: Place | None) -> bytes:
         ) from error
 
 
-def parse_entry(line: syntax.Line, place: Place, root: Path, *, constraint: bool) -> Entry:
+def parse_entry(line: syntax.Line, place: Place, project: Project, *, constraint: bool) -> Entry:
     """Read one requirement line.
 
     Raises:
@@ -117,13 +110,13 @@ def parse_entry(line: syntax.Line, place: Place, root: Path, *, constraint: bool
     options = [f"{name}={value}" for name, value in line.options if name != "--editable"]
     if options:
         _refuse_bad_hashes(line.options, place)
-    if edit is not None or URL.match(text) or _is_path(text, root, place):
+    if edit is not None or URL.match(text) or _is_path(text, project, place):
         found = _direct(
-            text, options, place, root, editable=edit is not None, constraint=constraint
+            text, options, place, project, editable=edit is not None, constraint=constraint
         )
         return found._replace(hashes=_hashes(line.options))
     asked = read_named(text, place)
-    url = asked.url and _local(asked.url, place, root)
+    url = asked.url and _local(asked.url, place, project)
     demand = f" @ {url}" if url else asked.demand
     return Entry(
         text=" ".join([f"{asked.head}{demand}{asked.when}", *sorted(options)]),
@@ -135,7 +128,7 @@ def parse_entry(line: syntax.Line, place: Place, root: Path, *, constraint: bool
         url=url,
         editable=False,
         constraint=constraint,
-        metadata=_metadata(url, root),
+        metadata=_metadata(url, project),
         hashes=_hashes(line.options),
         fragment=(asked.url or "").partition("#")[2],
     )
@@ -154,7 +147,13 @@ def _refuse_bad_hashes(options: Iterable[tuple[str, str]], place: Place) -> None
 
 
 def _direct(
-    text: str, options: list[str], place: Place, root: Path, *, editable: bool, constraint: bool
+    text: str,
+    options: list[str],
+    place: Place,
+    project: Project,
+    *,
+    editable: bool,
+    constraint: bool,
 ) -> Entry:
     """Read a bare URL or path, with its marker and extras."""
     named = re.match(_NAMED, text) if editable else None
@@ -168,14 +167,14 @@ def _direct(
     if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
         bare = bare.strip()[: found.start()]
         extras = frozenset(_extras(found[1]))
-    url = _local(bare.strip(), place, root)
+    url = _local(bare.strip(), place, project)
     name: str | None = canonicalize_name(named["name"]) if named else None
     if egg := re.search(_EGG, bare):
         name = canonicalize_name(egg[1])
     elif urlsplit(url).path.endswith(".whl"):
         name = canonicalize_name(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
     elif name is None and not URL.match(url):
-        name = static_name(root / url)
+        name = static_name(project, url)
     marks = f"[{','.join(sorted(extras))}]" if extras else ""
     shown = f"{'-e ' if editable else ''}{url}{marks}{f'; {marker}' if marker else ''}"
     return Entry(
@@ -188,14 +187,14 @@ def _direct(
         url=url,
         editable=editable,
         constraint=constraint,
-        metadata=_metadata(url, root),
+        metadata=_metadata(url, project),
         fragment=bare.strip().partition("#")[2],
         bare=True,
     )
 
 
-def _metadata(url: str | None, root: Path) -> str:
-    return metadata_digest(root / url) if url and not URL.match(url) else ""
+def _metadata(url: str | None, project: Project) -> str:
+    return metadata_digest(project, url) if url and not URL.match(url) else ""
 
 
 def _extras(text: str) -> Iterator[str]:
@@ -204,7 +203,7 @@ def _extras(text: str) -> Iterator[str]:
             yield canonicalize_name(extra.strip())
 
 
-def _is_path(text: str, root: Path, place: Place) -> bool:
+def _is_path(text: str, project: Project, place: Place) -> bool:
     """Tell, as pip does, whether a line that is no URL names a local project or archive."""
     if not (text[:1] == "." or "/" in text or os.sep in text or _LIKE_ARCHIVE.search(text)):
         return False  # nearly all lines: a check must stay instant
@@ -213,7 +212,7 @@ def _is_path(text: str, root: Path, place: Place) -> bool:
     path = text.partition(";")[0].strip()
     path = path[: path.rfind("[")].strip() if path.endswith("]") and "[" in path else path
     if path.startswith(".") or "/" in path or os.sep in path:
-        if not project_files.exists(root / path):
+        if not project.exists(path):
             raise RequirementsError(
                 f"there is no {path}, seen from the project root",
                 place,
@@ -223,8 +222,8 @@ def _is_path(text: str, root: Path, place: Place) -> bool:
     return path.endswith(_ARCHIVES)
 
 
-def _local(url: str, place: Place, root: Path) -> str:
-    """Return a local path or file: URL as a path relative to `root`; anything else as it is."""
+def _local(url: str, place: Place, project: Project) -> str:
+    """Return a local path or file: URL as seen from the project root; else the URL as it is."""
     path = url
     if URL.match(url):
         refuse_bad_url(url, place)
@@ -232,7 +231,7 @@ def _local(url: str, place: Place, root: Path) -> str:
             return url
         bare = url.partition("#")[0]
         path = unquote(urlsplit(bare).path) if bare.startswith("file:/") else bare[len("file:") :]
-    located = relative(root / path, root)
+    located = relative(project.root / path, project.root)
     if Path(path).is_absolute() and located.startswith("../"):
         raise RequirementsError(
             f"{path} lies outside the project: the lock would hold a path of this machine",

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from nox_lock import project as project_files
 from nox_lock.errors import NoxLockError
 from nox_lock.inputs.toml_tables import FILE, parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from nox_lock.project import Project
 
 _FILES = (FILE, "setup.py", "setup.cfg")
 _DEPENDENCIES = ("dependencies", "optional-dependencies")
@@ -31,42 +31,42 @@ def is_project_file(file: str) -> bool:
     return posixpath.basename(file) in _FILES
 
 
-def static_name(folder: Path) -> str | None:
+def static_name(project: Project, folder: str) -> str | None:
     """Return the normalized name of the project in `folder`, where its file has it (PEP 621)."""
-    project = _document(folder).get("project")
-    name = project.get("name") if isinstance(project, dict) else None
+    table = _document(project, folder).get("project")
+    name = table.get("name") if isinstance(table, dict) else None
     return canonicalize_name(name) if isinstance(name, str) else None
 
 
-def metadata_digest(folder: Path) -> str:
+def metadata_digest(project: Project, folder: str) -> str:
     """Return a digest that changes when the dependencies of the project in `folder` may have.
 
     Static ones (PEP 621) are taken by their table, so that no other edit of the file counts;
     dynamic ones may come from anything, so all build files count. Empty for no project.
     """
-    if not any(project_files.is_file(folder / name) for name in _FILES):
+    if not any(project.is_file(posixpath.join(folder, name)) for name in _FILES):
         return ""
-    project = _document(folder).get("project", {})
-    if isinstance(project, dict) and "name" in project:
-        dynamic = project.get("dynamic", [])
+    table = _document(project, folder).get("project", {})
+    if isinstance(table, dict) and "name" in table:
+        dynamic = table.get("dynamic", [])
         if isinstance(dynamic, list) and all(key not in dynamic for key in _DEPENDENCIES):
-            return _digest({key: project.get(key) for key in _KEYS})
-    return dynamic_digest(folder)
+            return _digest({key: table.get(key) for key in _KEYS})
+    return dynamic_digest(project, folder)
 
 
-def dynamic_digest(folder: Path) -> str:
+def dynamic_digest(project: Project, folder: str) -> str:
     """Return a digest of all that may decide what the build of a project depends on.
 
     That is its build files, and the files below its folder that these name, but for prose.
     Of `pyproject.toml` comments and our own table do not count.
     """
-    texts = {name: _read(folder / name).decode(errors="surrogateescape") for name in _FILES}
-    if document := _document(folder):
+    texts = {name: _read(project, folder, name).decode(errors="surrogateescape") for name in _FILES}
+    if document := _document(project, folder):
         tool = document.get("tool", {})
         ours = {"tool": {**tool, "nox-lock": {}}} if isinstance(tool, dict) else {}
         texts[FILE] = _dump({"tool": {"nox-lock": {}}, **document, **ours})
     named = {
-        path: _read(folder / path).hex()
+        path: _read(project, folder, path).hex()
         for text in texts.values()
         for path in _PATH.findall(text)
         if not path.startswith("/") and ".." not in path and not path.endswith(_PROSE)
@@ -74,9 +74,9 @@ def dynamic_digest(folder: Path) -> str:
     return _digest([texts, {path: data for path, data in named.items() if data}])
 
 
-def _document(folder: Path) -> Mapping[str, Any]:
+def _document(project: Project, folder: str) -> Mapping[str, Any]:
     try:
-        return parse_toml(_read(folder / FILE)).values
+        return parse_toml(_read(project, folder, FILE)).values
     except NoxLockError:
         return {}  # pip will say so
 
@@ -89,8 +89,8 @@ def _dump(facts: object) -> str:
     return json.dumps(facts, sort_keys=True, default=str)
 
 
-def _read(path: Path) -> bytes:
+def _read(project: Project, folder: str, name: str) -> bytes:
     try:
-        return project_files.read(path)
+        return project.read(posixpath.join(folder, name))
     except (OSError, ValueError):  # the latter for a NUL in a name
         return b""

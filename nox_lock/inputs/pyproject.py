@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from nox_lock import project as project_files
 from nox_lock.errors import Place, RequirementsError
 from nox_lock.inputs import syntax
 from nox_lock.inputs.entry import Entry, parse_entry, read_input, refuse_secrets
@@ -25,9 +24,10 @@ from nox_lock.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from packaging.requirements import Requirement
+
+    from nox_lock.project import Project
 
 _ALWAYS: frozenset[str] = frozenset()
 _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
@@ -60,9 +60,9 @@ class ProjectInput:
 
 def read_project(
     file: str,
-    root: Path,
+    project: Project,
     *,
-    project: bool = True,
+    with_project: bool = True,
     extras: Iterable[str] = (),
     groups: Iterable[str] = (),
 ) -> ProjectInput:
@@ -72,8 +72,8 @@ def read_project(
         RequirementsError: for a file that is missing or no TOML, an extra or group that is not
             there, groups that include each other, or what is no requirement.
     """
-    reader = _Reader(file, root, with_project=project)
-    if project:
+    reader = _Reader(file, project, with_project=with_project)
+    if with_project:
         reader.read_dependencies(_ALWAYS)
         for extra in extras:
             reader.read_extra(extra, None, _ALWAYS)
@@ -83,8 +83,8 @@ def read_project(
         tuple(reader.entries),
         tuple(dict.fromkeys(reader.lines)),
         frozenset(reader.reached),
-        dynamic_digest(root / posixpath.dirname(file)) if reader.dynamic else "",
-        reader.requires_python() if project else None,
+        dynamic_digest(project, posixpath.dirname(file)) if reader.dynamic else "",
+        reader.requires_python() if with_project else None,
         reader.name,
         reader.misread,
     )
@@ -96,30 +96,30 @@ class _Reader:
     What an extra brings may depend on the markers under which it is asked for: `when`.
     """
 
-    def __init__(self, file: str, root: Path, *, with_project: bool) -> None:
+    def __init__(self, file: str, project: Project, *, with_project: bool) -> None:
         self.file = file
-        self.root = root
+        self.project = project
         self.with_project = with_project
         self.entries: list[Entry] = []
         self.lines: list[str] = []
         self.reached: set[str] = set()
         self.dynamic = self.misread = False
         self._seen: dict[str, list[frozenset[str]]] = {}
-        data = read_input(file, root, None)
+        data = read_input(file, project, None)
         # Of another file that a build reads, nothing.
         text = data if file.endswith(".toml") else b""
         self.document = parse_toml(text, file, RequirementsError)
-        self.project = self.document.table("project")
-        self.name = self.project.string("name") or ""
+        self.table = self.document.table("project")
+        self.name = self.table.string("name") or ""
 
     def read_dependencies(self, when: frozenset[str]) -> None:
         if not self._is_new("", when):
             return
         if "project" in self.document.values:
             if not self.name:
-                raise self.project.wrong("name", " is missing", 'Write it as: name = "..."')
+                raise self.table.wrong("name", " is missing", 'Write it as: name = "..."')
             self.dynamic |= self._is_dynamic("dependencies")
-            self._add(self.project, "dependencies", when)
+            self._add(self.table, "dependencies", when)
         elif self._may_be_built():
             self.dynamic = True
         else:
@@ -131,8 +131,8 @@ class _Reader:
 
     def requires_python(self) -> Option | None:
         key = "requires-python"
-        text = self.project.string(key)
-        return Option(key, text, self._where(self.project, key)) if text else None
+        text = self.table.string(key)
+        return Option(key, text, self._where(self.table, key)) if text else None
 
     def read_extra(self, extra: str, asked: Place | None, when: frozenset[str]) -> None:
         name = canonicalize_name(extra)
@@ -141,7 +141,7 @@ class _Reader:
         if "project" not in self.document.values or self._is_dynamic("optional-dependencies"):
             self.dynamic = True
             return
-        extras = self.project.table("optional-dependencies")
+        extras = self.table.table("optional-dependencies")
         self._add(extras, _key_of("extra", extra, extras, asked), when, of_extra=True)
 
     def read_group(self, group: str) -> None:
@@ -205,12 +205,12 @@ class _Reader:
             requirement.marker = Marker(" and ".join(f"({each})" for each in sorted(when)))
             value = str(requirement)
         line = syntax.Line(1, value, ())
-        self.entries.append(parse_entry(line, place, self.root, constraint=False))
+        self.entries.append(parse_entry(line, place, self.project, constraint=False))
         self.lines.append(value)
 
     def _follow_itself(self, requirement: Requirement, place: Place, when: frozenset[str]) -> None:
         """Read what a requirement on the project itself asks for: other extras of it."""
-        version = self.project.values.get("version")
+        version = self.table.values.get("version")
         if isinstance(version, str) and not meets(requirement.specifier, version):
             raise RequirementsError(
                 f"{str(requirement)!r} cannot be: it is this project, of version {version}",
@@ -233,14 +233,15 @@ class _Reader:
 
     def _may_be_built(self) -> bool:
         """Return whether a build may know dependencies of a project without [project]."""
-        beside = self.root / posixpath.dirname(self.file)
-        if any(project_files.is_file(beside / name) for name in ("setup.py", "setup.cfg")):
+        beside = posixpath.dirname(self.file)
+        names = ("setup.py", "setup.cfg")
+        if any(self.project.is_file(posixpath.join(beside, name)) for name in names):
             return True
         backend = self.document.table("build-system").values.get("build-backend", "setuptools")
         return not str(backend).startswith("setuptools")
 
     def _is_dynamic(self, key: str) -> bool:
-        return key in self.project.strings("dynamic")
+        return key in self.table.strings("dynamic")
 
     def _where(self, table: Table, key: str, value: str | None = None) -> Place:
         return Place(self.file, table.line(key, value) or 1)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock import project as project_files
 from nox_lock.errors import Place, RequirementsError
 from nox_lock.inputs import syntax
 from nox_lock.inputs.entry import (
@@ -17,16 +14,18 @@ from nox_lock.inputs.entry import (
     read_input,
     refuse_bad_url,
     refuse_secrets,
-    relative,
 )
 from nox_lock.inputs.inputs import Dynamic, Include, Inputs, Option, Parts
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.syntax import MOST_LINES
 from nox_lock.inputs.toml_tables import FILE
+from nox_lock.project import relative
 from nox_lock.text import declare, hide_value, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from nox_lock.project import Project
 
 _REMOTE = r"(?:https?|file):"
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
@@ -38,21 +37,20 @@ class Files:
     """The files of a project as inputs see them, each read once.
 
     Args:
-        root: the project root.
+        project: the project.
         made: lock files that are made but not written yet, by path: these are read instead.
         is_unmade: whether a file is a lock file that is yet to be made; asked once of each.
     """
 
     def __init__(
         self,
-        root: Path,
+        project: Project,
         made: Mapping[str, str] | None = None,
         is_unmade: Callable[[str], bool] = lambda _file: False,
     ) -> None:
-        self.root = root
+        self.project = project
         self.made = made or {}
         self._is_unmade = is_unmade
-        self._real_root = Path(os.path.realpath(root))
         self._lines: dict[str, list[tuple[Place, syntax.Line]]] = {}
         self._entries: dict[tuple[Place, bool], Entry] = {}
         self._pending: dict[str, bool] = {}
@@ -65,7 +63,7 @@ class Files:
         """
         if file not in self._lines:
             made = self.made.get(file)
-            data = read_input(file, self.root, asked) if made is None else made.encode()
+            data = read_input(file, self.project, asked) if made is None else made.encode()
             try:
                 self._lines[file] = _read_lines(data, file)
             except RequirementsError as error:
@@ -74,7 +72,7 @@ class Files:
 
     def _unquoted(self, error: RequirementsError, file: str) -> RequirementsError:
         """Return an error that shows no line of a file outside the project: it may be anybody's."""
-        if project_files.is_within(self.root / file, self.root):
+        if self.project.is_within(file):
             return error
         message = "this line is nothing that a requirements file may hold"
         hint = "It is not shown, since the file is outside the project, or in .git."
@@ -89,7 +87,7 @@ class Files:
         key = place, constraint
         if key not in self._entries:
             try:
-                self._entries[key] = parse_entry(line, place, self.root, constraint=constraint)
+                self._entries[key] = parse_entry(line, place, self.project, constraint=constraint)
             except RequirementsError as error:
                 raise self._unquoted(error, place.file) from None
         return self._entries[key]
@@ -101,11 +99,6 @@ class Files:
         if file not in self._pending:
             self._pending[file] = self._is_unmade(file)
         return self._pending[file]
-
-    def real(self, file: str) -> str:
-        """Return a file's path with its links resolved, relative to the project root."""
-        real = project_files.real(self.root / file)
-        return relative(Path(real), self._real_root)
 
 
 def _read_lines(data: bytes, file: str) -> list[tuple[Place, syntax.Line]]:
@@ -122,14 +115,13 @@ def _read_lines(data: bytes, file: str) -> list[tuple[Place, syntax.Line]]:
 
 def read_inputs(
     sources: Sequence[str],
-    root: Path,
-    environ: Mapping[str, str],
+    project: Project,
     parts: Parts | None = None,
     files: Files | None = None,
 ) -> Inputs:
-    """Read `sources`, paths relative to `root`, and all they reach.
+    """Read `sources`, paths relative to the project root, and all they reach.
 
-    `environ` gives the values of ``${NAME}`` in ``-r`` and ``-c`` lines, as pip has them;
+    Variables in ``-r`` and ``-c`` lines are replaced, as pip does it;
     `parts` is what counts beside the sources, `files` what has been read already.
 
     Raises:
@@ -137,7 +129,7 @@ def read_inputs(
             loop, a literal password, or ``${NAME}`` inside a requirement.
     """
     parts = parts or Parts()
-    reader = _Reader(files or Files(root), environ)
+    reader = _Reader(files or Files(project))
     for source in sources:
         if is_project_file(source):
             reader.read_project(source, extras=parts.extras)
@@ -145,7 +137,7 @@ def read_inputs(
             reader.read(source, None, constraint=False, trail=())
             reader.native.append(source)
     for group in parts.groups:
-        reader.read_project(FILE, project=False, groups=(group,))
+        reader.read_project(FILE, with_project=False, groups=(group,))
     for path in parts.constraints:
         reader.read(path, None, constraint=True, trail=())
     urls = [each.url or "" for each in reader.entries]
@@ -173,10 +165,9 @@ def read_inputs(
 class _Reader:
     """Collects what the files hold while it walks through them."""
 
-    def __init__(self, files: Files, environ: Mapping[str, str]) -> None:
+    def __init__(self, files: Files) -> None:
         self.files = files
-        self.root = files.root
-        self.environ = environ
+        self.project = files.project
         self.read_files: dict[str, None] = {}
         self.entries: list[Entry] = []
         self.options: list[Option] = []
@@ -208,7 +199,7 @@ class _Reader:
             self.pending[file] = None
             return
         self.read_files[file] = None
-        self.reached.add(self.files.real(file))
+        self.reached.add(self.project.real(file))
         for place, line in self.files.lines(file, asked):
             if line.requirement or any(name == "--editable" for name, _ in line.options):
                 self.entries.append(self.files.entry(line, place, constraint=constraint))
@@ -220,13 +211,15 @@ class _Reader:
         self,
         file: str,
         *,
-        project: bool = True,
+        with_project: bool = True,
         extras: tuple[str, ...] = (),
         groups: tuple[str, ...] = (),
     ) -> None:
         from nox_lock.inputs.pyproject import read_project  # noqa: PLC0415  (few have one)
 
-        found = read_project(file, self.root, project=project, extras=extras, groups=groups)
+        found = read_project(
+            file, self.project, with_project=with_project, extras=extras, groups=groups
+        )
         self.read_files[file] = None
         self.entries += found.entries
         self.reached |= found.reached
@@ -240,14 +233,14 @@ class _Reader:
             self.written[f"{found.name} ({file})"] = found.lines
         else:
             self.native_extras |= dict.fromkeys(extras)
-        if project and (found.dynamic or not found.misread):
+        if with_project and (found.dynamic or not found.misread):
             self.native.append(file)
 
     def _follow(self, line: syntax.Line, place: Place, trail: tuple[str, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
         for _, text in line.options:
             for variable in syntax.variables(text):
-                hide_value(variable, self.environ.get(variable))
+                hide_value(variable, self.project.environ.get(variable))
         for name in ("--requirement", "--constraint"):
             value = next((value for option, value in line.options if option == name), None)
             if value is not None:
@@ -263,12 +256,12 @@ class _Reader:
     def _include(self, name: str, value: str, place: Place, trail: tuple[str, ...]) -> None:
         target = value
         for variable in syntax.variables(value):
-            if known := project_files.variable(self.environ, variable):
+            if known := self.project.variable(variable):
                 target = target.replace(f"${{{variable}}}", known)
         if re.match(_REMOTE, target, re.IGNORECASE):
             self.remote.append(Option(name, value, place))
             return
-        path = relative((self.root / place.file).parent / target, self.root)
+        path = self._beside(place, target)
         if not path.isprintable():
             message = f"{quoted(path)} is no path: it holds characters that nobody sees"
             raise RequirementsError(message, place, "Rename the file.")
@@ -278,7 +271,12 @@ class _Reader:
 
     def _folder(self, name: str, value: str, place: Place) -> str:
         """Return a find-links folder as pip finds it: beside the file, else from the root."""
-        beside = (self.root / place.file).parent / value
-        if name == "--find-links" and not URL.match(value) and project_files.exists(beside):
-            return relative(beside, self.root)
+        if name == "--find-links" and not URL.match(value):
+            beside = self._beside(place, value)
+            return beside if self.project.exists(beside) else value
         return value
+
+    def _beside(self, place: Place, path: str) -> str:
+        """Return a path that is relative to a file, as from the project root."""
+        root = self.project.root
+        return relative((root / place.file).parent / path, root)

@@ -11,7 +11,6 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
 
     _Key = tuple[str, str, str]
     _Pins = dict[_Key, Pin]
@@ -42,7 +42,9 @@ _TELLING = ("conflict", "unknown project", "no version", "python")
 _HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
 
 
-def look_deeper(judged: Sequence[Judged], console: Console) -> tuple[list[Judged], list[str]]:
+def look_deeper(
+    judged: Sequence[Judged], project: Project, console: Console
+) -> tuple[list[Judged], list[str]]:
     """Resolve those that are fresh once more; the others are known to be wrong.
 
     Returns the verdicts as they are then, and the paths of those that could not be resolved here.
@@ -51,7 +53,7 @@ def look_deeper(judged: Sequence[Judged], console: Console) -> tuple[list[Judged
         NoxLockError: where an index or a tool fails.
     """
     options = CompileOptions(use_cache=False, refresh=True)
-    compiler = Compiler(Path.cwd(), os.environ, options, console)
+    compiler = Compiler(project, options, console)
     unresolved: set[str] = set()
 
     def look(each: Judged) -> Judged:

@@ -76,8 +76,7 @@ class Locker:
 
     def __init__(self, compiler: Compiler) -> None:
         self.compiler = compiler
-        self.root = compiler.root
-        self.environ = compiler.environ
+        self.project = compiler.project
         self.options = compiler.options
         self.console = compiler.console
 
@@ -119,7 +118,8 @@ class Locker:
             self._key(planned, seed), functools.partial(self._log_wait, planned)
         ):
             # Whoever held it before us may have made this very lock.
-            now = lock_file.read(self.root, planned.path)
+            self.project.forget(planned.path)
+            now = lock_file.read(self.project, planned.path)
             there = planned._replace(existing=now)
             if together is None and self.is_done(there):
                 return Outcome(there, UP_TO_DATE)
@@ -226,7 +226,7 @@ class Locker:
         text = self._render(planned, body)
         made = planned._replace(existing=lock_file.parse(text))
         for pin in made.pins:
-            if any(_is_project_of(pin, file, self.root) for file in planned.inputs.sources):
+            if any(_is_project_of(pin, file, self.project.root) for file in planned.inputs.sources):
                 raise CompileError(
                     f"an extra asks for the project itself, which would be pinned as {pin.shown}",
                     Place(next(each.place.file for each in planned.inputs.dynamic)),

@@ -21,7 +21,6 @@ from nox_lock.processes import Processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from nox_lock.compiling.index_settings import IndexSettings
     from nox_lock.compiling.interpreters import Interpreter
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from nox_lock.locking.agreement import Seed
     from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
     from nox_lock.target import Platform, Target
 
 
@@ -42,13 +42,11 @@ class Compiler:
 
     def __init__(
         self,
-        root: Path,
-        environ: Mapping[str, str],
+        project: Project,
         options: CompileOptions,
         console: Console,
     ) -> None:
-        self.root = root
-        self.environ = environ
+        self.project = project
         self.options = options
         self.console = console
         self.processes = Processes()
@@ -63,7 +61,7 @@ class Compiler:
         """The user's cache, opened when it is first needed."""
         with self._once:
             if self._cache is None:
-                opened = open_cache(self.environ, self.console.warn)
+                opened = open_cache(self.project.environ, self.console.warn)
                 self._cache = replace(opened, interrupted=self.processes.ended)
             return self._cache
 
@@ -156,9 +154,9 @@ class Compiler:
 
     def _run_tools(self, order: Order) -> Compiled:
         pip_tools = PipTools(
-            self.root,
+            self.project.root,
             self.interpreter(order.target, order.platform),
-            self.environ,
+            self.project.environ,
             self.read_indexes(),
             self.cache.folder,
             self.processes,
@@ -184,7 +182,7 @@ class Compiler:
         key = target, platform
         with self._once:
             if key not in self._interpreters:
-                found = find_interpreter(*key, self.cache, self.environ, self.processes)
+                found = find_interpreter(*key, self.cache, self.project.environ, self.processes)
                 self._interpreters[key] = found
             return self._interpreters[key]
 
@@ -196,7 +194,7 @@ class Compiler:
         """
         with self._once:
             if self._indexes is None:
-                self._indexes = read_index_settings(self.environ)
+                self._indexes = read_index_settings(self.project.environ)
                 if dropped := ", ".join(self._indexes.dropped):
                     self.console.warn(
                         f"your pip configuration sets {dropped}: left out, since it would change "

@@ -65,7 +65,7 @@ def lock_all(
     Returns what was made of each, by path: an outcome, or the error that says why not. A lock
     file of a stack that failed is not changed.
     """
-    for folder in {(locker.root / each.path).parent for each in planned}:
+    for folder in {(locker.project.root / each.path).parent for each in planned}:
         clear_leftovers(folder)
     results: dict[str, Result] = {}
 
@@ -155,13 +155,12 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
     try:
         inputs = read_inputs(
             list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),
-            compiler.root,
-            compiler.environ,
+            compiler.project,
             Parts(
                 tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
                 tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
             ),
-            Files(compiler.root, texts),
+            Files(compiler.project, texts),
         )
         lock = top.lock._replace(constraints=())
         whole = top._replace(lock=lock, inputs=inputs, settings=settings, below=())
@@ -190,7 +189,7 @@ def _make(
         if result and result.text is not None:
             texts[low.path] = result.text
     try:
-        planned = replan(planned, tuple(below), texts, locker.root, locker.environ)
+        planned = replan(planned, tuple(below), texts, locker.project)
         return locker.make(planned, texts, together)
     except NoxLockError as error:
         return error
@@ -210,10 +209,11 @@ def _write(locker: Locker, made: Mapping[str, Result]) -> dict[str, Result]:
         for each in outcomes:
             if each.text is not None:
                 # A compile takes its time: what is there now may be another's.
-                now = lock_file.read(locker.root, each.planned.path)
+                locker.project.forget(each.planned.path)
+                now = lock_file.read(locker.project, each.planned.path)
                 there = each.planned._replace(existing=now)
                 refuse(there, overwrite=locker.options.overwrite)
-        write_all({locker.root / path: text for path, text in texts.items()})
+        write_all({locker.project.root / path: text for path, text in texts.items()})
     except LockFileError as error:
         left = {path: BlockedError(error.file or path, path) for path in texts}
         return {**made, **left, error.file or "": error}

@@ -7,7 +7,6 @@ import re
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock import project as project_files
 from nox_lock.errors import ConfigError, Place, fix_of
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
@@ -19,7 +18,8 @@ from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+
+    from nox_lock.project import Project
 
 ON_STALE = ("auto", "lock", "error")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
@@ -95,33 +95,29 @@ class Config(NamedTuple):
         )
 
 
-def load_config(root: Path) -> Config:
+def load_config(project: Project) -> Config:
     """Read a project's configuration and find its inputs.
 
     Raises:
         ConfigError: for a `pyproject.toml` that is no TOML or asks for what cannot be, and
             where there is no input at all.
     """
-    path = root / FILE
     # A link that leads nowhere was meant to lead somewhere.
-    there = project_files.exists(path) or path.is_symlink()
+    there = project.exists(FILE) or (project.root / FILE).is_symlink()
     try:
-        document = parse_toml(project_files.read(path)) if there else Table({})
+        document = parse_toml(project.read(FILE)) if there else Table({})
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise ConfigError(message, Place(FILE), fix_of(error)) from error
     found = [
-        path.relative_to(root).as_posix()
-        for pattern in FOUND_IN
-        for path in project_files.glob(root, pattern)
-        if project_files.is_file(path)
+        file for pattern in FOUND_IN for file in project.glob(pattern) if project.is_file(file)
     ]
     table = document.values.get("project")
     static = isinstance(table, dict) and "dependencies" in table
     try:
         return parse_config(document.table("tool"), sorted(found), static_project=static)
     except NoInputsError:
-        raise NoInputsError(what_next(root, document.values)) from None
+        raise NoInputsError(what_next(project, document.values)) from None
 
 
 def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = False) -> Config:

@@ -11,7 +11,8 @@ from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
+
+    from nox_lock.project import Project
 
 FOUND_IN = ("*.in", "requirements/*.in")
 _OWN = (
@@ -78,10 +79,10 @@ def discover(found: Iterable[str], taken: Collection[str]) -> dict[str, str]:
     return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
 
 
-def what_next(root: Path, document: Mapping[str, Any]) -> str:
+def what_next(project: Project, document: Mapping[str, Any]) -> str:
     """Say what a project without inputs has instead, and what makes inputs of it; or nothing."""
-    project = document.get("project")
-    if isinstance(project, dict) and "dependencies" in project.get("dynamic", ()):
+    table = document.get("project")
+    if isinstance(table, dict) and "dependencies" in table.get("dynamic", ()):
         return (
             f"Only a build tells the dependencies in {FILE}: to have it built, write "
             f'[tool.nox-lock.locks.requirements] inputs = ["{FILE}"].'
@@ -90,17 +91,17 @@ def what_next(root: Path, document: Mapping[str, Any]) -> str:
     if isinstance(groups, dict) and groups:
         listed = [name for name in groups if name.isprintable()]
         return _GROUPS.format(group=(listed or ["dev"])[0])
-    for file in sorted((*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt"))):
-        if _is_frozen(file):
-            path = file.relative_to(root).as_posix()
-            return _FREEZE.format(file=path, input=f"{path.removesuffix('.txt')}.in")
+    patterns = ("*requirements*.txt", "requirements/*.txt")
+    for file in sorted(file for pattern in patterns for file in project.glob(pattern)):
+        if _is_frozen(project, file):
+            return _FREEZE.format(file=file, input=f"{file.removesuffix('.txt')}.in")
     return ""
 
 
-def _is_frozen(file: Path) -> bool:
+def _is_frozen(project: Project, file: str) -> bool:
     """Return whether a file has nothing but pins by version, and no header."""
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = project.read(file).decode().replace("\r\n", "\n").split("\n")
     except (OSError, UnicodeDecodeError):
         return False
     pins = [line for line in lines if line.strip()]

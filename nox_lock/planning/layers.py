@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from nox_lock.inputs.inputs import Inputs
-    from nox_lock.inputs.reader import Files
     from nox_lock.planning.config import LockConfig
     from nox_lock.planning.lock_paths import Owners
+    from nox_lock.project import Project
 
     Read = Callable[[LockConfig], Inputs]
 
@@ -89,7 +89,7 @@ def in_order(names: Iterable[str], lowers: Callable[[str], Mapping[str, str]]) -
     return list(done)
 
 
-def roots_of(lock: LockConfig, files: Files) -> frozenset[str]:
+def roots_of(lock: LockConfig, project: Project) -> frozenset[str]:
     """Return what a lock is made from, in the words of `Inputs.reached`."""
     roots: set[str] = set()
     for source in lock.inputs:
@@ -97,6 +97,6 @@ def roots_of(lock: LockConfig, files: Files) -> frozenset[str]:
             roots.add(f"{source}#")
             roots |= {f"{source}#extra={canonicalize_name(extra)}" for extra in lock.extras}
         else:
-            roots.add(files.real(source))
+            roots.add(project.real(source))
     roots |= {f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups}
     return frozenset(roots)

@@ -9,9 +9,7 @@ import re
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock import project as project_files
 from nox_lock.errors import ConfigError, Place
-from nox_lock.inputs.entry import relative
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.lockfile.lock_file import is_stamped
@@ -20,10 +18,10 @@ from nox_lock.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.config import LockConfig
+    from nox_lock.project import Project
     from nox_lock.target import Target
 
 _SUFFIX = ".txt"
@@ -112,13 +110,14 @@ def read_place(lock: LockConfig, path: str, *, any_system: bool = False) -> Pars
     )
 
 
-def find_files(lock: LockConfig, root: Path, *, any_system: bool = False) -> dict[str, ParsedPath]:
+def find_files(
+    lock: LockConfig, project: Project, *, any_system: bool = False
+) -> dict[str, ParsedPath]:
     """Return the lock files of a lock that there are, for any target, under its names of now."""
     pattern = lock.lockfile
     wild = f"{glob.escape(_stem(lock))}*" if pattern is None else _wild(pattern)
     found = {}
-    for path in project_files.glob(root, wild):
-        file = path.relative_to(root).as_posix()
+    for file in project.glob(wild):
         if place := read_place(lock, file, any_system=any_system):
             found[file] = place
     return found
@@ -152,15 +151,15 @@ def _start(lock: LockConfig) -> str:
 
 
 def find_earlier(
-    lock: LockConfig, target: Target, path: str, root: Path, owners: Owners
+    lock: LockConfig, target: Target, path: str, project: Project, owners: Owners
 ) -> Iterator[str]:
     """Yield the other lock files of this lock that there are, the one most like `path` first.
 
     They are of a time when it had other targets, or no pattern; what is another's by `owners`
     is not this one's.
     """
-    found = find_files(lock._replace(lockfile=None), root, any_system=True)
-    found |= find_files(lock, root, any_system=True)
+    found = find_files(lock._replace(lockfile=None), project, any_system=True)
+    found |= find_files(lock, project, any_system=True)
     for each in sorted(found, key=lambda each: (_unlikeness(found[each], target), each)):
         if each != path and owners.owner(each) in (None, lock):
             yield each
@@ -180,7 +179,10 @@ def _unlikeness(place: ParsedPath, target: Target) -> tuple[bool, bool, int, int
 
 
 def find_orphans(
-    locks: Collection[LockConfig], planned: Collection[str], inputs: Collection[str], root: Path
+    locks: Collection[LockConfig],
+    planned: Collection[str],
+    inputs: Collection[str],
+    project: Project,
 ) -> list[str]:
     """List files with our stamp where a lock of this project may have one, and none has.
 
@@ -193,11 +195,10 @@ def find_orphans(
     found = set()
     for pattern in patterns:
         expression = _filled(pattern, {"name": _NAME, "stem": _NAME}, SYSTEM)
-        paths = (each.relative_to(root).as_posix() for each in root.glob(_wild(pattern)))
-        found |= {path for path in paths if re.fullmatch(expression, path)}
-    live = {(root / path).resolve() for path in (*planned, *inputs)}
-    others = (path for path in found if (root / path).resolve() not in live)
-    return sorted(path for path in others if is_stamped(root / path))
+        found |= {path for path in project.glob(_wild(pattern)) if re.fullmatch(expression, path)}
+    live = {project.real(path) for path in (*planned, *inputs)}
+    others = (path for path in found if project.real(path) not in live)
+    return sorted(path for path in others if is_stamped(project, path))
 
 
 def _wild(pattern: str) -> str:
@@ -244,20 +245,20 @@ def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:
     return expression
 
 
-def find_lookalikes(root: Path, folder: str) -> list[str]:
+def find_lookalikes(project: Project, folder: str) -> list[str]:
     """List the paths in a folder that pip would take for a URL: it looks for a path first.
 
     ``https://host/simple`` is in a folder ``https:``, and ``tool @ git+https://host/tool`` in
     ``tool @ git+https:``.
     """
-    found = project_files.glob(root / folder, "*[:]*")
-    return [relative(path, root) for path in found if _LIKE_URL.match(path.name)]
+    found = project.glob("*[:]*", folder)
+    return [path for path in found if _LIKE_URL.match(posixpath.basename(path))]
 
 
-def find_mistaken(root: Path, pins: Iterable[Pin]) -> Iterator[str]:
+def find_mistaken(project: Project, pins: Iterable[Pin]) -> Iterator[str]:
     """Yield the paths that pip would take for pins: ``tool @ file:../../x`` is ``x`` for it."""
     for pin in pins:
         if pin.name and pin.url and not pin.editable:
             whole = posixpath.normpath(f"{pin.name} @ {pin.url}")
-            if not whole.startswith(f"{pin.name} @ ") and project_files.exists(root / whole):
+            if not whole.startswith(f"{pin.name} @ ") and project.exists(whole):
                 yield whole

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from nox_lock import project as project_files
 from nox_lock.errors import ConfigError, Place, fix_of
 from nox_lock.inputs.inputs import Parts
 from nox_lock.inputs.reader import Files, read_inputs
@@ -29,19 +28,18 @@ from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from packaging.specifiers import SpecifierSet
 
     from nox_lock.inputs.inputs import Inputs
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.planning.config import Config, LockConfig
+    from nox_lock.project import Project
 
 
 def plan(
     config: Config,
-    root: Path,
-    environ: Mapping[str, str],
+    project: Project,
     *,
     names: Iterable[str | None] = (),
     used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
@@ -58,13 +56,13 @@ def plan(
         LockFileError: for a lock file that cannot be read.
     """
     chosen = [config.lock(name).name for name in names] or list(config.locks)
-    planned = _Planner(config, root, environ, used or {}).plan(chosen)
+    planned = _Planner(config, project, used or {}).plan(chosen)
     if any(map(_lacks_hashes, planned)):
         everything = planned
         if set(chosen) != set(config.locks):
-            everything = _Planner(config, root, environ, used or {}).plan(config.locks)
+            everything = _Planner(config, project, used or {}).plan(config.locks)
         if any(map(_has_hashes, everything)):
-            return _Planner(config, root, environ, used or {}, hashed=True).plan(chosen)
+            return _Planner(config, project, used or {}, hashed=True).plan(chosen)
     return planned
 
 
@@ -88,8 +86,7 @@ def replan(
     planned: Planned,
     below: tuple[Planned, ...],
     texts: Mapping[str, str],
-    root: Path,
-    environ: Mapping[str, str],
+    project: Project,
 ) -> Planned:
     """Plan a lock file anew on lock files that were made since; `texts` are those, by path.
 
@@ -103,15 +100,15 @@ def replan(
         return planned
     planned = planned._replace(below=below)
     if changed & {*inputs.files, *inputs.pending, *planned.constraints}:
-        files = Files(root, texts)
-        planned = planned._replace(inputs=_read(planned.lock, files, environ, planned.constraints))
+        files = Files(project, texts)
+        planned = planned._replace(inputs=_read(planned.lock, files, planned.constraints))
     return planned
 
 
-def orphans_of(config: Config, planned: Collection[Planned], root: Path) -> list[str]:
+def orphans_of(config: Config, planned: Collection[Planned], project: Project) -> list[str]:
     """List the files that have our stamp and are planned no more; `planned` are all there are."""
     inputs = {file for each in planned for file in each.inputs.files}
-    return find_orphans(config.locks.values(), {each.path for each in planned}, inputs, root)
+    return find_orphans(config.locks.values(), {each.path for each in planned}, inputs, project)
 
 
 def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
@@ -174,8 +171,7 @@ class _Planner:
     def __init__(
         self,
         config: Config,
-        root: Path,
-        environ: Mapping[str, str],
+        project: Project,
         used: Mapping[str, Collection[Target | SpecifierSet]],
         *,
         hashed: bool = False,
@@ -183,24 +179,23 @@ class _Planner:
         self.locks = config.locks
         # Other lock files have hashes: those of which nothing is said must have them, too.
         self.unset = Settings(generate_hashes=True) if hashed else Settings()
-        self.root = root
-        self.environ = environ
+        self.project = project
         self.used = used
         self.owners = Owners(config.locks.values())
-        self.files = Files(root, is_unmade=self._is_unmade)
+        self.files = Files(project, is_unmade=self._is_unmade)
         self.planned: dict[str, Planned] = {}
         # By path as those systems have it that know no upper case.
         self._taken: dict[str, Planned] = {}
         self._inputs: dict[str, Inputs] = {}
         self._lookalikes: dict[str, list[str]] = {}
         self._lowers: dict[str, dict[str, str]] = {}
-        self._roots = {name: roots_of(lock, self.files) for name, lock in self.locks.items()}
+        self._roots = {name: roots_of(lock, project) for name, lock in self.locks.items()}
 
     def plan(self, names: Iterable[str]) -> list[Planned]:
         order = in_order(names, self._find_lowers)
         for name in order:
             lock = self.locks[name]
-            targets, existing = _targets_of(lock, self.root, self.used.get(name, ()))
+            targets, existing = _targets_of(lock, self.project, self.used.get(name, ()))
             for target, system, path in self._paths(lock, targets):
                 self._add(lock, target, system, path, existing)
                 existing = None
@@ -211,7 +206,7 @@ class _Planner:
         """Return whether a file is the lock file of a lock, and yet to be made."""
         if self.owners.owner(file) is None:
             return False
-        lock = lock_file.read(self.root, file)
+        lock = lock_file.read(self.project, file)
         return lock is None or not lock.recognised
 
     def _refuse_shared(self, others: Iterable[str]) -> None:
@@ -219,7 +214,7 @@ class _Planner:
         for name in sorted(others):
             lock = self.locks[name]
             if any(read_place(lock, path) is not None for path in self.planned):
-                targets, _ = _targets_of(lock, self.root, self.used.get(name, ()))
+                targets, _ = _targets_of(lock, self.project, self.used.get(name, ()))
                 for _, _, path in self._paths(lock, targets):
                     if path in self.planned:
                         raise self._shared(self.planned[path].name, path, f"lock {name!r}")
@@ -256,7 +251,7 @@ class _Planner:
             raise self._shared(lock.name, path, other)
         below = self._below(lock, target, system)
         _refuse_other_targets(lock, target, inputs, below, self.owners)
-        existing = existing or lock_file.read(self.root, path)
+        existing = existing or lock_file.read(self.project, path)
         earlier = None if existing else self._earlier(lock, target, path)
         planned = Planned(
             lock=lock,
@@ -280,7 +275,7 @@ class _Planner:
             lookalikes=tuple(self._find_lookalikes(path, inputs, existing)),
         )
         if lock.constraints:
-            constrained = _read(lock, self.files, self.environ, planned.constraints)
+            constrained = _read(lock, self.files, planned.constraints)
             planned = planned._replace(inputs=constrained)
         self.planned[path] = self._taken[path.casefold()] = planned
 
@@ -288,15 +283,15 @@ class _Planner:
         # pip looks from where it runs, and for find-links beside the file with the line, too.
         for folder in sorted({"", *map(posixpath.dirname, (path, *inputs.files))}):
             if folder not in self._lookalikes:
-                self._lookalikes[folder] = find_lookalikes(self.root, folder)
+                self._lookalikes[folder] = find_lookalikes(self.project, folder)
             yield from self._lookalikes[folder]
-        yield from find_mistaken(self.root, lock.pins if lock else ())
+        yield from find_mistaken(self.project, lock.pins if lock else ())
 
     def _build_constraints(self, lock: LockConfig) -> tuple[str, ...]:
         found = []
         for file in lock.build_constraints:
             try:
-                found.append(project_files.read(self.root / file).decode(errors="replace"))
+                found.append(self.project.read(file).decode(errors="replace"))
             except OSError as error:
                 message = f"build-constraints: {file} cannot be read: {error.strerror}"
                 raise ConfigError(message, Place(FILE), fix_of(error)) from error
@@ -304,8 +299,8 @@ class _Planner:
 
     def _earlier(self, lock: LockConfig, target: Target, path: str) -> LockFile | None:
         """Return the lock file whose place one takes that is not there yet."""
-        others = find_earlier(lock, target, path, self.root, self.owners)
-        found = (lock_file.read(self.root, each) for each in others)
+        others = find_earlier(lock, target, path, self.project, self.owners)
+        found = (lock_file.read(self.project, each) for each in others)
         return next((each for each in found if each is not None and each.recognised), None)
 
     def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[Planned, ...]:
@@ -339,18 +334,17 @@ class _Planner:
 
     def _read(self, lock: LockConfig) -> Inputs:
         if lock.name not in self._inputs:
-            self._inputs[lock.name] = _read(lock, self.files, self.environ)
+            self._inputs[lock.name] = _read(lock, self.files)
         return self._inputs[lock.name]
 
 
 def _read(
     lock: LockConfig,
     files: Files,
-    environ: Mapping[str, str],
     constraints: tuple[str, ...] = (),
 ) -> Inputs:
     parts = Parts(lock.extras, lock.groups, constraints)
-    return read_inputs(lock.inputs, files.root, environ, parts, files)
+    return read_inputs(lock.inputs, files.project, parts, files)
 
 
 def _refuse_other_targets(
@@ -383,7 +377,7 @@ def _refuse_other_targets(
 
 
 def _targets_of(
-    lock: LockConfig, root: Path, used: Collection[Target | SpecifierSet]
+    lock: LockConfig, project: Project, used: Collection[Target | SpecifierSet]
 ) -> tuple[list[Target], LockFile | None]:
     """List a lock's targets: said and used; else the one its lock file names; else this Python.
 
@@ -399,7 +393,7 @@ def _targets_of(
     }
     existing = None
     if not targets:
-        target, existing = _target_of_lock_file(lock, root)
+        target, existing = _target_of_lock_file(lock, project)
         targets = [target]
     for each in used:
         if not isinstance(each, Target) and not any(_within(target, each) for target in targets):
@@ -411,23 +405,23 @@ def _targets_of(
     return sorted(targets, key=lambda target: target.sort_key), existing
 
 
-def _target_of_lock_file(lock: LockConfig, root: Path) -> tuple[Target, LockFile | None]:
+def _target_of_lock_file(lock: LockConfig, project: Project) -> tuple[Target, LockFile | None]:
     """Return the Python of a lock's only lock file, else the running one.
 
     The lock file comes with it where its name is the same for every Python.
     """
     here, system = running_target(), running_platform().system
     if "{python}" in (lock.lockfile or "") or lock.platforms:
-        found = {_python_of(root, path) for path in find_files(lock, root)} - {None}
+        found = {_python_of(project, path) for path in find_files(lock, project)} - {None}
         return next(iter(found)) or here if len(found) == 1 else here, None
     path = lockfile_path(lock, here, system, several=False, platforms=False)
-    existing = lock_file.read(root, path)
+    existing = lock_file.read(project, path)
     named = existing.python if existing else None
     return parse_target(named) if named else here, existing
 
 
-def _python_of(root: Path, path: str) -> Target | None:
-    lock = lock_file.read(root, path)
+def _python_of(project: Project, path: str) -> Target | None:
+    lock = lock_file.read(project, path)
     return parse_target(lock.python) if lock and lock.python else None
 
 

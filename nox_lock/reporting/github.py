@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nox_lock.checking.verdict import MISSING, Reason
 from nox_lock.errors import Place
-from nox_lock.inputs.entry import relative
+from nox_lock.project import relative
 from nox_lock.reporting.verdicts import fix_command, target_of
 from nox_lock.text import markdown, redact
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from nox_lock.environments.snapshot import Snapshot
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
-    from nox_lock.sessions.providing import Project
+    from nox_lock.project import Project
+    from nox_lock.sessions.providing import ProjectInstall
     from nox_lock.sessions.session_host import SessionHost
 
     RawFunc = Callable[..., Any]
@@ -49,7 +50,7 @@ def session(
     /,
     *,
     lock: str | Sequence[str] | None = None,
-    project: Project = None,
+    project: ProjectInstall = None,
     constrain: bool = False,
     **kwargs: Any,
 ) -> Callable[[RawFunc | Func], Func]: ...
@@ -60,7 +61,7 @@ def session(
     /,
     *,
     lock: str | Sequence[str] | None = None,
-    project: Project = None,
+    project: ProjectInstall = None,
     constrain: bool = False,
     **kwargs: Any,
 ) -> Any:
@@ -88,7 +89,7 @@ def _make(
     /,
     *,
     lock: str | Sequence[str] | None,
-    project: Project,
+    project: ProjectInstall,
     constrain: bool,
     **kwargs: Any,
 ) -> Func:
@@ -133,7 +134,7 @@ def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
 
 
 def install(
-    session: nox.Session, *names: str, project: Project = None, constrain: bool = False
+    session: nox.Session, *names: str, project: ProjectInstall = None, constrain: bool = False
 ) -> None:
     """Make a session's environment hold what its lock says; run nothing when it does already.
 
@@ -165,7 +166,7 @@ class _Provided(NamedTuple):
 
 
 def _provide(
-    session: nox.Session, names: Sequence[str], project: Project, *, constrain: bool
+    session: nox.Session, names: Sequence[str], project: ProjectInstall, *, constrain: bool
 ) -> _Provided | None:
     with _reported(session):
         if project not in _PROJECTS:
@@ -181,7 +182,7 @@ def _provide(
         in_ci = is_ci(os.environ)
         used = [(each.locks, *each.said()) for each in _in_use()]
         snapshot = take_snapshot(location, repr((names, project, constrain, in_ci, used)))
-        paths = snapshot.match(os.environ)
+        paths = snapshot.match(_project())
         if paths is None:
             from nox_lock.sessions.providing import provide  # noqa: PLC0415
 
@@ -201,7 +202,13 @@ def _provide(
 def _host(session: nox.Session) -> SessionHost:
     from nox_lock.sessions.session_host import SessionHost  # noqa: PLC0415  (only when there is work)
 
-    return SessionHost(session, _console(session), _plan)
+    return SessionHost(session, _console(session), _project(), _plan)
+
+
+def _project() -> Project:
+    from nox_lock.project import Project  # noqa: PLC0415  (only when a session runs)
+
+    return Project(Path.cwd(), os.environ)  # place nox runs a noxfile
 
 
 def _record_body(session: nox.Session, provided: _Provided | None) -> None:
@@ -244,8 +251,8 @@ def _console(session: nox.Session) -> Console:
     return console_of(session, _lock_command())
 
 
-def _plan(names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
-    return plan_noxfile(_in_use(), names)
+def _plan(project: Project, names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
+    return plan_noxfile(project, _in_use(), names)
 
 
 def _in_use() -> list[Locked]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import NoxLockError
 from nox_lock.planning.planner import of_targets, orphans_of
+from nox_lock.project import Project
 from nox_lock.reporting.verdicts import (
     error_json,
     fix_command,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from nox_lock.planning.planned import Planned
 
     # Plans the lock files of some locks, or of all.
-    Plan = Callable[[Iterable[str]], tuple[Config, list[Planned]]]
+    Plan = Callable[[Project, Iterable[str]], tuple[Config, list[Planned]]]
 
 
 def run_check(arguments: Sequence[str], session: str, plan: Plan, console: Console) -> None:
@@ -42,17 +43,19 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, console: Conso
     options = parse_check_options(arguments, session)
     if options is None:
         return
+    project = Project(Path.cwd(), os.environ)
     with errors_told(options.format):
-        config, planned = plan(options.names)
+        config, planned = plan(project, options.names)
         partial = bool(options.names or options.pythons or options.platforms)
-        orphans = [] if partial else orphans_of(config, planned, Path.cwd())
+        orphans = [] if partial else orphans_of(config, planned, project)
         planned = of_targets(planned, options.pythons, options.platforms)
-    check(planned, orphans, console, form=options.format, deep=options.deep)
+    check(planned, orphans, project, console, form=options.format, deep=options.deep)
 
 
 def check(
     planned: Sequence[Planned],
     orphans: Sequence[str],
+    project: Project,
     console: Console,
     *,
     form: str | None = None,
@@ -70,7 +73,7 @@ def check(
     if deep:
         from nox_lock.locking.deep_check import look_deeper  # noqa: PLC0415  (a check must stay instant)
 
-        judged, unresolved = look_deeper(judged, console)
+        judged, unresolved = look_deeper(judged, project, console)
     form = form or _form_here()
     if form == "json":
         print_lines(verdicts_json(judged))

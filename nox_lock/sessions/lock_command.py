@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import ConfigError, NoxLockError
 from nox_lock.planning.planner import of_targets, orphans_of
+from nox_lock.project import Project
 from nox_lock.reporting.verdicts import verdict_lines
 from nox_lock.sessions.check_command import check, errors_told, print_lines
 from nox_lock.sessions.options import parse_lock_options
@@ -35,13 +36,14 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, console: Consol
     found = parse_lock_options(arguments, session)
     if found is None:
         return
+    project = Project(Path.cwd(), os.environ)
     with errors_told(found.format):
-        config, planned = plan(found.names)
+        config, planned = plan(project, found.names)
         planned = of_targets(planned, found.pythons, found.platforms)
     partial = bool(found.names or found.pythons or found.platforms)
     if found.check:
-        orphans = [] if partial else orphans_of(config, planned, Path.cwd())
-        check(planned, orphans, console, form=found.format)
+        orphans = [] if partial else orphans_of(config, planned, project)
+        check(planned, orphans, project, console, form=found.format)
         return
     if found.why:
         print_why(planned, found.why)
@@ -52,18 +54,18 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, console: Consol
         console.warn(note)
     if found.verbose:
         console.verbose = True
-    _lock_all(planned, found.options, console, found.format)
+    _lock_all(planned, make_locker(project, found.options, console), console, found.format)
     if not partial:
-        for each in judge_all([], orphans_of(config, planned, Path.cwd())):
+        for each in judge_all([], orphans_of(config, planned, project)):
             console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
 
 
-def make_locker(options: CompileOptions, console: Console) -> Locker:
-    """Return what makes the lock files of the project in the current folder."""
+def make_locker(project: Project, options: CompileOptions, console: Console) -> Locker:
+    """Return what makes the lock files of a project."""
     from nox_lock.locking.locker import Locker  # noqa: PLC0415  (only when something is not fresh)
     from nox_lock.locking.resolution import Compiler  # noqa: PLC0415
 
-    return Locker(Compiler(Path.cwd(), os.environ, options, console))
+    return Locker(Compiler(project, options, console))
 
 
 def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
@@ -87,7 +89,7 @@ def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
 
 
 def _lock_all(
-    planned: Sequence[Planned], options: CompileOptions, console: Console, form: str | None
+    planned: Sequence[Planned], locker: Locker, console: Console, form: str | None
 ) -> None:
     """Make lock files, and report each as its stack is through.
 
@@ -107,14 +109,14 @@ def _lock_all(
     def done(_: Planned, result: Outcome | NoxLockError) -> None:
         if not isinstance(result, NoxLockError):
             moved = change_lines(changes_of(result), unicode=console.terminal.unicode)
-            line = outcome_line(result, dry=options.dry_run)
+            line = outcome_line(result, dry=locker.options.dry_run)
             console.log(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
             console.warn(*(f"{result.planned.path}: {note}" for note in result.notes))
         elif len(planned) > 1 and all(result is not error for error in reported):
             reported.append(result)
             console.warn(*str(result).splitlines())
 
-    results = lock_all(make_locker(options, console), planned, done)
+    results = lock_all(locker, planned, done)
     _report_totals({each.path: results[each.path] for each in planned}, console, form)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     failed = [each.path for each in planned if each.path in errors]

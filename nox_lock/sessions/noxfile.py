@@ -5,11 +5,9 @@ Each noxfile that uses us loads it, so it imports the rest of the core only once
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.errors import ConfigError
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
     from nox_lock.target import Target
 
     class Made(Protocol):
@@ -71,11 +70,9 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
 
 
 def plan_noxfile(
-    sessions: Iterable[Locked], names: Iterable[str | None]
+    project: Project, sessions: Iterable[Locked], names: Iterable[str | None]
 ) -> tuple[Config, list[Planned]]:
     """Plan the lock files of the locks of these names, or of all, for the Pythons of `sessions`.
-
-    The project is that of the current folder, where nox runs a noxfile.
 
     Raises:
         ConfigError: for a configuration that cannot be, and a session whose lock is none.
@@ -83,8 +80,7 @@ def plan_noxfile(
     from nox_lock.planning.config import load_config  # noqa: PLC0415
     from nox_lock.planning.planner import plan  # noqa: PLC0415
 
-    root = Path.cwd()
-    config = load_config(root)
+    config = load_config(project)
     used: dict[str, set[Target | SpecifierSet]] = {}
     for each in sessions:
         for lock in each.locks:
@@ -94,7 +90,7 @@ def plan_noxfile(
                 message = f"session {each.made.name!r} of the noxfile: {error.message}"
                 raise ConfigError(message, hint=error.hint) from error
             used.setdefault(name, set()).update(_pythons(each.said()))
-    return config, plan(config, root, os.environ, names=names, used=used)
+    return config, plan(config, project, names=names, used=used)
 
 
 def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
@@ -16,10 +14,11 @@ from nox_lock.environments.environment import (
 from nox_lock.environments.sync import exclusive_use, sync, write_constraints
 from nox_lock.errors import InstallerBrokenError, InstallError
 from nox_lock.planning.planner import of_target
-from nox_lock.project import is_ci, watch
+from nox_lock.project import is_ci
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from nox_lock.console import Console
     from nox_lock.environments.environment import Environment
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
     from nox_lock.environments.sync import Installer
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
 
-Project = Literal["editable", "wheel"] | None
+ProjectInstall = Literal["editable", "wheel"] | None
 
 
 class Host(Protocol):
@@ -36,6 +36,7 @@ class Host(Protocol):
 
     name: str
     console: Console
+    project: Project
 
     @property
     def location(self) -> Path:
@@ -78,13 +79,13 @@ def _look_up(
     asked = {config.lock(name).name for name in locks}
     chosen = of_target([each for each in planned if each.name in asked], venv.target)
     return config, LockedEnvironment(
-        chosen, venv, Path.cwd(), host.remake_command, host.console.lock_command
+        chosen, venv, host.project, host.remake_command, host.console.lock_command
     )
 
 
 def provide(
     names: Sequence[str],
-    project: Project,
+    project: ProjectInstall,
     host: Host,
     snapshot: Snapshot,
     *,
@@ -97,12 +98,11 @@ def provide(
     Raises:
         NoxLockError: where it cannot, saying why.
     """
-    on_stale = _on_stale()
+    on_stale = _on_stale(host.project)
     venv = _find_environment(host)
-    with watch() as witness:
-        config, wanted = _look_up(names, host, venv)
-        stale = [each for each in wanted.planned if not _is_fresh(each, host.console)]
-        there = _project_is_there(wanted, project)
+    config, wanted = _look_up(names, host, venv)
+    stale = [each for each in wanted.planned if not _is_fresh(each, host)]
+    there = _project_is_there(wanted, project)
     if stale:
         made = _relock(host, on_stale or config.on_stale, stale)
         wanted = wanted._replace(planned=[made.get(each.path, each) for each in wanted.planned])
@@ -111,7 +111,7 @@ def provide(
     if comparison.matches:
         host.output(f"{host.name} holds exactly what is locked in {wanted.paths}")
         if there and not stale:
-            snapshot.save(witness, wanted.paths)
+            snapshot.save(host.project.facts, wanted.paths)
     elif host.installs():
         wanted = _make_equal(wanted, host)
     else:
@@ -137,14 +137,14 @@ def _make_equal(wanted: LockedEnvironment, host: Host) -> LockedEnvironment:
     return wanted
 
 
-def _is_fresh(planned: Planned, console: Console) -> bool:
+def _is_fresh(planned: Planned, host: Host) -> bool:
     """Return whether a lock file may be installed; outside CI, without hashes that it must have."""
     from nox_lock.checking.judge import judge, lacks_hashes_alone  # noqa: PLC0415  (it must start at once)
 
     verdict = judge(planned)
-    if is_ci(os.environ) or not lacks_hashes_alone(verdict):
+    if is_ci(host.project.environ) or not lacks_hashes_alone(verdict):
         return verdict.fresh
-    console.warn(f"{planned.path}: {verdict.reasons[0].message}")
+    host.console.warn(f"{planned.path}: {verdict.reasons[0].message}")
     return True
 
 
@@ -158,11 +158,11 @@ def _find_environment(host: Host) -> Environment:
     return venv
 
 
-def _project_is_there(wanted: LockedEnvironment, project: Project) -> bool:
+def _project_is_there(wanted: LockedEnvironment, project: ProjectInstall) -> bool:
     """Tell whether the project is installed as it is now; one to be built never is."""
     if project != "editable":
         return project is None
-    return project_is_installed(wanted.venv, wanted.root)
+    return project_is_installed(wanted.venv, wanted.project)
 
 
 def _install_project(host: Host, wanted: LockedEnvironment, *, editable: bool) -> None:
@@ -177,14 +177,14 @@ def _install_project(host: Host, wanted: LockedEnvironment, *, editable: bool) -
                 hint="What its build needs, and why it failed, stands above.",
             ) from error
     if editable:
-        record_project(wanted.venv, wanted.root)
+        record_project(wanted.venv, wanted.project)
 
 
-def _on_stale() -> str:
+def _on_stale(project: Project) -> str:
     """Return what `NOX_LOCK_ON_STALE` says, or nothing."""
     from nox_lock.planning.config import check_on_stale  # noqa: PLC0415
 
-    said = os.environ.get("NOX_LOCK_ON_STALE", "")
+    said = project.environ.get("NOX_LOCK_ON_STALE", "")
     return check_on_stale(said, "NOX_LOCK_ON_STALE") if said else ""
 
 
@@ -193,5 +193,5 @@ def _relock(host: Host, on_stale: str, stale: Sequence[Planned]) -> Mapping[str,
     from nox_lock.sessions.lock_command import make_locker  # noqa: PLC0415
     from nox_lock.sessions.relocking import relock  # noqa: PLC0415
 
-    locker = make_locker(CompileOptions(), host.console)
+    locker = make_locker(host.project, CompileOptions(), host.console)
     return relock(locker, stale, on_stale, host.installs, host.console.lock_command)

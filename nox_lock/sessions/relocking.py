@@ -38,7 +38,7 @@ def relock(
         NoxLockError: where it is not allowed, with the reasons and what to run.
         NoxLockError: where they cannot be made.
     """
-    in_ci = is_ci(locker.environ)
+    in_ci = is_ci(locker.project.environ)
     judged = judge_all(stale)
     reasons = [line for each in judged for line in verdict_lines(each)]
     if not (

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from nox_lock.planning.config import Config
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
 
-    Plan = Callable[[Iterable[str | None]], tuple[Config, list[Planned]]]
+    Plan = Callable[[Project, Iterable[str | None]], tuple[Config, list[Planned]]]
 
 
 # Without -I, a `pip.py` of the project would be run. A variable would reach all that builds, too.
@@ -39,11 +40,17 @@ _PIP = ("python", "-I", "-m", "pip")
 class SessionHost:
     """A session, as `providing` knows it; what installs in it is pip, or uv."""
 
-    def __init__(self, session: nox.Session, console: Console, plan: Plan) -> None:
+    def __init__(
+        self, session: nox.Session, console: Console, project: Project, plan: Plan
+    ) -> None:
         self.session = session
         self.name = session.name
         self.console = console
-        self.plan = plan
+        self.project = project
+        self._plan = plan
+
+    def plan(self, names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
+        return self._plan(self.project, names)
 
     @property
     def location(self) -> Path:

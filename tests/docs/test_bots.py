@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.checking.judge import judge
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from support.locks import pins
+from support.plans import plan_folder
 from support.project import NOXFILE, Project
 
 if TYPE_CHECKING:
@@ -205,7 +204,7 @@ def test_locks_of_the_corpus(
         f"python = '{python[1] if python else '3.12'}'\n",
         encoding="utf-8",
     )
-    planned = plan(load_config(root), root, {}, names=["it"])[-1]
+    planned = plan_folder(root, names=["it"])[-1]
     verdict = judge(planned)
     assert "\n".join(map(str, verdict.reasons)) == wrong
     assert verdict.notes == (() if wrong else (f"no stamp: made by {maker}",))

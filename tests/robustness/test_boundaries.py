@@ -18,10 +18,10 @@ from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.locker import COMPILED, Locker, Outcome, refuse
 from nox_lock.locking.resolution import Compiler
 from nox_lock.locking.stacks import _write
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
+from nox_lock.project import Project
 from support.inside import nox_inside
 from support.mistakes import BODY, HEADER, IN, PLAIN, TOML, TXT
+from support.plans import plan_folder
 from support.project import clean_environment
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def root(tmp_path: Path) -> Path:
 
 def planned(root: Path, configuration: str) -> list[Planned]:
     (root / TOML).write_text(configuration, encoding="utf-8")
-    return plan(load_config(root), root, {})
+    return plan_folder(root)
 
 
 def table(pattern: str, name: str = "app") -> str:
@@ -106,7 +106,7 @@ def test_a_lock_file_includes_none_from_outside(name: str, root: Path) -> None:
     (root.parent / "secret.txt").write_text("hunter==2\n", encoding="utf-8")
     include = name.format(root.parent.as_posix())
     (root / TXT).write_text(f"{HEADER}-r {include}\n{BODY}", encoding="utf-8")
-    read = lock_file.read(root, TXT)
+    read = lock_file.read(Project(root, {}), TXT)
     assert read is not None
     assert read.included == ()
     run = nox_inside(root, "-s", "lock-check", env=clean_environment(root.parent)).failed()
@@ -156,7 +156,7 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(root: Path) -> None:
     for each in planned(root, table("a.txt", "a") + table("b.txt", "b")):
         texts[each.path] = Outcome(each, COMPILED, HEADER + BODY)
     (root / "b.txt").write_text("notes of my own\n", encoding="utf-8")
-    locker = Locker(Compiler(root, {}, CompileOptions(), Console(print, print)))
+    locker = Locker(Compiler(Project(root, {}), CompileOptions(), Console(print, print)))
     made = _write(locker, texts)
     assert "b.txt:1: this is no lock file" in str(made["b.txt"])
     assert isinstance(made["a.txt"], BlockedError)

@@ -17,12 +17,11 @@ import pytest
 
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import NoxLockError
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import orphans_of, plan
 from nox_lock.reporting.github import annotate, table
 from nox_lock.reporting.verdicts import error_json, verdict_lines, verdicts_json
 from nox_lock.text import redact
 from support.mistakes import BODY, HEADER
+from support.plans import plan_with_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,9 +54,7 @@ def judge_error(error: NoxLockError, root: Path) -> None:
 def check(root: Path) -> str:
     """Do what `lock-check` does; return the words of the verdicts, or the kind of the error."""
     try:
-        config = load_config(root)
-        planned = plan(config, root, {"A": "a"})
-        judged = judge_all(planned, orphans_of(config, planned, root))
+        judged = judge_all(*plan_with_orphans(root, {"A": "a"}))
     except NoxLockError as error:
         judge_error(error, root)
         return type(error).__name__

@@ -24,6 +24,7 @@ from support.index import USER, LocalIndex
 from support.inside import nox_inside
 from support.locks import find_bytes, pins
 from support.mistakes import BODY, HEADER, PLAIN
+from support.plans import open_folder
 from support.project import Project, clean_environment, finish, kill
 from support.scripted import BROKEN, SILENT, RefusingIndex, ScriptedIndex
 
@@ -281,7 +282,7 @@ TAKEN = (
 def test_a_secret_in_an_input_is_refused(line: str, tmp_path: Path) -> None:
     (tmp_path / INPUT).write_text(f"app\n{line.format(SECRETS['vcs'])}\n", encoding="utf-8")
     with pytest.raises(RequirementsError) as raised:
-        read_inputs([INPUT], tmp_path, {"VCS_TOKEN": SECRETS["vcs"]})
+        read_inputs([INPUT], open_folder(tmp_path, {"VCS_TOKEN": SECRETS["vcs"]}))
     assert str(raised.value).startswith(f"{INPUT}:2: ")
     assert REFUSED[line] in str(raised.value)
     assert SECRETS["vcs"] not in str(raised.value)
@@ -290,7 +291,7 @@ def test_a_secret_in_an_input_is_refused(line: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", TAKEN)
 def test_what_is_no_secret_is_taken_and_shown(line: str, tmp_path: Path) -> None:
     (tmp_path / INPUT).write_text(f"app\n{line}\n", encoding="utf-8")
-    assert len(read_inputs([INPUT], tmp_path, {}).entries) in {1, 2}
+    assert len(read_inputs([INPUT], open_folder(tmp_path, {})).entries) in {1, 2}
     assert redact(line) == line
 
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from support.inside import nox_inside
+from support.plans import plan_folder
 from support.project import Project
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def stamped(root: Path, text: str) -> str:
     """Return a lock file with a stamp that is right, made with our own functions."""
     lock = lock_file.parse(text)
     (root / LOCK).write_text(text, encoding="utf-8")
-    [planned] = plan(load_config(root), root, {})
+    [planned] = plan_folder(root)
     assert lock.stamp is not None
     stamp = lock_file.Stamp(
         inputs=planned.digest(),

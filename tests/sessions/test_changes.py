@@ -16,10 +16,9 @@ from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.locker import Locker, Outcome
 from nox_lock.locking.resolution import Compiler
 from nox_lock.locking.stacks import lock_all
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from nox_lock.reporting.outcomes import change_lines
 from nox_lock.sessions.options import parse_lock_options
+from support.plans import open_folder, plan_folder
 from support.project import NOXFILE, Project
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def planned(root: Path, body: str) -> Planned:
     (root / "requirements.in").write_text("app\ncut<1\nlib\n-r more.in\n", encoding="utf-8")
     (root / "more.in").write_text("\nnew\n", encoding="utf-8")
     (root / "requirements.txt").write_text(HEADER + body, encoding="utf-8")
-    return plan(load_config(root), root, {})[0]
+    return plan_folder(root)[0]
 
 
 def test_each_kind_of_change(tmp_path: Path) -> None:
@@ -215,11 +214,10 @@ def test_a_long_compile_gives_a_sign_of_life(
     monkeypatch.chdir(project.root)
     lines: list[str] = []
     compiler = Compiler(
-        project.root,
-        project.environment(),
+        open_folder(project.root, project.environment()),
         CompileOptions(upgrade=True),
         Console(lines.append, lines.append),
     )
-    results = lock_all(Locker(compiler), plan(load_config(project.root), project.root, {}), print)
+    results = lock_all(Locker(compiler), plan_folder(project.root), print)
     assert [type(each) for each in results.values()] == [Outcome]
     assert re.search(r"requirements\.txt: not done yet \(\d+ s\)", "\n".join(lines))

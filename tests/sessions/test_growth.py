@@ -12,10 +12,9 @@ import pytest
 
 from nox_lock.errors import ConfigError
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import orphans_of, plan
 from nox_lock.target import running_platform
 from support.locks import fingerprint, pins, stamp_all
+from support.plans import plan_folder, plan_with_orphans
 from support.pythons import HERE, MISSING, three_pythons
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ def verdicts(project: Project, *options: str, returncode: int) -> dict[str, dict
 
 def orphans(root: Path) -> list[str]:
     """Return the orphans of a project whose sessions say nothing, without nox."""
-    config = load_config(root)
-    return orphans_of(config, plan(config, root, {}), root)
+    return plan_with_orphans(root)[1]
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -188,7 +186,7 @@ def test_growth_to_a_python_that_is_not_here(aged: Project, index: LocalIndex) -
         assert "--hash" not in aged.read(name)
     remove(aged, LOCK)
     remove(aged, names[1])
-    [here, missing] = plan(load_config(aged.root), aged.root, {})
+    [here, missing] = plan_folder(aged.root)
     assert here.earlier is None
     assert missing.earlier is not None
     assert {pin.name: pin.version for pin in missing.earlier.pins} == OLD
@@ -341,7 +339,7 @@ def test_the_lock_of_another_name_is_no_earlier_one(tmp_path: Path) -> None:
     stamp_all(tmp_path, {"requirements": "app==1.0", "pytest": "app==2.0", "dev": "app==3.0"})
     (tmp_path / LOCK).unlink()
     write(tmp_path, {"pyproject.toml": table("")})
-    [base, dev, pytest_] = plan(load_config(tmp_path), tmp_path, {})
+    [base, dev, pytest_] = plan_folder(tmp_path)
     assert (base.path, base.earlier) == (LOCK, None)
     assert base.settings.generate_hashes is True
     assert dev.existing
@@ -362,7 +360,7 @@ def test_growth_beside_the_lock_of_another_name(tmp_path: Path) -> None:
     write(tmp_path, files)
     stamp_all(tmp_path, {"requirements": HASHED, "pytest": "app==2.0"})
     write(tmp_path, {"pyproject.toml": config.replace("'3.12']", "'3.12', '3.13']")})
-    found = {each.path: each for each in plan(load_config(tmp_path), tmp_path, {})}
+    found = {each.path: each for each in plan_folder(tmp_path)}
     grown = found["requirements-py3.13.txt"]
     assert grown.earlier
     assert [pin.shown for pin in grown.earlier.pins] == ["app==1.0"]
@@ -377,7 +375,7 @@ def test_growth_of_a_lock_named_like_a_python(tmp_path: Path) -> None:
     stamp_all(tmp_path, {"requirements": "app==1.0", "py3.12": "app==2.0"})
     assert orphans(tmp_path) == []
     (tmp_path / LOCK).unlink()
-    [base, other] = plan(load_config(tmp_path), tmp_path, {})
+    [base, other] = plan_folder(tmp_path)
     assert base.earlier is None
     assert other.existing
     # With several Pythons the two would be one file: an error, told by name.
@@ -386,7 +384,7 @@ def test_growth_of_a_lock_named_like_a_python(tmp_path: Path) -> None:
     own = "[tool.nox-lock.locks.'py3.12']\ninputs = ['requirements-py3.12.in']\npython = '3.12'\n"
     write(tmp_path, {"pyproject.toml": table("python = ['3.11', '3.12']") + own})
     with pytest.raises(ConfigError, match=r"requirements-py3\.12\.txt, which is lock"):
-        plan(load_config(tmp_path), tmp_path, {})
+        plan_folder(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["requirements-limits.txt", "requirements-common.txt"])
@@ -635,7 +633,7 @@ def test_platforms_and_pythons(tmp_path: Path) -> None:
         write(tmp_path, {path: text.replace("app==1.0", f"app=={version}")})
     config = f"python = ['3.11', '3.12', '3.13']\nplatforms = {systems}"
     write(tmp_path, {"pyproject.toml": table(config)})
-    found = {each.path: each for each in plan(load_config(tmp_path), tmp_path, {})}
+    found = {each.path: each for each in plan_folder(tmp_path)}
     grown = found[f"requirements-py3.13-{sys.platform}.txt"]
     assert grown.earlier
     assert [pin.shown for pin in grown.earlier.pins] == ["app==2.0"]
@@ -655,7 +653,7 @@ def test_a_python_added_starts_from_the_nearest_python(tmp_path: Path) -> None:
         write(tmp_path, {path: text.replace("app==1.0", f"app=={pin}")})
     config = "python = ['3.9', '3.12', '3.13', 'pypy3.10']"
     write(tmp_path, {"pyproject.toml": table(config)})
-    found = {each.path: each for each in plan(load_config(tmp_path), tmp_path, {})}
+    found = {each.path: each for each in plan_folder(tmp_path)}
     grown = found["requirements-py3.13.txt"].earlier
     assert grown
     assert [pin.shown for pin in grown.pins] == ["app==1.12"]
@@ -668,10 +666,10 @@ def test_a_pypy_added_starts_from_another_pypy(tmp_path: Path) -> None:
     paths = stamp_all(tmp_path, {"requirements": HASHED})
     assert paths == ["requirements-pypy3.9.txt", "requirements-pypy3.10.txt"]
     write(tmp_path, {"pyproject.toml": table("python = ['pypy3.9', 'pypy3.10', 'pypy3.11']")})
-    added = plan(load_config(tmp_path), tmp_path, {})[-1]
+    added = plan_folder(tmp_path)[-1]
     assert added.path == "requirements-pypy3.11.txt"
     assert added.earlier
     write(tmp_path, {"pyproject.toml": table("python = 'pypy3.10'")})
     (tmp_path / "requirements-pypy3.9.txt").unlink()
-    [shrunk] = plan(load_config(tmp_path), tmp_path, {})
+    [shrunk] = plan_folder(tmp_path)
     assert shrunk.earlier

@@ -17,13 +17,14 @@ from nox_lock.environments.snapshot import Snapshot
 from nox_lock.errors import NoxLockError
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan
-from nox_lock.project import fingerprint, read, stands, watch
+from nox_lock.project import fingerprint
+from support.plans import open_folder
 from support.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nox_lock.project import Witness
+    from nox_lock.project import Fact
     from support.prepared import Prepared
 
 # What a project may be made of, and one lock file of each, so that nothing looks for older ones.
@@ -79,15 +80,15 @@ from nox_lock.checking import judge
 from nox_lock.inputs import pyproject
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan
-from nox_lock.project import watch
+from nox_lock.project import Project
 
 sys.addaudithook(note)
 watching = True
-with watch() as witness:
-    for each in plan(load_config(Path.cwd()), Path.cwd(), os.environ):
-        judge.judge(each)
+project = Project(Path.cwd(), os.environ)
+for each in plan(load_config(project), project):
+    judge.judge(each)
 watching = False
-print(json.dumps([sorted(seen), witness.facts, witness.spoilt]))
+print(json.dumps([sorted(seen), project.facts]))
 """
 
 
@@ -100,14 +101,20 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project.root
 
 
-def answer(root: Path, environ: dict[str, str] | None = None) -> tuple[Witness, object]:
-    """Judge everything; return who watched, and what came of it."""
-    with watch() as witness:
-        try:
-            planned = plan(load_config(root), root, environ or ENVIRON)
-            return witness, [(each.digest(), each.hidden(), judge(each)) for each in planned]
-        except NoxLockError as error:
-            return witness, str(error)
+def answer(root: Path) -> tuple[list[Fact], object]:
+    """Judge everything; return what was read for it, and what came of it."""
+    project = open_folder(root, ENVIRON)
+    try:
+        planned = plan(load_config(project), project)
+        found: object = [(each.digest(), each.hidden(), judge(each)) for each in planned]
+    except NoxLockError as error:
+        found = str(error)
+    return project.facts, found
+
+
+def is_same(root: Path, facts: list[Fact], environ: dict[str, str] = ENVIRON) -> bool:
+    """Return whether all of that would be read again."""
+    return open_folder(root, environ).matches(facts)
 
 
 def test_all_that_is_read_is_kept(root: Path) -> None:
@@ -120,8 +127,7 @@ def test_all_that_is_read_is_kept(root: Path) -> None:
         capture_output=True,
         text=True,
     )
-    seen, facts, spoilt = json.loads(done.stdout)
-    assert not spoilt
+    seen, facts = json.loads(done.stdout)
     opened = {path for event, path in seen if event == "open"}
     listed = {path for event, path in seen if event != "open"}
     assert opened >= FILES.keys() - {"wheels/readme"}
@@ -179,47 +185,48 @@ HARMLESS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_may_change_the_answer_is_seen(root: Path, what: str) -> None:
-    witness, _ = answer(root)
-    assert not witness.spoilt
-    assert stands(witness.facts, ENVIRON)
+    facts, _ = answer(root)
+    assert is_same(root, facts)
     try:
         CHANGES[what](root)
     except OSError as error:  # Windows may not allow links
         pytest.skip(str(error))
-    assert not stands(witness.facts, ENVIRON)
+    assert not is_same(root, facts)
 
 
 @pytest.mark.parametrize("what", HARMLESS)
 def test_what_cannot_change_it_is_not(root: Path, what: str) -> None:
-    witness, before = answer(root)
+    facts, before = answer(root)
     HARMLESS[what](root)
-    assert stands(witness.facts, ENVIRON)
+    assert is_same(root, facts)
     assert answer(root)[1] == before
 
 
 def test_a_variable_in_an_input_counts(root: Path) -> None:
     shutil.copy(root / "caps.txt", root / "other.txt")
-    witness, _ = answer(root)
-    assert not stands(witness.facts, {"CAP": "other"})
-    assert not stands(witness.facts, {})
-    assert stands(witness.facts, {**ENVIRON, "OTHER": "1"})
+    facts, _ = answer(root)
+    assert not is_same(root, facts, {"CAP": "other"})
+    assert not is_same(root, facts, {})
+    assert is_same(root, facts, {**ENVIRON, "OTHER": "1"})
 
 
 def test_what_changes_while_it_is_read_is_not_kept(root: Path) -> None:
-    with watch() as witness:
-        read(root / "more.in")
-        (root / "more.in").write_text("lib\n", encoding="utf-8")
-        read(root / "more.in")
-    assert witness.spoilt
+    project = open_folder(root, ENVIRON)
+    before = project.read("more.in")
+    (root / "more.in").write_text("lib\n", encoding="utf-8")
+    assert project.read("more.in") == before
+    assert not is_same(root, project.facts)
+    project.forget("more.in")
+    assert project.read("more.in") == b"lib\n"
+    assert is_same(root, project.facts)
 
 
 def test_a_search_for_old_lock_files_is_seen(root: Path) -> None:
     (root / "requirements.txt").unlink()
-    witness, _ = answer(root)
-    assert not witness.spoilt
-    assert stands(witness.facts, ENVIRON)
+    facts, _ = answer(root)
+    assert is_same(root, facts)
     (root / "requirements-py3.9.txt").write_text("app==1.0\n", encoding="utf-8")
-    assert not stands(witness.facts, ENVIRON)
+    assert not is_same(root, facts)
 
 
 NOXFILE = """
@@ -333,7 +340,7 @@ def test_a_broken_note_is_dropped(facts: str, tmp_path: Path) -> None:
     whole = {"state": "state", "request": fingerprint("request"), "locks": "paths"}
     for text in (json.dumps({**whole, "facts": 7}).replace("7", facts), DEEP, f'{{"facts":{DEEP}'):
         (tmp_path / "nox-lock" / "snapshot").write_text(text, encoding="utf-8")
-        assert snapshot.match({}) is None
+        assert snapshot.match(open_folder(tmp_path)) is None
 
 
 def test_a_broken_note_stops_no_session(project: Project) -> None:

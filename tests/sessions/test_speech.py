@@ -15,11 +15,10 @@ from nox_lock.console import supports_unicode
 from nox_lock.errors import NoxLockError, Place
 from nox_lock.locking.changes import Held
 from nox_lock.locking.locker import Outcome
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from nox_lock.reporting.github import annotate, table
 from nox_lock.reporting.outcomes import outcomes_markdown
 from nox_lock.text import markdown
+from support.plans import plan_folder
 from support.project import NOXFILE, Project, Run
 
 if TYPE_CHECKING:
@@ -220,7 +219,7 @@ def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html() -> None:
 
 def test_nothing_in_the_report_of_changes_is_a_mark_either(tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    (planned,) = plan(load_config(tmp_path), tmp_path, {})
+    (planned,) = plan_folder(tmp_path)
     planned = planned._replace(path=MARKS)
     outcome = Outcome(planned, "compiled", notes=(MARKS,), held=(Held(MARKS, "1", "2", MARKS),))
     said = outcomes_markdown([outcome], {MARKS: NoxLockError(MARKS)})

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.errors import ConfigError
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import orphans_of, plan
 from nox_lock.target import running_platform
 from support.locks import fingerprint, pins, stamp_all
+from support.plans import plan_folder, plan_with_orphans
 from support.pythons import HERE, MISSING, three_pythons
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def use(root: Path, files: dict[str, str]) -> list[str]:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return [each.path for each in plan(load_config(root), root, {})]
+    return [each.path for each in plan_folder(root)]
 
 
 # What a session's python= says
@@ -313,7 +312,7 @@ def test_the_python_of_a_header_where_the_name_has_more(settings: str, tmp_path:
     [path] = use(tmp_path, files)
     stamp_all(tmp_path, {"requirements": "app==1.0"})
     (tmp_path / "pyproject.toml").write_text(table(settings), encoding="utf-8")
-    [planned] = plan(load_config(tmp_path), tmp_path, {})
+    [planned] = plan_folder(tmp_path)
     assert (planned.path, str(planned.target)) == (path, "3.8")
 
 
@@ -511,8 +510,7 @@ def test_patterns_of_the_wild(name: str, tmp_path: Path) -> None:
     bodies = dict.fromkeys(("x", "requirements", "base", "dev", "my.dev"), "app==1.0")
     for path in stamp_all(tmp_path, bodies):
         assert (tmp_path / path).is_file()
-    config = load_config(tmp_path)
-    assert orphans_of(config, plan(config, tmp_path, {}), tmp_path) == []
+    assert plan_with_orphans(tmp_path)[1] == []
 
 
 def test_a_pattern_of_the_wild_for_real(project: Project, index: LocalIndex) -> None:

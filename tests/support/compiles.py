@@ -22,9 +22,9 @@ from nox_lock.locking.agreement import find_seed
 from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.locker import Locker
 from nox_lock.locking.resolution import Compiler, make_order
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from nox_lock.processes import Processes
+from nox_lock.project import Project
+from support.plans import plan_folder
 from support.project import clean_environment
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class CompileFolder:
 
     def plan(self) -> Planned:
         """Return the one lock file that must exist."""
-        (planned,) = plan(load_config(self.root), self.root, self.environ)
+        (planned,) = plan_folder(self.root, self.environ)
         return planned
 
     def order(self, starting_pins: str = "") -> Order:
@@ -171,4 +171,5 @@ class CompileFolder:
 
     def _compiler(self, options: CompileOptions | None) -> Compiler:
         warn = self.warnings.append
-        return Compiler(self.root, self.environ, options or CompileOptions(), Console(warn, warn))
+        project = Project(self.root, self.environ)
+        return Compiler(project, options or CompileOptions(), Console(warn, warn))

@@ -21,6 +21,7 @@ from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import read_report
 from nox_lock.errors import CompileError
 from nox_lock.inputs.reader import read_inputs
+from nox_lock.project import Project
 from support.compiles import CompileFolder
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def error_of(name: str) -> CompileError:
     """Return the error that a recording is described by."""
     report = read_report(DATA / name / REPORT, str)
     assert report is not None
-    error = describe_failure(report, read_inputs(["requirements.in"], DATA / name, {}))
+    error = describe_failure(report, read_inputs(["requirements.in"], Project(DATA / name, {})))
     assert error is not None
     return error
 

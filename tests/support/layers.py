@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.checking.judge import judge
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
+from support.plans import plan_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -126,7 +125,7 @@ def planned_in(root: Path, files: Mapping[str, str], names: Sequence[str] = ()) 
         path = Path(os.path.normpath(root / name))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="")
-    return plan(load_config(root), root, {}, names=names)
+    return plan_folder(root, names=names)
 
 
 def verdicts(root: Path, files: Mapping[str, str] | None = None) -> dict[str, Verdict]:

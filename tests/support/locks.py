@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from nox_lock.target import running_platform
+from support.plans import plan_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -62,11 +61,10 @@ def stamp_all(
     `bodies` are their pins, by lock; `used` the Pythons of sessions. A Python need not be on
     this machine, nor a project on any index.
     """
-    config = load_config(root)
-    paths = [each.path for each in plan(config, root, os.environ, used=used)]
+    paths = [each.path for each in plan_folder(root, os.environ, used=used)]
     for path in paths:
         # Anew for each: those it builds on stand now.
-        [planned] = [e for e in plan(config, root, os.environ, used=used) if e.path == path]
+        [planned] = [e for e in plan_folder(root, os.environ, used=used) if e.path == path]
         body = bodies[planned.name].strip("\n")
         system, here = planned.system, running_platform()
         stamp = lock_file.Stamp(

@@ -13,9 +13,9 @@ from packaging.markers import Marker
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import NoxLockError
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import orphans_of, plan
+from nox_lock.project import Project
 from support.locks import stamp_all
+from support.plans import plan_with_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +39,7 @@ def verdicts(folder: Path) -> dict[str, Verdict]:
     A project that cannot be judged has one, by the file that is to blame: `ERROR`.
     """
     try:
-        config = load_config(folder)
-        planned = plan(config, folder, {})
-        judged = judge_all(planned, orphans_of(config, planned, folder))
+        judged = judge_all(*plan_with_orphans(folder))
     except NoxLockError as error:
         return {error.file or "": Verdict(ERROR, [str(error)])}
     return {
@@ -72,7 +70,7 @@ class Covered(NamedTuple):
 
 def covered(folder: Path) -> tuple[list[Covered], list[str]]:
     """Return the pins and the option lines that nox-lock reads from a lock file."""
-    lock = lock_file.read(folder, LOCK)
+    lock = lock_file.read(Project(folder, {}), LOCK)
     assert lock is not None
     pins = [
         Covered(

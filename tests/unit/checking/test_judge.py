@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nox_lock.checking.judge import judge
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from nox_lock.target import running_target
 from support.index import LocalIndex
+from support.plans import plan_folder
 from support.project import NOXFILE, Project, clean_environment
 
 if TYPE_CHECKING:
@@ -429,7 +428,7 @@ def copied(tmp_path: Path, made: dict[str, Path]) -> Callable[[Case], Path]:
 
 
 def judge_in(root: Path) -> Verdict:
-    [planned] = plan(load_config(root), root, {})
+    [planned] = plan_folder(root)
     return judge(planned)
 
 
@@ -557,6 +556,7 @@ AUDITED = """
     from nox_lock.checking.judge import judge_all
     from nox_lock.reporting.github import annotate
     from nox_lock.planning.planner import orphans_of, plan
+    from nox_lock.project import Project
     from nox_lock.reporting.verdicts import summary, verdict_lines, verdicts_json
 
     seen, watching = [], False
@@ -582,9 +582,10 @@ AUDITED = """
         os.remove("spoilt")
         os.system("")
     root = Path.cwd()
-    config = load_config(root)
-    planned = plan(config, root, os.environ)
-    judged = judge_all(planned, orphans_of(config, planned, root))
+    project = Project(root, os.environ)
+    config = load_config(project)
+    planned = plan(config, project)
+    judged = judge_all(planned, orphans_of(config, planned, project))
     lines = [line for each in judged for line in verdict_lines(each)]
     report = verdicts_json(judged) + summary(judged) + str(list(annotate(judged, root, {})))
     watching = False

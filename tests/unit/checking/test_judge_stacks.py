@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nox_lock.checking.judge import judge_all
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import orphans_of, plan
 from nox_lock.target import running_target
 from support.index import LocalIndex
+from support.plans import plan_with_orphans
 from support.project import NOXFILE, Project
 
 if TYPE_CHECKING:
@@ -204,11 +203,10 @@ CASES = [
 
 def verdicts(root: Path, env: Mapping[str, str]) -> dict[str, tuple[str, list[str]]]:
     """Return the word and the reasons of each lock file, orphaned ones too."""
-    loaded = load_config(root)
-    planned = plan(loaded, root, env)
+    planned, orphans = plan_with_orphans(root, env)
     return {
         each.path: (each.verdict.word, [str(reason) for reason in each.verdict.reasons])
-        for each in judge_all(planned, orphans_of(loaded, planned, root))
+        for each in judge_all(planned, orphans)
     }
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from nox_lock.checking.judge import judge
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from support.mutations import Base, Mutation, mutations
+from support.plans import plan_folder
 from support.project import clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,7 +73,7 @@ def verdict(base: Base, mutation: Mutation | None = None) -> tuple[str, list[str
     try:
         for name, text in files.items():
             (base.root / name).write_bytes(text.encode())
-        [*_, planned] = plan(load_config(base.root), base.root, {}, names=["it"])
+        [*_, planned] = plan_folder(base.root, names=["it"])
         judged = judge(planned)
         return judged.word, [str(reason) for reason in judged.reasons]
     finally:

@@ -14,6 +14,7 @@ import pytest
 
 from nox_lock.errors import ConfigError
 from nox_lock.planning.config import load_config
+from nox_lock.project import Project
 from support.compiles import CompileFolder
 from support.offers import Offer
 from support.scripted import NOT_FOUND, ScriptedIndex
@@ -276,7 +277,7 @@ def test_the_key_that_chose_who_makes_them_is_gone(table: str, tmp_path: Path) -
     text += 'inputs = ["dev.in"]\n' if "locks" in table else ""
     (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as raised:
-        load_config(tmp_path)
+        load_config(Project(tmp_path, {}))
     assert str(raised.value) == (
         f"pyproject.toml:2: `{table}.seed` is gone: hashes come from the index pages that pip "
         "reads, with and without uv\nTake the line out."

@@ -9,11 +9,10 @@ from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Report
 from nox_lock.lockfile.pins import Pin
 from nox_lock.locking.resolution import make_order
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from nox_lock.target import Target, running_target
 from support.compiles import CompileFolder
 from support.offers import Offer
+from support.plans import plan_folder
 from support.scripted import NOT_FOUND, ScriptedIndex
 from support.wheels import build_wheel
 
@@ -58,7 +57,7 @@ def test_what_pip_only_warns_of(tmp_path: Path) -> None:
 def test_who_built_what(tmp_path: Path) -> None:
     """Of all that was built on the way, only what is pinned."""
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    (planned,) = plan(load_config(tmp_path), tmp_path, {})
+    (planned,) = plan_folder(tmp_path)
     order = make_order(planned)
     report = Report(
         built=[("app", "1.0"), ("app", "0.9"), ("lib", "2.0"), ("app", "1.0")],

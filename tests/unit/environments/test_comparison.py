@@ -10,9 +10,8 @@ import pytest
 from nox_lock.environments.comparison import LockedEnvironment, compare, find_unmet, is_from
 from nox_lock.environments.environment import Distribution, Environment, Origin, read_origin
 from nox_lock.lockfile.pins import Pin
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
 from nox_lock.target import Target, running_target
+from support.plans import plan_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +25,7 @@ LOCK = 'app==1.0\nlib[x]==2.0 ; python_version >= "3"\nold==1.0 ; python_version
 def planned(tmp_path: Path) -> list[Planned]:
     (tmp_path / "requirements.in").write_text("app\nlib[x]\n", encoding="utf-8")
     (tmp_path / "requirements.txt").write_text(LOCK, encoding="utf-8")
-    return plan(load_config(tmp_path), tmp_path, {})
+    return plan_folder(tmp_path)
 
 
 def distribution(folder: Path, version: str, *requires: str) -> Distribution:

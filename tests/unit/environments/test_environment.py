@@ -25,6 +25,7 @@ from nox_lock.environments.environment import (
     site_packages,
 )
 from nox_lock.errors import ToolchainError
+from nox_lock.project import Project
 from nox_lock.target import Target, running_target
 from support.project import clean_environment
 
@@ -105,9 +106,10 @@ def test_an_editable_project_is_built_again_where_its_build_changed(
     install(venv, "mine", "1.0", direct_url__json=json.dumps(told))
     for content in (b"", b"# \xe9, as Latin-1 has it"):
         (tmp_path / "setup.py").write_bytes(content)
-        assert not project_is_installed(venv, tmp_path)
-        record_project(venv, tmp_path)
-        assert project_is_installed(venv, tmp_path)
+        project = Project(tmp_path, {})
+        assert not project_is_installed(venv, project)
+        record_project(venv, project)
+        assert project_is_installed(venv, project)
 
 
 def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from nox_lock.errors import RequirementsError
 from nox_lock.inputs.local_projects import metadata_digest
 from nox_lock.inputs.pyproject import read_project
+from nox_lock.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def test_dynamic(tmp_path: Path, files: dict[str, str], file: str, deciding: lis
     """The digest moves with each file that decides, and with no other."""
 
     def digest() -> str:
-        found = read_project(file, tmp_path)
+        found = read_project(file, Project(tmp_path, {}))
         assert found.entries == ()
         return found.dynamic
 
@@ -90,9 +91,9 @@ def test_what_is_static_needs_no_digest(tmp_path: Path) -> None:
     def dynamic(text: str, *extras: str, group: str = "") -> bool:
         (tmp_path / FILE).write_text(text, encoding="utf-8")
         groups = (group,) if group else ()
-        return bool(
-            read_project(FILE, tmp_path, project=not group, extras=extras, groups=groups).dynamic
-        )
+        project = Project(tmp_path, {})
+        found = read_project(FILE, project, with_project=not group, extras=extras, groups=groups)
+        return bool(found.dynamic)
 
     text = f"{HEAD}dynamic = ['readme', 'optional-dependencies']\ndependencies = ['app']\n"
     assert not dynamic(text)
@@ -108,7 +109,7 @@ def test_what_is_static_needs_no_digest(tmp_path: Path) -> None:
 def test_the_digest_of_a_folder_with_a_wrong_project_file(tmp_path: Path, value: str) -> None:
     """pip says what is wrong, if it is; a check must live with it."""
     (tmp_path / FILE).write_text(f"{HEAD}dynamic = {value}\ndependencies = [1979-05-27]\n")
-    assert re.fullmatch("[0-9a-f]{32}", metadata_digest(tmp_path))
+    assert re.fullmatch("[0-9a-f]{32}", metadata_digest(Project(tmp_path, {}), ""))
     (tmp_path / FILE).write_text("tool = 1\n[")
     (tmp_path / "setup.cfg").write_text("install_requires = file: x\n[[[\n")
-    assert re.fullmatch("[0-9a-f]{32}", metadata_digest(tmp_path))
+    assert re.fullmatch("[0-9a-f]{32}", metadata_digest(Project(tmp_path, {}), ""))

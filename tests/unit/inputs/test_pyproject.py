@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from nox_lock.errors import RequirementsError
 from nox_lock.inputs.pyproject import ProjectInput, read_project
+from nox_lock.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,8 @@ def read(
 ) -> ProjectInput:
     """Read groups alone where there are any, else the project with extras."""
     (folder / FILE).write_text(text, encoding="utf-8")
-    return read_project(file, folder, project=not groups, extras=extras, groups=groups)
+    project = Project(folder, {})
+    return read_project(file, project, with_project=not groups, extras=extras, groups=groups)
 
 
 def asked(found: ProjectInput) -> list[str]:
@@ -232,13 +234,13 @@ def test_groups_refused(tmp_path: Path, text: str, expected: str) -> None:
 def test_missing_or_unreadable(tmp_path: Path) -> None:
     for file in (FILE, "docs/pyproject.toml", "setup.py", "setup.cfg"):
         with pytest.raises(RequirementsError, match=f"there is no file {file}"):
-            read_project(file, tmp_path)
+            read_project(file, Project(tmp_path, {}))
     (tmp_path / FILE).write_bytes(b"[project]\nname = '\xff'\n")
     with pytest.raises(RequirementsError, match=rf"^{FILE}:2: is no TOML: it is not UTF-8"):
-        read_project(FILE, tmp_path)
+        read_project(FILE, Project(tmp_path, {}))
     (tmp_path / "x" / FILE).mkdir(parents=True)
     with pytest.raises(RequirementsError, match=r"^cannot read x/pyproject.toml"):
-        read_project(f"x/{FILE}", tmp_path)
+        read_project(f"x/{FILE}", Project(tmp_path, {}))
 
 
 # What is read

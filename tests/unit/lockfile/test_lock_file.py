@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from nox_lock.errors import LockFileError
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Stamp, digest, parse, render
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import plan
+from nox_lock.project import Project
 from nox_lock.target import running_platform, running_target
+from support.plans import plan_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,9 +208,9 @@ def test_makers_are_known(head: str, maker: str | None, python: str | None) -> N
 
 def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
-    assert lock_file.read(tmp_path, path.name) is None
+    assert lock_file.read(Project(tmp_path, {}), path.name) is None
     path.write_bytes(b"app==1.0\n\xff\xfe")
-    broken = lock_file.read(tmp_path, path.name)
+    broken = lock_file.read(Project(tmp_path, {}), path.name)
     assert broken is not None
     assert not broken.recognised
     assert [(problem.message, problem.line) for problem in broken.problems] == [
@@ -219,10 +219,10 @@ def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
     path.unlink()
     path.mkdir()
     with pytest.raises(LockFileError, match=r"requirements\.txt: cannot be read"):
-        lock_file.read(tmp_path, path.name)
+        lock_file.read(Project(tmp_path, {}), path.name)
     path.rmdir()
     path.write_bytes(rendered().encode("utf-8-sig"))
-    assert lock_file.read(tmp_path, path.name) == parse(rendered())
+    assert lock_file.read(Project(tmp_path, {}), path.name) == parse(rendered())
 
 
 # Round trips
@@ -513,7 +513,7 @@ def make(tmp_path: Path, source: str, text: str, table: str) -> list[str]:
     (tmp_path / "wheels").mkdir(exist_ok=True)
     (tmp_path / "pyproject.toml").write_text(f"[tool.nox-lock]\n{table}\n", encoding="utf-8")
     made = []
-    for planned in plan(load_config(tmp_path), tmp_path, {}):
+    for planned in plan_folder(tmp_path):
         hidden = frozenset(planned.hidden())
         stamp = Stamp(planned.digest(), hidden, digest(BODY), str(running_platform()))
         made.append(
@@ -579,7 +579,7 @@ def test_a_lock_that_pip_compile_cannot_make_says_so(tmp_path: Path) -> None:
         (tmp_path / name).write_text("app\n", encoding="utf-8")
     table = "[tool.nox-lock.locks.both]\ninputs = ['a.in', 'b.in']\n"
     (tmp_path / "pyproject.toml").write_text(table, encoding="utf-8")
-    [planned] = plan(load_config(tmp_path), tmp_path, {})
+    [planned] = plan_folder(tmp_path)
     assert planned.command == "nox -s lock"
     command = RENOVATE_COMMAND.match(rendered(command=planned.command))
     assert command is not None

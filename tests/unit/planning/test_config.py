@@ -13,6 +13,7 @@ from nox_lock.lockfile import lock_file
 from nox_lock.planning.config import Config, check_on_stale, load_config
 from nox_lock.planning.discovery import name_of_input
 from nox_lock.planning.settings import UNSAFE_PACKAGES, Settings, resolve_settings
+from nox_lock.project import Project
 from nox_lock.target import Target
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def load(root: Path, text: str = "", *found: str) -> Config:
         path.write_text("", encoding="utf-8")
     if text:
         (root / "pyproject.toml").write_text(text, encoding="utf-8")
-    return load_config(root)
+    return load_config(Project(root, {}))
 
 
 # Names and discovery
@@ -399,7 +400,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, text: str, says: list[str]) -
 
     (tmp_path / "a.in").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        plan(load(tmp_path, f"{text}\n"), tmp_path, {})
+        plan(load(tmp_path, f"{text}\n"), Project(tmp_path, {}))
     missing = [words for words in says if words not in str(caught.value)]
     assert not missing, str(caught.value)
 
@@ -442,7 +443,7 @@ def test_first_contact(tmp_path: Path, files: dict[str, str], told: str) -> None
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="latin-1")
     with pytest.raises(ConfigError, match="no inputs found") as error:
-        load_config(tmp_path)
+        load_config(Project(tmp_path, {}))
     assert told in (error.value.hint or "")
 
 

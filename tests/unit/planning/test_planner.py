@@ -12,10 +12,10 @@ import pytest
 
 from nox_lock.errors import ConfigError, LockFileError, RequirementsError
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import of_target, plan
+from nox_lock.planning.planner import of_target
 from nox_lock.target import Target, running_platform, running_target
 from support.index import LocalIndex
+from support.plans import plan_folder
 from support.project import NOXFILE, Project
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def planned_in(
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return plan(load_config(root), root, {}, names=names, used=used)
+    return plan_folder(root, names=names, used=used)
 
 
 def table(text: str) -> dict[str, str]:
