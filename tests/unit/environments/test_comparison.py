@@ -10,6 +10,7 @@ import pytest
 from nox_lock.environments.comparison import LockedEnvironment, compare, find_unmet, is_from
 from nox_lock.environments.environment import Distribution, Environment, Origin, read_origin
 from nox_lock.lockfile.pins import Pin
+from nox_lock.project import Project
 from nox_lock.target import Target, running_target
 from support.plans import plan_folder
 
@@ -62,7 +63,7 @@ def test_an_environment_matches_when_that_was_verified(
     venv = Environment(tmp_path / "env", site, Target("3.11"))
     for name in ("app-1.0", "lib-2.0", "extra-1.0"):
         distribution(site / f"{name}.dist-info", name.partition("-")[2])
-    locked = LockedEnvironment(planned, venv, tmp_path, "recreate", "lock")
+    locked = LockedEnvironment(planned, venv, Project(tmp_path, {}), "recreate", "lock")
     assert locked.compare().remove == ["extra"]
     venv.write_note("kept", "extra")
     comparison = locked.compare()
