@@ -1,15 +1,16 @@
 """Text as it may leave the process: without secrets and control characters, and not too long.
 
-All that is shown or printed goes through `redact`, once more at the end where it has been already.
-What is secret can be seen by its form (a password in a URL), or is kept here when it is read: the
-values of ``${VARIABLES}`` of inputs, and the package indexes of the user's settings. That memory is
-of the process, like its output.
+Everything printed goes through `redact`. A secret is known by its form (a password in a URL), or
+because it is recorded here when it is read: the values of ``${VARIABLES}`` in inputs, and the
+package indexes in the user's settings. That record is global, like the output of the process.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -34,16 +35,15 @@ _PAGE = r"(\burl: |\"(?:GET|HEAD) )/[^\s\"]*"
 # The folders of an absolute path, not those of a URL.
 _FOLDERS = r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+"
 _FILE_URL = r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/"
-# What stands in front of a URL without a blank.
+# What may be directly in front of a URL.
 _OPENING = "\"'`([{<=,"
 # What a path may follow, with an @ in it.
 _PATHS = ("file", "pkg")
-# A shorter value is no secret, and masked it would make everything unreadable.
+# Masking shorter values would make everything unreadable; they are no secrets.
 _SHORTEST = 4
 _WHOLE_WORDS = 8
 _NUMBER = r"[\d.]{,6}"
-_LONGEST = 120
-# What Markdown or HTML would take for more than text; @ would call a person of that name.
+# What Markdown or HTML would not take for text; @ would notify a person of that name.
 _MARKDOWN = {letter: f"\\{letter}" for letter in "\\`[]!*_|~"} | {
     "&": "&amp;",
     "<": "&lt;",
@@ -54,32 +54,22 @@ _MARKDOWN = {letter: f"\\{letter}" for letter in "\\`[]!*_|~"} | {
 }
 
 
-class _Known:
-    """What has been read and must not be shown.
-
-    Attributes:
-        values: texts, with what is shown in their place.
-        origins: scheme, host and port of the indexes of the user's settings.
-        declared: URLs that the project itself has, without credentials.
-    """
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.origins: set[str] = set()
-        self.declared: set[str] = set()
-        self.pattern: re.Pattern[str] | None = None
-
-
-_known = _Known()
+# What was read and must not be shown, with what is shown in its place.
+_values: dict[str, str] = {}
+# Scheme, host and port of the indexes in the user's settings.
+_user_indexes: set[str] = set()
+# URLs that the project itself has, without credentials.
+_declared: set[str] = set()
 
 
 def forget() -> None:
     """Forget what was read: for tests, which are many projects in one process."""
-    vars(_known).update(vars(_Known()))
+    for known in (_values, _user_indexes, _declared):
+        known.clear()
 
 
 def hide_value(name: str, value: str | None) -> None:
-    """Have the value of a variable that an input uses shown as ``${NAME}`` from now on."""
+    """Record the value of a variable that an input uses: it is shown as ``${NAME}``."""
     if not value or value == name:
         return
     hide_index(value)
@@ -89,29 +79,28 @@ def hide_value(name: str, value: str | None) -> None:
     forms |= {json.dumps(part)[1:-1] for part in parts} | {repr(part)[1:-1] for part in parts}
     for form in forms:
         if len(form) >= _SHORTEST and not re.fullmatch(_NUMBER, form):
-            _known.values.setdefault(form, f"${{{name}}}")
-            _known.pattern = None
+            _values.setdefault(form, f"${{{name}}}")
 
 
 def _secrets_of(value: str) -> Iterable[str]:
-    """Yield what tools make of a value that is a URL, or a user name with its password."""
-    _, found, rest = value.partition("://")
-    login = rest.rpartition("@")[0] if found else value
+    """Yield the parts that a tool may print of a URL, or of a user name with its password."""
+    _, is_url, rest = value.partition("://")
+    login = rest.rpartition("@")[0] if is_url else value
     yield login.partition(":")[2]
-    if found:
+    if is_url:
         yield _without_login(value).rstrip("/")
         yield login
 
 
 def hide_index(url: str) -> None:
-    """Have of an index of the user's settings only ``scheme://host:port`` shown from now on."""
+    """Record an index in the user's settings: only its ``scheme://host:port`` is shown."""
     if shown := origin(url):
-        _known.origins.add(shown)
+        _user_indexes.add(shown)
 
 
 def declare(url: str) -> None:
-    """Say that the project itself has a URL: it may be shown, though the user's index is there."""
-    _known.declared.add(_without_login(url))
+    """Record a URL of the project itself, which may be shown even if the user's index is there."""
+    _declared.add(_without_login(url))
 
 
 def _without_login(url: str) -> str:
@@ -129,10 +118,10 @@ def origin(url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return a line as people, terminals and logs may see it, whatever file it comes from.
+    """Return a line without secrets, and safe for terminals and logs.
 
-    A terminal obeys control characters, and marks of direction make a text look like another.
-    GitHub's runner obeys ``##[``, wherever it is in a line; other commands only begin one.
+    Terminals obey control characters, and direction marks make one text look like another.
+    GitHub's runner obeys ``##[`` anywhere in a line.
     """
     text = mask(text).replace("##[", "## [")
     if text.isprintable():
@@ -144,30 +133,30 @@ def redact(text: str) -> str:
 
 
 def mask(text: str) -> str:
-    """Return text without its secrets; what is no secret stays as it is, control characters too."""
-    if _known.values:
-        text = _pattern().sub(lambda found: _known.values[found[0]], text)
+    """Return text without its secrets, but with its control characters."""
+    if _values:
+        text = _pattern(tuple(_values)).sub(lambda found: _values[found[0]], text)
     if not any(sign in text for sign in "@?;#") and "//" not in text:
         return text
     text = re.sub(_WORD, lambda word: _mask_word(word[0]), text)
-    return re.sub(_WEB_URL, _cut, text) if _known.origins else text
+    return re.sub(_WEB_URL, _shown_url, text) if _user_indexes else text
 
 
-def _pattern() -> re.Pattern[str]:
-    if _known.pattern is None:
-        longest_first = sorted(_known.values, key=lambda value: (-len(value), value))
-        whole = (
+@lru_cache(maxsize=1)
+def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(values, key=lambda value: (-len(value), value))
+    return re.compile(
+        "|".join(
             rf"(?<![A-Za-z0-9]){re.escape(each)}(?![A-Za-z0-9])"
             if len(each) < _WHOLE_WORDS
             else re.escape(each)
             for each in longest_first
         )
-        _known.pattern = re.compile("|".join(whole))
-    return _known.pattern
+    )
 
 
 def _mask_word(word: str) -> str:
-    """Return a text without blanks, and without the secrets of its URLs."""
+    """Mask a text that has no blanks."""
     if "@" in word or "//" in word:
         head, *rest = word.split("//")
         parts, scheme = [_mask_bare(head)], head
@@ -179,7 +168,7 @@ def _mask_word(word: str) -> str:
 
 
 def _mask_bare(text: str) -> str:
-    """Return text that is no URL, or one without its scheme, without ``user:password``."""
+    """Mask ``user:password`` in a text that is no URL, or one without its scheme."""
     if "@" not in text or ":" not in text:
         return text
     parts = re.split(r"([/\\])", text)
@@ -196,12 +185,12 @@ def _mask_bare(text: str) -> str:
 
 
 def _before(user: str) -> str:
-    """Return what is in front of a user name without a blank, such as a quote."""
+    """Return what is directly in front of a user name, such as a quote."""
     return user[: 1 + max(user.rfind(sign) for sign in _OPENING)]
 
 
 def _mask_authority(text: str, scheme: str) -> str:
-    """Return what is behind the ``//`` of a URL without user names and passwords."""
+    """Mask what follows the ``//`` of a URL."""
     authority = re.split(_END, text, maxsplit=1)[0]
     rest = text[len(authority) :]
     login, found, host = authority.rpartition("@")
@@ -220,13 +209,13 @@ def _is_secret(login: str, scheme: str) -> bool:
     if found:
         # A user name alone is no secret, but one with an empty password is a token.
         return not _is_open(password or user)
-    # One alone that a web server is told is a token; repositories have users such as git.
-    spoken = not scheme or scheme[-1] in _OPENING or scheme.lower().endswith(("http:", "https:"))
-    return spoken and login != "git" and not _is_open(login)
+    # For a web server a user name alone is a token; repositories have users such as git.
+    is_web = not scheme or scheme[-1] in _OPENING or scheme.lower().endswith(("http:", "https:"))
+    return is_web and login != "git" and not _is_open(login)
 
 
 def _is_open(text: str) -> bool:
-    """Return whether what stands in the place of a secret is none: a variable, or our mask."""
+    """Return whether a text in the place of a secret is a variable or our mask."""
     return text == MASK or re.fullmatch(_VARIABLES, text) is not None
 
 
@@ -237,65 +226,63 @@ def _mask_parameter(found: re.Match[str]) -> str:
     return found[0]
 
 
-def _cut(found: re.Match[str]) -> str:
-    """Return a URL as it may be shown: of an index of the user's settings only where it is."""
+def _shown_url(found: re.Match[str]) -> str:
+    """Return a URL as it may be shown: only the host, if it is an index in the user's settings."""
     url = found[0].rstrip(".,:;!?)]}")
     shown, bare = origin(url), _without_login(url).rstrip("/")
-    if shown not in _known.origins or any(bare in each for each in _known.declared):
+    if shown not in _user_indexes or any(bare in each for each in _declared):
         return found[0]
     return shown + found[0][len(url) :]
 
 
 def has_password(text: str) -> bool:
-    """Return whether a literal secret is in a URL; ``${NAME}`` is none."""
+    """Return whether a URL has a secret in it; ``${NAME}`` is none."""
     return ("//" in text or any(sign in text for sign in "@?;#")) and any(
         _mask_word(word[0]) != word[0] for word in re.finditer(_WORD, text)
     )
 
 
 def has_token(text: str) -> bool:
-    """Return whether a user name is alone in a URL, where a web server is told it."""
+    """Return whether a URL has a user name and no password, which usually is a token."""
     for word in re.findall(_WORD, text) if "@" in text else ():
-        scheme, *rest = word.split("//")
-        for part in rest:
+        for scheme, part in pairwise(word.split("//")):
             login, found, _ = re.split(_END, part, maxsplit=1)[0].rpartition("@")
-            if found and ":" not in login and login != MASK and _is_secret(login, scheme):
+            if found and ":" not in login and _is_secret(login, scheme):
                 return True
-            scheme = part
     return False
 
 
 def shareable(text: str) -> str:
-    """Return what another tool printed: also without whole queries, and folders of this machine."""
+    """Return the output of another tool without secrets, queries and folders of this machine."""
+
+    def without_query(word: re.Match[str]) -> str:
+        before, is_url, rest = word[0].partition("//")
+        return f"{before}//{re.sub(_QUERY, f'?{MASK}', rest)}" if is_url else word[0]
+
     text = re.sub(_PAGE, rf"\1/{MASK}", mask(text))
     if "?" in text and "//" in text:
-        text = re.sub(_WORD, lambda word: _without_query(word[0]), text)
+        text = re.sub(_WORD, without_query, text)
     return without_folders(text)
 
 
-def _without_query(word: str) -> str:
-    before, found, rest = word.partition("//")
-    return f"{before}//{re.sub(_QUERY, f'?{MASK}', rest)}" if found else word
-
-
 def quoted(text: str) -> str:
-    """Return a text as an error quotes it: on one line, and of a long one the beginning."""
-    return repr(shortened(text, _LONGEST))
+    """Quote text for an error message, on one line, truncated to 120 characters."""
+    return repr(shortened(text, 120))
 
 
 def shortened(text: str, most: int = 1000) -> str:
-    """Return a text without its secrets, and of a long one the beginning."""
-    text = mask(text)  # what is cut off in the middle is known for a secret no longer
+    """Return text without secrets, truncated."""
+    text = mask(text)  # first, since half a secret is not recognised
     return text if len(text) <= most else f"{text[:most]}..."
 
 
 def markdown(text: str) -> str:
-    """Return a text as Markdown, HTML and GitHub show it: nothing in it is a mark of theirs."""
+    """Escape text for Markdown, HTML and GitHub, without its secrets."""
     return "".join(_MARKDOWN.get(letter, letter) for letter in mask(text))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the one of `known` that `word` is nearly, or nothing."""
+    """Return ``; did you mean 'x'?`` for the most similar of `known`, or an empty text."""
     import difflib  # noqa: PLC0415  (only for an error)
 
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
@@ -303,5 +290,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def without_folders(text: str) -> str:
-    """Return what another tool said with files by their own names: the rest is this machine's."""
+    """Return text with only the names of files, without the folders of this machine."""
     return re.sub(_FOLDERS, "", re.sub(_FILE_URL, r"\1", text))
