@@ -71,7 +71,7 @@ def judge(planned: Planned) -> Verdict:
         *judge_reach(planned, lock),
         *_judge_options(planned, lock),
         *_judge_settings(planned, lock),
-        *_judge_layers(planned, lock),
+        *_judge_layers(planned),
     ]
     notes: list[str] = []
     if lock.stamp is None:
@@ -196,7 +196,7 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{name} is not pinned, and allow-unsafe is true", Place(path))
 
 
-def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def _judge_layers(planned: Planned) -> Iterator[Reason]:
     """Check that a lock holds the versions of the locks it builds on."""
     for file in planned.inputs.pending:
         why = (
@@ -206,18 +206,18 @@ def _judge_layers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         )
         named = (each.place for each in planned.inputs.includes if each.file == file)
         yield Reason(f"it builds on {file}, which is {why}", next(named, planned.at()))
-    for low, theirs, ours in disagreements(planned, lock):
+    for low, theirs, ours in disagreements(planned):
         yield Reason(
             f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on",
             planned.at(ours.line),
         )
 
 
-def disagreements(planned: Planned, lock: LockFile) -> Iterator[tuple[Planned, Pin, Pin]]:
+def disagreements(planned: Planned) -> Iterator[tuple[Planned, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
     target, platform = planned.target, planned.platform
     ours: dict[str | None, list[Pin]] = {}
-    for pin in lock.pins if planned.below else ():
+    for pin in planned.pins if planned.below else ():
         if counts(pin.marker, target, platform):
             ours.setdefault(pin.name, []).append(pin)
     for low in planned.below:

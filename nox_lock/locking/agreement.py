@@ -1,90 +1,62 @@
-"""How a lock comes to agree with those it builds on: it starts from their pins, or says why not."""
+"""How a lock comes to agree with those it builds on: it takes their pins, or the error says why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-from packaging.utils import canonicalize_name
 
 from nox_lock.checking.judge import disagreements
 from nox_lock.compiling.conflicts import in_one
 from nox_lock.errors import CompileError, Place
 from nox_lock.inputs.entry import Entry
-from nox_lock.inputs.pep508 import parse_specifier, parse_version
-from nox_lock.target import counts
+from nox_lock.inputs.pep508 import parse_specifier
+from nox_lock.lockfile import lock_file
+from nox_lock.locking.changes import chain
+from nox_lock.locking.compiler import StartingPins, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from nox_lock.lockfile.lock_file import LockFile
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.planned import Planned
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
-    """What a compile starts from: pins, and the text that pip-compile is shown."""
+def compile_in_agreement(
+    compiler: Compiler, planned: Planned, starting: StartingPins, texts: Mapping[str, str]
+) -> Compiled:
+    """Compile to a lock that has the versions of those below; `texts` as in `Compiler.compile`.
 
-    pins: tuple[Pin, ...] = ()
-    text: str = ""
-
-    @property
-    def key(self) -> str:
-        """The pins and hashes, in a form that is the same for the same seed."""
-        return "\n".join(
-            sorted(f"{p.shown} {p.marker} {' '.join(sorted(p.hashes))}" for p in self.pins)
-        )
-
-
-def find_seed(planned: Planned, *, fresh_start: bool = False) -> Seed:
-    """Return the pins a compile starts from: of the locks below, then of the lock file itself.
-
-    A lock file that does not stand yet starts from the one of another target that it replaces.
-    With `fresh_start` its own pins are left out.
+    Raises:
+        CompileError: of kind "conflict" with both chains, where there is none.
+        NoxLockError: saying why it cannot be compiled.
     """
-    lock = None if fresh_start else planned.origin
-    if not planned.below and lock is planned.existing and (lock is None or _is_plain(lock)):
-        return Seed(lock.pins, lock.body) if lock else Seed()
-    pins = {pin.name: pin for pin in _versions(lock, planned) if is_whole(pin)}
-    for low in planned.below:
-        for pin in _versions(low.existing, planned):
-            own = pins.get(pin.name)
-            if own is None or own.shown != pin.shown or not own.hashes:
-                pins[pin.name] = pin
-    return make_seed(pins.values())
-
-
-def _is_plain(lock: LockFile) -> bool:
-    """Return whether pip-compile may be shown the body of a lock file as it is.
-
-    It takes the last of two pins of one project, whatever their markers say.
-    """
-    bare = not (lock.includes or lock.problems) and all(map(is_whole, lock.pins))
-    return bare and not any(pin.marker for pin in lock.pins)
-
-
-def is_whole(pin: Pin) -> bool:
-    """Return whether pip can read a pin: one spoilt by hand does not prevent a new lock."""
+    if not planned.below:
+        return compiler.compile(planned, starting, texts)
+    until = time.monotonic() + planned.lock.compile_timeout
+    attempt = functools.partial(compiler.compile, planned, texts=texts, until=until)
     try:
-        urlsplit(pin.url or "")
-    except ValueError:
-        return False
-    return pin.version is None or parse_version(pin.version) is not None
+        compiled = attempt(starting)
+    except CompileError as error:
+        raise _explain(planned._replace(existing=None), error) from error
+    made = planned._replace(existing=lock_file.parse(compiled.body))
+    if _find_disagreement(made) is None:
+        return compiled
+    # pip-tools lets go of starting pins in an order of its own. With those of the locks below
+    # fixed it shows whether there is a way; what it finds are the pins to start from.
+    try:
+        found = attempt(starting, fixed=_pins_below(planned))
+    except CompileError as error:
+        raise _explain(made, error) from error
+    compiled = attempt(StartingPins.of(found.pins))
+    made = planned._replace(existing=lock_file.parse(compiled.body))
+    if differs := _find_disagreement(made):
+        raise _explain(made, differs)
+    return compiled
 
 
-def make_seed(pins: Iterable[Pin]) -> Seed:
-    """Return a seed of pins by version."""
-    ordered = tuple(sorted(pins, key=lambda pin: pin.name or ""))
-    lines = (
-        " \\\n    ".join([pin.shown, *(f"--hash={value}" for value in pin.hashes)])
-        for pin in ordered
-    )
-    return Seed(ordered, "\n".join(lines))
-
-
-def held_pins(planned: Planned) -> tuple[Entry, ...]:
+def _pins_below(planned: Planned) -> tuple[Entry, ...]:
     """Return the pins of the locks below as constraints, each with its place in their files."""
     return tuple(
         Entry(
@@ -99,28 +71,36 @@ def held_pins(planned: Planned) -> tuple[Entry, ...]:
             constraint=True,
         )
         for low in planned.below
-        for pin in _versions(low.existing, planned)
+        for pin in versions(low.existing, planned)
     )
 
 
-def explain(planned: Planned, conflict: CompileError) -> CompileError:
+def _find_disagreement(made: Planned) -> CompileError | None:
+    """Return the error for a lock that differs from those it builds on, or None."""
+    differing = {ours.name or "": ours for _, _, ours in disagreements(made)}
+    if not differing:
+        return None
+    lines = [f"{ours.shown} here: {chain(made, name)}" for name, ours in differing.items()]
+    return CompileError("\n".join(lines), kind="conflict", projects=tuple(differing))
+
+
+def _explain(planned: Planned, conflict: CompileError) -> CompileError:
     """Return the error for a conflict with the chains of the lower pins in it, and the ways out.
 
-    `planned` may hold what was made without agreement, as its `existing`.
+    `planned` may have what was made without agreement, as its `existing`.
     """
     lines = [
         f"  {pin.shown} is in {low.path}:{pin.line} (layer {low.name!r}): {chain(low, pin.name)}"
         for low in planned.below
-        for pin in _versions(low.existing, planned)
+        for pin in versions(low.existing, planned)
         if pin.name in conflict.projects
     ]
-    own = planned.existing or None
-    for low, theirs, ours in disagreements(planned, own) if own else ():
-        if ours.name not in conflict.projects:
-            lines.append(
-                f"  {ours.name}: {theirs.version} in {low.path} (layer {low.name!r}: "
-                f"{chain(low, theirs.name)}), {ours.version} here ({chain(planned, ours.name)})"
-            )
+    lines += (
+        f"  {ours.name}: {theirs.version} in {low.path} (layer {low.name!r}: "
+        f"{chain(low, theirs.name)}), {ours.version} here ({chain(planned, ours.name)})"
+        for low, theirs, ours in disagreements(planned)
+        if ours.name not in conflict.projects
+    )
     if not lines:
         return conflict
     below = ", ".join(low.path for low in planned.below)
@@ -131,58 +111,12 @@ def explain(planned: Planned, conflict: CompileError) -> CompileError:
             + lines
         ),
         kind="conflict",
-        hint="Cap it in the input named, so that both can have it; or resolve the stack as one: "
-        "nox -s lock -- --together",
     )
-    # The pins below are not to be edited, but what stands in inputs may be.
+    # The pins below are not to be edited, but the lines of inputs may be.
     error.edits = tuple(
         edit for edit in conflict.edits if not any(f"({low.path}:" in edit for low in planned.below)
     )
-    error.hint = "\n".join(filter(None, (in_one(error.edits), error.hint)))
+    hint = "Cap it in the input named, so that both can have it; or resolve the stack as one: "
+    hint += "nox -s lock -- --together"
+    error.hint = "\n".join(filter(None, (in_one(error.edits), hint)))
     return error
-
-
-def disagreement(planned: Planned) -> CompileError | None:
-    """Return the error for a lock that differs from those it builds on, or None when none does."""
-    lock = planned.existing
-    differing = list(disagreements(planned, lock)) if lock else []
-    if not differing:
-        return None
-    names = tuple(dict.fromkeys(ours.name or "" for _, _, ours in differing))
-    lines = [
-        f"{ours.shown} here: {chain(planned, ours.name)}"
-        for ours in {ours.name: ours for _, _, ours in differing}.values()
-    ]
-    return CompileError("\n".join(lines), kind="conflict", projects=names)
-
-
-def chain(planned: Planned, name: str | None) -> str:
-    """Say how an input comes to ask for a pin: ``idna, for requests (requirements.in:3)``."""
-    asking: Mapping[str | None, Entry] = {
-        entry.name: entry for entry in reversed(planned.inputs.requirements)
-    }
-    pins = {pin.name: pin for pin in planned.existing.pins} if planned.existing else {}
-    trails: list[tuple[str | None, ...]] = [(name,)]
-    seen = {name}
-    while trails:
-        trail = trails.pop(0)
-        if entry := asking.get(trail[-1]):
-            steps = [each or "" for each in trail[:-1]]
-            place = f"{entry.text} ({entry.place})"
-            return ", for ".join([*steps, place])
-        pin = pins.get(trail[-1])
-        for via in pin.via if pin else ():
-            parent = canonicalize_name(via)
-            if parent in pins and parent not in seen:
-                seen.add(parent)
-                trails.append((*trail, parent))
-    return f"{name}"
-
-
-def _versions(lock: LockFile | None, planned: Planned) -> Iterator[Pin]:
-    """Yield the pins by version that count for a target; its own after those it includes."""
-    for pin in (*lock.included, *lock.pins) if lock else ():
-        if pin.version is None or pin.name is None:
-            continue
-        if counts(pin.marker, planned.target, planned.platform):
-            yield pin

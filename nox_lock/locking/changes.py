@@ -1,4 +1,4 @@
-"""What a lock file has gained, lost and moved, each with the reason; and why a pin is there."""
+"""What was added, removed and changed in a lock file, with the reasons; and why a pin is there."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from nox_lock.inputs.pep508 import meets, parse_version
-from nox_lock.locking.agreement import chain
 from nox_lock.target import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from packaging.requirements import Requirement
 
+    from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.planned import Planned
@@ -31,10 +31,10 @@ class Change(NamedTuple):
     Attributes:
         kind: one of `KINDS`; `new hashes` for the same version with other files.
         name: the project, normalized.
-        old: the version or URL there was; empty for none.
-        new: the version or URL there is; empty for none.
-        why: how an input comes to ask for it; empty for what was removed.
-        size: of a move, its first part that differs: ``major``, ``minor`` or ``micro``.
+        old: the version or URL before; empty for none.
+        new: the version or URL now; empty for none.
+        why: the requirement of an input that brings it; empty for what was removed.
+        size: the first part of the version that differs: ``major``, ``minor`` or ``micro``.
     """
 
     kind: str
@@ -47,56 +47,86 @@ class Change(NamedTuple):
 
 def find_changes(before: LockFile | None, after: Planned) -> list[Change]:
     """Return what differs between a lock file as it was and as it is planned now, by kind."""
+    new = {_key(pin): pin for pin in after.pins}
     old = {
         _key(pin): pin
         for pin in (before.pins if before else ())
         if counts(pin.marker, after.target, after.platform)
     }
-    new = {_key(pin): pin for pin in after.pins}
-    # A lock file of another tool may be for several targets: a marker that holds for this one
-    # goes, and the pin is kept.
     if before is not None and before.stamp is None:
-        old = {
-            name: pin._replace(marker=new[name].marker) if name in new else pin
-            for name, pin in old.items()
+        # A lock file of another tool may be for several targets: a marker that is true for this
+        # one goes, and the pin is kept.
+        old |= {
+            name: old[name]._replace(marker=new[name].marker) for name in old.keys() & new.keys()
         }
-    found = [Change(REMOVED, name, _shown(old[name]), "") for name in old.keys() - new.keys()]
-    for name, pin in new.items():
-        kind = _kind(old.get(name), pin)
+    found = [Change(REMOVED, name, _version(old[name]), "") for name in old.keys() - new.keys()]
+    found += (
+        Change(ADDED, name, "", _version(new[name]), _why(after, name))
+        for name in new.keys() - old.keys()
+    )
+    for name in old.keys() & new.keys():
+        kind, size = _compare(old[name], new[name])
         if kind:
-            was, now = _shown(old[name]) if name in old else "", _shown(pin)
-            size = _size(was, now)
+            was, now = _version(old[name]), _version(new[name])
             if was == now and kind == CHANGED:
-                was, now = _whole(old[name]), _whole(pin)
+                was, now = _whole(old[name]), _whole(new[name])
             found.append(Change(kind, name, was, now, _why(after, name), size))
     return sorted(found, key=lambda change: (KINDS.index(change.kind), change.name))
 
 
+def _compare(old: Pin, new: Pin) -> tuple[str, str]:
+    """Return the kind and the size of the change of a pin; empty for none."""
+    if (old.version, old.url) != (new.version, new.url):
+        before, after = parse_version(old.version or ""), parse_version(new.version or "")
+        if before is None or after is None:
+            return CHANGED, ""
+        kind = UPGRADED if after > before else DOWNGRADED
+        if (before.epoch, before.major) != (after.epoch, after.major):
+            return kind, "major"
+        return kind, "minor" if before.minor != after.minor else "micro"
+    if old.marker != new.marker or old.editable != new.editable:
+        return CHANGED, ""
+    return REHASHED if old.hashes and new.hashes and {*old.hashes} != {*new.hashes} else "", ""
+
+
 def find_reasons(planned: Planned, name: str) -> list[str]:
-    """Return how inputs come to ask for a pin: a way for each that asks for it directly.
+    """Return what brings a pin into a lock file: each requirement for it, and each parent.
 
     Empty where the lock file has no such pin.
     """
     pins = {_key(pin): pin for pin in planned.pins}
-    pin = pins.get(name)
-    if pin is None:
+    if name not in pins:
         return []
-    ways = [
-        f"{entry.text} ({entry.place})"
-        for entry in planned.inputs.requirements
-        if entry.name == name
-    ]
-    parents = sorted({canonicalize_name(via) for via in pin.via} & pins.keys())
+    via = pins[name].via
+    ways = _places(entry for entry in planned.inputs.requirements if entry.name == name)
     ways += (
-        f"{parent} {_shown(pins[parent])}, from {chain(planned, parent)}" for parent in parents
+        f"{parent} {_version(pins[parent])}, from {chain(planned, parent)}"
+        for parent in sorted({canonicalize_name(each) for each in via} & pins.keys())
     )
-    if not ways and pin.via:
-        ways = [", ".join(pin.via)]
-    return ways
+    return ways or ([", ".join(via)] if via else [])
 
 
-class Held(NamedTuple):
-    """A project that was to move and could not: what it has, what there is, what holds it back."""
+def chain(planned: Planned, name: str | None) -> str:
+    """Return the way from a pin to an input: ``idna, for requests (requirements.in:3)``."""
+    entries = {entry.name: entry for entry in reversed(planned.inputs.requirements)}
+    pins = {pin.name: pin for pin in planned.pins}
+    trails: list[tuple[str | None, ...]] = [(name,)]
+    seen = {name}
+    for trail in trails:
+        if trail[-1] in entries:
+            steps = [each or "" for each in trail[:-1]]
+            return ", for ".join([*steps, *_places([entries[trail[-1]]])])
+        pin = pins.get(trail[-1])
+        for via in pin.via if pin else ():
+            parent = canonicalize_name(via)
+            if parent in pins and parent not in seen:
+                seen.add(parent)
+                trails.append((*trail, parent))
+    return f"{name}"
+
+
+class NotUpgraded(NamedTuple):
+    """A project that was to be upgraded and could not: its versions here and newest, and why."""
 
     name: str
     version: str
@@ -104,45 +134,38 @@ class Held(NamedTuple):
     why: str
 
 
-def find_held(
+def find_not_upgraded(
     planned: Planned, newest: Mapping[str, str], asked: Mapping[str, Requirement]
-) -> list[Held]:
+) -> list[NotUpgraded]:
     """Return the pins for which an index has something newer.
 
-    `newest` is the newest version that fits, by project; `asked` is what was asked for on the
+    `newest` is the newest version that fits, by project; `asked` are the requirements of the
     command line, by project.
     """
     found = []
     for pin in planned.pins:
-        name, has = pin.name or "", parse_version(pin.version or "")
-        there = parse_version(newest.get(name, ""))
-        if has is None or there is None or there <= has:
+        name, version = pin.name or "", parse_version(pin.version or "")
+        newer = parse_version(newest.get(name, ""))
+        if version is None or newer is None or newer <= version:
             continue
-        caps = [
-            f"{entry.text} ({entry.place})"
+        caps = _places(
+            entry
             for entry in planned.inputs.entries
-            if entry.name == name and entry.specifier and not meets(entry.specifier, str(there))
-        ]
-        if name in asked and not meets(asked[name].specifier, str(there)):
+            if entry.name == name and entry.specifier and not meets(entry.specifier, str(newer))
+        )
+        if name in asked and not meets(asked[name].specifier, str(newer)):
             caps.append(f"{asked[name]}, as was asked for")
         below = [low.path for low in planned.below if any(each.name == name for each in low.pins)]
         parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
         needs = f"what needs it: {', '.join(parents)}" if parents else "what else is locked"
-        found.append(Held(name, str(has), str(there), ", ".join(caps or below or [needs])))
+        why = ", ".join(caps or below or [needs])
+        found.append(NotUpgraded(name, str(version), str(newer), why))
     return found
 
 
-def _kind(old: Pin | None, new: Pin) -> str:
-    if old is None:
-        return ADDED
-    if (old.version, old.url) != (new.version, new.url):
-        before, after = parse_version(old.version or ""), parse_version(new.version or "")
-        if before is None or after is None:
-            return CHANGED
-        return UPGRADED if after > before else DOWNGRADED
-    if old.marker != new.marker or old.editable != new.editable:
-        return CHANGED
-    return REHASHED if old.hashes and new.hashes and {*old.hashes} != {*new.hashes} else ""
+def _places(entries: Iterable[Entry]) -> list[str]:
+    """Return entries, each with its place: ``idna<3 (requirements.in:3)``."""
+    return [f"{entry.text} ({entry.place})" for entry in entries]
 
 
 def _why(planned: Planned, name: str) -> str:
@@ -150,23 +173,14 @@ def _why(planned: Planned, name: str) -> str:
     return "" if said == name else said.removeprefix(f"{name}, ")
 
 
-def _size(old: str, new: str) -> str:
-    before, after = parse_version(old), parse_version(new)
-    if before is None or after is None:
-        return ""
-    if (before.epoch, before.major) != (after.epoch, after.major):
-        return "major"
-    return "minor" if before.minor != after.minor else "micro"
-
-
 def _key(pin: Pin) -> str:
     return pin.name or pin.url or ""
 
 
-def _shown(pin: Pin) -> str:
+def _version(pin: Pin) -> str:
     return pin.version or pin.url or ""
 
 
 def _whole(pin: Pin) -> str:
     edit, marker = "-e " * pin.editable, f" ; {pin.marker}" * bool(pin.marker)
-    return f"{edit}{_shown(pin)}{marker}"
+    return f"{edit}{_version(pin)}{marker}"

@@ -1,4 +1,4 @@
-"""`lock-check -- --deep`: resolve a private copy of each lock, and tell what an index says of it.
+"""`lock-check -- --deep`: resolve a private copy of each lock, and compare it with the lock.
 
 The copy starts from the pins, so that new releases move nothing; and without their hashes, so
 that pip-tools takes those that the indexes publish now.
@@ -19,15 +19,13 @@ from nox_lock.checking.coverage import canonical_url
 from nox_lock.checking.verdict import INVALID, STALE, Judged, Reason, cut
 from nox_lock.errors import CompileError, ToolchainError
 from nox_lock.lockfile import lock_file
-from nox_lock.locking.agreement import make_seed
 from nox_lock.locking.compile_options import CompileOptions
-from nox_lock.locking.resolution import Compiler
+from nox_lock.locking.compiler import Compiler, StartingPins
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
@@ -37,12 +35,12 @@ if TYPE_CHECKING:
     _Key = tuple[str, str, str]
     _Pins = dict[_Key, Pin]
 
-# Failures that tell something of the lock, and not of the way to an index or of a tool.
-_TELLING = ("conflict", "unknown project", "no version", "python")
+# Failures that say something about the lock, and not about the way to an index or about a tool.
+_ABOUT_THE_LOCK = ("conflict", "unknown project", "no version", "python")
 _HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
 
 
-def look_deeper(
+def resolve_again(
     judged: Sequence[Judged], project: Project, console: Console
 ) -> tuple[list[Judged], list[str]]:
     """Resolve those that are fresh once more; the others are known to be wrong.
@@ -56,11 +54,19 @@ def look_deeper(
     compiler = Compiler(project, options, console)
     unresolved: set[str] = set()
 
-    def look(each: Judged) -> Judged:
+    def resolve(each: Judged) -> Judged:
+        planned = each.planned
+        if planned is None or planned.existing is None or not each.verdict.fresh:
+            return each
         try:
-            return _look(each, compiler)
+            return _resolve(each, planned, planned.existing, compiler)
         except (ToolchainError, CompileError) as error:
-            if not _is_of_target(error, each, compiler):
+            # Either means that this machine cannot build for the target.
+            foreign = isinstance(error, ToolchainError) or (
+                error.kind == "build"
+                and compiler.interpreter(planned.target, planned.named_platform).foreign
+            )
+            if not foreign:
                 raise
             unresolved.add(each.path)
             notes = (*each.verdict.notes, f"not resolved: {error.message}")
@@ -68,44 +74,30 @@ def look_deeper(
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
-            looked = list(pool.map(look, judged))
+            resolved = list(pool.map(resolve, judged))
         except BaseException:
             compiler.processes.end()
             raise
-    return looked, sorted(unresolved)
+    return resolved, sorted(unresolved)
 
 
-def _is_of_target(error: ToolchainError | CompileError, judged: Judged, compiler: Compiler) -> bool:
-    """Return whether a failure says that this machine cannot build for the target."""
-    if isinstance(error, ToolchainError):
-        return True
-    planned = judged.planned
-    if error.kind != "build" or planned is None:
-        return False
-    return compiler.interpreter(planned.target, planned.named_platform).foreign
-
-
-def _look(judged: Judged, compiler: Compiler) -> Judged:
-    planned = judged.planned
-    lock = planned.existing if planned else None
-    if planned is None or lock is None or not judged.verdict.fresh:
-        return judged
+def _resolve(judged: Judged, planned: Planned, lock: LockFile, compiler: Compiler) -> Judged:
+    """Return the verdict on a fresh lock by what its inputs resolve to now."""
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
-    seed = make_seed(pin._replace(hashes=()) for pin in lock.pins if pin.version)
+    starting = StartingPins.of(pin._replace(hashes=()) for pin in lock.pins)
     try:
-        compiled = compiler.resolve_once(planned, seed, {})
+        compiled = compiler.compile(planned, starting, {})
     except CompileError as error:
-        if error.kind not in _TELLING:
+        if error.kind not in _ABOUT_THE_LOCK:
             raise
         said = f"it can no longer be resolved: {error.message}"
         reason = Reason(said, error.place or planned.at())
         return _with(judged, word=STALE, reasons=(reason,), notes=())
-    return _compare(judged, planned, lock, compiled)
-
-
-def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compiled) -> Judged:
     old, new = (_pins(planned, each) for each in (lock, lock_file.parse(compiled.body)))
-    moved, (unpublished, more) = list(_moved(planned, old, new)), _compare_hashes(planned, old, new)
+    changed, (unpublished, more) = (
+        list(_changed(planned, old, new)),
+        _compare_hashes(planned, old, new),
+    )
     yanked = (
         Reason(f"{pin.shown} was yanked: {why}", planned.at(pin.line))
         for name, version, why in compiled.yanked
@@ -116,12 +108,12 @@ def _compare(judged: Judged, planned: Planned, lock: LockFile, compiled: Compile
     bare = not lock.hashed and not all(pin.unhashable for pin in lock.pins)
     if bare and planned.lock.settings.generate_hashes is None:
         said = "its pins have no hashes: set generate-hashes in [tool.nox-lock], to true or false"
-        moved.append(Reason(said, planned.at()))
-    if not moved and not unpublished:
+        changed.append(Reason(said, planned.at()))
+    if not changed and not unpublished:
         return judged
     diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
     word = INVALID if unpublished else STALE
-    return _with(judged, word=word, reasons=cut([*moved, *unpublished]), notes=(), diff=diff)
+    return _with(judged, word=word, reasons=cut([*changed, *unpublished]), notes=(), diff=diff)
 
 
 def _pins(planned: Planned, lock: LockFile) -> _Pins:
@@ -139,8 +131,8 @@ def _pins(planned: Planned, lock: LockFile) -> _Pins:
     return found
 
 
-def _moved(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
-    """Yield what the inputs resolve to now and the lock does not hold, or the other way."""
+def _changed(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
+    """Yield each pin that the inputs resolve to now and the lock has not, or the other way."""
     differ: dict[str, tuple[list[Pin], list[Pin]]] = {}
     for key in sorted(old.keys() ^ new.keys()):
         lists = differ.setdefault(key[0], ([], []))
@@ -149,24 +141,28 @@ def _moved(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
         for was, becomes in zip_longest(gone, come):
             if was is None:
                 by = ", ".join(becomes.via)
-                said = f"{becomes.shown} is not in the lock, and asked for by {by}"
-                yield Reason(said, planned.at())
+                yield Reason(
+                    f"{becomes.shown} is not in the lock, and asked for by {by}", planned.at()
+                )
             elif becomes is None:
                 yield Reason(f"{was.shown} is asked for by nothing", planned.at(was.line))
             else:
                 pins = (f"{pin.shown} ; {pin.marker}".rstrip("; ") for pin in (was, becomes))
-                said = " does not stay: it becomes ".join(pins)
-                yield Reason(said, planned.at(was.line))
+                yield Reason(" does not stay: it becomes ".join(pins), planned.at(was.line))
 
 
 def _compare_hashes(planned: Planned, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:
     """Return the hashes that no index publishes, and the pins of which one has more files."""
     unpublished, more = [], []
     for key, pin in old.items():
-        has, published = {*pin.hashes}, {*new[key].hashes} if key in new else {*pin.hashes}
-        for strange in sorted(has - published):
-            said = f"no index publishes a file of {pin.shown} with the hash {strange}"
-            unpublished.append(Reason(said, planned.at(pin.line)))
+        has, published = {*pin.hashes}, {*new.get(key, pin).hashes}
+        unpublished += [
+            Reason(
+                f"no index publishes a file of {pin.shown} with the hash {each}",
+                planned.at(pin.line),
+            )
+            for each in sorted(has - published)
+        ]
         if has and published - has:
             said = f"an index publishes more files of {pin.shown} than the lock has hashes of"
             said += ": uploaded later, or taken out of the lock"

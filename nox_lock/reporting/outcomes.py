@@ -15,7 +15,6 @@ from nox_lock.locking.changes import (
     REHASHED,
     REMOVED,
     UPGRADED,
-    find_changes,
 )
 from nox_lock.reporting.verdicts import fields_of, to_json
 from nox_lock.text import markdown
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nox_lock.errors import NoxLockError
-    from nox_lock.locking.changes import Change, Held
-    from nox_lock.locking.locker import Outcome
+    from nox_lock.locking.changes import Change, NotUpgraded
+    from nox_lock.locking.one_lock import Outcome
 
 # What a change looks like by its kind, and a move by its size.
 _COLOURS = {ADDED: GREEN, REMOVED: RED, DOWNGRADED: RED, REHASHED: YELLOW, CHANGED: YELLOW}
@@ -44,14 +43,6 @@ def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
             f"-U looks for newer versions){unwritten}"
         )
     return f"{planned.path}: compiled in {outcome.seconds:.1f} s ({pins}){unwritten}"
-
-
-def changes_of(outcome: Outcome) -> list[Change]:
-    """Return what an outcome changed in a lock file that stood before."""
-    before = outcome.before if outcome.before is not None else outcome.planned.earlier
-    if outcome.text is None or before is None or not before.pins:
-        return []
-    return find_changes(before, outcome.planned)
 
 
 def _is_adopted(outcome: Outcome) -> bool:
@@ -78,23 +69,21 @@ def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterato
         yield ColouredLine("    ", told, f", {why}" if why else "", colour)
 
 
-def held_lines(held: Iterable[Held]) -> Iterator[str]:
+def not_upgraded_lines(pins: Iterable[NotUpgraded]) -> Iterator[str]:
     """Say, a line each, what could not move, and why: ``= idna 3.6, not 3.7: idna<3.7 (...)``."""
-    for name, version, newest, why in held:
+    for name, version, newest, why in pins:
         yield f"= {name} {version}, not {newest}: held back by {why}"
 
 
 def totals(outcomes: Sequence[Outcome]) -> str:
     """Sum the changes up: ``3 upgraded, 1 added, 41 kept; 2 lock files unchanged``; or nothing."""
-    changed = [
-        (each, found) for each in outcomes if (found := changes_of(each)) or _is_adopted(each)
-    ]
+    changed = [each for each in outcomes if each.changes or _is_adopted(each)]
     if not changed:
         return ""
     total: Counter[str] = Counter()
-    for outcome, found in changed:
-        total.update(change.kind for change in found)
-        total["kept"] += outcome.pins - sum(change.kind != REMOVED for change in found)
+    for each in changed:
+        total.update(change.kind for change in each.changes)
+        total["kept"] += each.pins - sum(change.kind != REMOVED for change in each.changes)
     told = ", ".join(f"{total[kind]} {kind}" for kind in (*KINDS, "kept") if total[kind])
     others = len(outcomes) - len(changed)
     return f"{told}; {_count(others, 'lock file')} unchanged" if others else told
@@ -112,8 +101,8 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
             "python": str(each.planned.target),
             "action": each.action,
             "pins": each.pins,
-            "changes": [_change_json(change) for change in changes_of(each)],
-            "held": [held._asdict() for held in each.held],
+            "changes": [_change_json(change) for change in each.changes],
+            "held": [pin._asdict() for pin in each.not_upgraded],
             "notes": list(each.notes),
         }
         for each in outcomes
@@ -131,17 +120,16 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
     for path, error in errors.items():
         parts += [f"### {markdown(path)}\n", "Not locked:\n", indent(str(error), "    "), ""]
     for each in outcomes:
-        found = changes_of(each)
-        if found or each.held or each.notes:
+        if each.changes or each.not_upgraded or each.notes:
             parts.append(f"### {markdown(each.planned.path)}\n")
-        if found:
+        if each.changes:
             parts += ["| project | | from | to | why |", "|---|---|---|---|---|"]
             parts += (
                 f"| {' | '.join(map(markdown, (name, kind, old, new, why)))} |"
-                for kind, name, old, new, why, _ in found
+                for kind, name, old, new, why, _ in each.changes
             )
             parts.append("")
-        listed = [line.removeprefix("= ") for line in held_lines(each.held)]
+        listed = [line.removeprefix("= ") for line in not_upgraded_lines(each.not_upgraded)]
         if listed or each.notes:
             parts += [*(f"- {markdown(line)}" for line in (*listed, *each.notes)), ""]
     if summed := totals(outcomes) or ("" if errors else "No pin has changed."):

@@ -71,9 +71,9 @@ def check(
     judged = judge_all(planned, orphans)
     unresolved: list[str] = []
     if deep:
-        from nox_lock.locking.deep_check import look_deeper  # noqa: PLC0415  (a check must stay instant)
+        from nox_lock.locking.deep_check import resolve_again  # noqa: PLC0415  (a check must stay instant)
 
-        judged, unresolved = look_deeper(judged, project, console)
+        judged, unresolved = resolve_again(judged, project, console)
     form = form or _form_here()
     if form == "json":
         print_lines(verdicts_json(judged))

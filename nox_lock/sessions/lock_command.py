@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from nox_lock.console import Console
     from nox_lock.locking.compile_options import CompileOptions
-    from nox_lock.locking.locker import Locker, Outcome
+    from nox_lock.locking.compiler import Compiler
+    from nox_lock.locking.one_lock import Outcome
     from nox_lock.planning.planned import Planned
     from nox_lock.sessions.check_command import Plan
 
@@ -48,24 +49,23 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, console: Consol
     if found.why:
         print_why(planned, found.why)
         return
-    from nox_lock.locking.locker import unknown_packages  # noqa: PLC0415  (a check must stay instant)
+    from nox_lock.locking.one_lock import unknown_packages  # noqa: PLC0415  (a check must stay instant)
 
     for note in (*config.notes, *unknown_packages(planned, found.options.upgrade_packages)):
         console.warn(note)
     if found.verbose:
         console.verbose = True
-    _lock_all(planned, make_locker(project, found.options, console), console, found.format)
+    _lock_all(planned, make_compiler(project, found.options, console), console, found.format)
     if not partial:
         for each in judge_all([], orphans_of(config, planned, project)):
             console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
 
 
-def make_locker(project: Project, options: CompileOptions, console: Console) -> Locker:
-    """Return what makes the lock files of a project."""
-    from nox_lock.locking.locker import Locker  # noqa: PLC0415  (only when something is not fresh)
-    from nox_lock.locking.resolution import Compiler  # noqa: PLC0415
+def make_compiler(project: Project, options: CompileOptions, console: Console) -> Compiler:
+    """Return what compiles the locks of a project."""
+    from nox_lock.locking.compiler import Compiler  # noqa: PLC0415  (only when something is not fresh)
 
-    return Locker(Compiler(project, options, console))
+    return Compiler(project, options, console)
 
 
 def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
 
 
 def _lock_all(
-    planned: Sequence[Planned], locker: Locker, console: Console, form: str | None
+    planned: Sequence[Planned], compiler: Compiler, console: Console, form: str | None
 ) -> None:
     """Make lock files, and report each as its stack is through.
 
@@ -99,31 +99,27 @@ def _lock_all(
     from nox_lock.locking.stacks import lock_all  # noqa: PLC0415
     from nox_lock.reporting.outcomes import (  # noqa: PLC0415  (a check must stay instant)
         change_lines,
-        changes_of,
-        held_lines,
+        not_upgraded_lines,
         outcome_line,
     )
 
-    reported: list[NoxLockError] = []
-
-    def done(_: Planned, result: Outcome | NoxLockError) -> None:
+    results: dict[str, Outcome | NoxLockError] = {}
+    for each, result in lock_all(compiler, planned):
         if not isinstance(result, NoxLockError):
-            moved = change_lines(changes_of(result), unicode=console.terminal.unicode)
-            line = outcome_line(result, dry=locker.options.dry_run)
-            console.log(line, *moved, *(f"    {each}" for each in held_lines(result.held)))
-            console.warn(*(f"{result.planned.path}: {note}" for note in result.notes))
-        elif len(planned) > 1 and all(result is not error for error in reported):
-            reported.append(result)
+            changes = change_lines(result.changes, unicode=console.terminal.unicode)
+            kept = (f"    {line}" for line in not_upgraded_lines(result.not_upgraded))
+            console.log(outcome_line(result, dry=compiler.options.dry_run), *changes, *kept)
+            console.warn(*(f"{each.path}: {note}" for note in result.notes))
+        elif len(planned) > 1 and all(result is not other for other in results.values()):
             console.warn(*str(result).splitlines())
-
-    results = lock_all(locker, planned, done)
-    _report_totals({each.path: results[each.path] for each in planned}, console, form)
+        results[each.path] = result
+    results = {each.path: results[each.path] for each in planned}
+    _report_totals(results, console, form)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
-    failed = [each.path for each in planned if each.path in errors]
-    if failed and len(planned) == 1:
-        raise errors[failed[0]]
-    if failed:
-        raise NoxLockError(f"not locked: {', '.join(failed)}")
+    if errors and len(planned) == 1:
+        raise errors[planned[0].path]
+    if errors:
+        raise NoxLockError(f"not locked: {', '.join(errors)}")
 
 
 def _report_totals(

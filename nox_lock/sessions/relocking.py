@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
 from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, NoxLockError
-from nox_lock.locking.locker import Outcome
 from nox_lock.locking.stacks import lock_all, with_lower
 from nox_lock.project import is_ci
 from nox_lock.reporting.outcomes import outcome_line
@@ -17,13 +16,12 @@ from nox_lock.target import running_platform
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nox_lock.locking.locker import Locker
-    from nox_lock.locking.stacks import Result
+    from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.planned import Planned
 
 
 def relock(
-    locker: Locker,
+    compiler: Compiler,
     stale: Sequence[Planned],
     on_stale: str,
     may_lock: Callable[[], bool],
@@ -38,7 +36,7 @@ def relock(
         NoxLockError: where it is not allowed, with the reasons and what to run.
         NoxLockError: where they cannot be made.
     """
-    in_ci = is_ci(locker.project.environ)
+    in_ci = is_ci(compiler.project.environ)
     judged = judge_all(stale)
     reasons = [line for each in judged for line in verdict_lines(each)]
     if not (
@@ -52,20 +50,19 @@ def relock(
             "\n".join(reasons), hint=f"Run: {fix_command(judged, command) or command}"
         )
     for line in reasons:
-        locker.console.log(line)
+        compiler.console.log(line)
     wanted = {each.path: each for top in stale for each in with_lower(top)}
-
-    def done(_: Planned, result: Result) -> None:
-        if isinstance(result, Outcome):
-            locker.console.log(outcome_line(result))
-            for note in result.notes:
-                locker.console.warn(f"{result.planned.path}: {note}")
-
-    results = lock_all(locker, list(wanted.values()), done)
     made: dict[str, Planned] = {}
-    # The error of a lock below says more than that of the one it blocks.
-    for path, result in sorted(results.items(), key=lambda item: isinstance(item[1], BlockedError)):
+    errors: list[NoxLockError] = []
+    verdicts = {each.path: each.verdict for each in judged}
+    for each, result in lock_all(compiler, list(wanted.values()), verdicts):
         if isinstance(result, NoxLockError):
-            raise result
-        made[path] = result.planned
+            errors.append(result)
+            continue
+        compiler.console.log(outcome_line(result))
+        compiler.console.warn(*(f"{each.path}: {note}" for note in result.notes))
+        made[each.path] = result.planned
+    # The error of a lock below says more than that of the one it blocks.
+    for error in sorted(errors, key=lambda error: isinstance(error, BlockedError)):
+        raise error
     return made

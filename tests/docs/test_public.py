@@ -113,7 +113,7 @@ def test_the_core_knows_nothing_of_nox() -> None:
     )
     names = loaded(f"import sys\n{code}")
     assert "nox" not in names
-    assert "nox_lock.locking.locker" in names
+    assert "nox_lock.locking.one_lock" in names
 
 
 def tracked() -> list[Path]:

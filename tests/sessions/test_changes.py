@@ -13,8 +13,8 @@ from nox_lock.errors import ConfigError
 from nox_lock.lockfile.lock_file import Stamp
 from nox_lock.locking.changes import find_changes, find_reasons
 from nox_lock.locking.compile_options import CompileOptions
-from nox_lock.locking.locker import Locker, Outcome
-from nox_lock.locking.resolution import Compiler
+from nox_lock.locking.compiler import Compiler
+from nox_lock.locking.one_lock import Outcome
 from nox_lock.locking.stacks import lock_all
 from nox_lock.reporting.outcomes import change_lines
 from nox_lock.sessions.options import parse_lock_options
@@ -213,11 +213,9 @@ def test_a_long_compile_gives_a_sign_of_life(
     monkeypatch.setattr("nox_lock.locking.stacks._SIGN_OF_LIFE", 0.1)
     monkeypatch.chdir(project.root)
     lines: list[str] = []
-    compiler = Compiler(
-        open_folder(project.root, project.environment()),
-        CompileOptions(upgrade=True),
-        Console(lines.append, lines.append),
-    )
-    results = lock_all(Locker(compiler), plan_folder(project.root), print)
-    assert [type(each) for each in results.values()] == [Outcome]
+    console = Console(lines.append, lines.append)
+    folder = open_folder(project.root, project.environment())
+    compiler = Compiler(folder, CompileOptions(upgrade=True), console)
+    results = list(lock_all(compiler, plan_folder(project.root)))
+    assert [type(result) for _, result in results] == [Outcome]
     assert re.search(r"requirements\.txt: not done yet \(\d+ s\)", "\n".join(lines))

@@ -13,8 +13,8 @@ import pytest
 from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
 from nox_lock.console import supports_unicode
 from nox_lock.errors import NoxLockError, Place
-from nox_lock.locking.changes import Held
-from nox_lock.locking.locker import Outcome
+from nox_lock.locking.changes import NotUpgraded
+from nox_lock.locking.one_lock import Outcome
 from nox_lock.reporting.github import annotate, table
 from nox_lock.reporting.outcomes import outcomes_markdown
 from nox_lock.text import markdown
@@ -221,7 +221,9 @@ def test_nothing_in_the_report_of_changes_is_a_mark_either(tmp_path: Path) -> No
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
     (planned,) = plan_folder(tmp_path)
     planned = planned._replace(path=MARKS)
-    outcome = Outcome(planned, "compiled", notes=(MARKS,), held=(Held(MARKS, "1", "2", MARKS),))
+    outcome = Outcome(
+        planned, "compiled", notes=(MARKS,), not_upgraded=(NotUpgraded(MARKS, "1", "2", MARKS),)
+    )
     said = outcomes_markdown([outcome], {MARKS: NoxLockError(MARKS)})
     assert said.count(ESCAPED) == 5
     rest = "\n".join(line for line in said.split("\n") if not line.startswith("    "))

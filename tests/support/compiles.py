@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock.checking.judge import judge
 from nox_lock.compiling.cache import open_cache
 from nox_lock.compiling.index_settings import read_index_settings
 from nox_lock.compiling.input_copies import Mirror
@@ -18,10 +19,10 @@ from nox_lock.compiling.pip_tools import PipTools, build_arguments, relative_pat
 from nox_lock.compiling.report import Report, read_report
 from nox_lock.console import Console
 from nox_lock.errors import CompileError
-from nox_lock.locking.agreement import find_seed
+from nox_lock.locking.agreement import compile_in_agreement
 from nox_lock.locking.compile_options import CompileOptions
-from nox_lock.locking.locker import Locker
-from nox_lock.locking.resolution import Compiler, make_order
+from nox_lock.locking.compiler import Compiler, find_starting_pins, make_order
+from nox_lock.locking.one_lock import make_lock
 from nox_lock.processes import Processes
 from nox_lock.project import Project
 from support.plans import plan_folder
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled, Order
-    from nox_lock.locking.locker import Outcome
+    from nox_lock.locking.one_lock import Outcome
     from nox_lock.planning.planned import Planned
 
 HEADER = """\
@@ -137,12 +138,13 @@ class CompileFolder:
         """Compile to a lock that holds, from the pins of the lock file that is there."""
         planned = self.plan()
         compiler = self._compiler(options)
-        seed = find_seed(planned, fresh_start=compiler.options.upgrade)
-        return compiler.resolve(planned, seed, {})
+        starting = find_starting_pins(planned, upgrade=compiler.options.upgrade)
+        return compile_in_agreement(compiler, planned, starting, {})
 
     def lock(self, options: CompileOptions | None = None) -> Outcome:
         """Make the lock file, from the cache where it has that; it is not written."""
-        return Locker(self._compiler(options)).make(self.plan())
+        planned = self.plan()
+        return make_lock(self._compiler(options), planned, judge(planned), {})
 
     def write_lock(self, body: str) -> None:
         """Write a lock file with this body, as pip-compile would."""

@@ -8,7 +8,7 @@ from nox_lock.compiling.interpreters import Interpreter
 from nox_lock.compiling.notes import find_notes
 from nox_lock.compiling.report import Report
 from nox_lock.lockfile.pins import Pin
-from nox_lock.locking.resolution import make_order
+from nox_lock.locking.compiler import make_order
 from nox_lock.target import Target, running_target
 from support.compiles import CompileFolder
 from support.offers import Offer

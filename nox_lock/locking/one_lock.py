@@ -1,0 +1,323 @@
+"""The work for one lock file: from the cache or compiled, then validated."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+
+from nox_lock.checking.content import find_unhonoured
+from nox_lock.checking.judge import find_obstacles, find_undeclared, judge
+from nox_lock.checking.verdict import Reason, cut
+from nox_lock.compiling.cache import Entry, make_key
+from nox_lock.compiling.interpreters import tool_versions
+from nox_lock.console import WAITING
+from nox_lock.errors import CompileError, LockFileError, Place
+from nox_lock.inputs.local_projects import is_project_file
+from nox_lock.inputs.pep508 import meets, name_of
+from nox_lock.inputs.syntax import MERGE
+from nox_lock.lockfile import lock_file
+from nox_lock.locking.agreement import compile_in_agreement
+from nox_lock.locking.changes import find_changes, find_not_upgraded
+from nox_lock.locking.compiler import StartingPins, find_starting_pins, is_readable
+from nox_lock.target import holds
+from nox_lock.text import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from nox_lock.checking.verdict import Verdict
+    from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.lockfile.pins import Pin
+    from nox_lock.locking.changes import Change, NotUpgraded
+    from nox_lock.locking.compiler import Compiler
+    from nox_lock.planning.planned import Planned
+
+_SHOWN = 10  # lines of a file that is refused
+UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done for one lock file.
+
+    Attributes:
+        planned: the lock file, with what it is now as its `existing`.
+        action: `up to date`, `restored` or `compiled`.
+        text: its new text, to be written; None where it stays.
+        seconds: how long a compile took.
+        day: when a restored lock was resolved (ISO 8601).
+        notes: what a person should know of it.
+        before: the lock file as it was, or None.
+        changes: what differs from that, or from the lock file it replaces.
+        not_upgraded: of those that were to be upgraded, which could not.
+    """
+
+    planned: Planned
+    action: str
+    text: str | None = None
+    seconds: float = 0.0
+    day: str = ""
+    notes: tuple[str, ...] = ()
+    before: lock_file.LockFile | None = None
+    changes: Sequence[Change] = ()
+    not_upgraded: Sequence[NotUpgraded] = ()
+
+    @property
+    def pins(self) -> int:
+        """How many pins it has now."""
+        return len(self.planned.pins)
+
+
+def is_current(compiler: Compiler, planned: Planned, verdict: Verdict) -> bool:
+    """Return whether there is nothing to do: a fresh lock file, as it was stamped.
+
+    One without a stamp, or changed since (by a bot, or by hand), is compiled from its own pins:
+    pip-tools confirms them, and only what it has confirmed is stamped.
+    """
+    return (
+        verdict.fresh
+        and planned.existing is not None
+        and planned.existing.as_stamped
+        and compiler.options.use_cache  # else for what only an index knows has changed
+        and not compiler.upgrades(planned)
+    )
+
+
+def make_lock(
+    compiler: Compiler,
+    planned: Planned,
+    verdict: Verdict,
+    texts: Mapping[str, str],
+    together: Sequence[Pin] | None = None,
+) -> Outcome:
+    """Make one lock file, but do not write it.
+
+    `texts` are lock files below that are made and not written yet, by path; `together` are pins
+    that its whole stack was resolved to.
+
+    Raises:
+        NoxLockError: saying why it cannot be made.
+    """
+    if together is None and is_current(compiler, planned, verdict):
+        return Outcome(planned, UP_TO_DATE)
+    if not compiler.options.overwrite:
+        check_replaceable(planned)
+    before = planned.existing
+    facts = (
+        "lock 2",  # the first ones answered also those who did not start from the same pins
+        planned.canonical(),
+        str(planned.platform),
+        compiler.interpreter(planned.target, planned.named_platform).builder,
+        *tool_versions(),
+        compiler.read_indexes().identity,
+    )
+    starting = _find_starting_pins(compiler, planned, together)
+    key = make_key(*facts, starting.key)
+    with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
+        # Another process may have made this very lock meanwhile, or something else.
+        compiler.project.forget(planned.path)
+        now = lock_file.read(compiler.project, planned.path)
+        if now != before:
+            planned = planned._replace(existing=now)
+            if together is None and is_current(compiler, planned, judge(planned)):
+                return Outcome(planned, UP_TO_DATE)
+            starting = _find_starting_pins(compiler, planned, together)
+            key = make_key(*facts, starting.key)
+        outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
+        if outcome is None:
+            outcome, entry = _compile(compiler, planned, starting, texts)
+            if together is None and _is_answer_to_others(compiler, planned):
+                compiler.cache.put(key, entry)
+    old = before or planned.earlier
+    return replace(
+        outcome,
+        before=before,
+        changes=find_changes(old, outcome.planned) if old and old.pins else (),
+        notes=(*_find_lost(planned), *outcome.notes),
+    )
+
+
+def _show_wait(compiler: Compiler, planned: Planned, message: str) -> None:
+    compiler.console.update(planned.path, WAITING)
+    compiler.console.log(f"{planned.path}: {message}")
+
+
+def _find_starting_pins(
+    compiler: Compiler, planned: Planned, together: Sequence[Pin] | None
+) -> StartingPins:
+    if together is None:
+        return find_starting_pins(planned, upgrade=compiler.options.upgrade)
+    own = {pin.shown: pin for pin in find_starting_pins(planned).pins}
+    return StartingPins.of(own.get(pin.shown, pin) for pin in together)
+
+
+def _restore(
+    compiler: Compiler, planned: Planned, starting: StartingPins, key: str, key_without_pins: str
+) -> Outcome | None:
+    """Return what the cache has, or None: a lock that moves no starting pin unasked."""
+    if compiler.upgrades(planned) or not compiler.options.cacheable:
+        return None
+    entry = compiler.cache.get(key)
+    if entry is None and key != key_without_pins:
+        entry = compiler.cache.get(key_without_pins)
+        if entry is not None and _moves_pins(planned, starting, entry.body):
+            return None
+    if entry is None:
+        return None
+    try:
+        made, text = _validate(planned, entry.body, compiler.project.root)
+    except CompileError:  # nothing in a cache is trusted
+        return None
+    return Outcome(made, RESTORED, text, day=entry.day, notes=entry.notes)
+
+
+def _moves_pins(planned: Planned, starting: StartingPins, body: str) -> bool:
+    """Return whether `body` has another version where the inputs still allow the starting pin."""
+    old = {pin.name: pin.version for pin in starting.pins}
+    refused = {
+        entry.name
+        for entry in planned.inputs.entries
+        if entry.specifier is not None
+        and holds(entry.marker, planned.target, planned.platform) is not False
+        and (version := old.get(entry.name))
+        and not meets(entry.specifier, version)
+    }
+    return any(
+        pin.name not in refused and old.get(pin.name, pin.version) != pin.version
+        for pin in lock_file.parse(body).pins
+    )
+
+
+def _is_answer_to_others(compiler: Compiler, planned: Planned) -> bool:
+    """Return whether a result may be kept: one with some pins upgraded answers nobody else."""
+    options = compiler.options
+    return options.cacheable and (options.upgrade or not compiler.upgrades(planned))
+
+
+def _compile(
+    compiler: Compiler, planned: Planned, starting: StartingPins, texts: Mapping[str, str]
+) -> tuple[Outcome, Entry]:
+    if not compiler.console.has_board:
+        compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
+    started = time.monotonic()
+    compiled = compile_in_agreement(compiler, planned, starting, texts)
+    made, text = _validate(planned, compiled.body, compiler.project.root)
+    outcome = Outcome(
+        made,
+        COMPILED,
+        text,
+        seconds=time.monotonic() - started,
+        notes=compiled.notes,
+        not_upgraded=_find_not_upgraded(compiler, made, compiled),
+    )
+    day = dt.datetime.now(dt.timezone.utc).date().isoformat()
+    return outcome, Entry(compiled.body, day, compiled.notes)
+
+
+def _find_not_upgraded(
+    compiler: Compiler, made: Planned, compiled: Compiled
+) -> Sequence[NotUpgraded]:
+    options = compiler.options
+    asked = {name_of(package): Requirement(package) for package in options.upgrade_packages}
+    if not (options.upgrade or asked):
+        return ()
+    found = find_not_upgraded(made, compiled.newest, asked)
+    return [each for each in found if options.upgrade or each.name in asked]
+
+
+def _validate(planned: Planned, body: str, root: Path) -> tuple[Planned, str]:
+    """Return the lock file as it will be, and its text.
+
+    Raises:
+        CompileError: where that is not fresh.
+    """
+    text = lock_file.render(
+        body,
+        python=planned.target.version,
+        command=planned.command,
+        stamp=lock_file.Stamp(
+            inputs=planned.digest(),
+            hidden=frozenset(planned.hidden()),
+            body=lock_file.digest(body),
+            platform=str(planned.platform),
+        ),
+        options=tuple(planned.options),
+    )
+    if planned.existing is not None and planned.existing.crlf:
+        text = text.replace("\n", "\r\n")
+    lock = lock_file.parse(text)
+    made = planned._replace(existing=lock)
+    own = [(root / each).parent.resolve() for each in filter(is_project_file, made.inputs.sources)]
+    for pin in lock.pins if own else ():
+        _, local, path = (pin.url or "").partition("file:")
+        if local and (root / path).resolve() in own:
+            raise CompileError(
+                f"an extra asks for the project itself, which would be pinned as {pin.shown}",
+                Place(next(each.place.file for each in planned.inputs.dynamic)),
+                "Name the extras that it means: extras = [...].",
+                kind="other",
+            )
+    verdict = judge(made)
+    if not (verdict.fresh and lock.as_stamped):
+        reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
+        raise CompileError(
+            f"pip-tools made a lock that is not what the inputs ask for:\n{reasons}", kind="other"
+        )
+    return made, text
+
+
+def _find_lost(planned: Planned) -> tuple[str, ...]:
+    """Return what an old lock file says that its new text does not, a line each."""
+    lock = planned.existing
+    if lock is None:
+        return ()
+    left_out = [Reason(each.message, planned.at(each.line)) for each in lock.problems]
+    left_out += (
+        Reason(f"{pin.shown} cannot be read", planned.at(pin.line))
+        for pin in lock.pins
+        if not is_readable(pin)
+    )
+    if lock.stamp is None:
+        left_out += find_undeclared(planned, lock)
+    lost = (f"left out: {each}" for each in cut(left_out))
+    return (*lost, *map(str, find_unhonoured(planned, lock)))
+
+
+def check_replaceable(planned: Planned) -> None:
+    """Refuse to write a lock file over something else.
+
+    Raises:
+        LockFileError: saying what, and the ways out.
+    """
+    obstacles = find_obstacles(planned)
+    if not obstacles:
+        return
+    first = obstacles[0]
+    if first.message == MERGE:
+        hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
+        hint += "that fit: nox -s lock -- --overwrite"
+        raise LockFileError(MERGE, first.place, hint)
+    lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
+    if len(obstacles) > _SHOWN:
+        lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
+    raise LockFileError(
+        "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
+        first.place,
+        "Is it yours? Give the lock another name: "
+        f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
+        "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",
+    )
+
+
+def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
+    """Return a note on each project to upgrade that no lock pins."""
+    pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
+    names = [name_of(each) for each in packages]
+    known = sorted(name for name in pinned if name)
+    return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]

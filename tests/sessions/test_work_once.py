@@ -1,0 +1,52 @@
+"""What `nox -s lock` computes, it computes once: counted by a profiler."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.project import NOXFILE
+from support.trace import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.prepared import Prepared
+    from support.project import Project
+
+PINS = 30
+MOST = 340  # functions of ours; the aim is 200
+
+
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    names = [f"dep{number}" for number in range(PINS)]
+    for name, needed in zip(names, [*names[1:], ""], strict=True):
+        prepared.index.publish(name, "1.0", requires=[needed] if needed else [])
+    prepared.index.publish("dep0", "2.0", requires=["dep1"])
+    prepared.project.write("noxfile.py", NOXFILE)
+    prepared.project.write("requirements.in", "dep0<2\n")
+    prepared.project.nox("-s", "lock").ok()
+    prepared.project.write("requirements.in", "dep0>=2\n")
+    prepared.freeze()
+    return prepared
+
+
+@pytest.fixture
+def project(made: Prepared, tmp_path: Path) -> Iterator[Project]:
+    copied = made.copy(tmp_path)
+    yield copied
+    copied.close()
+
+
+def test_a_stale_lock(project: Project) -> None:
+    found = trace(project, "-s", "lock")
+    assert "dep0==2.0" in project.read("requirements.txt")
+    parsed = Counter(found.about["parse"])
+    assert [text for text, times in parsed.items() if times > 1] == []
+    assert found.about["judge"] == ["requirements.txt"] * 2
+    assert found.about["find_changes"] == ["requirements.txt"]
+    assert len(found.calls) <= MOST, sorted(found.calls)
