@@ -2,7 +2,7 @@
 
 An entry is never trusted: what does not verify is dropped. Nothing here is needed for a right
 lock; without a cache folder, or with file locks that do not work, work is only done twice.
-docs/cache.md tells of the layout.
+docs/cache.md describes the layout.
 """
 
 from __future__ import annotations
@@ -28,35 +28,28 @@ if TYPE_CHECKING:
 VARIABLE = "NOX_LOCK_CACHE_DIR"
 # Part of every path: another layout gets another folder, and old processes keep theirs.
 _LAYOUT = "v2"
-_DAY_SECONDS = 24 * 3600.0
-_UNUSED_DAYS = 90
-_AGEING = ("locks/*/*.json", "busy/*")
-_PARTS = (
-    f"{_LAYOUT}/locks",
-    f"{_LAYOUT}/busy",
-    f"{_LAYOUT}/work",
-    "pip-tools",
-    "pythons",
-    "bytecode",
-)
-
-
-# Of these the parts that are looked through each time, to see whose they are.
-_SMALL = ("locks", "pythons")
+_UNUSED_SECONDS = 90 * 24 * 3600.0
+_PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "bytecode")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A compiled lock: its body, the day (ISO 8601) it was resolved, and what is to be known."""
+    """What is kept for a key.
+
+    Attributes:
+        body: of a lock, or what a Python says of itself, as JSON.
+        day: when it was resolved (ISO 8601).
+        notes: what a person should know of it.
+    """
 
     body: str
-    day: str
+    day: str = ""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """The cache in one folder; a folder of None remembers nothing.
+    """The cache in one folder; a folder of None keeps nothing.
 
     Attributes:
         folder: where it is.
@@ -72,13 +65,14 @@ class Cache:
         """Return the entry for `key`, or None; one that does not verify is removed."""
         if self.folder is None:
             return None
-        path = self._path(key)
+        path = _path(self.folder, key)
         try:
             stored = json.loads(path.read_bytes())
             notes = tuple(map(str, stored["notes"]))
             entry = Entry(str(stored["body"]), str(stored["day"]), notes)
             if stored["check"] == _check(key, entry):
-                _touch(path)
+                with suppress(OSError):
+                    os.utime(path)  # those that are not used for long are removed
                 return entry
         except FileNotFoundError:
             return None
@@ -93,23 +87,25 @@ class Cache:
         if self.folder is None:
             return
         text = json.dumps({**asdict(entry), "check": _check(key, entry)})
+        layout, oldest = self.folder / _LAYOUT, time.time() - _UNUSED_SECONDS
         with suppress(OSError):
-            write_all({self._path(key): text}, self.folder / _LAYOUT / "work")
-            self._drop_unused(self.folder / _LAYOUT)
+            write_all({_path(self.folder, key): text}, layout / "work")
+            for path in (*layout.glob("locks/*/*.json"), *layout.glob("busy/*")):
+                if path.lstat().st_mtime < oldest:
+                    path.unlink()
 
     @contextmanager
-    def hold(
-        self, key: str, log: Callable[[str], None], doing: str = "compiles the same lock"
-    ) -> Iterator[None]:
-        """Hold the exclusive file lock of `key`; `log` is called with a line on a wait.
+    def hold(self, key: str, log: Callable[[str], None]) -> Iterator[None]:
+        """Be the only process that compiles `key`; `log` is called with a line on a wait.
 
         Raises:
-            NoxLockError: when another process holds it for longer than `timeout` seconds.
+            NoxLockError: when another process does so for longer than `timeout` seconds.
         """
         if self.folder is None:
             yield
             return
         path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
+        doing = "compiles the same lock"
         with exclusive(path, self.timeout, log, doing, self.interrupted.is_set):
             yield
 
@@ -120,28 +116,17 @@ class Cache:
         Raises:
             OSError: when there is no place for one.
         """
-        if self.folder is None:
-            parent = _temporary_folder()
-        else:
+        if self.folder is not None:
             parent = self.folder / _LAYOUT / "work"
             parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
+        else:
+            try:
+                parent = Path(tempfile.gettempdir())
+            except FileNotFoundError as error:
+                message = "no folder for temporary files can be written"  # without their paths
+                raise FileNotFoundError(error.errno, message) from None
         with temporary_folder(parent, "nox-lock-compile-") as folder:
             yield folder.resolve()
-
-    def _drop_unused(self, layout: Path) -> None:
-        """Remove what nobody has used for long; looks once a day."""
-        looked = layout / "looked"
-        if not _is_older(looked, 1):
-            return
-        looked.touch()
-        for path in (path for part in _AGEING for path in layout.glob(part)):
-            if _is_older(path, _UNUSED_DAYS):
-                with suppress(OSError):
-                    path.unlink()
-
-    def _path(self, key: str) -> Path:
-        assert self.folder is not None  # noqa: S101  (the callers have asked)
-        return self.folder / _LAYOUT / "locks" / key[:2] / f"{key}.json"
 
 
 def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache:
@@ -156,24 +141,25 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
     why = "cannot be written"
     try:
         folder = _cache_folder(environ.get(VARIABLE))
-        if not (stranger := _belongs_to_others(folder) or _is_planted(folder)):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            places = [folder / part for part in _PARTS]
-            for place in places:
+        if not (not_own := _find_others(folder)):
+            for place in (folder, *(folder / part for part in _PARTS)):
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if all(os.access(place, os.W_OK | os.X_OK) for place in places):
-                return Cache(folder, timeout)
-        why = stranger or why
+                if not os.access(place, os.W_OK | os.X_OK):
+                    raise PermissionError
+            return Cache(folder, timeout)
+        why = not_own
     except (OSError, RuntimeError):  # the latter where nobody knows the user's home
-        pass  # as one that cannot be written
+        pass
     warn(unusable(f"it {why}"))
     return Cache(None, timeout)
 
 
-def _belongs_to_others(folder: Path) -> str:
-    """Say what gives others a hand in a folder; empty for nothing.
+def _find_others(folder: Path) -> str:
+    """Say how another user has a hand in a folder; close it to others if none has.
 
-    What is compiled with stands there. A link of the system's, such as macOS's ``/tmp``, is none.
+    What runs a compile is read from it. A link of the system's, such as macOS's ``/tmp``, is no
+    other user's. Where others could write in it all is looked at, else what is not deep: nobody
+    else gets deeper without owning a folder on the way.
     """
     if sys.platform == "win32":  # the user's profile is the user's own, by its access lists
         return ""
@@ -181,44 +167,27 @@ def _belongs_to_others(folder: Path) -> str:
     for place in (*reversed(folder.parents), folder):
         if place.is_symlink() and place.lstat().st_uid not in {0, me}:
             return "is reached through a link of another user"
-    if folder.exists() and folder.stat().st_uid != me:
-        return "belongs to another user"
-    return ""
-
-
-def _is_planted(folder: Path) -> str:
-    """Say what another user has put into a folder that is there; close it if there is nothing.
-
-    What is compiled with is beneath it. Where others could write in it all is looked at, else what
-    is small: nobody else can get deeper than a part without owning one.
-    """
-    if sys.platform == "win32" or not folder.exists():
+    if not folder.exists():
         return ""
+    if folder.stat().st_uid != me:
+        return "belongs to another user"
     mode = folder.stat().st_mode & 0o777
     if mode & 0o077:
         folder.chmod(0o700)  # first, so that nothing comes after the look
-    strange = next(filter(_is_of_others, _inside(folder, deep=bool(mode & 0o022))), None)
-    if strange is None:
-        return ""
-    folder.chmod(mode)  # the next look must be as thorough
-    return f"holds what another user has put there ({strange.relative_to(folder).as_posix()})"
+    parts = [f"{part}{below}" for part in (_LAYOUT, *_PARTS) for below in ("", "/*", "/*/*")]
+    for pattern in (*parts, "**/*") if mode & 0o022 else parts:
+        for path in folder.glob(pattern):
+            if _is_of_others(path, me):
+                folder.chmod(mode)  # the next look must be as thorough
+                shown = path.relative_to(folder).as_posix()
+                return f"holds what another user has put there ({shown})"
+    return ""
 
 
-def _inside(folder: Path, *, deep: bool) -> Iterator[Path]:
-    parts = [folder / part for part in (*_PARTS, _LAYOUT)]
-    yield from (part for part in parts if part.is_symlink() or part.exists())
-    for top in [folder] if deep else parts:
-        for place, folders, files in os.walk(top):
-            yield from (Path(place, name) for name in (*folders, *files))
-            if not deep and top.name not in _SMALL:
-                break
-
-
-def _is_of_others(path: Path) -> bool:
+def _is_of_others(path: Path, me: int) -> bool:
     """Return whether somebody else owns what a path leads to, or a link there."""
-    trusted = {0, os.geteuid()} if sys.platform != "win32" else set()
     try:
-        return path.lstat().st_uid not in trusted or path.stat().st_uid not in trusted
+        return path.lstat().st_uid not in {0, me} or path.stat().st_uid not in {0, me}
     except FileNotFoundError:  # just removed, or a link to nothing
         return False
 
@@ -240,32 +209,9 @@ def _cache_folder(given: str | None) -> Path:
     return folder
 
 
-def _temporary_folder() -> Path:
-    try:
-        return Path(tempfile.gettempdir())
-    except FileNotFoundError as error:
-        message = "no folder for temporary files can be written"  # without their absolute paths
-        raise FileNotFoundError(error.errno, message) from None
-
-
 def unusable(why: str) -> str:
     """Return what to say of a cache that is done without."""
     return f"the cache folder cannot be used: {why} ({VARIABLE} names another). Going on without"
-
-
-def _touch(path: Path) -> None:
-    """Note that an entry is used; a day's precision is enough, and costs no write in most runs."""
-    if _is_older(path, 1):
-        with suppress(OSError):
-            os.utime(path)
-
-
-def _is_older(path: Path, days: int) -> bool:
-    """Tell whether nothing has touched a file for so many days; one that is not there is old."""
-    try:
-        return time.time() - path.stat().st_mtime > days * _DAY_SECONDS
-    except OSError:
-        return True
 
 
 def make_key(*facts: str) -> str:
@@ -280,3 +226,7 @@ def make_key(*facts: str) -> str:
 
 def _check(key: str, entry: Entry) -> str:
     return make_key(key, entry.body, entry.day, *entry.notes)
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / _LAYOUT / "locks" / key[:2] / f"{key}.json"

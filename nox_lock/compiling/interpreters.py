@@ -12,17 +12,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nox_lock.compiling.cache import make_key
+from nox_lock.compiling.cache import Entry, make_key
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
 from nox_lock.errors import CompileError, ToolchainError
-from nox_lock.files import write_all
 from nox_lock.target import Platform, Target, running_platform, running_target
 
 if TYPE_CHECKING:
@@ -190,19 +188,12 @@ def _probe(
     driver = (DRIVER / "touch_points.py").stat()
     stamps = (seen.st_mtime_ns, seen.st_size, driver.st_mtime_ns)
     key = make_key(path, *map(str, stamps), *tool_versions())
-    kept = cache.folder / "pythons" / f"{key}.json" if cache.folder else None
-    try:
-        answer = json.loads(kept.read_bytes()) if kept else None
-    except (OSError, ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        answer = _ask(path, environ, cache.folder, processes)
-        if answer is None:
-            return None
-        if kept is not None:
-            with suppress(OSError):  # a full disk keeps nothing, and that is no error
-                kept.parent.mkdir(mode=0o700, exist_ok=True)
-                write_all({kept: json.dumps(answer)})
+    kept = cache.get(key)
+    answer = json.loads(kept.body) if kept else _ask(path, environ, cache.folder, processes)
+    if answer is None:
+        return None
+    if kept is None:
+        cache.put(key, Entry(json.dumps(answer)))
     wanted = {
         "version": target.version,
         "implementation": target.implementation,

@@ -282,7 +282,7 @@ def their_file(cache: Path, part: str) -> None:
     "part",
     [
         *("v2/locks", "v2/locks/ab", "v2/busy", "v2/work", "pip-tools", "pip-tools/http-v2"),
-        *("pythons", "bytecode", "bytecode/x"),
+        *("bytecode", "bytecode/x"),
     ],
 )
 def test_a_part_of_others_is_not_used(
@@ -304,7 +304,7 @@ def test_a_part_of_others_is_not_used(
 @pytest.mark.skipif(not ROOT_USER, reason="only root can give a file away")
 @pytest.mark.parametrize(
     ("part", "mode"),
-    [("v2/locks/ab", 0o700), ("pythons", 0o700), ("pip-tools/a/b/c", 0o777), ("x/y/z", 0o770)],
+    [("v2/locks/ab", 0o700), ("v2/busy", 0o700), ("pip-tools/a/b/c", 0o777), ("x/y/z", 0o770)],
 )
 def test_a_file_of_others_is_not_used(part: str, mode: int, tmp_path: Path) -> None:
     """Deep in what is large it can be only where others could write, and is looked for then."""
@@ -319,6 +319,19 @@ def test_a_file_of_others_is_not_used(part: str, mode: int, tmp_path: Path) -> N
     (cache / part / "ab.json").unlink()
     assert opened(cache) == (cache, [])
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+@posix
+@pytest.mark.skipif(not ROOT_USER, reason="only root can give a link away")
+def test_a_link_of_others_to_nowhere_is_not_used(tmp_path: Path) -> None:
+    """An entry would be written through it."""
+    cache = tmp_path / "cache"
+    assert opened(cache) == (cache, [])
+    link_to = cache / "v2" / "locks" / "ab" / "ab.json"
+    link_to.parent.mkdir()
+    link_to.symlink_to(tmp_path / "nowhere")
+    os.chown(link_to, NOBODY, NOBODY, follow_symlinks=False)
+    assert opened(cache)[0] is None
 
 
 @posix

@@ -102,7 +102,7 @@ def test_a_cache_that_cannot_be_written_costs_the_cache(
     with small_disk(tmp_path / "disk") as disk:
         temporary = tmp_path / "temporary"
         temporary.mkdir()
-        for part in ("v2/locks", "v2/busy", "v2/work", "pip-tools", "pythons", "bytecode"):
+        for part in ("v2/locks", "v2/busy", "v2/work", "pip-tools", "bytecode"):
             (disk / part).mkdir(parents=True)
         spoil(disk)
         env = {"NOX_LOCK_CACHE_DIR": str(disk), "TMPDIR": str(temporary)}

@@ -64,12 +64,16 @@ class Finder:
         self.programs = folder / "programs"
         self.programs.mkdir()
         self.cache = Cache(folder / "cache")
-        (folder / "cache").mkdir()
+        (folder / "cache" / "v2" / "work").mkdir(parents=True)
         (folder / "cache" / "bytecode").symlink_to(bytecode, target_is_directory=True)
 
     def find(self, target: Target, platform: Platform | None = None) -> Interpreter:
         environ = {**os.environ, "PATH": str(self.programs)}
         return find_interpreter(target, platform, self.cache, environ, Processes())
+
+    def kept(self) -> list[Path]:
+        """Return the files in which it is kept what Pythons said."""
+        return list((self.programs.parent / "cache" / "v2" / "locks").rglob("*.json"))
 
     def program(self, version: str, script: str, folder: str = "programs") -> Path:
         """Write a program by the name of a Python."""
@@ -171,7 +175,7 @@ def test_a_program_that_is_not_the_targets_python(name: str, finder: Finder) -> 
     other = str(interpreters()[other_python()]) if "{other}" in BROKEN[name] else ""
     finder.program("3.47", BROKEN[name].replace("{other}", shlex.quote(other)))
     assert finder.find(Target("3.47")) == FOREIGN
-    assert len(list((finder.programs.parent / "cache" / "pythons").iterdir())) == 1
+    assert len(finder.kept()) == 1
 
 
 @posix
@@ -184,7 +188,7 @@ def test_a_program_that_hangs(finder: Finder, monkeypatch: pytest.MonkeyPatch) -
     )
     finder.program("3.47", script)
     assert finder.find(Target("3.47")) == FOREIGN
-    assert not (finder.programs.parent / "cache" / "pythons").exists()
+    assert finder.kept() == []
     pid, until = int(noted.read_text(encoding="utf-8")), time.monotonic() + 10
     with suppress(ProcessLookupError):
         while time.monotonic() < until:
@@ -229,11 +233,11 @@ def test_what_a_python_said_is_remembered(finder: Finder, tmp_path: Path) -> Non
     assert [asked(), asked()] == [1, 1]
     os.utime(program, (1, 1))
     assert [asked(), asked()] == [2, 2]
-    for kept in (tmp_path / "cache" / "pythons").iterdir():
+    for kept in finder.kept():
         kept.write_text("{torn", encoding="utf-8")
     assert [asked(), asked()] == [3, 3]
-    shutil.rmtree(tmp_path / "cache" / "pythons")
-    (tmp_path / "cache" / "pythons").write_text("in the way", encoding="utf-8")
+    shutil.rmtree(tmp_path / "cache" / "v2" / "locks")
+    (tmp_path / "cache" / "v2" / "locks").write_text("in the way", encoding="utf-8")
     assert [asked(), asked()] == [4, 5]
 
 
