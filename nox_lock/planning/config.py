@@ -11,7 +11,6 @@ from nox_lock.errors import ConfigError, Place, fix_of
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
 from nox_lock.planning.discovery import FOUND_IN, NoInputsError, discover, what_next
-from nox_lock.planning.keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, names
 from nox_lock.planning.settings import Settings, merge_settings, read_pip_tools, read_settings
 from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_target
 from nox_lock.text import nearest, quoted
@@ -21,6 +20,23 @@ if TYPE_CHECKING:
 
     from nox_lock.project import Project
 
+# docs/reference/configuration.md says what each means.
+LOCK_KEYS = (
+    "python",
+    "platforms",
+    "lockfile",
+    "generate-hashes",
+    "strip-extras",
+    "allow-unsafe",
+    "unsafe-package",
+    "uploaded-prior-to",
+    "manylinux",
+    "macos",
+    "build-constraints",
+    "compile-timeout",
+)
+PROJECT_KEYS = ("on-stale",)  # in [tool.nox-lock] alone
+ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints")  # in the table of one lock alone
 ON_STALE = ("auto", "lock", "error")
 _PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
@@ -131,7 +147,7 @@ def parse_config(tools: Table, found: Iterable[str], *, static_project: bool = F
     pip_tools, notes = read_pip_tools(tools.table("pip-tools"))
     table = tools.table("nox-lock")
     _refuse_seed(table)
-    table.refuse_unknown(names(LOCK_KEYS, PROJECT_KEYS))
+    table.refuse_unknown((*LOCK_KEYS, *PROJECT_KEYS, "locks"))
     common = LockConfig(
         "",
         (),
@@ -207,7 +223,7 @@ def _lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         raise declared.wrong(name, message, "Use letters, digits, - _ and dots.")
     table = declared.table(name)
     _refuse_seed(table)
-    table.refuse_unknown(names(LOCK_KEYS, ONE_LOCK_KEYS))
+    table.refuse_unknown((*LOCK_KEYS, *ONE_LOCK_KEYS))
     inputs = tuple(_inside(path, table, "inputs") for path in table.strings("inputs"))
     extras, groups = table.strings("extras"), table.strings("groups")
     if not inputs and not groups:

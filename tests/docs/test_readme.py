@@ -13,12 +13,9 @@ import yaml
 
 from nox_lock.compiling import cache
 from nox_lock.inputs.toml_tables import parse_toml
-from nox_lock.planning.config import parse_config
-from nox_lock.planning.keys import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, VARIABLES
+from nox_lock.planning.config import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, parse_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support.index import LocalIndex
     from support.project import Project
 
@@ -44,27 +41,29 @@ def test_the_noxfile_of_the_readme_works(project: Project, index: LocalIndex) ->
     assert "ran it" in project.nox("-s", "tests").ok().output
 
 
-@pytest.fixture(scope="module")
-def generate() -> dict[str, Callable[[], str]]:
-    """Return what makes the pages of the reference, by their names."""
-    return runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]  # type: ignore[no-any-return]
+def test_the_page_on_options_is_what_the_code_says() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "generate.py"))["options"]()
+    page = (ROOT / "docs" / "reference" / "options.md").read_text(encoding="utf-8")
+    assert page == made, "Run: python docs/generate.py"
 
 
-@pytest.mark.parametrize("name", ["configuration.md", "options.md"])
-def test_the_reference_is_what_the_code_says(
-    name: str, generate: dict[str, Callable[[], str]]
-) -> None:
-    page = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
-    assert page == generate[name](), "Run: python docs/generate.py"
+def examples(section: str) -> list[str]:
+    """Return the examples in the table of a section of the reference of the configuration."""
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    text = page.partition(f"## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
 
 
-def test_every_key_is_read() -> None:
-    """What the reference says of a key is a configuration that is taken."""
-    tables = {"": (*LOCK_KEYS, *PROJECT_KEYS), ".locks.app": (*LOCK_KEYS, *ONE_LOCK_KEYS)}
-    for table, keys in tables.items():
-        for name, example, _, _ in keys:
-            if name == "locks":
-                continue
+def test_the_reference_lists_every_key() -> None:
+    """Each example of it is a configuration that is taken."""
+    common, project = examples("For all locks, or one"), examples("For the project")
+    one = examples("For one lock")
+    for listed, keys in ((common, LOCK_KEYS), (project[:-1], PROJECT_KEYS), (one, ONE_LOCK_KEYS)):
+        assert [each.partition(" = ")[0] for each in listed] == list(keys)
+    assert project[-1] == "[tool.nox-lock.locks.NAME]"
+    for table, listed in {"": [*common, *project[:-1]], ".locks.app": [*common, *one]}.items():
+        for example in listed:
+            name = example.partition(" = ")[0]
             text = f"[tool.nox-lock{table}]\n{example}\n"
             more = "\n[tool.nox-lock.locks.prod]\ninputs = ['prod.in']\n" * (name == "constraints")
             also = "inputs = ['pyproject.toml']\n" * (table != "" and name != "inputs")
@@ -74,10 +73,10 @@ def test_every_key_is_read() -> None:
 
 def test_the_variables_are_listed() -> None:
     """Every variable nox-lock reads is in the reference."""
-    told = {name for name, *_ in VARIABLES}
+    listed = {example.partition("=")[0] for example in examples("Environment variables")}
     code = "".join(path.read_text("utf-8") for path in (ROOT / "nox_lock").rglob("*.py"))
-    assert told == set(re.findall(r"NOX_LOCK_[A-Z_]+", code))
-    assert cache.VARIABLE in told
+    assert listed == set(re.findall(r"NOX_LOCK_[A-Z_]+", code))
+    assert cache.VARIABLE in listed
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:
