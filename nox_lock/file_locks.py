@@ -1,4 +1,4 @@
-"""One process after the other, by file locks; where there are none, work may be done twice."""
+"""File locks between processes; where a system has none, work may be done twice."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def exclusive(
     doing: str,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
-    """Be the only process that is `doing` something; `path` is the file lock for it.
+    """Hold an exclusive file lock, so that no other process is `doing` the same.
 
-    `timeout` is in seconds; `log` is called with a line on a wait. Ctrl-C reaches the main
-    thread alone: another one waits no longer once `stopped`.
+    On a wait `log` is called with a line; it ends after `timeout` seconds, or once `stopped`,
+    since Ctrl-C reaches the main thread alone.
 
     Raises:
         NoxLockError: when another process has the lock for longer.
@@ -38,55 +38,52 @@ def exclusive(
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  (7 ms, only when there is work)
 
-    # It goes on with a softer lock, and would say so with a path of this machine.
+    # filelock continues with a softer lock; the warning has a path of this machine.
     warnings.filterwarnings("ignore", message="flock not supported")
-    lock, note = FileLock(path), path.with_suffix(".holder")
+    lock, holder = FileLock(path), path.with_suffix(".holder")
     other = f"another process that {doing}"
     with suppress(OSError, NotImplementedError):  # a system without file locks
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log(f"waiting for {other}{_read(note)}")
+            log(f"waiting for {other}{_read(holder)}")
             try:
                 lock.acquire(timeout=timeout, cancel_check=stopped)
             except Timeout as error:
                 if stopped():
                     raise InterruptedWorkError from error
                 raise NoxLockError(
-                    f"{other} did not end within {timeout:g} s{_read(note)}: "
+                    f"{other} did not end within {timeout:g} s{_read(holder)}: "
                     f"it holds the file lock {'/'.join(path.parts[-3:])}",
                     hint=f"Wait for it or end it; {VARIABLE}=SECONDS waits longer.",
                 ) from error
     try:
-        with suppress(OSError):
-            if lock.is_locked:
-                since = time.strftime("%H:%M:%S")
-                note.write_text(f"process {os.getpid()} since {since}", encoding="utf-8")
+        if lock.is_locked:
+            with suppress(OSError):
+                text = f"process {os.getpid()} since {time.strftime('%H:%M:%S')}"
+                holder.write_text(text, encoding="utf-8")
         yield
     finally:
         if lock.is_locked:
             with suppress(OSError):
-                note.unlink(missing_ok=True)
+                holder.unlink(missing_ok=True)
         lock.release()
 
 
-def _read(note: Path) -> str:
-    """Return who has a file lock, for a message; nothing depends on it.
-
-    The note is a file of its own, since Windows lets nobody else read a locked one.
-    """
+def _read(holder: Path) -> str:
+    """Return who holds a file lock, for a message: Windows lets nobody read the locked file."""
     with suppress(OSError, ValueError):
-        if (text := note.read_text(encoding="utf-8")).isprintable() and text:
+        if (text := holder.read_text(encoding="utf-8")).isprintable() and text:
             return f" ({text[:80]})"
     return ""
 
 
 def read_timeout(environ: Mapping[str, str]) -> float:
-    """Return how many seconds to wait, as `NOX_LOCK_TIMEOUT` says.
+    """Return how many seconds to wait, from `NOX_LOCK_TIMEOUT`.
 
     Raises:
-        ConfigError: where it is no number of seconds.
+        ConfigError: when it is no number of seconds.
     """
     text = environ.get(VARIABLE, "")
     try:

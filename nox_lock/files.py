@@ -1,4 +1,4 @@
-"""Write a file so that it is always whole: the old one or the new one, also after a power cut."""
+"""Files that are always whole: the old text or the new one, also after a power cut."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# What a file is written in before it moves to its place: a folder beside it, so that both are
-# on one file system.
-PREFIX = ".nox-lock-"
+_PREFIX = ".nox-lock-"
 # Longer than any work takes, also with a pause of the machine in it.
 LEFT_SECONDS = 24 * 3600.0
 
 
 @contextmanager
-def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """Make a private folder in `parent`, gone afterwards; remove those that were left there.
+def temporary_directory(parent: Path) -> Iterator[Path]:
+    """Create a private folder in `parent`, gone afterwards; stale ones there are removed.
 
     Raises:
         OSError: when `parent` cannot be written.
     """
-    clear_leftovers(parent, prefix)
-    with TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
+    clear_leftovers(parent)
+    with TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
-def clear_leftovers(parent: Path, prefix: str = PREFIX) -> None:
-    """Remove the temporary folders in `parent` that are so old that their process was killed."""
+def clear_leftovers(parent: Path) -> None:
+    """Remove temporary folders in `parent` that are so old that their process was killed."""
     with suppress(OSError):
-        for folder in list(parent.glob(f"{prefix}*")):
+        for folder in list(parent.glob(f"{_PREFIX}*")):
             if time.time() - folder.lstat().st_mtime > LEFT_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -43,24 +41,24 @@ def clear_leftovers(parent: Path, prefix: str = PREFIX) -> None:
 def write_all(texts: Mapping[Path, str], temporary: Path | None = None) -> None:
     """Replace files by texts (UTF-8, newlines as given): all of them, or none.
 
-    All are written beside their places before the first one moves there; only a kill or a power
-    cut between two of those moves can leave the one new and the other old. A link is written
+    All are written to temporary files before the first one moves to its place; only a kill or a
+    power cut between two of those moves can leave some old and some new. A link is written
     through, and the mode of an existing file is kept. `temporary` is a folder of the same file
-    system to write in first, instead of those that the files are in.
+    system for the temporary files, in place of those that the files are in.
 
     Raises:
         OSError: when a folder cannot be written, or the disk is full.
     """
     with ExitStack() as stack:
-        rooms: dict[Path, Path] = {}
+        folders: dict[Path, Path] = {}
         written: dict[Path, Path] = {}
         for path, text in texts.items():
             place = path.resolve()
             place.parent.mkdir(parents=True, exist_ok=True)
-            parent = temporary or place.parent
-            if parent not in rooms:
-                rooms[parent] = stack.enter_context(temporary_folder(parent, PREFIX))
-            written[place] = rooms[parent] / f"{len(written)}.new"
+            parent = temporary or place.parent  # one file system, so that a move is atomic
+            if parent not in folders:
+                folders[parent] = stack.enter_context(temporary_directory(parent))
+            written[place] = folders[parent] / f"{len(written)}.new"
             _write(written[place], text.encode(), place)
         _move(written)
     for folder in {place.parent for place in written}:
@@ -87,10 +85,7 @@ def _move(written: Mapping[Path, Path]) -> None:
 
 
 def _write(path: Path, content: bytes, like: Path) -> None:
-    """Write a file, with the mode of the one it replaces; a new one has what the system gives it.
-
-    To ask for the user's mask would be to change it, for all threads.
-    """
+    """Write a file with the mode of `like`, if that exists; else with that of any new file."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -100,7 +95,7 @@ def _write(path: Path, content: bytes, like: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable; Windows cannot open a folder, and needs none of it."""
+    """Make a new name durable; Windows cannot open a folder, and does not need this."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

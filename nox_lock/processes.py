@@ -26,16 +26,16 @@ _WAIT_SECONDS = 0.5
 class Processes:
     """The processes that run now; any thread may end them all, with `end`.
 
-    Each is started with a pipe as its standard input that only we have. It closes when we let go of
-    it, or die in whatever way; the driver then ends itself and all that it has started.
+    The standard input of each is a pipe that only we hold. When it closes, also because we were
+    killed, the driver ends itself and all that it has started.
 
     Attributes:
-        ended: set when they were.
+        ended: set by `end`.
     """
 
     def __init__(self) -> None:
         self.ended = threading.Event()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
 
     def run(
@@ -47,16 +47,14 @@ class Processes:
         deadline: float,
         folder: Path | None = None,
     ) -> int:
-        """Run a command in `folder`; all it prints goes to `output`. Return its exit status.
-
-        It has no terminal.
+        """Run a command in `folder`, with its output in `output`, and return its exit status.
 
         Raises:
             subprocess.TimeoutExpired: when it was ended after `deadline` seconds.
             InterruptedWorkError: when all were ended.
             CompileError: when it cannot be started.
         """
-        with self._turn:
+        with self._lock:
             if self.ended.is_set():
                 raise InterruptedWorkError
             try:
@@ -70,14 +68,13 @@ class Processes:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise CompileError(
-                    f"Python does not start: {error.strerror}", kind="tool"
-                ) from error
+                message = f"Python does not start: {error.strerror}"
+                raise CompileError(message, kind="tool") from error
             self._running.add(process)
         try:
             code = _wait(process, deadline)
         finally:
-            with self._turn:
+            with self._lock:
                 self._running.discard(process)
             _end(process)
         if self.ended.is_set():
@@ -87,9 +84,9 @@ class Processes:
     def end(self) -> None:
         """End all that run, and let none start later."""
         self.ended.set()
-        with self._turn:
+        with self._lock:
             for process in self._running:
-                _let_go(process)
+                _close_input(process)
 
 
 def _wait(process: subprocess.Popen[bytes], deadline: float) -> int:
@@ -103,15 +100,15 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> int:
                 raise
 
 
-def _let_go(process: subprocess.Popen[bytes]) -> None:
+def _close_input(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         with suppress(OSError):
             process.stdin.close()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that a process and what it has started are gone; on Windows the driver does it."""
-    _let_go(process)
+    """End a process and all that it has started; on Windows the driver does the latter."""
+    _close_input(process)
     if sys.platform != "win32":
         # macOS says "not permitted" of a group that is dead.
         with suppress(ProcessLookupError, PermissionError):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_lock.file_locks import SECONDS, exclusive, read_timeout
-from nox_lock.files import temporary_folder, write_all
+from nox_lock.files import temporary_directory, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +110,7 @@ class Cache:
             yield
 
     @contextmanager
-    def temporary_folder(self) -> Iterator[Path]:
+    def temporary_directory(self) -> Iterator[Path]:
         """Give a private folder for one compile, gone afterwards.
 
         Raises:
@@ -125,7 +125,7 @@ class Cache:
             except FileNotFoundError as error:
                 message = "no folder for temporary files can be written"  # without their paths
                 raise FileNotFoundError(error.errno, message) from None
-        with temporary_folder(parent, "nox-lock-compile-") as folder:
+        with temporary_directory(parent) as folder:
             yield folder.resolve()
 
 

@@ -198,7 +198,7 @@ class Compiler:
             detail=self.console.log if self.console.verbose else None,
         )
         try:
-            with cache.temporary_folder() as folder:
+            with cache.temporary_directory() as folder:
                 return pip_tools(order, folder)
         except OSError as error:
             message = f"nothing can be compiled here: {error.strerror}"

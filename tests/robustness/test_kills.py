@@ -253,14 +253,14 @@ def test_a_kill_at_each_effect_of_a_write(tmp_path: Path) -> None:
 def test_only_old_folders_are_cleared(tmp_path: Path) -> None:
     """What is younger may be of a process that still works."""
     cache = Cache(tmp_path)
-    with cache.temporary_folder() as first, cache.temporary_folder() as second:
+    with cache.temporary_directory() as first, cache.temporary_directory() as second:
         assert first.is_dir()
         assert second.is_dir()
         (first / "work").write_text("under way", encoding="utf-8")
     assert leftovers(tmp_path) == []
     script = (
         "import os, sys, nox_lock.compiling.cache as c; from pathlib import Path\n"
-        "with c.Cache(Path(sys.argv[1])).temporary_folder() as w:\n"
+        "with c.Cache(Path(sys.argv[1])).temporary_directory() as w:\n"
         "    (w / 'part').mkdir(); (w / 'part' / 'file').touch(); print(w, flush=True)\n"
         "    sys.stdin.readline()\n"
     )
@@ -271,10 +271,10 @@ def test_only_old_folders_are_cleared(tmp_path: Path) -> None:
         assert other.stdout is not None
         theirs = Path(other.stdout.readline().strip())
         other.kill()
-    with cache.temporary_folder():
+    with cache.temporary_directory():
         assert (theirs / "part" / "file").exists()
     age(tmp_path)
-    with cache.temporary_folder():
+    with cache.temporary_directory():
         assert not theirs.exists()
 
 

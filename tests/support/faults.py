@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Set it to the seed that a failure names, and the kills of that test are the same again.
 SEED_VARIABLE = "NOX_LOCK_TESTS_SEED"
 _MARK = "NOX_LOCK_TESTS_MARK"
-_WORK = ("nox-lock-compile-*", ".nox-lock-*")
+_WORK = ".nox-lock-*"
 # Where a process has one, of whoever waits for what must happen soon; no test measures it.
 PATIENCE = 60.0
 
@@ -160,7 +160,7 @@ def is_whole(text: str) -> bool:
 
 def leftovers(*folders: Path) -> list[str]:
     """Return the temporary folders in these, at whatever depth."""
-    return [str(path) for folder in folders for name in _WORK for path in folder.rglob(name)]
+    return [str(path) for folder in folders for path in folder.rglob(_WORK)]
 
 
 def age(*folders: Path) -> None:
