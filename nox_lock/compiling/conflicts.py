@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nox_lock.compiling.report import Demand, Failure, Versions
     from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.inputs import Inputs
+    from nox_lock.inputs.requirements import Inputs
 
 _SHOWN = 3
 

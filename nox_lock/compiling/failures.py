@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from nox_lock.compiling.report import Demand, Failure, Report, Versions
-    from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.inputs import Inputs, Option
+    from nox_lock.inputs.entry import Entry, Option
+    from nox_lock.inputs.requirements import Inputs
 
 
 # Of what a build printed: a failure in CI cannot be repeated.

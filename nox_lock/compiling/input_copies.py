@@ -22,7 +22,7 @@ from nox_lock.project import relative
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nox_lock.inputs.inputs import Include, Inputs
+    from nox_lock.inputs.requirements import Include, Inputs
 
 # Names of the files that hold what is written out for pip-compile.
 _WRITTEN = "written-"
@@ -59,7 +59,7 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
     """
     named = any(" @ " in each.text and not URL.match(each.url or "") for each in inputs.entries)
     if not named and not inputs.written and not set(texts) & set(inputs.files):
-        return Mirror(inputs.native, {})
+        return Mirror(tuple(inputs.native), {})
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
     tree = folder.joinpath("inputs", *["up"] * up, "project")
@@ -71,7 +71,8 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
         if text is None:
             text = syntax.decode((root / file).read_bytes(), file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_rewrite(text, includes, paths, root), encoding="utf-8")
+        # The mark comes before an encoding that the text declares.
+        path.write_text(_rewrite(text, includes, paths, root), encoding="utf-8-sig")
     for number, (name, lines) in enumerate(inputs.written.items()):
         paths[name] = folder / f"{_WRITTEN}{number}.in"
         paths[name].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -87,7 +88,7 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
 
 
 def _rewrite(text: str, includes: Iterable[Include], paths: Mapping[str, Path], root: Path) -> str:
-    """Return the text of an input for its place in the folder, as UTF-8.
+    """Return the text of an input for its place in the folder.
 
     What it includes is named by its place there: a path with a variable, or through a folder
     that is not laid out, would lead elsewhere.
@@ -98,7 +99,6 @@ def _rewrite(text: str, includes: Iterable[Include], paths: Mapping[str, Path], 
         if file in paths and not lines[number].endswith("\\"):
             flag = "-c" if constraint else "-r"
             lines[number] = f"{flag} {shlex.quote(str(paths[file]))}"
-    lines[:2] = [syntax.declared_utf8(line) for line in lines[:2]]
     base = root.as_uri()
     return "".join(
         _RELATIVE_URL.sub(lambda found: f"{found['before']}{base}/{found['path']}", line) + "\n"

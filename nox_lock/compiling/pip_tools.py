@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from nox_lock.compiling.input_copies import Mirror
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.inputs import Inputs
+    from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.pins import Pin
     from nox_lock.processes import Processes
     from nox_lock.target import Levels, Platform, Target
@@ -193,8 +193,7 @@ class PipTools:
     def _refuse_failed(self, report: Report, order: Order) -> None:
         if report.unsupported:
             raise describe_unsupported(report.unsupported)
-        inputs = order.inputs
-        inputs = inputs._replace(entries=(*inputs.entries, *order.fixed))
+        inputs = replace(order.inputs, entries=[*order.inputs.entries, *order.fixed])
         error = describe_failure(report, inputs)
         if error is None:
             return
@@ -313,7 +312,6 @@ def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror)
         *order.arguments,
     ]
     arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
-    arguments += [f"--extra={extra}" for extra in order.inputs.native_extras]
     arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.constraints]
     return [*arguments, *mirror.arguments]
 

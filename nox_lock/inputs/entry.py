@@ -1,4 +1,4 @@
-"""Read one requirement line: PEP 508, a URL, or a path, as pip takes them."""
+"""One line of an input: an `Option`, or an `Entry` by PEP 508, a URL or a path, as pip takes it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.errors import RequirementsError, fix_of
-from nox_lock.inputs import syntax
+from nox_lock.errors import RequirementsError
 from nox_lock.inputs.local_projects import metadata_digest, static_name
-from nox_lock.inputs.pep508 import EXAMPLE_NAME, parse_requirement, read_named
+from nox_lock.inputs.pep508 import EXAMPLE_NAME, parse_requirement
+from nox_lock.inputs.syntax import variables
 from nox_lock.project import relative
-from nox_lock.text import has_password, has_token, quoted
+from nox_lock.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
 
     from nox_lock.errors import Place
+    from nox_lock.inputs.syntax import Line
     from nox_lock.project import Project
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
@@ -31,11 +32,10 @@ URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORE
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 _LIKE_ARCHIVE = re.compile("|".join(map(re.escape, _ARCHIVES)))
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:(?P<extras>\[[^\]]*\])\s*)?@"
-_EDITABLE = r"-e|--e(?!x)"
+_BEHIND = r"(?<=[^\s/])\[([\w.,\s-]*)\]$"  # extras of a path
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
-_NONE: frozenset[str] = frozenset()
 
 
 class Entry(NamedTuple):
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
         constraint: from a ``-c`` file: narrows a version, asks for nothing.
         metadata: digest of what a local project says it depends on; empty for all others.
         hashes: the ``--hash`` options behind it.
-        fragment: of a URL or path, what stands behind its ``#``.
+        fragment: of a URL or path, what is behind its ``#``.
         bare: written as a URL or path alone, without a name before it.
     """
 
@@ -64,147 +64,128 @@ class Entry(NamedTuple):
     specifier: SpecifierSet | None
     marker: Marker | None
     url: str | None
-    editable: bool
-    constraint: bool
+    editable: bool = False
+    constraint: bool = False
     metadata: str = ""
     hashes: frozenset[str] = frozenset()
     fragment: str = ""
     bare: bool = False
 
 
-def read_input(file: str, project: Project, asked: Place | None) -> bytes:
-    """Return the bytes of an input, which a line asks for, or the configuration.
+class Option(NamedTuple):
+    """An option line such as ``--extra-index-url URL``; a flag's value is empty."""
 
-    Raises:
-        RequirementsError: for one that is missing or cannot be read.
-    """
-    try:
-        return project.read(file)
-    except FileNotFoundError as error:
-        hint = "It is named by `inputs` or `groups` in pyproject.toml."
-        if asked:
-            hint = f"-r and -c are seen from the file they stand in: {asked.file}"
-        raise RequirementsError(f"there is no file {file}", asked, hint) from error
-    except OSError as error:
-        raise RequirementsError(
-            f"cannot read {file}: {error.strerror}", asked, fix_of(error)
-        ) from error
+    name: str
+    value: str
+    place: Place
 
 
-def parse_entry(line: syntax.Line, place: Place, project: Project, *, constraint: bool) -> Entry:
+def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> Entry:
     """Read one requirement line.
 
     Raises:
         RequirementsError: when it is neither PEP 508, nor a URL, nor a path that exists.
     """
-    edit = next((value for name, value in line.options if name == "--editable"), None)
-    text = line.requirement or edit or ""
-    if text.rstrip().endswith(";"):  # an empty marker
-        text = text.rstrip()[:-1].rstrip()
-    if "${" in text and syntax.variables(text):
+    place, editable = line.place, line.option("--editable")
+    text = (line.requirement or editable or "").rstrip()
+    if text.endswith(";"):  # an empty marker
+        text = text[:-1].rstrip()
+    if "${" in text and variables(text):
         raise RequirementsError(
             f"{quoted(text)} holds a variable, whose value would be written into the lock",
             place,
             "Write the value itself, or put the index into an option line.",
         )
-    options = [f"{name}={value}" for name, value in line.options if name != "--editable"]
-    if options:
-        _refuse_bad_hashes(line.options, place)
-    if edit is not None or URL.match(text) or _is_path(text, project, place):
-        found = _direct(
-            text, options, place, project, editable=edit is not None, constraint=constraint
-        )
-        return found._replace(hashes=_hashes(line.options))
-    asked = read_named(text, place)
-    url = asked.url and _local(asked.url, place, project)
-    demand = f" @ {url}" if url else asked.demand
-    return Entry(
-        text=" ".join([f"{asked.head}{demand}{asked.when}", *sorted(options)]),
-        place=place,
-        name=asked.name,
-        extras=asked.extras,
-        specifier=None if url else asked.specifier,
-        marker=asked.marker,
-        url=url,
-        editable=False,
-        constraint=constraint,
-        metadata=_metadata(url, project),
-        hashes=_hashes(line.options),
-        fragment=(asked.url or "").partition("#")[2],
+    if editable is not None or URL.match(text) or _is_path(text, project, place):
+        entry = _parse_direct(text, place, project, editable=editable is not None)
+    else:
+        entry = _parse_named(text, place, project)
+    hashes = [value for name, value in line.options if name == "--hash"]
+    for each in hashes:
+        if not re.match(_HASH, each):
+            hint = "Write --hash=sha256:HEXDIGITS."
+            raise RequirementsError(f"--hash={each} is no hash", place, hint)
+    options = sorted(f"{name}={value}" for name, value in line.options if name != "--editable")
+    return entry._replace(
+        text=" ".join([entry.text, *options]), constraint=constraint, hashes=frozenset(hashes)
     )
 
 
-def _hashes(options: Iterable[tuple[str, str]]) -> frozenset[str]:
-    return frozenset(value for name, value in options if name == "--hash") if options else _NONE
+def _parse_named(text: str, place: Place, project: Project) -> Entry:
+    """Read a requirement by name: PEP 508."""
+    found = parse_requirement(text, place)
+    name, extras = canonicalize_name(found.name), _normalized(found.extras)
+    url = found.url and _local(found.url, place, project)
+    demand = f" @ {url}" if url else found.specifier
+    return Entry(
+        text=f"{name}{_in_brackets(extras)}{demand}{_behind(found.marker)}",
+        place=place,
+        name=name,
+        extras=extras,
+        specifier=None if url else found.specifier,
+        marker=found.marker,
+        url=url,
+        metadata=_metadata(url, project),
+        fragment=(found.url or "").partition("#")[2],
+    )
 
 
-def _refuse_bad_hashes(options: Iterable[tuple[str, str]], place: Place) -> None:
-    for name, value in options:
-        if name == "--hash" and not re.match(_HASH, value):
-            raise RequirementsError(
-                f"--hash={value} is no hash", place, "Write --hash=sha256:HEXDIGITS."
-            )
-
-
-def _direct(
-    text: str,
-    options: list[str],
-    place: Place,
-    project: Project,
-    *,
-    editable: bool,
-    constraint: bool,
-) -> Entry:
+def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) -> Entry:
     """Read a bare URL or path, with its marker and extras."""
-    named = re.match(_NAMED, text) if editable else None
-    extras = frozenset(_extras((named["extras"] or "") if named else ""))
-    text = text[named.end() :].strip() if named else text
+    name: str | None = None
+    extras = ""
+    if editable and (named := re.match(_NAMED, text)):
+        name, extras = canonicalize_name(named["name"]), named["extras"] or ""
+        text = text[named.end() :].strip()
     bare, _, when = text.partition("; " if URL.match(text) else ";")
     marker = None
     if when.strip():
         message = f"{quoted(when.strip())} is no marker"
         marker = parse_requirement(f"x; {when}", place, message).marker
-    if found := re.search(r"(?<=[^\s/])\[([\w.,\s-]*)\]$", bare.strip()):
-        bare = bare.strip()[: found.start()]
-        extras = frozenset(_extras(found[1]))
-    url = _local(bare.strip(), place, project)
-    name: str | None = canonicalize_name(named["name"]) if named else None
+    bare = bare.strip()
+    if found := re.search(_BEHIND, bare):
+        bare, extras = bare[: found.start()], found[1]
+    url = _local(bare, place, project)
     if egg := re.search(_EGG, bare):
         name = canonicalize_name(egg[1])
     elif urlsplit(url).path.endswith(".whl"):
         name = canonicalize_name(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
     elif name is None and not URL.match(url):
         name = static_name(project, url)
-    marks = f"[{','.join(sorted(extras))}]" if extras else ""
-    shown = f"{'-e ' if editable else ''}{url}{marks}{f'; {marker}' if marker else ''}"
+    asked = _normalized(extras.strip("[]").split(","))
     return Entry(
-        text=" ".join([shown, *sorted(options)]),
+        text=f"{'-e ' * editable}{url}{_in_brackets(asked)}{_behind(marker)}",
         place=place,
         name=name,
-        extras=extras,
+        extras=asked,
         specifier=None,
         marker=marker,
         url=url,
         editable=editable,
-        constraint=constraint,
         metadata=_metadata(url, project),
-        fragment=bare.strip().partition("#")[2],
+        fragment=bare.partition("#")[2],
         bare=True,
     )
+
+
+def _normalized(extras: Iterable[str]) -> frozenset[str]:
+    return frozenset(canonicalize_name(each.strip()) for each in extras if each.strip())
+
+
+def _in_brackets(extras: frozenset[str]) -> str:
+    return f"[{','.join(sorted(extras))}]" if extras else ""
+
+
+def _behind(marker: Marker | None) -> str:
+    return f"; {marker}" if marker else ""
 
 
 def _metadata(url: str | None, project: Project) -> str:
     return metadata_digest(project, url) if url and not URL.match(url) else ""
 
 
-def _extras(text: str) -> Iterator[str]:
-    for extra in text.strip("[]").split(","):
-        if extra.strip():
-            yield canonicalize_name(extra.strip())
-
-
 def _is_path(text: str, project: Project, place: Place) -> bool:
-    """Tell, as pip does, whether a line that is no URL names a local project or archive."""
+    """Return whether a line that is no URL names, to pip, a local project or archive."""
     if not (text[:1] == "." or "/" in text or os.sep in text or _LIKE_ARCHIVE.search(text)):
         return False  # nearly all lines: a check must stay instant
     if re.match(_NAMED, text):
@@ -223,7 +204,7 @@ def _is_path(text: str, project: Project, place: Place) -> bool:
 
 
 def _local(url: str, place: Place, project: Project) -> str:
-    """Return a local path or file: URL as seen from the project root; else the URL as it is."""
+    """Return a path or file: URL as a path relative to the project root; else the URL."""
     path = url
     if URL.match(url):
         refuse_bad_url(url, place)
@@ -250,31 +231,5 @@ def refuse_bad_url(url: str, place: Place) -> None:
     try:
         urlsplit(url)
     except ValueError as error:
-        raise RequirementsError(
-            f"{quoted(url)} is no URL: {error}", place, "Such as: https://host/path"
-        ) from (error)
-
-
-def refuse_secrets(line: str, place: Place) -> None:
-    """Refuse a line with a password in a URL, or with a token there.
-
-    Raises:
-        RequirementsError: naming the place.
-    """
-    is_option = line.startswith("-") and not re.match(_EDITABLE, line)
-    hint = "Take it out, and give it to pip by a netrc file or a keyring."
-    if is_option:
-        hint = (
-            "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
-        )
-    if has_token(line):
-        raise RequirementsError(
-            "a user name without a password stands here: it is a token, mostly, and would go into "
-            "the lock file",
-            place,
-            hint,
-        )
-    if has_password(line):
-        raise RequirementsError(
-            "a password stands here in clear, and would go into the lock file", place, hint
-        )
+        message = f"{quoted(url)} is no URL: {error}"
+        raise RequirementsError(message, place, "Such as: https://host/path") from error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nox_lock.errors import Place
-    from nox_lock.inputs.inputs import Option
+    from nox_lock.inputs.entry import Option
 
 # Every other option leaves no line in a lock file.
 WRITTEN = (

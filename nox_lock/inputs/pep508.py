@@ -1,13 +1,13 @@
-"""What PEP 508 makes of a line that names a project, wherever the line stands."""
+"""Names, versions and requirements as PEP 508 has them, wherever they are written."""
 
 from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -17,8 +17,6 @@ from nox_lock.inputs.syntax import MERGE, MERGE_MARKS
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
-    from packaging.markers import Marker
-
     from nox_lock.errors import Place
 
 # In a marker: the comparisons of versions alone, and names that only a lock file has.
@@ -27,88 +25,43 @@ _DIGITS = 1000  # Python reads no more than 4300
 EXAMPLE_NAME = 'name==1.2, name[extra]>=1,<2 ; python_version < "3.12"'
 _EXAMPLE = f"One project a line, such as: {EXAMPLE_NAME}"
 
-
-class Named(NamedTuple):
-    """A requirement by name.
-
-    Attributes:
-        name: normalized (PEP 503).
-        extras: normalized.
-        specifier: the versions allowed.
-        marker: when it applies, or None for always.
-        url: the direct URL, or None.
-        head: its name and extras in canonical form.
-        demand: its versions in that form.
-        when: its marker in that form, behind a semicolon.
-    """
-
-    name: str
-    extras: frozenset[str]
-    specifier: SpecifierSet
-    marker: Marker | None
-    url: str | None
-    head: str
-    demand: str
-    when: str
-
-
 # The same names are in many lock files of a project.
 normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
-# The same lines stand in many inputs of a project.
-_READ: dict[str, Named] = {}
-
-
-def read_named(text: str, place: Place) -> Named:
-    """Read a requirement by name.
-
-    Raises:
-        RequirementsError: when it is none.
-    """
-    if text not in _READ:
-        found = parse_requirement(text, place)
-        name = canonicalize_name(found.name)
-        extras = frozenset(canonicalize_name(extra) for extra in found.extras)
-        _READ[text] = Named(
-            name=name,
-            extras=extras,
-            specifier=found.specifier,
-            marker=found.marker,
-            url=found.url,
-            head=f"{name}[{','.join(sorted(extras))}]" if extras else name,
-            demand=str(found.specifier),
-            when=f"; {found.marker}" if found.marker else "",
-        )
-    return _READ[text]
 
 
 def parse_requirement(text: str, place: Place, message: str = "") -> Requirement:
     """Read what PEP 508 calls a requirement, with a marker that can be evaluated.
 
-    `message` replaces the default text of the error.
+    It is shared by all who read this text: not to be changed. `message` replaces the default
+    text of the error.
 
     Raises:
         RequirementsError: when it is none.
     """
-    bare, _, when = text.partition(";")
-    if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
-        raise RequirementsError(f"{quoted(text)}: a number has too many digits", place, _EXAMPLE)
     try:
-        # pip splits here, also behind a URL, where PEP 508 wants a blank.
-        found = Requirement(f"{bare} ; {when}" if when else text)
-        if found.marker and re.search(_DOUBTFUL, when):
-            found.marker.evaluate({"extra": ""})
-    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
-        reason = str(error).splitlines()[0]
+        return _parse(text)
     except (UndefinedComparison, UndefinedEnvironmentName) as error:
         reason = f"its marker compares what are no versions, or has no value here: {error}"
+    except ValueError as error:  # one of packaging's, or ours
+        reason = str(error).splitlines()[0]
     except RecursionError:
         reason = "its marker is nested too deep"
-    else:
-        return found
     if text.startswith(MERGE_MARKS):
         raise RequirementsError(MERGE, place, "Keep the lines you want, and take its marks out.")
     message = message or f"{quoted(text)} is no requirement"
     raise RequirementsError(f"{message}: {reason}", place, _EXAMPLE)
+
+
+@functools.lru_cache(maxsize=8192)  # the same lines are in many inputs of a project
+def _parse(text: str) -> Requirement:
+    bare, _, when = text.partition(";")
+    if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
+        raise ValueError("a number has too many digits")
+    # pip splits here, also behind a URL, where PEP 508 wants a blank.
+    found = Requirement(f"{bare} ; {when}" if when else text)
+    if found.marker and re.search(_DOUBTFUL, when):
+        found.marker.evaluate({"extra": ""})
+    return found
 
 
 def name_of(requirement: str) -> str:

@@ -1,4 +1,4 @@
-"""Read a project file as an input: its static dependencies, extras and dependency groups.
+"""A project file as an input: its static dependencies, extras and dependency groups.
 
 https://packaging.python.org/en/latest/specifications/pyproject-toml/ and
 https://packaging.python.org/en/latest/specifications/dependency-groups/
@@ -6,20 +6,19 @@ https://packaging.python.org/en/latest/specifications/dependency-groups/
 
 from __future__ import annotations
 
+import copy
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place, RequirementsError
-from nox_lock.inputs import syntax
-from nox_lock.inputs.entry import Entry, parse_entry, read_input, refuse_secrets
-from nox_lock.inputs.inputs import Option
+from nox_lock.inputs.entry import Option, parse_entry
 from nox_lock.inputs.local_projects import dynamic_digest
 from nox_lock.inputs.pep508 import meets, parse_requirement
-from nox_lock.inputs.toml_tables import Table, find_line, parse_toml
+from nox_lock.inputs.syntax import Line, refuse_secrets
+from nox_lock.inputs.toml_tables import FILE, Table, find_line, parse_toml
 from nox_lock.text import nearest
 
 if TYPE_CHECKING:
@@ -27,99 +26,85 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from nox_lock.project import Project
+    from nox_lock.inputs.requirements import Files, Inputs
 
 _ALWAYS: frozenset[str] = frozenset()
 _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectInput:
-    """What a project file asks for.
+def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files) -> None:
+    """Add what a project file says its project depends on, alone and with `extras`.
+
+    Raises:
+        RequirementsError: for a file that is missing or no TOML, an extra that is not there, or
+            what is no requirement.
+    """
+    reader = _Reader(file, inputs, files, with_project=True)
+    reader.read_dependencies(_ALWAYS)
+    for extra in extras:
+        reader.read_extra(extra, None, _ALWAYS)
+    key = "requires-python"
+    if versions := reader.project.string(key):
+        inputs.pythons.append(Option(key, versions, reader.place(reader.project, key)))
+    if reader.dynamic:
+        inputs.dynamic[file] = dynamic_digest(files.project, posixpath.dirname(file))
+    if reader.misread:
+        inputs.written[f"{reader.name} ({file})"] = list(reader.lines)
+    else:
+        inputs.native += (f"--extra={each}" for each in extras)
+    if reader.dynamic or not reader.misread:
+        inputs.native.append(file)
+
+
+def read_group(group: str, inputs: Inputs, files: Files) -> None:
+    """Add a dependency group of `pyproject.toml`.
+
+    Raises:
+        RequirementsError: for a file that is missing or no TOML, a group that is not there, groups
+            that include each other, or what is no requirement.
+    """
+    reader = _Reader(FILE, inputs, files, with_project=False)
+    reader.read_group(group)
+    inputs.written[f"--group {FILE}:{group}"] = list(reader.lines)
+
+
+class _Reader:
+    """Adds parts of one project file to `Inputs`.
+
+    What an extra brings may depend on the markers under which it is asked for: `when`.
 
     Attributes:
-        entries: its requirements, in their order.
-        lines: the same as lines of a requirements file.
-        reached: the parts of the file that were read: ``FILE#`` for the project's own
-            dependencies, ``FILE#extra=NAME``, ``FILE#group=NAME``.
-        dynamic: a digest of all that may decide what only a build tells; empty where nothing is.
-        requires_python: the Pythons that the project is for, or None for no word on that.
-        name: the project's name as written, or empty.
+        lines: the requirements as lines of a requirements file, each once.
+        dynamic: whether a part is known only after a build.
         misread: whether pip-compile would read it otherwise: it pins a project that asks for
             itself, for other extras of it, by its path; and drops the markers within extras.
     """
 
-    entries: tuple[Entry, ...]
-    lines: tuple[str, ...]
-    reached: frozenset[str]
-    dynamic: str
-    requires_python: Option | None
-    name: str
-    misread: bool
-
-
-def read_project(
-    file: str,
-    project: Project,
-    *,
-    with_project: bool = True,
-    extras: Iterable[str] = (),
-    groups: Iterable[str] = (),
-) -> ProjectInput:
-    """Read what a lock wants of a project file: its own dependencies, with extras; groups.
-
-    Raises:
-        RequirementsError: for a file that is missing or no TOML, an extra or group that is not
-            there, groups that include each other, or what is no requirement.
-    """
-    reader = _Reader(file, project, with_project=with_project)
-    if with_project:
-        reader.read_dependencies(_ALWAYS)
-        for extra in extras:
-            reader.read_extra(extra, None, _ALWAYS)
-    for group in groups:
-        reader.read_group(group)
-    return ProjectInput(
-        tuple(reader.entries),
-        tuple(dict.fromkeys(reader.lines)),
-        frozenset(reader.reached),
-        dynamic_digest(project, posixpath.dirname(file)) if reader.dynamic else "",
-        reader.requires_python() if with_project else None,
-        reader.name,
-        reader.misread,
-    )
-
-
-class _Reader:
-    """Collects what the parts of one project file hold.
-
-    What an extra brings may depend on the markers under which it is asked for: `when`.
-    """
-
-    def __init__(self, file: str, project: Project, *, with_project: bool) -> None:
+    def __init__(self, file: str, inputs: Inputs, files: Files, *, with_project: bool) -> None:
         self.file = file
-        self.project = project
+        self.inputs = inputs
+        self.files = files
         self.with_project = with_project
-        self.entries: list[Entry] = []
-        self.lines: list[str] = []
-        self.reached: set[str] = set()
+        self.lines: dict[str, None] = {}
         self.dynamic = self.misread = False
         self._seen: dict[str, list[frozenset[str]]] = {}
-        data = read_input(file, project, None)
+        data = files.read(file)
         # Of another file that a build reads, nothing.
         text = data if file.endswith(".toml") else b""
         self.document = parse_toml(text, file, RequirementsError)
-        self.table = self.document.table("project")
-        self.name = self.table.string("name") or ""
+        self.project = self.document.table("project")
+        self.name = self.project.string("name") or ""
+        if file not in inputs.files:
+            inputs.files.append(file)
 
     def read_dependencies(self, when: frozenset[str]) -> None:
         if not self._is_new("", when):
             return
         if "project" in self.document.values:
             if not self.name:
-                raise self.table.wrong("name", " is missing", 'Write it as: name = "..."')
+                raise self.project.wrong("name", " is missing", 'Write it as: name = "..."')
             self.dynamic |= self._is_dynamic("dependencies")
-            self._add(self.table, "dependencies", when)
+            self._add_all(self.project, "dependencies", when)
         elif self._may_be_built():
             self.dynamic = True
         else:
@@ -129,11 +114,6 @@ class _Reader:
                 "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
             )
 
-    def requires_python(self) -> Option | None:
-        key = "requires-python"
-        text = self.table.string(key)
-        return Option(key, text, self._where(self.table, key)) if text else None
-
     def read_extra(self, extra: str, asked: Place | None, when: frozenset[str]) -> None:
         name = canonicalize_name(extra)
         if not self._is_new(f"extra={name}", when):
@@ -141,8 +121,8 @@ class _Reader:
         if "project" not in self.document.values or self._is_dynamic("optional-dependencies"):
             self.dynamic = True
             return
-        extras = self.table.table("optional-dependencies")
-        self._add(extras, _key_of("extra", extra, extras, asked), when, of_extra=True)
+        extras = self.project.table("optional-dependencies")
+        self._add_all(extras, _key_of("extra", extra, extras, asked), when, of_extra=True)
 
     def read_group(self, group: str) -> None:
         from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
@@ -170,10 +150,10 @@ class _Reader:
             return
         for value in table.values[key]:
             if isinstance(value, str):
-                self._add_one(value, self._where(table, key, value), _ALWAYS)
+                self._add(value, self.place(table, key, value), _ALWAYS)
             else:
                 included = value["include-group"]
-                place = self._where(table, key, included)
+                place = self.place(table, key, included)
                 self._add_group(_key_of("group", included, table, place), table)
 
     def _is_new(self, part: str, when: frozenset[str]) -> bool:
@@ -183,14 +163,16 @@ class _Reader:
             return False
         seen.append(when)
         if not when:
-            self.reached.add(f"{self.file}#{part}")
+            self.inputs.reached.add(f"{self.file}#{part}")
         return True
 
-    def _add(self, table: Table, key: str, when: frozenset[str], *, of_extra: bool = False) -> None:
+    def _add_all(
+        self, table: Table, key: str, when: frozenset[str], *, of_extra: bool = False
+    ) -> None:
         for value in table.strings(key):
-            self._add_one(value, self._where(table, key, value), when, of_extra=of_extra)
+            self._add(value, self.place(table, key, value), when, of_extra=of_extra)
 
-    def _add_one(
+    def _add(
         self, value: str, place: Place, when: frozenset[str], *, of_extra: bool = False
     ) -> None:
         refuse_secrets(value, place)
@@ -202,15 +184,15 @@ class _Reader:
             self._follow_itself(requirement, place, when)
             return
         if when - {str(requirement.marker)}:
+            requirement = copy.copy(requirement)
             requirement.marker = Marker(" and ".join(f"({each})" for each in sorted(when)))
             value = str(requirement)
-        line = syntax.Line(1, value, ())
-        self.entries.append(parse_entry(line, place, self.project, constraint=False))
-        self.lines.append(value)
+        self.inputs.entries.append(parse_entry(Line(place, value), self.files.project))
+        self.lines[value] = None
 
     def _follow_itself(self, requirement: Requirement, place: Place, when: frozenset[str]) -> None:
         """Read what a requirement on the project itself asks for: other extras of it."""
-        version = self.table.values.get("version")
+        version = self.project.values.get("version")
         if isinstance(version, str) and not meets(requirement.specifier, version):
             raise RequirementsError(
                 f"{str(requirement)!r} cannot be: it is this project, of version {version}",
@@ -233,17 +215,17 @@ class _Reader:
 
     def _may_be_built(self) -> bool:
         """Return whether a build may know dependencies of a project without [project]."""
-        beside = posixpath.dirname(self.file)
-        names = ("setup.py", "setup.cfg")
-        if any(self.project.is_file(posixpath.join(beside, name)) for name in names):
+        folder = posixpath.dirname(self.file)
+        names = (posixpath.join(folder, name) for name in ("setup.py", "setup.cfg"))
+        if any(map(self.files.project.is_file, names)):
             return True
         backend = self.document.table("build-system").values.get("build-backend", "setuptools")
         return not str(backend).startswith("setuptools")
 
     def _is_dynamic(self, key: str) -> bool:
-        return key in self.table.strings("dynamic")
+        return key in self.project.strings("dynamic")
 
-    def _where(self, table: Table, key: str, value: str | None = None) -> Place:
+    def place(self, table: Table, key: str, value: str | None = None) -> Place:
         return Place(self.file, table.line(key, value) or 1)
 
 

@@ -1,4 +1,4 @@
-"""pip's requirements file format, line by line: bytes -> text -> logical lines -> words.
+"""pip's requirements file format, line by line: bytes -> text -> logical lines -> `Line`.
 
 The rules are those of pip's own reader, see
 https://pip.pypa.io/en/stable/reference/requirements-file-format/ : pip offers no public way
@@ -15,7 +15,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_lock.errors import Place, RequirementsError
-from nox_lock.text import quoted
+from nox_lock.text import has_password, has_token, quoted
 
 if TYPE_CHECKING:
     import optparse
@@ -32,21 +32,16 @@ _MARKS = (
 )
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+_EDITABLE = r"-e|--e(?!x)"
 
-MOST_LINES = 20_000  # with something on them, in an input or a lock file
+MOST_LINES = 20_000  # that are not empty, in an input or a lock file
 # What git leaves in a file, and what to call it.
 MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 MERGE = "a merge conflict was left here"
 _AS_UTF8 = "Save the file as UTF-8"
 
-FLAGS = (
-    "--no-index",
-    "--prefer-binary",
-    "--require-hashes",
-    "--no-require-hashes",
-    "--pre",
-)
-VALUES = (
+_FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre")
+_VALUES = (
     ("-i", "--index-url", "--pypi-url"),
     ("--extra-index-url",),
     ("-f", "--find-links"),
@@ -71,9 +66,30 @@ class Line(NamedTuple):
     and by their long names; a flag's value is the empty string.
     """
 
-    number: int
+    place: Place
     requirement: str
-    options: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...] = ()
+
+    def option(self, name: str) -> str | None:
+        """Return the first value of an option, or None."""
+        return next((value for option, value in self.options if option == name), None)
+
+
+def read_lines(data: bytes, file: str) -> list[Line]:
+    """Return the logical lines of a requirements file.
+
+    Raises:
+        RequirementsError: for what is no text, or no line of a requirements file; for a secret.
+    """
+    lines: list[Line] = []
+    for number, text in logical_lines(decode(data, file)):
+        place = Place(file, number)
+        if len(lines) > MOST_LINES:
+            message = f"this file has more than {MOST_LINES} lines, which nobody means"
+            raise RequirementsError(message, place, "Take lines out.")
+        refuse_secrets(text, place)
+        lines.append(_parse_line(text, place))
+    return lines
 
 
 def decode(data: bytes, file: str) -> str:
@@ -100,23 +116,13 @@ def decode(data: bytes, file: str) -> str:
         line = declared
         if isinstance(error, UnicodeDecodeError):
             line = data.count(b"\n", 0, error.start) + 1
-        raise RequirementsError(
-            f"is not text in {encoding}",
-            Place(file, line),
-            f"{_AS_UTF8}, or name its encoding in the first line: # -*- coding: latin-1 -*-",
-        ) from error
+        hint = f"{_AS_UTF8}, or name its encoding in the first line: # -*- coding: latin-1 -*-"
+        raise RequirementsError(f"is not text in {encoding}", Place(file, line), hint) from error
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        place = Place(file, text.count("\n", 0, text.index("\0")) + 1)
         message = "holds a NUL character: this is no text file"
-        raise RequirementsError(message, Place(file, line), f"{_AS_UTF8}.")
+        raise RequirementsError(message, place, f"{_AS_UTF8}.")
     return text
-
-
-def declared_utf8(line: str) -> str:
-    """Return one of the first two lines of a file, with UTF-8 as the encoding it declares."""
-    if not line.startswith("#"):
-        return line
-    return re.sub(_DECLARED_ENCODING, b"coding: utf-8", line.encode()).decode()
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -145,26 +151,27 @@ def _without_comment(line: str) -> str:
     return (line if at < 0 else line[:at]).strip()
 
 
-def parse_line(number: int, line: str, file: str) -> Line:
-    """Split one logical line into the requirement and the options.
+def refuse_secrets(line: str, place: Place) -> None:
+    """Refuse a line with a password in a URL, or with a token there.
 
     Raises:
-        RequirementsError: for an option pip does not allow in a requirements file.
+        RequirementsError: naming the place.
     """
-    words = line.split(" ")
-    cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    if cut == len(words):
-        return Line(number, line, ())
-    try:
-        options = _parse_options(shlex.split(" ".join(words[cut:])))
-    except ValueError as error:
-        raise RequirementsError(
-            f"{quoted(line)} is no option line: {error}",
-            Place(file, number),
-            "Options allowed in a requirements file: "
-            "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
-        ) from error
-    return Line(number, " ".join(words[:cut]).strip(), options)
+    if has_token(line):
+        message = (
+            "a user name without a password stands here: it is a token, mostly, and would go into "
+            "the lock file"
+        )
+    elif has_password(line):
+        message = "a password stands here in clear, and would go into the lock file"
+    else:
+        return
+    hint = "Take it out, and give it to pip by a netrc file or a keyring."
+    if line.startswith("-") and not re.match(_EDITABLE, line):
+        hint = (
+            "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
+        )
+    raise RequirementsError(message, place, hint)
 
 
 def variables(text: str) -> list[str]:
@@ -172,38 +179,44 @@ def variables(text: str) -> list[str]:
     return re.findall(_VARIABLE, text)
 
 
-def _parse_options(words: list[str]) -> tuple[tuple[str, str], ...]:
-    """Parse option words as pip does, by optparse: abbreviations, ``-rfile``, ``--x=y``."""
-    # It keeps what it parses in itself, and threads read inputs side by side.
-    values, rest = copy.copy(_option_parser()).parse_args(words)
-    if rest:
-        raise ValueError(f"unexpected {rest[0]!r}")
-    return tuple(values.ensure_value("found", []))
+def _parse_line(text: str, place: Place) -> Line:
+    """Split one logical line into the requirement and the options."""
+    words = text.split(" ")
+    cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    if cut == len(words):
+        return Line(place, text)
+    try:
+        # It keeps what it parses in itself, and threads read inputs side by side.
+        parser = copy.copy(_option_parser())
+        values, rest = parser.parse_args(shlex.split(" ".join(words[cut:])))
+        if rest:
+            parser.error(f"unexpected {rest[0]!r}")
+    except ValueError as error:
+        raise RequirementsError(
+            f"{quoted(text)} is no option line: {error}",
+            place,
+            "Options allowed in a requirements file: "
+            "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
+        ) from error
+    return Line(place, " ".join(words[:cut]).strip(), tuple(values.ensure_value("found", [])))
 
 
 @functools.cache
 def _option_parser() -> optparse.OptionParser:
+    """Return pip's own kind of parser: with abbreviations, ``-rfile``, ``--x=y``."""
     import optparse  # noqa: PLC0415  (many inputs hold no option; a check must stay instant)
 
     class Parser(optparse.OptionParser):
         def error(self, msg: str) -> NoReturn:
             raise ValueError(msg)
 
-    def record(
-        _option: optparse.Option,
-        _word: str,
-        value: str | None,
-        parser: Any,
-        name: str,
-    ) -> None:
-        parser.values.ensure_value("found", []).append((name, value or ""))
+    def record(option: optparse.Option, _word: str, value: str | None, parser: Any) -> None:
+        found = parser.values.ensure_value("found", [])
+        found.append((option.get_opt_string(), value or ""))
 
     parser = Parser(add_help_option=False)
-    for flag in FLAGS:
-        parser.add_option(flag, action="callback", callback=record, callback_args=(flag,))
-    for names in VALUES:
-        long = next(name for name in names if name.startswith("--"))
-        parser.add_option(
-            *names, action="callback", callback=record, callback_args=(long,), type="string"
-        )
+    for flag in _FLAGS:
+        parser.add_option(flag, action="callback", callback=record)
+    for names in _VALUES:
+        parser.add_option(*names, action="callback", callback=record, type="string")
     return parser

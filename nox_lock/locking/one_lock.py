@@ -259,7 +259,7 @@ def _validate(planned: Planned, body: str, root: Path) -> tuple[Planned, str]:
         if local and (root / path).resolve() in own:
             raise CompileError(
                 f"an extra asks for the project itself, which would be pinned as {pin.shown}",
-                Place(next(each.place.file for each in planned.inputs.dynamic)),
+                Place(next(iter(planned.inputs.dynamic))),
                 "Name the extras that it means: extras = [...].",
                 kind="other",
             )

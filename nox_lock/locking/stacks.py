@@ -14,8 +14,7 @@ from nox_lock.checking.judge import judge
 from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
 from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
 from nox_lock.files import clear_leftovers, write_all
-from nox_lock.inputs.inputs import Parts
-from nox_lock.inputs.reader import Files, read_inputs
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.compiler import StartingPins, find_starting_pins
 from nox_lock.locking.one_lock import (
@@ -153,12 +152,9 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
     try:
         inputs = read_inputs(
             list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),
-            compiler.project,
-            Parts(
-                tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
-                tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
-            ),
             Files(compiler.project, texts),
+            extras=tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
+            groups=tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
         )
         lock = top.lock._replace(constraints=())
         whole = top._replace(lock=lock, inputs=inputs, settings=settings, below=())

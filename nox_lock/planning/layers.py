@@ -17,7 +17,7 @@ from nox_lock.inputs.toml_tables import FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from nox_lock.inputs.inputs import Inputs
+    from nox_lock.inputs.requirements import Inputs
     from nox_lock.planning.config import LockConfig
     from nox_lock.planning.lock_paths import Owners
     from nox_lock.project import Project

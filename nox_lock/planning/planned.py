@@ -15,7 +15,7 @@ from nox_lock.target import Levels, find_platform, holds, running_platform
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nox_lock.inputs.inputs import Inputs
+    from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.config import LockConfig
@@ -153,8 +153,8 @@ class Planned(NamedTuple):
             if option.name not in WRITTEN
         ]
         facts += [
-            Fact(f"what {each.place.file} depends on now", each.place, each.digest)
-            for each in self.inputs.dynamic
+            Fact(f"what {file} depends on now", Place(file, 1), digest)
+            for file, digest in self.inputs.dynamic.items()
         ]
         if self.target.patch:
             facts.append(Fact(f"the patch release {self.target.full_version}", None))

@@ -6,8 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from nox_lock.errors import ConfigError, Place, fix_of
-from nox_lock.inputs.inputs import Parts
-from nox_lock.inputs.reader import Files, read_inputs
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.lockfile import lock_file
 from nox_lock.planning.layers import find_lowers, in_order, roots_of
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock.inputs.inputs import Inputs
+    from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.planning.config import Config, LockConfig
     from nox_lock.project import Project
@@ -343,8 +342,9 @@ def _read(
     files: Files,
     constraints: tuple[str, ...] = (),
 ) -> Inputs:
-    parts = Parts(lock.extras, lock.groups, constraints)
-    return read_inputs(lock.inputs, files.project, parts, files)
+    return read_inputs(
+        lock.inputs, files, extras=lock.extras, groups=lock.groups, constraints=constraints
+    )
 
 
 def _refuse_other_targets(

@@ -18,7 +18,7 @@ import pytest
 
 from nox_lock import text
 from nox_lock.errors import RequirementsError
-from nox_lock.inputs.reader import read_inputs
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.text import has_password, has_token, markdown, quoted, redact, shareable
 from support.index import USER, LocalIndex
 from support.inside import nox_inside
@@ -282,7 +282,7 @@ TAKEN = (
 def test_a_secret_in_an_input_is_refused(line: str, tmp_path: Path) -> None:
     (tmp_path / INPUT).write_text(f"app\n{line.format(SECRETS['vcs'])}\n", encoding="utf-8")
     with pytest.raises(RequirementsError) as raised:
-        read_inputs([INPUT], open_folder(tmp_path, {"VCS_TOKEN": SECRETS["vcs"]}))
+        read_inputs([INPUT], Files(open_folder(tmp_path, {"VCS_TOKEN": SECRETS["vcs"]})))
     assert str(raised.value).startswith(f"{INPUT}:2: ")
     assert REFUSED[line] in str(raised.value)
     assert SECRETS["vcs"] not in str(raised.value)
@@ -291,7 +291,7 @@ def test_a_secret_in_an_input_is_refused(line: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", TAKEN)
 def test_what_is_no_secret_is_taken_and_shown(line: str, tmp_path: Path) -> None:
     (tmp_path / INPUT).write_text(f"app\n{line}\n", encoding="utf-8")
-    assert len(read_inputs([INPUT], open_folder(tmp_path, {})).entries) in {1, 2}
+    assert len(read_inputs([INPUT], Files(open_folder(tmp_path, {}))).entries) in {1, 2}
     assert redact(line) == line
 
 

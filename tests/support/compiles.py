@@ -157,7 +157,7 @@ class CompileFolder:
         if seed:
             output.write_text(f"{seed}\n", encoding="utf-8")
         order = self.order()
-        mirror = Mirror(order.inputs.native, {})
+        mirror = Mirror(tuple(order.inputs.native), {})
         arguments = build_arguments(order, output, self.home / "by-hand", mirror)
         done = subprocess.run(
             [sys.executable, "-m", "piptools", "compile", *arguments, "--quiet", *options],

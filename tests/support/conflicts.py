@@ -20,7 +20,7 @@ import pytest
 from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import read_report
 from nox_lock.errors import CompileError
-from nox_lock.inputs.reader import read_inputs
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 from support.compiles import CompileFolder
 
@@ -114,7 +114,8 @@ def error_of(name: str) -> CompileError:
     """Return the error that a recording is described by."""
     report = read_report(DATA / name / REPORT, str)
     assert report is not None
-    error = describe_failure(report, read_inputs(["requirements.in"], Project(DATA / name, {})))
+    inputs = read_inputs(["requirements.in"], Files(Project(DATA / name, {})))
+    error = describe_failure(report, inputs)
     assert error is not None
     return error
 

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import Failure, Page, Report
-from nox_lock.inputs.reader import read_inputs
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 from support.compiles import CompileFolder
 from support.git import begin
@@ -417,7 +417,7 @@ KINDS_OF_REPORTS = (
 @pytest.mark.parametrize("kind", KINDS_OF_REPORTS)
 def test_no_secret_and_no_folder_is_shown(kind: str, tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    inputs = read_inputs(["requirements.in"], Project(tmp_path, {}))
+    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     for text in TEXTS:
         said = f"{text} is odd in {tmp_path}/requirements.in"
         failure = Failure(kind, said, output=[said, said])
@@ -433,7 +433,7 @@ def test_no_secret_and_no_folder_is_shown(kind: str, tmp_path: Path) -> None:
 
 def test_a_failure_that_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    inputs = read_inputs(["requirements.in"], Project(tmp_path, {}))
+    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     for kind in KINDS_OF_REPORTS:
         assert str(describe_failure(Report(Failure(kind, "")), inputs))
     assert describe_failure(Report(), inputs) is None
@@ -444,7 +444,7 @@ def test_a_failure_that_says_nothing(tmp_path: Path) -> None:
 )
 def test_how_to_see_what_is_wrong_with_a_project(project: str, folder: str, tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    inputs = read_inputs(["requirements.in"], Project(tmp_path, {}))
+    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     error = describe_failure(Report(Failure("build", "x", project=project)), inputs)
     assert error is not None
     assert (error.file, error.line) == (project, None)
@@ -454,7 +454,7 @@ def test_how_to_see_what_is_wrong_with_a_project(project: str, folder: str, tmp_
 def test_a_full_disk_comes_before_all_else(tmp_path: Path) -> None:
     """What failed because of it is beside the point."""
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    inputs = read_inputs(["requirements.in"], Project(tmp_path, {}))
+    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     pages = [Page("https://h.example/simple/app/", status=500)]
     full = Report(Failure("disk", "No space left on device"), pages=pages)
     error = describe_failure(full, inputs)

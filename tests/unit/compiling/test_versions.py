@@ -12,7 +12,7 @@ from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import Demand, Failure, Report, Versions
 from nox_lock.compiling.versions import allowed, in_order, left_out, nearest
 from nox_lock.inputs.pep508 import parse_specifier
-from nox_lock.inputs.reader import read_inputs
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 from support.compiles import CompileFolder
 from support.offers import Offer
@@ -166,13 +166,13 @@ def test_why_no_version_is_taken(demand: str, said: str, tmp_path: Path) -> None
     (tmp_path / "requirements.in").write_text(f"app\ndep{demand}\n", encoding="utf-8")
     asked = Demand("dep", f"dep{demand}", demand, file="requirements.in", line=2)
     failure = Failure("demands", "", demands=[asked], versions={"dep": THERE})
-    inputs = read_inputs(["requirements.in"], Project(tmp_path, {}))
+    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     assert str(describe_failure(Report(failure), inputs)) == f"requirements.in:2: {said}"
 
 
 def test_what_is_all_too_young_is_no_unknown_project(tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("dep\n", encoding="utf-8")
-    inputs = read_inputs(["requirements.in"], Project(tmp_path, {}))
+    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     asked = [Demand("dep", "dep", "", file="requirements.in", line=1)]
 
     def say(there: Versions) -> str:

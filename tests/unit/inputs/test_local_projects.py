@@ -9,7 +9,7 @@ import pytest
 
 from nox_lock.errors import RequirementsError
 from nox_lock.inputs.local_projects import metadata_digest
-from nox_lock.inputs.pyproject import read_project
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def test_dynamic(tmp_path: Path, files: dict[str, str], file: str, deciding: lis
     """The digest moves with each file that decides, and with no other."""
 
     def digest() -> str:
-        found = read_project(file, Project(tmp_path, {}))
-        assert found.entries == ()
-        return found.dynamic
+        found = read_inputs([file], Files(Project(tmp_path, {})))
+        assert found.entries == []
+        return found.dynamic.get(file, "")
 
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -90,9 +90,8 @@ def test_what_is_static_needs_no_digest(tmp_path: Path) -> None:
 
     def dynamic(text: str, *extras: str, group: str = "") -> bool:
         (tmp_path / FILE).write_text(text, encoding="utf-8")
-        groups = (group,) if group else ()
-        project = Project(tmp_path, {})
-        found = read_project(FILE, project, with_project=not group, extras=extras, groups=groups)
+        files, groups = Files(Project(tmp_path, {})), [group] if group else []
+        found = read_inputs([] if group else [FILE], files, extras=extras, groups=groups)
         return bool(found.dynamic)
 
     text = f"{HEAD}dynamic = ['readme', 'optional-dependencies']\ndependencies = ['app']\n"

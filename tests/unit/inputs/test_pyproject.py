@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from nox_lock.errors import RequirementsError
-from nox_lock.inputs.pyproject import ProjectInput, read_project
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nox_lock.inputs.requirements import Inputs
 
 FILE = "pyproject.toml"
 HEAD = '[project]\nname = "My.Proj"\nversion = "2.0"\n'
@@ -36,14 +38,19 @@ def read(
     extras: tuple[str, ...] = (),
     groups: tuple[str, ...] = (),
     file: str = FILE,
-) -> ProjectInput:
+) -> Inputs:
     """Read groups alone where there are any, else the project with extras."""
     (folder / FILE).write_text(text, encoding="utf-8")
-    project = Project(folder, {})
-    return read_project(file, project, with_project=not groups, extras=extras, groups=groups)
+    files = Files(Project(folder, {}))
+    return read_inputs([] if groups else [file], files, extras=extras, groups=groups)
 
 
-def asked(found: ProjectInput) -> list[str]:
+def lines(found: Inputs) -> list[str]:
+    """Return what is written out for pip-compile."""
+    return [line for each in found.written.values() for line in each]
+
+
+def asked(found: Inputs) -> list[str]:
     return [entry.text for entry in found.entries]
 
 
@@ -77,18 +84,24 @@ def test_an_entry_is_on_its_line_or_that_of_its_list(
     header, prefix = ("", "project.") if "." in key else ("[project]\n", "")
     text = f"{before}{header}{prefix}name = 'p'\n{key} = ["
     start = text.count("\n") + 1
-    lines: dict[str, set[int]] = {}
+    expected: dict[str, set[int]] = {}
     for word, gap, double in items:
-        lines.setdefault(word, set()).add(text.count("\n") + 1)
+        expected.setdefault(word, set()).add(text.count("\n") + 1)
         text += (json.dumps(word) if double or "'" in word else f"'{word}'") + gap
         for other in ("app", "b"):
             if f'# "{other}"' in gap or f', "{other}"' in gap:  # a comment says it, too
-                lines.setdefault(other, set()).add(text.count("\n"))
-    found = read(scratch, f"{text}]\n")
+                expected.setdefault(other, set()).add(text.count("\n"))
+    text += "]\n"
+    found = read(scratch, text)
     assert [entry.place.line for entry in found.entries] == [
-        max(lines[word]) if len(lines[word]) == 1 else start for word, _, _ in items
+        max(expected[word]) if len(expected[word]) == 1 else start for word, _, _ in items
     ]
-    assert found.lines == tuple(dict.fromkeys(word for word, _, _ in items))
+    grouped = text.replace("[project]", "[dependency-groups]").replace(
+        "project.", "dependency-groups."
+    )
+    group = read(scratch, grouped.replace("name = 'p'", "name = []"), groups=("dependencies",))
+    assert lines(group) == list(dict.fromkeys(word for word, _, _ in items))
+    assert group.entries == found.entries
 
 
 def test_lines_of_extras_and_groups(tmp_path: Path) -> None:
@@ -234,13 +247,13 @@ def test_groups_refused(tmp_path: Path, text: str, expected: str) -> None:
 def test_missing_or_unreadable(tmp_path: Path) -> None:
     for file in (FILE, "docs/pyproject.toml", "setup.py", "setup.cfg"):
         with pytest.raises(RequirementsError, match=f"there is no file {file}"):
-            read_project(file, Project(tmp_path, {}))
+            read_inputs([file], Files(Project(tmp_path, {})))
     (tmp_path / FILE).write_bytes(b"[project]\nname = '\xff'\n")
     with pytest.raises(RequirementsError, match=rf"^{FILE}:2: is no TOML: it is not UTF-8"):
-        read_project(FILE, Project(tmp_path, {}))
+        read_inputs([FILE], Files(Project(tmp_path, {})))
     (tmp_path / "x" / FILE).mkdir(parents=True)
     with pytest.raises(RequirementsError, match=r"^cannot read x/pyproject.toml"):
-        read_project(f"x/{FILE}", Project(tmp_path, {}))
+        read_inputs([f"x/{FILE}"], Files(Project(tmp_path, {})))
 
 
 # What is read
@@ -262,7 +275,7 @@ def test_requirements_of_every_kind(tmp_path: Path) -> None:
         "z @ git+ssh://git@h.invalid/z@main",
     ]
     assert found.reached == {f"{FILE}#"}
-    assert (found.name, found.dynamic, found.misread) == ("My.Proj", "", False)
+    assert (found.native, found.dynamic, found.written) == ([FILE], {}, {})
 
 
 def test_extras_by_any_spelling_once(tmp_path: Path) -> None:
@@ -275,7 +288,9 @@ def test_extras_by_any_spelling_once(tmp_path: Path) -> None:
 def test_a_line_twice_is_two_entries(tmp_path: Path) -> None:
     found = read(tmp_path, f"{HEAD}dependencies = ['app',\n'app']\n")
     assert [entry.place.line for entry in found.entries] == [4, 4]
-    assert found.lines == ("app",)
+    assert found.native == [FILE]
+    group = read(tmp_path, "[dependency-groups]\ndev = ['app',\n'app']\n", groups=("dev",))
+    assert lines(group) == ["app"]
 
 
 SELF = f"{HEAD}dependencies = ['app']\n{EXTRAS}a = ['dep']\nb = ['lib; os_name == \"nt\"']\n"
@@ -314,18 +329,21 @@ def test_an_extra_that_asks_for_its_own_project(
 ) -> None:
     found = read(tmp_path, f"{SELF}{more}\n", extras=("x",))
     assert asked(found) == ["app", *expected]
-    assert [str(Requirement(line)) for line in found.lines[1:]] == [
+    assert [str(Requirement(line)) for line in lines(found)[1:]] == [
         str(Requirement(text)) for text in expected
     ]
-    assert found.misread
+    assert list(found.written) == [f"My.Proj ({FILE})"]
+    assert found.native == []
 
 
 def test_what_pip_compile_reads_right_is_left_to_it(tmp_path: Path) -> None:
     """It drops a marker of an extra's requirement, but none of the project's own."""
-    assert not read(tmp_path, SELF, extras=("a",)).misread
-    assert read(tmp_path, SELF, extras=("b",)).misread
+    found = read(tmp_path, SELF, extras=("a",))
+    assert (found.native, found.written) == (["--extra=a", FILE], {})
+    found = read(tmp_path, SELF, extras=("b",))
+    assert (found.native, list(found.written)) == ([], [f"My.Proj ({FILE})"])
     marked = f"{HEAD}dependencies = [\"app; python_version > '3'\"]\n"
-    assert not read(tmp_path, marked).misread
+    assert not read(tmp_path, marked).written
 
 
 def test_extras_under_a_marker_are_no_part_of_a_layer(tmp_path: Path) -> None:
@@ -339,7 +357,7 @@ def test_a_group_that_asks_for_its_own_project(tmp_path: Path) -> None:
     found = read(tmp_path, f"{SELF}{groups}", groups=("dev",))
     assert asked(found) == ["app", "dep", "old"]
     assert found.reached == {f"{FILE}#", f"{FILE}#extra=a", f"{FILE}#group=dev"}
-    assert not found.misread
+    assert list(found.written) == [f"--group {FILE}:dev"]
     marked = (
         groups.replace("[a]", '[a]; os_name == "a"')
         .replace("'my", "'''my")
@@ -383,7 +401,7 @@ def test_groups_as_the_library_reads_them(
         return
     found = read(scratch, text, groups=(name,))
     # The library repeats a group that is included twice.
-    assert [str(Requirement(line)) for line in found.lines] == list(dict.fromkeys(expected))
+    assert [str(Requirement(line)) for line in lines(found)] == list(dict.fromkeys(expected))
 
 
 def test_a_diamond_of_groups_is_read_once(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.errors import RequirementsError
 from nox_lock.inputs import syntax
-from nox_lock.inputs.reader import read_inputs
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 from support.oracle import Oracle
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.inputs import Inputs
+    from nox_lock.inputs.requirements import Inputs
 
 SOURCE = "requirements.in"
 
@@ -80,7 +80,7 @@ class Read:
 
 def ours(root: Path, source: str = SOURCE) -> Read:
     try:
-        inputs = read_inputs([source], Project(root, os.environ))
+        inputs = read_inputs([source], Files(Project(root, os.environ)))
     except RequirementsError as error:
         return Read([], [], str(error))
     return Read([shown(entry) for entry in inputs.entries], by_line(inputs))
@@ -499,7 +499,7 @@ def test_an_error_names_the_line(text: str, line: int, oracle: Oracle) -> None:
     # `more.in` includes itself: told where that happens.
     oracle.fill(files(text, **{"more.in": "\n-r more.in\n"}))
     with pytest.raises(RequirementsError) as caught:
-        read_inputs([SOURCE], Project(oracle.root, {"TOKEN": "hunter2"}))
+        read_inputs([SOURCE], Files(Project(oracle.root, {"TOKEN": "hunter2"})))
     error = caught.value
     if "more.in" in text:
         assert (error.file, error.line) == ("more.in", 2)
@@ -557,7 +557,7 @@ def test_a_path_of_this_machine_is_refused(line: str, oracle: Oracle, tmp_path: 
 
 def test_a_url_is_not_followed(oracle: Oracle) -> None:
     oracle.fill(files("-r https://host.invalid/base.txt\n-c http://${HOST}/limits.txt\napp\n"))
-    inputs = read_inputs([SOURCE], Project(oracle.root, {"HOST": "host.invalid"}))
+    inputs = read_inputs([SOURCE], Files(Project(oracle.root, {"HOST": "host.invalid"})))
     assert [(each.name, each.value, each.place.line) for each in inputs.remote] == [
         ("--requirement", "https://host.invalid/base.txt", 1),
         ("--constraint", "http://${HOST}/limits.txt", 2),
