@@ -13,18 +13,19 @@ from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.pep508 import parse_specifier
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.changes import chain
-from nox_lock.locking.compiler import StartingPins, versions
+from nox_lock.locking.compiler import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.planned import Planned
 
 
 def compile_in_agreement(
-    compiler: Compiler, planned: Planned, starting: StartingPins, texts: Mapping[str, str]
+    compiler: Compiler, planned: Planned, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> Compiled:
     """Compile to a lock that has the versions of those below; `texts` as in `Compiler.compile`.
 
@@ -49,7 +50,7 @@ def compile_in_agreement(
         found = attempt(starting, fixed=_pins_below(planned))
     except CompileError as error:
         raise _explain(made, error) from error
-    compiled = attempt(StartingPins.of(found.pins))
+    compiled = attempt([pin for pin in found.pins if pin.version])
     made = planned._replace(existing=lock_file.parse(compiled.body))
     if differs := _find_disagreement(made):
         raise _explain(made, differs)

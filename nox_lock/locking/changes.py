@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from nox_lock.inputs.pep508 import meets, parse_version
+from nox_lock.inputs.pep508 import meets, name_of, parse_version
 from nox_lock.target import counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from packaging.requirements import Requirement
-
     from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
+    from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.planning.planned import Planned
 
 ADDED, REMOVED = "added", "removed"
@@ -135,18 +135,18 @@ class NotUpgraded(NamedTuple):
 
 
 def find_not_upgraded(
-    planned: Planned, newest: Mapping[str, str], asked: Mapping[str, Requirement]
+    planned: Planned, newest: Mapping[str, str], options: CompileOptions
 ) -> list[NotUpgraded]:
-    """Return the pins for which an index has something newer.
+    """Return the pins to upgrade for which an index has something newer.
 
-    `newest` is the newest version that fits, by project; `asked` are the requirements of the
-    command line, by project.
+    `newest` is the newest version that fits, by project.
     """
+    asked = {name_of(package): Requirement(package) for package in options.upgrade_packages}
     found = []
     for pin in planned.pins:
         name, version = pin.name or "", parse_version(pin.version or "")
         newer = parse_version(newest.get(name, ""))
-        if version is None or newer is None or newer <= version:
+        if not (options.upgrade or name in asked) or not (version and newer and newer > version):
             continue
         caps = _places(
             entry

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
+
+from nox_lock.inputs.pep508 import name_of
+
+if TYPE_CHECKING:
+    from nox_lock.planning.planned import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +30,16 @@ class CompileOptions:
         """Whether the answer may be another's: a limit of the command line is in no input."""
         return self.use_cache and not any(
             Requirement(package).specifier for package in self.upgrade_packages
+        )
+
+    def packages(self, planned: Planned) -> tuple[str, ...]:
+        """Return those to upgrade; what a lock below pins is upgraded there, and here after it."""
+        lower = {pin.name for low in planned.below for pin in low.pins}
+        return tuple(each for each in self.upgrade_packages if name_of(each) not in lower)
+
+    def upgrades(self, planned: Planned) -> bool:
+        """Return whether pins of a lock are to be upgraded though its inputs allow them."""
+        names = set(map(name_of, self.packages(planned)))
+        return self.upgrade or any(
+            pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )

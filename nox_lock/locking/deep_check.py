@@ -20,7 +20,7 @@ from nox_lock.checking.verdict import INVALID, STALE, Judged, Reason, cut
 from nox_lock.errors import CompileError, ToolchainError
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.compile_options import CompileOptions
-from nox_lock.locking.compiler import Compiler, StartingPins
+from nox_lock.locking.compiler import Compiler
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def resolve_again(
 def _resolve(judged: Judged, planned: Planned, lock: LockFile, compiler: Compiler) -> Judged:
     """Return the verdict on a fresh lock by what its inputs resolve to now."""
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
-    starting = StartingPins.of(pin._replace(hashes=()) for pin in lock.pins)
+    starting = [pin._replace(hashes=()) for pin in lock.pins if pin.version]
     try:
         compiled = compiler.compile(planned, starting, {})
     except CompileError as error:

@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-
 from nox_lock.checking.content import find_unhonoured
 from nox_lock.checking.judge import find_obstacles, find_undeclared, judge
 from nox_lock.checking.verdict import Reason, cut
@@ -23,7 +21,7 @@ from nox_lock.inputs.syntax import MERGE
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.agreement import compile_in_agreement
 from nox_lock.locking.changes import find_changes, find_not_upgraded
-from nox_lock.locking.compiler import StartingPins, find_starting_pins, is_readable
+from nox_lock.locking.compiler import as_text, find_starting_pins, is_readable
 from nox_lock.target import holds
 from nox_lock.text import nearest
 
@@ -32,9 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nox_lock.checking.verdict import Verdict
-    from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.changes import Change, NotUpgraded
+    from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.planned import Planned
 
@@ -74,7 +72,7 @@ class Outcome:
         return len(self.planned.pins)
 
 
-def is_current(compiler: Compiler, planned: Planned, verdict: Verdict) -> bool:
+def is_current(options: CompileOptions, planned: Planned, verdict: Verdict) -> bool:
     """Return whether there is nothing to do: a fresh lock file, as it was stamped.
 
     One without a stamp, or changed since (by a bot, or by hand), is compiled from its own pins:
@@ -84,8 +82,8 @@ def is_current(compiler: Compiler, planned: Planned, verdict: Verdict) -> bool:
         verdict.fresh
         and planned.existing is not None
         and planned.existing.as_stamped
-        and compiler.options.use_cache  # else for what only an index knows has changed
-        and not compiler.upgrades(planned)
+        and options.use_cache  # else for what only an index knows has changed
+        and not options.upgrades(planned)
     )
 
 
@@ -104,9 +102,10 @@ def make_lock(
     Raises:
         NoxLockError: saying why it cannot be made.
     """
-    if together is None and is_current(compiler, planned, verdict):
+    options = compiler.options
+    if together is None and is_current(options, planned, verdict):
         return Outcome(planned, UP_TO_DATE)
-    if not compiler.options.overwrite:
+    if not options.overwrite:
         check_replaceable(planned)
     before = planned.existing
     facts = (
@@ -115,24 +114,26 @@ def make_lock(
         str(planned.platform),
         compiler.interpreter(planned.target, planned.named_platform).builder,
         *tool_versions(),
-        compiler.read_indexes().identity,
+        compiler.indexes.identity,
     )
     starting = _find_starting_pins(compiler, planned, together)
-    key = make_key(*facts, starting.key)
+    key = make_key(*facts, as_text(starting))
     with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
         # Another process may have made this very lock meanwhile, or something else.
         compiler.project.forget(planned.path)
         now = lock_file.read(compiler.project, planned.path)
         if now != before:
             planned = planned._replace(existing=now)
-            if together is None and is_current(compiler, planned, judge(planned)):
+            if together is None and is_current(options, planned, judge(planned)):
                 return Outcome(planned, UP_TO_DATE)
             starting = _find_starting_pins(compiler, planned, together)
-            key = make_key(*facts, starting.key)
+            key = make_key(*facts, as_text(starting))
         outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
         if outcome is None:
             outcome, entry = _compile(compiler, planned, starting, texts)
-            if together is None and _is_answer_to_others(compiler, planned):
+            # With some pins upgraded it answers nobody else.
+            common = options.upgrade or not options.upgrades(planned)
+            if together is None and options.cacheable and common:
                 compiler.cache.put(key, entry)
     old = before or planned.earlier
     return replace(
@@ -150,18 +151,18 @@ def _show_wait(compiler: Compiler, planned: Planned, message: str) -> None:
 
 def _find_starting_pins(
     compiler: Compiler, planned: Planned, together: Sequence[Pin] | None
-) -> StartingPins:
+) -> Sequence[Pin]:
     if together is None:
         return find_starting_pins(planned, upgrade=compiler.options.upgrade)
-    own = {pin.shown: pin for pin in find_starting_pins(planned).pins}
-    return StartingPins.of(own.get(pin.shown, pin) for pin in together)
+    own = {pin.shown: pin for pin in find_starting_pins(planned)}
+    return [own.get(pin.shown, pin) for pin in together]
 
 
 def _restore(
-    compiler: Compiler, planned: Planned, starting: StartingPins, key: str, key_without_pins: str
+    compiler: Compiler, planned: Planned, starting: Sequence[Pin], key: str, key_without_pins: str
 ) -> Outcome | None:
     """Return what the cache has, or None: a lock that moves no starting pin unasked."""
-    if compiler.upgrades(planned) or not compiler.options.cacheable:
+    if compiler.options.upgrades(planned) or not compiler.options.cacheable:
         return None
     entry = compiler.cache.get(key)
     if entry is None and key != key_without_pins:
@@ -177,9 +178,9 @@ def _restore(
     return Outcome(made, RESTORED, text, day=entry.day, notes=entry.notes)
 
 
-def _moves_pins(planned: Planned, starting: StartingPins, body: str) -> bool:
+def _moves_pins(planned: Planned, starting: Sequence[Pin], body: str) -> bool:
     """Return whether `body` has another version where the inputs still allow the starting pin."""
-    old = {pin.name: pin.version for pin in starting.pins}
+    old = {pin.name: pin.version for pin in starting}
     refused = {
         entry.name
         for entry in planned.inputs.entries
@@ -194,14 +195,8 @@ def _moves_pins(planned: Planned, starting: StartingPins, body: str) -> bool:
     )
 
 
-def _is_answer_to_others(compiler: Compiler, planned: Planned) -> bool:
-    """Return whether a result may be kept: one with some pins upgraded answers nobody else."""
-    options = compiler.options
-    return options.cacheable and (options.upgrade or not compiler.upgrades(planned))
-
-
 def _compile(
-    compiler: Compiler, planned: Planned, starting: StartingPins, texts: Mapping[str, str]
+    compiler: Compiler, planned: Planned, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> tuple[Outcome, Entry]:
     if not compiler.console.has_board:
         compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
@@ -214,21 +209,10 @@ def _compile(
         text,
         seconds=time.monotonic() - started,
         notes=compiled.notes,
-        not_upgraded=_find_not_upgraded(compiler, made, compiled),
+        not_upgraded=find_not_upgraded(made, compiled.newest, compiler.options),
     )
     day = dt.datetime.now(dt.timezone.utc).date().isoformat()
     return outcome, Entry(compiled.body, day, compiled.notes)
-
-
-def _find_not_upgraded(
-    compiler: Compiler, made: Planned, compiled: Compiled
-) -> Sequence[NotUpgraded]:
-    options = compiler.options
-    asked = {name_of(package): Requirement(package) for package in options.upgrade_packages}
-    if not (options.upgrade or asked):
-        return ()
-    found = find_not_upgraded(made, compiled.newest, asked)
-    return [each for each in found if options.upgrade or each.name in asked]
 
 
 def _validate(planned: Planned, body: str, root: Path) -> tuple[Planned, str]:

@@ -16,7 +16,7 @@ from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
 from nox_lock.files import clear_leftovers, write_all
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile import lock_file
-from nox_lock.locking.compiler import StartingPins, find_starting_pins
+from nox_lock.locking.compiler import Compiler, find_starting_pins
 from nox_lock.locking.one_lock import (
     RESTORED,
     UP_TO_DATE,
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nox_lock.checking.verdict import Verdict
+    from nox_lock.console import Console
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.locking.compiler import Compiler
+    from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
 
     Result = Outcome | NoxLockError
 
@@ -63,7 +65,9 @@ def with_lower(planned: Planned) -> list[Planned]:
 
 
 def lock_all(
-    compiler: Compiler,
+    project: Project,
+    options: CompileOptions,
+    console: Console,
     planned: Sequence[Planned],
     verdicts: Mapping[str, Verdict] | None = None,
 ) -> Iterator[tuple[Planned, Result]]:
@@ -71,19 +75,23 @@ def lock_all(
 
     That is an outcome, or the error that says why not: a lock file of a stack that failed is as it
     was. `verdicts` are of those that were judged already, by path.
+
+    Raises:
+        ConfigError: for a variable or a setting of pip that cannot be.
     """
-    for folder in {(compiler.project.root / each.path).parent for each in planned}:
+    for folder in {(project.root / each.path).parent for each in planned}:
         clear_leftovers(folder)
     judged = dict(verdicts or {})
     judged.update((each.path, judge(each)) for each in planned if each.path not in judged)
     work = []
     for stack in find_stacks(planned):
-        if all(is_current(compiler, each, judged[each.path]) for each in stack):
+        if all(is_current(options, each, judged[each.path]) for each in stack):
             yield from ((each, Outcome(each, UP_TO_DATE)) for each in stack)
         else:
             work.append(stack)
     if work:
-        with compiler.console.board([each.path for stack in work for each in stack]):
+        compiler = Compiler(project, options, console)
+        with console.board([each.path for stack in work for each in stack]):
             yield from _make_all(compiler, work, judged)
 
 
@@ -147,7 +155,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
     settings = top.settings._replace(generate_hashes=False, strip_extras=True, allow_unsafe=True)
     pins: dict[str | None, Pin] = {}
     for each in reversed(stack) if not compiler.options.upgrade else ():
-        pins.update((pin.name, pin) for pin in find_starting_pins(each._replace(below=())).pins)
+        pins.update((pin.name, pin) for pin in find_starting_pins(each._replace(below=())))
     compiler.console.log(f"{', '.join(texts)}: resolving together")
     try:
         inputs = read_inputs(
@@ -158,7 +166,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
         )
         lock = top.lock._replace(constraints=())
         whole = top._replace(lock=lock, inputs=inputs, settings=settings, below=())
-        compiled = compiler.compile(whole, StartingPins.of(pins.values()), texts)
+        compiled = compiler.compile(whole, list(pins.values()), texts)
     except NoxLockError as error:
         return error
     return [pin for pin in compiled.pins if pin.version]

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nox_lock.console import Console
-    from nox_lock.locking.compile_options import CompileOptions
-    from nox_lock.locking.compiler import Compiler
     from nox_lock.locking.one_lock import Outcome
     from nox_lock.planning.planned import Planned
     from nox_lock.sessions.check_command import Plan
+    from nox_lock.sessions.options import LockArguments
 
 
 def run_lock(arguments: Sequence[str], session: str, plan: Plan, console: Console) -> None:
@@ -55,17 +54,10 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, console: Consol
         console.warn(note)
     if found.verbose:
         console.verbose = True
-    _lock_all(planned, make_compiler(project, found.options, console), console, found.format)
+    _lock_all(project, planned, console, found)
     if not partial:
         for each in judge_all([], orphans_of(config, planned, project)):
             console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
-
-
-def make_compiler(project: Project, options: CompileOptions, console: Console) -> Compiler:
-    """Return what compiles the locks of a project."""
-    from nox_lock.locking.compiler import Compiler  # noqa: PLC0415  (only when something is not fresh)
-
-    return Compiler(project, options, console)
 
 
 def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
@@ -89,7 +81,7 @@ def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
 
 
 def _lock_all(
-    planned: Sequence[Planned], compiler: Compiler, console: Console, form: str | None
+    project: Project, planned: Sequence[Planned], console: Console, arguments: LockArguments
 ) -> None:
     """Make lock files, and report each as its stack is through.
 
@@ -104,17 +96,19 @@ def _lock_all(
     )
 
     results: dict[str, Outcome | NoxLockError] = {}
-    for each, result in lock_all(compiler, planned):
-        if not isinstance(result, NoxLockError):
-            changes = change_lines(result.changes, unicode=console.terminal.unicode)
-            kept = (f"    {line}" for line in not_upgraded_lines(result.not_upgraded))
-            console.log(outcome_line(result, dry=compiler.options.dry_run), *changes, *kept)
-            console.warn(*(f"{each.path}: {note}" for note in result.notes))
-        elif len(planned) > 1 and all(result is not other for other in results.values()):
-            console.warn(*str(result).splitlines())
-        results[each.path] = result
+    options = arguments.options
+    with errors_told(arguments.format):
+        for each, result in lock_all(project, options, console, planned):
+            if not isinstance(result, NoxLockError):
+                changes = change_lines(result.changes, unicode=console.terminal.unicode)
+                kept = (f"    {line}" for line in not_upgraded_lines(result.not_upgraded))
+                console.log(outcome_line(result, dry=options.dry_run), *changes, *kept)
+                console.warn(*(f"{each.path}: {note}" for note in result.notes))
+            elif len(planned) > 1 and all(result is not other for other in results.values()):
+                console.warn(*str(result).splitlines())
+            results[each.path] = result
     results = {each.path: results[each.path] for each in planned}
-    _report_totals(results, console, form)
+    _report_totals(results, console, arguments.format)
     errors = {path: each for path, each in results.items() if isinstance(each, NoxLockError)}
     if errors and len(planned) == 1:
         raise errors[planned[0].path]

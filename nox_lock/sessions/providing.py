@@ -189,9 +189,6 @@ def _on_stale(project: Project) -> str:
 
 
 def _relock(host: Host, on_stale: str, stale: Sequence[Planned]) -> Mapping[str, Planned]:
-    from nox_lock.locking.compile_options import CompileOptions  # noqa: PLC0415
-    from nox_lock.sessions.lock_command import make_compiler  # noqa: PLC0415
     from nox_lock.sessions.relocking import relock  # noqa: PLC0415
 
-    compiler = make_compiler(host.project, CompileOptions(), host.console)
-    return relock(compiler, stale, on_stale, host.installs, host.console.lock_command)
+    return relock(host.project, host.console, stale, on_stale, host.installs)

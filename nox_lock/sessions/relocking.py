@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
 from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, NoxLockError
+from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.stacks import lock_all, with_lower
 from nox_lock.project import is_ci
 from nox_lock.reporting.outcomes import outcome_line
@@ -16,27 +17,29 @@ from nox_lock.target import running_platform
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nox_lock.locking.compiler import Compiler
+    from nox_lock.console import Console
     from nox_lock.planning.planned import Planned
+    from nox_lock.project import Project
 
 
 def relock(
-    compiler: Compiler,
+    project: Project,
+    console: Console,
     stale: Sequence[Planned],
     on_stale: str,
     may_lock: Callable[[], bool],
-    command: str,
 ) -> dict[str, Planned]:
     """Lock anew for a session that cannot use its lock files, where that is allowed.
 
-    `on_stale` is one of `config.ON_STALE`; `may_lock` is asked only when it matters;
-    `command` is what a person runs to lock. Returns what they are now, by path.
+    `on_stale` is one of `config.ON_STALE`; `may_lock` is asked only when it matters. Returns what
+    they are now, by path.
 
     Raises:
-        NoxLockError: where it is not allowed, with the reasons and what to run.
-        NoxLockError: where they cannot be made.
+        NoxLockError: where it is not allowed, with the reasons and what to run; or where they
+            cannot be made.
     """
-    in_ci = is_ci(compiler.project.environ)
+    command = console.lock_command
+    in_ci = is_ci(project.environ)
     judged = judge_all(stale)
     reasons = [line for each in judged for line in verdict_lines(each)]
     if not (
@@ -50,17 +53,18 @@ def relock(
             "\n".join(reasons), hint=f"Run: {fix_command(judged, command) or command}"
         )
     for line in reasons:
-        compiler.console.log(line)
+        console.log(line)
     wanted = {each.path: each for top in stale for each in with_lower(top)}
     made: dict[str, Planned] = {}
     errors: list[NoxLockError] = []
     verdicts = {each.path: each.verdict for each in judged}
-    for each, result in lock_all(compiler, list(wanted.values()), verdicts):
+    options, planned = CompileOptions(), list(wanted.values())
+    for each, result in lock_all(project, options, console, planned, verdicts):
         if isinstance(result, NoxLockError):
             errors.append(result)
             continue
-        compiler.console.log(outcome_line(result))
-        compiler.console.warn(*(f"{each.path}: {note}" for note in result.notes))
+        console.log(outcome_line(result))
+        console.warn(*(f"{each.path}: {note}" for note in result.notes))
         made[each.path] = result.planned
     # The error of a lock below says more than that of the one it blocks.
     for error in sorted(errors, key=lambda error: isinstance(error, BlockedError)):

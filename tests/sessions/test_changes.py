@@ -13,7 +13,6 @@ from nox_lock.errors import ConfigError
 from nox_lock.lockfile.lock_file import Stamp
 from nox_lock.locking.changes import find_changes, find_reasons
 from nox_lock.locking.compile_options import CompileOptions
-from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.one_lock import Outcome
 from nox_lock.locking.stacks import lock_all
 from nox_lock.reporting.outcomes import change_lines
@@ -215,7 +214,7 @@ def test_a_long_compile_gives_a_sign_of_life(
     lines: list[str] = []
     console = Console(lines.append, lines.append)
     folder = open_folder(project.root, project.environment())
-    compiler = Compiler(folder, CompileOptions(upgrade=True), console)
-    results = list(lock_all(compiler, plan_folder(project.root)))
+    options = CompileOptions(upgrade=True)
+    results = list(lock_all(folder, options, console, plan_folder(project.root)))
     assert [type(result) for _, result in results] == [Outcome]
     assert re.search(r"requirements\.txt: not done yet \(\d+ s\)", "\n".join(lines))
