@@ -66,7 +66,7 @@ def docs(session: nox.Session) -> None:
 
 @nox_lock.session(lock="dev", project="editable", default=False)
 def pictures(session: nox.Session) -> None:
-    """Make the pictures of README anew, from real runs."""
+    """Make the pictures of README and docs, from real runs."""
     session.run("python", "docs/pictures.py")
 
 
@@ -82,7 +82,7 @@ def compat(session: nox.Session, versions: str) -> None:
     """Run telling tests on the oldest and newest Python with what pyproject.toml lets in.
 
     That is the oldest nox beside the newest of the rest, all lower bounds, the newest of all.
-    A bound is installed as it stands (``pip>=24.1`` as ``pip==24.1``), so that one which another
+    A bound is installed itself (``pip>=24.1`` as ``pip==24.1``), so that one which another
     dependency contradicts is an error. The tools of the tests give way to it.
     """
     bounds = [bound.replace(">=", "==") for bound in PYPROJECT["project"]["dependencies"]]

@@ -1,4 +1,4 @@
-"""Make the pictures of README from real runs: `nox -s pictures`.
+"""Make the pictures of README and docs from real runs: `nox -s pictures`.
 
 nox runs on a terminal, in copies of `example_project`, with the real package index;
 what that terminal shows is drawn. POSIX alone.

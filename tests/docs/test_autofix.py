@@ -61,7 +61,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def branch(tmp_path: Path, home: Path) -> Path:
-    """Return a bare repository, the folder that stands for GitHub."""
+    """Return a bare repository, the folder used in place of GitHub."""
     first, bare = tmp_path / "first", tmp_path / "bare"
     write(first, dict.fromkeys([*LOCKS, *OTHERS], "old\n"))
     begin(first, home)

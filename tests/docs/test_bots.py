@@ -70,7 +70,7 @@ def keep_header(project: Project, before: str) -> None:
 
 
 def adopt(project: Project) -> None:
-    """Lock anew: no pin moves, and nothing is left to say."""
+    """Lock again: no pin moves, and nothing is left to say."""
     before = pins(project.read(LOCK))
     project.nox("-s", "lock").ok()
     assert pins(project.read(LOCK)) == before
@@ -80,7 +80,7 @@ def adopt(project: Project) -> None:
 
 
 def test_a_bump_as_renovate_does_it(locked: Project) -> None:
-    """It runs the command of the header, which writes the header anew: the stamp is gone."""
+    """It runs the command of the header, which writes a new header: the stamp is gone."""
     regenerate(locked, *as_recorded(locked), "--upgrade-package=dep==1.6")
     assert "# nox-lock:" not in locked.read(LOCK)
     assert pins(locked.read(LOCK))["dep"] == "1.6"

@@ -67,7 +67,7 @@ def test_each_layer_holds_the_pins_of_the_one_below(python: str) -> None:
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_it_holds_the_werkzeug_of_its_day(python: str) -> None:
-    """Flask alone stands in its input; the lock keeps what Flask 2.0 needs."""
+    """Flask alone is in its input; the lock keeps what Flask 2.0 needs."""
     text = (EXAMPLE / "requirements" / "prod.in").read_text(encoding="utf-8")
     assert text == "Flask==2.0.0\nrequests<2.28.0\nwaitress\n"
     of_its_day = {"werkzeug": "2.0.3", "jinja2": "3.1.1", "click": "8.0.4", "urllib3": "1.26.9"}

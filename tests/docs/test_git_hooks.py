@@ -1,4 +1,4 @@
-"""Locks and sessions inside a hook of git, which tells all it starts of the commit under way."""
+"""Locks and sessions inside a hook of git, which passes its variables on to all it starts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_clone_in_a_hook_leaves_the_commit_alone(project: Project, index: Loca
     project.write(".git/hooks/pre-commit", f"#!/bin/sh\n{run}\n").chmod(0o755)
 
     project.write("requirements.in", f"library @ git+{library.as_uri()}@{commit}\n")
-    said = git(project.root, home, "commit", "--all", "--message", "Ask for it")
+    said = git(project.root, home, "commit", "--all", "--message", "Need it")
     assert "library runs" in said
     assert f"library@{commit}\n" in project.read("requirements.txt")
     tracked = git(project.root, home, "ls-tree", "-r", "--name-only", "HEAD").split()

@@ -97,7 +97,7 @@ def test_a_noxfile_that_is_shown_is_loaded(block: Block, project: Project) -> No
 
 
 def _two_locks(project: Project, index: LocalIndex) -> None:
-    """docs/verdicts.md: an upper input that asks for more than is locked."""
+    """docs/verdicts.md: an upper input that requires more than is locked."""
     index.publish("app", "1.0")
     project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
     project.write("requirements.in", "app\n")
@@ -252,7 +252,7 @@ def _two_that_differ(project: Project, index: LocalIndex) -> None:
 
 
 def _deep(project: Project, index: LocalIndex) -> None:
-    """docs/verdicts.md: a lock file that lacks what no file asks for."""
+    """docs/verdicts.md: a lock file that lacks what only a dependency needs."""
     index.publish("app", "1.0", requires=["dep"])
     index.publish("dep", "1.5")
     project.write("noxfile.py", ADD)

@@ -74,9 +74,9 @@ def _run(
 
 @pytest.fixture(scope="module")
 def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
-    """Return the hooks as they stand here, committed or not; their environment takes long."""
+    """Return the hooks as they are here, committed or not; their environment takes long."""
     if not (ROOT / ".git").exists():
-        pytest.skip("no checkout: what belongs to this repository cannot be told")
+        pytest.skip("no checkout: what belongs to this repository is not known")
     folder = tmp_path_factory.mktemp("hooks")
     home, source, first = (folder / name for name in ("home", "source", "first"))
     for path in (home, source, first):
@@ -122,7 +122,7 @@ def test_a_commit_with_a_stale_lock_is_stopped(repository: Repository, index: Lo
     assert re.search(r"lock-check\.+Passed", first.stdout)
 
     project.write("README.md", "Nothing that a lock is made from.\n")
-    unrelated = repository.commit("Tell")
+    unrelated = repository.commit("Read me")
     assert unrelated.returncode == 0
     assert re.search(r"lock-check\.+\(no files to check\)Skipped", unrelated.stdout)
 
@@ -134,9 +134,9 @@ def test_a_commit_with_a_stale_lock_is_stopped(repository: Repository, index: Lo
     assert "Run: nox -s lock" in refused.stdout
 
     index.publish("more", "1.0")
-    mended = repository.run(*LOCK)
-    assert mended.returncode != 0
-    assert "files were modified by this hook" in mended.stdout
+    fixed = repository.run(*LOCK)
+    assert fixed.returncode != 0
+    assert "files were modified by this hook" in fixed.stdout
     git(project.root, project.home, "add", "--all")
     again = repository.run(*LOCK)
     assert again.returncode == 0, again.stdout
