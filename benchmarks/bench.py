@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks import cold, parallel, sessions, warm
 from benchmarks.chart import SHOWN, svg
 from benchmarks.loopback import Proxy
 from benchmarks.measure import UnavailableError, measure
 from benchmarks.peers import Peers
 from benchmarks.results import Result, Results, load, render
-from benchmarks.rows import ROWS, select
 from benchmarks.setting import Setting
-from benchmarks.table import brief, markdown, place
+from benchmarks.table import GROUPS, brief, markdown, place
 
 if TYPE_CHECKING:
     from benchmarks.setting import Row
@@ -45,6 +45,13 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
 _RUNS, _SLOW_RUNS = 15, 5
+# All rows, in the order of the tables.
+ROWS: tuple[Row, ...] = tuple(
+    sorted(
+        (*cold.ROWS, *warm.ROWS, *parallel.ROWS, *sessions.ROWS),
+        key=lambda row: list(GROUPS).index(row.group),
+    )
+)
 
 
 def main() -> int:
@@ -82,6 +89,21 @@ def _parser() -> argparse.ArgumentParser:
     environments = ROOT / ".nox" / "benchmarks"
     say("--environments", type=Path, default=environments, help="where those of the tools are kept")
     return parser
+
+
+def select(wanted: list[str] | None, *, every: bool) -> tuple[Row, ...]:
+    """Return the rows of these names, or whose names hold one of these.
+
+    Where nothing is wanted: all, the slow ones only if `every`.
+    """
+    if wanted:
+        names = {row.name for row in ROWS}
+        exact = names.intersection(wanted)
+        parts = [each for each in wanted if each not in names]
+        return tuple(
+            row for row in ROWS if row.name in exact or any(part in row.name for part in parts)
+        )
+    return tuple(row for row in ROWS if every or not row.slow)
 
 
 def _measure(rows: tuple[Row, ...], options: argparse.Namespace) -> Results:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from benchmarks.inputs import INPUTS, copy_input, flatten
 from benchmarks.measure import Contender, UnavailableError
-from benchmarks.projects import SESSIONS, write_hatch_project
+from benchmarks.projects import INPUTS, SESSIONS, copy_input, flatten, write_hatch_project
 from benchmarks.results import BYTES, CPU, TIME
 from benchmarks.setting import COMPANY, Row, in_order, remover
 

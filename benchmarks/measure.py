@@ -11,15 +11,16 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.memory import MemoryWatch
 from benchmarks.results import BYTES, CPU, TIME, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
     from typing import TypeAlias
 
     from benchmarks.loopback import Proxy
@@ -31,6 +32,9 @@ _DEADLINE = 3600  # seconds; what takes longer has failed
 _PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*==[^\s;\\]+)")
 _ABSOLUTE = re.compile(r"(?<![\w./:])(?:[A-Za-z]:\\|/)[\w.-]+[\\/]\S*")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_EVERY = 0.1  # seconds from one look at the memory to the next
+_PROCESSES = Path("/proc")
+_PARENT, _PAGES = 1, 21  # among what follows the name in a `stat` of Linux
 
 
 class UnavailableError(Exception):
@@ -253,3 +257,46 @@ def contents(lockfile: Path) -> Locked:
             hashes = found.setdefault(pin[1], set())
         hashes.update(_HASH.findall(line))
     return found
+
+
+class MemoryWatch(threading.Thread):
+    """Measures the tree of a process until it is stopped.
+
+    Attributes:
+        peak: the most bytes that were resident, pages that processes share counted for each.
+    """
+
+    def __init__(self, process: int) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0
+        self._process = process
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Measure, now and then."""
+        while not self._stopped.wait(_EVERY):
+            self.peak = max(self.peak, resident(self._process))
+
+    def stop(self) -> int | None:
+        """Stop; return the peak, or None where this cannot be measured."""
+        self._stopped.set()
+        self.join()
+        return self.peak or None
+
+
+def resident(process: int) -> int:
+    """Return the resident bytes of a process and its descendants; 0 but on Linux."""
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    pages: dict[int, int] = {}
+    for path in _PROCESSES.glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = path.read_text("utf-8", "replace").rpartition(")")[2].split()
+            number = int(path.parent.name)
+            children[int(fields[_PARENT])].append(number)
+            pages[number] = int(fields[_PAGES])
+    found, waiting = 0, [process]
+    while waiting:
+        number = waiting.pop()
+        found += pages.get(number, 0)
+        waiting += children[number]
+    return found * os.sysconf("SC_PAGE_SIZE") if found else 0

@@ -8,14 +8,15 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks.inputs import INPUTS, copy_input
 from benchmarks.measure import Contender
 from benchmarks.projects import (
     EMPTY,
+    INPUTS,
     PINS,
     PYTHON,
     SESSIONS,
     WANTED,
+    copy_input,
     names,
     write_input,
     write_web,

@@ -1,4 +1,4 @@
-"""Rows that run a session whose environment is there and whose lock has not changed."""
+"""Rows of a session whose environment is there and whose lock has not changed, and of a start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Contender
-from benchmarks.projects import names, write_input, write_uv_project, write_wheels
+from benchmarks.peers import OURS
+from benchmarks.projects import EMPTY, SESSIONS, names, write_input, write_uv_project, write_wheels
 from benchmarks.results import TIME
 from benchmarks.setting import Row
 
@@ -125,13 +126,60 @@ def _with_uv_lock(setting: Setting, pins: int) -> list[Contender]:
     ]
 
 
-ROWS = tuple(
+def _import(setting: Setting) -> list[Contender]:
+    """Import nox, and a plugin after it."""
+
+    def make(tool: str, environment: str, code: str) -> Contender:
+        command = [setting.peers.python(environment), "-c", code]
+        return Contender(
+            tool=tool, command=command, place=setting.folder, environ=setting.environ()
+        )
+
+    return [
+        make("import nox", OURS, "import nox"),
+        make("import nox, nox_lock", OURS, "import nox, nox_lock"),
+        make("import nox, nox_uv", "nox-uv", "import nox, nox_uv"),
+    ]
+
+
+def _list(setting: Setting) -> list[Contender]:
+    """List the sessions of a noxfile."""
+    locked = """
+@nox_lock.session
+def tests(session):
+    pass
+"""
+    (setting.folder / "plain.py").write_text(EMPTY, "utf-8")
+    (setting.folder / "noxfile.py").write_text(EMPTY + SESSIONS + locked, "utf-8")
+
+    def make(tool: str, file: str) -> Contender:
+        return Contender(
+            tool=tool,
+            command=setting.nox("-l", "-f", file),
+            place=setting.folder,
+            environ=setting.environ(),
+        )
+
+    return [make("nox -l, plain", "plain.py"), make("nox -l, with nox-lock", "noxfile.py")]
+
+
+ROWS = (
+    *(
+        Row(
+            name=f"session {pins}",
+            group="session",
+            title=f"a session in its environment of {pins} packages, nothing changed",
+            make=functools.partial(_sessions, pins),
+            note=_NOTE,
+        )
+        for pins in (10, _ALL, 300)
+    ),
     Row(
-        name=f"session {pins}",
-        group="session",
-        title=f"a session in its environment of {pins} packages, nothing changed",
-        make=functools.partial(_sessions, pins),
-        note=_NOTE,
-    )
-    for pins in (10, _ALL, 300)
+        name="import",
+        group="start",
+        title="import nox, alone and with a plugin",
+        make=_import,
+        note="nox-lock may take 5 ms more than nox alone. nox-uv is one small module.",
+    ),
+    Row(name="list", group="start", title="`nox -l`", make=_list),
 )

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # `pytest` alone has it not there
 
 from benchmarks import bench
+from benchmarks.bench import ROWS, select
 from benchmarks.chart import svg
 from benchmarks.cold import MEASURED
 from benchmarks.loopback import Index, Proxy
-from benchmarks.measure import WARM_UP, Contender, UnavailableError, contents, measure
-from benchmarks.memory import resident
+from benchmarks.measure import WARM_UP, Contender, UnavailableError, contents, measure, resident
 from benchmarks.peers import Peers
 from benchmarks.results import (
     BYTES,
@@ -42,7 +42,6 @@ from benchmarks.results import (
     parse,
     render,
 )
-from benchmarks.rows import ROWS, select
 from benchmarks.setting import COMPANY, Setting
 from benchmarks.table import BEGIN, END, GROUPS, brief, markdown, place
 from support.wheels import build_wheel
