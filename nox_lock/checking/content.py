@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 # Options of pip-compile that a line of an input says as well.
@@ -42,7 +42,7 @@ _REPOSITORY = r"(?:git|hg|svn|bzr)\+"
 _COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
 
 
-def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield what makes a lock file `invalid`: secrets, pins without a hash, strange URLs."""
     path = planned.path
     for option in lock.options:
@@ -66,7 +66,7 @@ def find_faults(planned: Planned, lock: LockFile) -> Iterator[Reason]:
     yield from judge_urls(planned, lock)
 
 
-def _find_unlike(planned: Planned, pin: Pin) -> Iterator[Reason]:
+def _find_unlike(planned: LockPlan, pin: Pin) -> Iterator[Reason]:
     """Yield that readers take a marker differently, unless an input has it for this project."""
     entries = planned.inputs.entries
     given = {str(entry.marker) for entry in entries if entry.name == pin.name and entry.marker}
@@ -75,7 +75,7 @@ def _find_unlike(planned: Planned, pin: Pin) -> Iterator[Reason]:
         yield Reason(said, planned.at(pin.line))
 
 
-def _find_twice(planned: Planned, pins: list[Pin]) -> Iterator[Reason]:
+def _find_twice(planned: LockPlan, pins: list[Pin]) -> Iterator[Reason]:
     """Yield that two pins of one project differ and both hold in some patch release of the target.
 
     pip-compile may repeat a pin for its extras.
@@ -97,7 +97,7 @@ def _find_twice(planned: Planned, pins: list[Pin]) -> Iterator[Reason]:
             return
 
 
-def find_weak(planned: Planned) -> Iterator[Reason]:
+def find_weak(planned: LockPlan) -> Iterator[Reason]:
     """Yield what is allowed and still not good: a warning each."""
     for line, where in planned.options.items():
         name, _, value = line.partition(" ")
@@ -110,13 +110,13 @@ def find_weak(planned: Planned) -> Iterator[Reason]:
     for option in planned.inputs.remote:
         seen = "what stands there is seen by --deep alone"
         yield Reason(f"{option.name} {option.value} is remote: {seen}", option.place)
-    lock = planned.existing
+    lock = planned.current
     if lock is not None:
         yield from _find_weak_pins(planned, lock)
         yield from find_unhonoured(planned, lock)
 
 
-def find_unhonoured(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def find_unhonoured(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield arguments of the command that made an adopted lock file and that nothing else says.
 
     They would be lost in silence when it is compiled. The settings that a body shows are taken
@@ -165,7 +165,7 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
             yield name, value if equals or name in _FLAGS else after
 
 
-def _find_weak_pins(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def _find_weak_pins(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     if planned.lock.settings.generate_hashes is None and lock.pins and not lock.hashed:
         fix = "say generate-hashes = true in [tool.nox-lock], and run: nox -s lock"
         yield Reason(f"its pins have no hashes: {fix}", planned.at())

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 
-def judge_entries(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def judge_entries(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Check that every requirement has a pin that meets it, and every constraint holds."""
     pins: dict[str | None, list[Pin]] = {}
     for pin in lock.pins:
@@ -117,7 +117,7 @@ def _canonical_url(url: str, name: str | None) -> str:
     return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
 
 
-def judge_markers(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def judge_markers(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Check that what an input asks for by name has a marker in the lock that an input gives it.
 
     pip-compile gives a pin the marker of the last line that asks for it, counts and has one, and
@@ -158,7 +158,7 @@ def _canonical(marker: str) -> str:
         return marker
 
 
-def judge_urls(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def judge_urls(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Check that an input names every direct URL and folder: its project, and the whole URL.
 
     What another project requires by URL has to be named, too: its metadata is not seen offline.
@@ -174,11 +174,11 @@ def judge_urls(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"no input asks for {show_url(pin)}{why}", planned.at(pin.line))
 
 
-def _may_count(entry: Entry, planned: Planned) -> bool:
+def _may_count(entry: Entry, planned: LockPlan) -> bool:
     return holds(entry.marker, planned.target, planned.platform) is not False
 
 
-def judge_reach(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def judge_reach(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Check that every pin is reached from an input, directly or through its ``# via`` notes.
 
     What counts for the target is reached from what counts for it. A universal lock file has pins

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 LOOKALIKE = "pip would take what is here for what a URL names: rename or delete it"
 _NO_HASHES = "it has no hashes"
@@ -43,14 +43,14 @@ _ORDERED = {
 }
 
 
-def judge(planned: Planned) -> Verdict:
+def judge(planned: LockPlan) -> Verdict:
     """Judge one lock file by its content.
 
     What content cannot decide (extras that were stripped, a marker inside X.Y) goes by who
     changed what: the body as stamped and the inputs not, then it is stale; else a bot rewrote
     the body, and it is fresh, with a note.
     """
-    lock = planned.existing
+    lock = planned.current
     if lock is None:
         return Verdict(MISSING, (Reason("there is no lock file", planned.at()),))
     if planned.lookalikes:
@@ -88,7 +88,7 @@ def judge(planned: Planned) -> Verdict:
     )
 
 
-def judge_all(planned: Iterable[Planned], orphans: Iterable[str] = ()) -> list[Judged]:
+def judge_all(planned: Iterable[LockPlan], orphans: Iterable[str] = ()) -> list[Judged]:
     """Judge lock files, and behind them the paths of orphaned ones."""
     judged = [Judged(each.path, judge(each), each) for each in planned]
     return [*judged, *(Judged(path, judge_orphan(path)) for path in orphans)]
@@ -109,13 +109,13 @@ def lacks_hashes_alone(verdict: Verdict) -> bool:
     return bool(reasons) and all(each.message.startswith(_NO_HASHES) for each in reasons)
 
 
-def find_obstacles(planned: Planned) -> list[Reason]:
+def find_obstacles(planned: LockPlan) -> list[Reason]:
     """Return why `lock` does not replace a file unasked, a line each.
 
     These are merge conflicts; and in a file that no known tool has signed, all that is no pin for
     the inputs: somebody may have written it by hand.
     """
-    lock = planned.existing
+    lock = planned.current
     if lock is None:
         return []
     problems = [Reason(each.message, planned.at(each.line)) for each in lock.problems]
@@ -132,13 +132,13 @@ def find_obstacles(planned: Planned) -> list[Reason]:
     ]
 
 
-def _judge_includes(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def _judge_includes(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
         said = f"includes {line.text[len('-r ') :]}; lock files are whole"
         yield Reason(said, planned.at(line.line))
 
 
-def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def _judge_target(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     made = lock.stamp.platform if lock.stamp else str(planned.platform)
     if planned.system and made != str(planned.platform):
         yield Reason(f"made for {made}, wanted for {planned.platform}", planned.at())
@@ -148,7 +148,7 @@ def _judge_target(planned: Planned, lock: LockFile) -> Iterator[Reason]:
         )
 
 
-def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def _judge_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     wanted, has = planned.options, tuple(option.text for option in lock.options)
     for line, where in wanted.items():
         if line not in has:
@@ -167,14 +167,14 @@ def _judge_options(planned: Planned, lock: LockFile) -> Iterator[Reason]:
                 yield Reason(said, planned.at(lock.options[0].line))
 
 
-def find_undeclared(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def find_undeclared(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield the option lines of a lock file that no input declares."""
     for option in lock.options:
         if option.text not in planned.options:
             yield Reason(f"no input declares {option.text}", planned.at(option.line))
 
 
-def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
+def _judge_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     settings, path = planned.settings, planned.path
     bare = [pin for pin in lock.pins if not pin.hashes and not pin.unhashable]
     if lock.hashed and not settings.generate_hashes:
@@ -196,12 +196,12 @@ def _judge_settings(planned: Planned, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{name} is not pinned, and allow-unsafe is true", Place(path))
 
 
-def _judge_layers(planned: Planned) -> Iterator[Reason]:
+def _judge_layers(planned: LockPlan) -> Iterator[Reason]:
     """Check that a lock holds the versions of the locks it builds on."""
     for file in planned.inputs.pending:
         why = (
             "broken"
-            if any(low.path == file and low.existing for low in planned.below)
+            if any(low.path == file and low.current for low in planned.below)
             else "not there"
         )
         named = (each.place for each in planned.inputs.includes if each.file == file)
@@ -213,7 +213,7 @@ def _judge_layers(planned: Planned) -> Iterator[Reason]:
         )
 
 
-def disagreements(planned: Planned) -> Iterator[tuple[Planned, Pin, Pin]]:
+def disagreements(planned: LockPlan) -> Iterator[tuple[LockPlan, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
     target, platform = planned.target, planned.platform
     ours: dict[str | None, list[Pin]] = {}
@@ -230,9 +230,9 @@ def disagreements(planned: Planned) -> Iterator[tuple[Planned, Pin, Pin]]:
                     yield low, pin, own
 
 
-def _judge_hidden(planned: Planned, stamped: frozenset[str]) -> Iterator[Reason]:
+def _judge_hidden(planned: LockPlan, stamped: frozenset[str]) -> Iterator[Reason]:
     """Compare what the body cannot show with what it was locked for."""
-    facts = planned.hidden()
+    facts = planned.hidden
     for digest, fact in facts.items():
         if digest not in stamped:
             yield Reason(f"it was locked without {fact.text}", fact.place or planned.at())

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nox_lock.errors import Place
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
 ORPHANED = "orphaned"
@@ -70,4 +70,4 @@ class Judged(NamedTuple):
 
     path: str
     verdict: Verdict
-    planned: Planned | None = None
+    planned: LockPlan | None = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nox_lock.environments.environment import Distribution, Environment, Origin
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.target import Target
 
@@ -40,7 +40,7 @@ _COMMIT = re.compile(r"[0-9a-f]{7,}")
 class Difference(NamedTuple):
     """A pin that is not installed, and the version that is installed instead, if any."""
 
-    planned: Planned
+    planned: LockPlan
     pin: Pin
     installed: str | None = None
 
@@ -92,7 +92,7 @@ class LockedEnvironment(NamedTuple):
         ignored: what is not locked, and cannot be removed in this run.
     """
 
-    planned: Sequence[Planned]
+    planned: Sequence[LockPlan]
     venv: Environment
     project: Project
     recreate: str
@@ -125,7 +125,7 @@ class LockedEnvironment(NamedTuple):
 
 
 def compare(
-    planned: Sequence[Planned],
+    planned: Sequence[LockPlan],
     target: Target,
     installed: Mapping[str, Distribution],
     root: Path,
@@ -148,13 +148,13 @@ def compare(
     project = root.resolve().as_uri()
     remove = (n for n, each in installed.items() if not each.origin or each.origin.url != project)
     facts = [f"{target} {target.full_version}", *(each.path for each in planned)]
-    facts += [lock_file.digest(each.existing.body) for each in planned if each.existing]
+    facts += [lock_file.digest(each.current.body) for each in planned if each.current]
     facts += sorted(f"{name} {each.version}" for name, each in installed.items())
     digest = lock_file.digest("\n".join(facts))
     return Comparison(tuple(missing), sorted({*remove} - locked), [], [], digest, verified=False)
 
 
-def active_pins(planned: Sequence[Planned], target: Target) -> Iterator[tuple[Planned, Pin]]:
+def active_pins(planned: Sequence[LockPlan], target: Target) -> Iterator[tuple[LockPlan, Pin]]:
     """Yield the pins whose markers apply to a target here, each with its lock file."""
     here = running_platform()
     for each in planned:
@@ -200,7 +200,7 @@ def _same_version(one: str, other: str) -> bool:
     return versions[0] == versions[1]
 
 
-def refuse_disagreement(planned: Sequence[Planned]) -> None:
+def refuse_disagreement(planned: Sequence[LockPlan]) -> None:
     """Check that lock files for one environment pin the same versions.
 
     Raises:
@@ -223,14 +223,14 @@ def refuse_disagreement(planned: Sequence[Planned]) -> None:
 
 
 def find_unmet(
-    planned: Sequence[Planned], target: Target, installed: Mapping[str, Distribution]
+    planned: Sequence[LockPlan], target: Target, installed: Mapping[str, Distribution]
 ) -> list[str]:
     """Return a line for each dependency of a locked distribution that is not met.
 
     Those of an extra count if an input or another distribution requires that extra. What
     pip-compile leaves out as unsafe is not checked.
     """
-    unsafe = {name for each in planned if each.existing for name in each.existing.unsafe}
+    unsafe = {name for each in planned if each.current for name in each.current.unsafe}
     pending: list[tuple[str, str]] = []
     for each, pin in active_pins(planned, target):
         entries = (entry for entry in each.inputs.requirements if entry.name == pin.name)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nox_lock.environments.comparison import Comparison, Difference, LockedEnvironment
     from nox_lock.environments.environment import Environment
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 
 class Installer(Protocol):
@@ -162,7 +162,7 @@ def _install_arguments(
         for name, some, flags in (("hashed", hashed, ["--require-hashes"]), ("rest", bare, [])):
             if not some:
                 continue
-            if some is bare and planned.existing and planned.existing.hashed:
+            if some is bare and planned.current and planned.current.hashed:
                 shown = ", ".join(pin.shown for pin in some)
                 warn(f"{planned.path}: installed without a hash: {shown}")
             path = locked.venv.notes / f"{planned.name}-{name}.txt"
@@ -171,9 +171,9 @@ def _install_arguments(
             yield ["--no-deps", *flags, "-r", relative(path, locked.project.root)]
 
 
-def _option_lines(planned: Planned, root: Path) -> Iterator[str]:
+def _option_lines(planned: LockPlan, root: Path) -> Iterator[str]:
     """Yield the option lines of a lock file, for a file in another folder."""
-    for option in planned.existing.options if planned.existing else ():
+    for option in planned.current.options if planned.current else ():
         name, _, value = option.text.partition(" ")
         if name == "--find-links" and not URL.match(value):
             yield f"{name} {(root / planned.path).parent / value}"
@@ -202,7 +202,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
         locked.venv.write_note(VERIFIED, comparison.digest)
         return
     here = running_platform()
-    stamps = [each.existing.stamp for each in planned if each.existing]
+    stamps = [each.current.stamp for each in planned if each.current]
     elsewhere = [each.platform for each in stamps if each and each.platform != str(here)]
     hint = f"Lock again, from the pins it has: {locked.lock}"
     newest = replace(target, patch=planned[0].target.newest_patch)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compiler import Compiler
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 
 def compile_in_agreement(
-    compiler: Compiler, planned: Planned, starting: Sequence[Pin], texts: Mapping[str, str]
+    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> Compiled:
     """Compile to a lock that has the versions of those below; `texts` as in `Compiler.compile`.
 
@@ -40,8 +40,8 @@ def compile_in_agreement(
     try:
         compiled = attempt(starting)
     except CompileError as error:
-        raise _explain(planned._replace(existing=None), error) from error
-    made = planned._replace(existing=lock_file.parse(compiled.body))
+        raise _explain(planned.with_current(None), error) from error
+    made = planned.with_current(lock_file.parse(compiled.body))
     if _find_disagreement(made) is None:
         return compiled
     # pip-tools lets go of starting pins in an order of its own. With those of the locks below
@@ -51,13 +51,13 @@ def compile_in_agreement(
     except CompileError as error:
         raise _explain(made, error) from error
     compiled = attempt([pin for pin in found.pins if pin.version])
-    made = planned._replace(existing=lock_file.parse(compiled.body))
+    made = planned.with_current(lock_file.parse(compiled.body))
     if differs := _find_disagreement(made):
         raise _explain(made, differs)
     return compiled
 
 
-def _pins_below(planned: Planned) -> tuple[Entry, ...]:
+def _pins_below(planned: LockPlan) -> tuple[Entry, ...]:
     """Return the pins of the locks below as constraints, each with its place in their files."""
     return tuple(
         Entry(
@@ -72,11 +72,11 @@ def _pins_below(planned: Planned) -> tuple[Entry, ...]:
             constraint=True,
         )
         for low in planned.below
-        for pin in versions(low.existing, planned)
+        for pin in versions(low.current, planned)
     )
 
 
-def _find_disagreement(made: Planned) -> CompileError | None:
+def _find_disagreement(made: LockPlan) -> CompileError | None:
     """Return the error for a lock that differs from those it builds on, or None."""
     differing = {ours.name or "": ours for _, _, ours in disagreements(made)}
     if not differing:
@@ -85,7 +85,7 @@ def _find_disagreement(made: Planned) -> CompileError | None:
     return CompileError("\n".join(lines), kind="conflict", projects=tuple(differing))
 
 
-def _explain(planned: Planned, conflict: CompileError) -> CompileError:
+def _explain(planned: LockPlan, conflict: CompileError) -> CompileError:
     """Return the error for a conflict with the chains of the lower pins in it, and the ways out.
 
     `planned` may have what was made without agreement, as its `existing`.
@@ -93,7 +93,7 @@ def _explain(planned: Planned, conflict: CompileError) -> CompileError:
     lines = [
         f"  {pin.shown} is in {low.path}:{pin.line} (layer {low.name!r}): {chain(low, pin.name)}"
         for low in planned.below
-        for pin in versions(low.existing, planned)
+        for pin in versions(low.current, planned)
         if pin.name in conflict.projects
     ]
     lines += (

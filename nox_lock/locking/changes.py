@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compile_options import CompileOptions
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 ADDED, REMOVED = "added", "removed"
 UPGRADED, DOWNGRADED, CHANGED = "upgraded", "downgraded", "changed"
@@ -45,7 +45,7 @@ class Change(NamedTuple):
     size: str = ""
 
 
-def find_changes(before: LockFile | None, after: Planned) -> list[Change]:
+def find_changes(before: LockFile | None, after: LockPlan) -> list[Change]:
     """Return what differs between a lock file as it was and as it is planned now, by kind."""
     new = {_key(pin): pin for pin in after.pins}
     old = {
@@ -89,7 +89,7 @@ def _compare(old: Pin, new: Pin) -> tuple[str, str]:
     return REHASHED if old.hashes and new.hashes and {*old.hashes} != {*new.hashes} else "", ""
 
 
-def find_reasons(planned: Planned, name: str) -> list[str]:
+def find_reasons(planned: LockPlan, name: str) -> list[str]:
     """Return what brings a pin into a lock file: each requirement for it, and each parent.
 
     Empty where the lock file has no such pin.
@@ -106,7 +106,7 @@ def find_reasons(planned: Planned, name: str) -> list[str]:
     return ways or ([", ".join(via)] if via else [])
 
 
-def chain(planned: Planned, name: str | None) -> str:
+def chain(planned: LockPlan, name: str | None) -> str:
     """Return the way from a pin to an input: ``idna, for requests (requirements.in:3)``."""
     entries = {entry.name: entry for entry in reversed(planned.inputs.requirements)}
     pins = {pin.name: pin for pin in planned.pins}
@@ -135,7 +135,7 @@ class NotUpgraded(NamedTuple):
 
 
 def find_not_upgraded(
-    planned: Planned, newest: Mapping[str, str], options: CompileOptions
+    planned: LockPlan, newest: Mapping[str, str], options: CompileOptions
 ) -> list[NotUpgraded]:
     """Return the pins to upgrade for which an index has something newer.
 
@@ -168,7 +168,7 @@ def _places(entries: Iterable[Entry]) -> list[str]:
     return [f"{entry.text} ({entry.place})" for entry in entries]
 
 
-def _why(planned: Planned, name: str) -> str:
+def _why(planned: LockPlan, name: str) -> str:
     said = chain(planned, name)
     return "" if said == name else said.removeprefix(f"{name}, ")
 

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from nox_lock.inputs.pep508 import name_of
 
 if TYPE_CHECKING:
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class CompileOptions:
             Requirement(package).specifier for package in self.upgrade_packages
         )
 
-    def packages(self, planned: Planned) -> tuple[str, ...]:
+    def packages(self, planned: LockPlan) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins is upgraded there, and here after it."""
         lower = {pin.name for low in planned.below for pin in low.pins}
         return tuple(each for each in self.upgrade_packages if name_of(each) not in lower)
 
-    def upgrades(self, planned: Planned) -> bool:
+    def upgrades(self, planned: LockPlan) -> bool:
         """Return whether pins of a lock are to be upgraded though its inputs allow them."""
         names = set(map(name_of, self.packages(planned)))
         return self.upgrade or any(

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compile_options import CompileOptions
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.target import Platform, Target
 
 
-def find_starting_pins(planned: Planned, *, upgrade: bool = False) -> tuple[Pin, ...]:
+def find_starting_pins(planned: LockPlan, *, upgrade: bool = False) -> tuple[Pin, ...]:
     """Return the pins of the locks below, then those of the lock file itself, sorted by name.
 
     A lock file that is not there yet starts from the one of another target that it replaces. With
@@ -44,7 +44,7 @@ def find_starting_pins(planned: Planned, *, upgrade: bool = False) -> tuple[Pin,
     own = versions(None if upgrade else planned.origin, planned)
     pins = {pin.name or "": pin for pin in own if is_readable(pin)}
     for low in planned.below:
-        for pin in versions(low.existing, planned):
+        for pin in versions(low.current, planned):
             mine = pins.get(pin.name or "")
             if mine is None or mine.shown != pin.shown or not mine.hashes:
                 pins[pin.name or ""] = pin
@@ -67,7 +67,7 @@ def is_readable(pin: Pin) -> bool:
     return pin.version is None or parse_version(pin.version) is not None
 
 
-def versions(lock: LockFile | None, planned: Planned) -> Iterator[Pin]:
+def versions(lock: LockFile | None, planned: LockPlan) -> Iterator[Pin]:
     """Yield the pins by version that count for a target; its own after those it includes."""
     for pin in (*lock.included, *lock.pins) if lock else ():
         if pin.version and pin.name and counts(pin.marker, planned.target, planned.platform):
@@ -100,7 +100,7 @@ class Compiler:
 
     def compile(
         self,
-        planned: Planned,
+        planned: LockPlan,
         starting: Sequence[Pin],
         texts: Mapping[str, str],
         fixed: tuple[Entry, ...] = (),
@@ -182,7 +182,7 @@ class Compiler:
             return self._interpreters[key]
 
 
-def make_order(planned: Planned, starting_pins: str = "") -> Order:
+def make_order(planned: LockPlan, starting_pins: str = "") -> Order:
     """Return the order to make a lock file, from the body of another one."""
     settings = planned.settings
     arguments = [

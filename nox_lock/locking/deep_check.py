@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
 
     _Key = tuple[str, str, str]
@@ -56,10 +56,10 @@ def resolve_again(
 
     def resolve(each: Judged) -> Judged:
         planned = each.planned
-        if planned is None or planned.existing is None or not each.verdict.fresh:
+        if planned is None or planned.current is None or not each.verdict.fresh:
             return each
         try:
-            return _resolve(each, planned, planned.existing, compiler)
+            return _resolve(each, planned, planned.current, compiler)
         except (ToolchainError, CompileError) as error:
             # Either means that this machine cannot build for the target.
             foreign = isinstance(error, ToolchainError) or (
@@ -81,7 +81,7 @@ def resolve_again(
     return resolved, sorted(unresolved)
 
 
-def _resolve(judged: Judged, planned: Planned, lock: LockFile, compiler: Compiler) -> Judged:
+def _resolve(judged: Judged, planned: LockPlan, lock: LockFile, compiler: Compiler) -> Judged:
     """Return the verdict on a fresh lock by what its inputs resolve to now."""
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
     starting = [pin._replace(hashes=()) for pin in lock.pins if pin.version]
@@ -116,7 +116,7 @@ def _resolve(judged: Judged, planned: Planned, lock: LockFile, compiler: Compile
     return _with(judged, word=word, reasons=cut([*changed, *unpublished]), notes=(), diff=diff)
 
 
-def _pins(planned: Planned, lock: LockFile) -> _Pins:
+def _pins(planned: LockPlan, lock: LockFile) -> _Pins:
     """Return the pins that count for the target, by all that decides what is installed.
 
     What counts for some patch releases only is not what counts for all.
@@ -131,7 +131,7 @@ def _pins(planned: Planned, lock: LockFile) -> _Pins:
     return found
 
 
-def _changed(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
+def _changed(planned: LockPlan, old: _Pins, new: _Pins) -> Iterator[Reason]:
     """Yield each pin that the inputs resolve to now and the lock has not, or the other way."""
     differ: dict[str, tuple[list[Pin], list[Pin]]] = {}
     for key in sorted(old.keys() ^ new.keys()):
@@ -151,7 +151,7 @@ def _changed(planned: Planned, old: _Pins, new: _Pins) -> Iterator[Reason]:
                 yield Reason(" does not stay: it becomes ".join(pins), planned.at(was.line))
 
 
-def _compare_hashes(planned: Planned, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:
+def _compare_hashes(planned: LockPlan, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:
     """Return the hashes that no index publishes, and the pins of which one has more files."""
     unpublished, more = [], []
     for key, pin in old.items():

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nox_lock.locking.changes import Change, NotUpgraded
     from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.locking.compiler import Compiler
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 _SHOWN = 10  # lines of a file that is refused
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
@@ -56,7 +56,7 @@ class Outcome:
         not_upgraded: of those that were to be upgraded, which could not.
     """
 
-    planned: Planned
+    planned: LockPlan
     action: str
     text: str | None = None
     seconds: float = 0.0
@@ -72,7 +72,7 @@ class Outcome:
         return len(self.planned.pins)
 
 
-def is_current(options: CompileOptions, planned: Planned, verdict: Verdict) -> bool:
+def is_current(options: CompileOptions, planned: LockPlan, verdict: Verdict) -> bool:
     """Return whether there is nothing to do: a fresh lock file, as it was stamped.
 
     One without a stamp, or changed since (by a bot, or by hand), is compiled from its own pins:
@@ -80,8 +80,8 @@ def is_current(options: CompileOptions, planned: Planned, verdict: Verdict) -> b
     """
     return (
         verdict.fresh
-        and planned.existing is not None
-        and planned.existing.as_stamped
+        and planned.current is not None
+        and planned.current.as_stamped
         and options.use_cache  # else for what only an index knows has changed
         and not options.upgrades(planned)
     )
@@ -89,7 +89,7 @@ def is_current(options: CompileOptions, planned: Planned, verdict: Verdict) -> b
 
 def make_lock(
     compiler: Compiler,
-    planned: Planned,
+    planned: LockPlan,
     verdict: Verdict,
     texts: Mapping[str, str],
     together: Sequence[Pin] | None = None,
@@ -107,10 +107,10 @@ def make_lock(
         return Outcome(planned, UP_TO_DATE)
     if not options.overwrite:
         check_replaceable(planned)
-    before = planned.existing
+    before = planned.current
     facts = (
         "lock 2",  # the first ones answered also those who did not start from the same pins
-        planned.canonical(),
+        planned.canonical,
         str(planned.platform),
         compiler.interpreter(planned.target, planned.named_platform).builder,
         *tool_versions(),
@@ -123,7 +123,7 @@ def make_lock(
         compiler.project.forget(planned.path)
         now = lock_file.read(compiler.project, planned.path)
         if now != before:
-            planned = planned._replace(existing=now)
+            planned = planned.with_current(now)
             if together is None and is_current(options, planned, judge(planned)):
                 return Outcome(planned, UP_TO_DATE)
             starting = _find_starting_pins(compiler, planned, together)
@@ -144,13 +144,13 @@ def make_lock(
     )
 
 
-def _show_wait(compiler: Compiler, planned: Planned, message: str) -> None:
+def _show_wait(compiler: Compiler, planned: LockPlan, message: str) -> None:
     compiler.console.update(planned.path, WAITING)
     compiler.console.log(f"{planned.path}: {message}")
 
 
 def _find_starting_pins(
-    compiler: Compiler, planned: Planned, together: Sequence[Pin] | None
+    compiler: Compiler, planned: LockPlan, together: Sequence[Pin] | None
 ) -> Sequence[Pin]:
     if together is None:
         return find_starting_pins(planned, upgrade=compiler.options.upgrade)
@@ -159,7 +159,7 @@ def _find_starting_pins(
 
 
 def _restore(
-    compiler: Compiler, planned: Planned, starting: Sequence[Pin], key: str, key_without_pins: str
+    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], key: str, key_without_pins: str
 ) -> Outcome | None:
     """Return what the cache has, or None: a lock that moves no starting pin unasked."""
     if compiler.options.upgrades(planned) or not compiler.options.cacheable:
@@ -178,7 +178,7 @@ def _restore(
     return Outcome(made, RESTORED, text, day=entry.day, notes=entry.notes)
 
 
-def _moves_pins(planned: Planned, starting: Sequence[Pin], body: str) -> bool:
+def _moves_pins(planned: LockPlan, starting: Sequence[Pin], body: str) -> bool:
     """Return whether `body` has another version where the inputs still allow the starting pin."""
     old = {pin.name: pin.version for pin in starting}
     refused = {
@@ -196,7 +196,7 @@ def _moves_pins(planned: Planned, starting: Sequence[Pin], body: str) -> bool:
 
 
 def _compile(
-    compiler: Compiler, planned: Planned, starting: Sequence[Pin], texts: Mapping[str, str]
+    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> tuple[Outcome, Entry]:
     if not compiler.console.has_board:
         compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
@@ -215,7 +215,7 @@ def _compile(
     return outcome, Entry(compiled.body, day, compiled.notes)
 
 
-def _validate(planned: Planned, body: str, root: Path) -> tuple[Planned, str]:
+def _validate(planned: LockPlan, body: str, root: Path) -> tuple[LockPlan, str]:
     """Return the lock file as it will be, and its text.
 
     Raises:
@@ -226,17 +226,17 @@ def _validate(planned: Planned, body: str, root: Path) -> tuple[Planned, str]:
         python=planned.target.version,
         command=planned.command,
         stamp=lock_file.Stamp(
-            inputs=planned.digest(),
-            hidden=frozenset(planned.hidden()),
+            inputs=planned.digest,
+            hidden=frozenset(planned.hidden),
             body=lock_file.digest(body),
             platform=str(planned.platform),
         ),
         options=tuple(planned.options),
     )
-    if planned.existing is not None and planned.existing.crlf:
+    if planned.current is not None and planned.current.crlf:
         text = text.replace("\n", "\r\n")
     lock = lock_file.parse(text)
-    made = planned._replace(existing=lock)
+    made = planned.with_current(lock)
     own = [(root / each).parent.resolve() for each in filter(is_project_file, made.inputs.sources)]
     for pin in lock.pins if own else ():
         _, local, path = (pin.url or "").partition("file:")
@@ -256,9 +256,9 @@ def _validate(planned: Planned, body: str, root: Path) -> tuple[Planned, str]:
     return made, text
 
 
-def _find_lost(planned: Planned) -> tuple[str, ...]:
+def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     """Return what an old lock file says that its new text does not, a line each."""
-    lock = planned.existing
+    lock = planned.current
     if lock is None:
         return ()
     left_out = [Reason(each.message, planned.at(each.line)) for each in lock.problems]
@@ -273,7 +273,7 @@ def _find_lost(planned: Planned) -> tuple[str, ...]:
     return (*lost, *map(str, find_unhonoured(planned, lock)))
 
 
-def check_replaceable(planned: Planned) -> None:
+def check_replaceable(planned: LockPlan) -> None:
     """Refuse to write a lock file over something else.
 
     Raises:
@@ -299,7 +299,7 @@ def check_replaceable(planned: Planned) -> None:
     )
 
 
-def unknown_packages(planned: Iterable[Planned], packages: Iterable[str]) -> list[str]:
+def unknown_packages(planned: Iterable[LockPlan], packages: Iterable[str]) -> list[str]:
     """Return a note on each project to upgrade that no lock pins."""
     pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
     names = [name_of(each) for each in packages]

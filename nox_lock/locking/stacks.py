@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import judge
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compile_options import CompileOptions
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
 
     Result = Outcome | NoxLockError
@@ -44,9 +45,9 @@ if TYPE_CHECKING:
 _SIGN_OF_LIFE = 30.0
 
 
-def find_stacks(planned: Iterable[Planned]) -> list[list[Planned]]:
+def find_stacks(planned: Iterable[LockPlan]) -> list[list[LockPlan]]:
     """Group lock files by what they build on, in the order they are given."""
-    stacks: list[list[Planned]] = []
+    stacks: list[list[LockPlan]] = []
     for each in planned:
         below = {low.path for low in each.below}
         touching = [stack for stack in stacks if below & {other.path for other in stack}]
@@ -56,9 +57,9 @@ def find_stacks(planned: Iterable[Planned]) -> list[list[Planned]]:
     return stacks
 
 
-def with_lower(planned: Planned) -> list[Planned]:
+def with_lower(planned: LockPlan) -> list[LockPlan]:
     """Return a lock file behind all those it builds on."""
-    found: dict[str, Planned] = {}
+    found: dict[str, LockPlan] = {}
     for low in planned.below:
         found.update((each.path, each) for each in with_lower(low))
     return [*found.values(), planned]
@@ -68,9 +69,9 @@ def lock_all(
     project: Project,
     options: CompileOptions,
     console: Console,
-    planned: Sequence[Planned],
+    planned: Sequence[LockPlan],
     verdicts: Mapping[str, Verdict] | None = None,
-) -> Iterator[tuple[Planned, Result]]:
+) -> Iterator[tuple[LockPlan, Result]]:
     """Bring lock files up to date; yield each with what was made of it when its stack is through.
 
     That is an outcome, or the error that says why not: a lock file of a stack that failed is as it
@@ -96,8 +97,8 @@ def lock_all(
 
 
 def _make_all(
-    compiler: Compiler, stacks: Sequence[Sequence[Planned]], verdicts: Mapping[str, Verdict]
-) -> Iterator[tuple[Planned, Result]]:
+    compiler: Compiler, stacks: Sequence[Sequence[LockPlan]], verdicts: Mapping[str, Verdict]
+) -> Iterator[tuple[LockPlan, Result]]:
     """Make stacks side by side, as many lock files at a time as there are processors."""
     import graphlib  # noqa: PLC0415  (only when something is not fresh)
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait  # noqa: PLC0415
@@ -147,7 +148,9 @@ def _state(result: Result) -> str:
     return FROM_THE_CACHE if result.action == RESTORED else DONE
 
 
-def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[Pin] | NoxLockError:
+def _resolve_together(
+    compiler: Compiler, stack: Sequence[LockPlan]
+) -> Sequence[Pin] | NoxLockError:
     """Return pins that meet all inputs of a stack at once; each of its locks takes its part."""
     # What a layer requires of a lock file below is required of its inputs here.
     texts = dict.fromkeys((each.path for each in stack), "")
@@ -155,7 +158,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
     settings = top.settings._replace(generate_hashes=False, strip_extras=True, allow_unsafe=True)
     pins: dict[str | None, Pin] = {}
     for each in reversed(stack) if not compiler.options.upgrade else ():
-        pins.update((pin.name, pin) for pin in find_starting_pins(each._replace(below=())))
+        pins.update((pin.name, pin) for pin in find_starting_pins(replace(each, below=())))
     compiler.console.log(f"{', '.join(texts)}: resolving together")
     try:
         inputs = read_inputs(
@@ -165,7 +168,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
             groups=tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
         )
         lock = top.lock._replace(constraints=())
-        whole = top._replace(lock=lock, inputs=inputs, settings=settings, below=())
+        whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
         compiled = compiler.compile(whole, list(pins.values()), texts)
     except NoxLockError as error:
         return error
@@ -174,7 +177,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[Planned]) -> Sequence[
 
 def _make(
     compiler: Compiler,
-    planned: Planned,
+    planned: LockPlan,
     verdict: Verdict,
     results: Mapping[str, Result],
     together: Sequence[Pin] | NoxLockError | None,
@@ -215,7 +218,7 @@ def _write(compiler: Compiler, made: Mapping[str, Result]) -> Mapping[str, Resul
                 compiler.project.forget(each.planned.path)
                 now = lock_file.read(compiler.project, each.planned.path)
                 if now != each.before and not compiler.options.overwrite:
-                    check_replaceable(each.planned._replace(existing=now))
+                    check_replaceable(each.planned.with_current(now))
         write_all({compiler.project.root / path: text for path, text in texts.items()})
     except LockFileError as error:
         left = {path: BlockedError(error.file or path, path) for path in texts}

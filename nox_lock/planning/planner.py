@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock.errors import ConfigError, Place, fix_of
@@ -20,7 +21,7 @@ from nox_lock.planning.lock_paths import (
     lockfile_path,
     read_place,
 )
-from nox_lock.planning.planned import Planned, platform_of
+from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.planning.settings import Settings, merge_settings, resolve_settings
 from nox_lock.target import Target, parse_target, running_platform, running_target
 from nox_lock.text import nearest, quoted
@@ -42,7 +43,7 @@ def plan(
     *,
     names: Iterable[str | None] = (),
     used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
-) -> list[Planned]:
+) -> list[LockPlan]:
     """List the lock files that must exist, each after those it builds on.
 
     `names` keeps to those locks and what they build on; `used` gives, by lock, the Pythons of
@@ -65,28 +66,28 @@ def plan(
     return planned
 
 
-def _lacks_hashes(planned: Planned) -> bool:
+def _lacks_hashes(planned: LockPlan) -> bool:
     """Return whether a lock file has no hashes, and nothing is configured."""
-    lock = planned.existing
+    lock = planned.current
     unset = planned.lock.settings.generate_hashes is None
     return unset and lock is not None and bool(lock.pins) and not lock.hashed
 
 
-def _has_hashes(planned: Planned) -> bool:
+def _has_hashes(planned: LockPlan) -> bool:
     """Return whether a lock file has hashes, or its stamp is of one that had."""
-    lock = planned.existing
+    lock = planned.current
     if lock is None or lock.hashed or lock.stamp is None:
         return lock is not None and lock.hashed
     hashed = planned.settings._replace(generate_hashes=True)
-    return lock.stamp.inputs == planned._replace(settings=hashed).digest()
+    return lock.stamp.inputs == replace(planned, settings=hashed).digest
 
 
 def replan(
-    planned: Planned,
-    below: tuple[Planned, ...],
+    planned: LockPlan,
+    below: tuple[LockPlan, ...],
     texts: Mapping[str, str],
     project: Project,
-) -> Planned:
+) -> LockPlan:
     """Plan a lock file anew on lock files that were made since; `texts` are those, by path.
 
     Raises:
@@ -97,26 +98,26 @@ def replan(
     changed = {now.path for now, before in pairs if now is not before}
     if not changed:
         return planned
-    planned = planned._replace(below=below)
+    planned = replace(planned, below=below)
     if changed & {*inputs.files, *inputs.pending, *planned.constraints}:
         files = Files(project, texts)
-        planned = planned._replace(inputs=_read(planned.lock, files, planned.constraints))
+        planned = replace(planned, inputs=_read(planned.lock, files, planned.constraints))
     return planned
 
 
-def orphans_of(config: Config, planned: Collection[Planned], project: Project) -> list[str]:
+def orphans_of(config: Config, planned: Collection[LockPlan], project: Project) -> list[str]:
     """List the files that have our stamp and are planned no more; `planned` are all there are."""
     inputs = {file for each in planned for file in each.inputs.files}
     return find_orphans(config.locks.values(), {each.path for each in planned}, inputs, project)
 
 
-def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
+def of_target(planned: Iterable[LockPlan], target: Target) -> list[LockPlan]:
     """Return, of each lock, the file that an environment of `target` installs.
 
     Raises:
         ConfigError: for a lock that is not made for that Python.
     """
-    by_name: dict[str, list[Planned]] = {}
+    by_name: dict[str, list[LockPlan]] = {}
     for each in planned:
         by_name.setdefault(each.name, []).append(each)
     chosen = []
@@ -143,8 +144,8 @@ def of_target(planned: Iterable[Planned], target: Target) -> list[Planned]:
 
 
 def of_targets(
-    planned: list[Planned], targets: Collection[Target], platforms: Collection[str] = ()
-) -> list[Planned]:
+    planned: list[LockPlan], targets: Collection[Target], platforms: Collection[str] = ()
+) -> list[LockPlan]:
     """Return the lock files of some Pythons and named platforms; of all, when none are given.
 
     Raises:
@@ -182,15 +183,15 @@ class _Planner:
         self.used = used
         self.owners = Owners(config.locks.values())
         self.files = Files(project, is_unmade=self._is_unmade)
-        self.planned: dict[str, Planned] = {}
+        self.planned: dict[str, LockPlan] = {}
         # By path as those systems have it that know no upper case.
-        self._taken: dict[str, Planned] = {}
+        self._taken: dict[str, LockPlan] = {}
         self._inputs: dict[str, Inputs] = {}
         self._lookalikes: dict[str, list[str]] = {}
         self._lowers: dict[str, dict[str, str]] = {}
         self._roots = {name: roots_of(lock, project) for name, lock in self.locks.items()}
 
-    def plan(self, names: Iterable[str]) -> list[Planned]:
+    def plan(self, names: Iterable[str]) -> list[LockPlan]:
         order = in_order(names, self._find_lowers)
         for name in order:
             lock = self.locks[name]
@@ -252,7 +253,7 @@ class _Planner:
         _refuse_other_targets(lock, target, inputs, below, self.owners)
         existing = existing or lock_file.read(self.project, path)
         earlier = None if existing else self._earlier(lock, target, path)
-        planned = Planned(
+        planned = LockPlan(
             lock=lock,
             target=target,
             path=path,
@@ -260,8 +261,7 @@ class _Planner:
             settings=resolve_settings(
                 merge_settings(lock.settings, self.unset), existing or earlier
             ),
-            existing=existing,
-            platform=platform_of(system),
+            current=existing,
             system=system,
             below=below,
             apart=tuple(
@@ -275,7 +275,7 @@ class _Planner:
         )
         if lock.constraints:
             constrained = _read(lock, self.files, planned.constraints)
-            planned = planned._replace(inputs=constrained)
+            planned = replace(planned, inputs=constrained)
         self.planned[path] = self._taken[path.casefold()] = planned
 
     def _find_lookalikes(self, path: str, inputs: Inputs, lock: LockFile | None) -> Iterator[str]:
@@ -302,7 +302,7 @@ class _Planner:
         found = (lock_file.read(self.project, each) for each in others)
         return next((each for each in found if each is not None and each.recognised), None)
 
-    def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[Planned, ...]:
+    def _below(self, lock: LockConfig, target: Target, system: str) -> tuple[LockPlan, ...]:
         """Return the lock files that one lock file builds on."""
         if not self._lowers[lock.name]:
             return ()
@@ -351,7 +351,7 @@ def _refuse_other_targets(
     lock: LockConfig,
     target: Target,
     inputs: Inputs,
-    below: Iterable[Planned],
+    below: Iterable[LockPlan],
     owners: Owners,
 ) -> None:
     """Refuse an input that names the lock file of another lock, made for another target.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
     from nox_lock.planning.config import Config
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.sessions.providing import ProjectInstall
     from nox_lock.sessions.session_host import SessionHost
@@ -251,7 +251,7 @@ def _console(session: nox.Session) -> Console:
     return console_of(session, _lock_command())
 
 
-def _plan(project: Project, names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
+def _plan(project: Project, names: Iterable[str | None]) -> tuple[Config, list[LockPlan]]:
     return plan_noxfile(project, _in_use(), names)
 
 

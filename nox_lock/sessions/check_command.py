@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from nox_lock.checking.verdict import Judged
     from nox_lock.console import Console
     from nox_lock.planning.config import Config
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
     # Plans the lock files of some locks, or of all.
-    Plan = Callable[[Project, Iterable[str]], tuple[Config, list[Planned]]]
+    Plan = Callable[[Project, Iterable[str]], tuple[Config, list[LockPlan]]]
 
 
 def run_check(arguments: Sequence[str], session: str, plan: Plan, console: Console) -> None:
@@ -53,7 +53,7 @@ def run_check(arguments: Sequence[str], session: str, plan: Plan, console: Conso
 
 
 def check(
-    planned: Sequence[Planned],
+    planned: Sequence[LockPlan],
     orphans: Sequence[str],
     project: Project,
     console: Console,

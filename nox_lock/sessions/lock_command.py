@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nox_lock.console import Console
     from nox_lock.locking.one_lock import Outcome
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.sessions.check_command import Plan
     from nox_lock.sessions.options import LockArguments
 
@@ -60,7 +60,7 @@ def run_lock(arguments: Sequence[str], session: str, plan: Plan, console: Consol
             console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
 
 
-def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
+def print_why(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
     """Print how inputs come to ask for projects, by each lock file that has one; all offline.
 
     Raises:
@@ -81,7 +81,7 @@ def print_why(planned: Sequence[Planned], packages: Sequence[str]) -> None:
 
 
 def _lock_all(
-    project: Project, planned: Sequence[Planned], console: Console, arguments: LockArguments
+    project: Project, planned: Sequence[LockPlan], console: Console, arguments: LockArguments
 ) -> None:
     """Make lock files, and report each as its stack is through.
 

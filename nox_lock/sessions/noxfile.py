@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from nox_lock.planning.config import Config
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.target import Target
 
@@ -71,7 +71,7 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
 
 def plan_noxfile(
     project: Project, sessions: Iterable[Locked], names: Iterable[str | None]
-) -> tuple[Config, list[Planned]]:
+) -> tuple[Config, list[LockPlan]]:
     """Plan the lock files of the locks of these names, or of all, for the Pythons of `sessions`.
 
     Raises:

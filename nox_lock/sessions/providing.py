@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nox_lock.environments.snapshot import Snapshot
     from nox_lock.environments.sync import Installer
     from nox_lock.planning.config import Config
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
 
 ProjectInstall = Literal["editable", "wheel"] | None
@@ -58,7 +58,7 @@ class Host(Protocol):
     def output(self, line: str) -> None:
         """Say what only those want to hear who asked for everything."""
 
-    def plan(self, names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
+    def plan(self, names: Iterable[str | None]) -> tuple[Config, list[LockPlan]]:
         """Plan the lock files of some locks."""
 
 
@@ -137,7 +137,7 @@ def _make_equal(wanted: LockedEnvironment, host: Host) -> LockedEnvironment:
     return wanted
 
 
-def _is_fresh(planned: Planned, host: Host) -> bool:
+def _is_fresh(planned: LockPlan, host: Host) -> bool:
     """Return whether a lock file may be installed; outside CI, without hashes that it must have."""
     from nox_lock.checking.judge import judge, lacks_hashes_alone  # noqa: PLC0415  (it must start at once)
 
@@ -188,7 +188,7 @@ def _on_stale(project: Project) -> str:
     return check_on_stale(said, "NOX_LOCK_ON_STALE") if said else ""
 
 
-def _relock(host: Host, on_stale: str, stale: Sequence[Planned]) -> Mapping[str, Planned]:
+def _relock(host: Host, on_stale: str, stale: Sequence[LockPlan]) -> Mapping[str, LockPlan]:
     from nox_lock.sessions.relocking import relock  # noqa: PLC0415
 
     return relock(host.project, host.console, stale, on_stale, host.installs)

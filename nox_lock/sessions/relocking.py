@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nox_lock.console import Console
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
 
 
 def relock(
     project: Project,
     console: Console,
-    stale: Sequence[Planned],
+    stale: Sequence[LockPlan],
     on_stale: str,
     may_lock: Callable[[], bool],
-) -> dict[str, Planned]:
+) -> dict[str, LockPlan]:
     """Lock anew for a session that cannot use its lock files, where that is allowed.
 
     `on_stale` is one of `config.ON_STALE`; `may_lock` is asked only when it matters. Returns what
@@ -55,7 +55,7 @@ def relock(
     for line in reasons:
         console.log(line)
     wanted = {each.path: each for top in stale for each in with_lower(top)}
-    made: dict[str, Planned] = {}
+    made: dict[str, LockPlan] = {}
     errors: list[NoxLockError] = []
     verdicts = {each.path: each.verdict for each in judged}
     options, planned = CompileOptions(), list(wanted.values())

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nox_lock.planning.config import Config
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
 
-    Plan = Callable[[Project, Iterable[str | None]], tuple[Config, list[Planned]]]
+    Plan = Callable[[Project, Iterable[str | None]], tuple[Config, list[LockPlan]]]
 
 
 # Without -I, a `pip.py` of the project would be run. A variable would reach all that builds, too.
@@ -49,7 +49,7 @@ class SessionHost:
         self.project = project
         self._plan = plan
 
-    def plan(self, names: Iterable[str | None]) -> tuple[Config, list[Planned]]:
+    def plan(self, names: Iterable[str | None]) -> tuple[Config, list[LockPlan]]:
         return self._plan(self.project, names)
 
     @property

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and owners of POSIX")
 ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -44,7 +44,7 @@ def root(tmp_path: Path) -> Path:
     return made
 
 
-def planned(root: Path, configuration: str) -> list[Planned]:
+def planned(root: Path, configuration: str) -> list[LockPlan]:
     (root / TOML).write_text(configuration, encoding="utf-8")
     return plan_folder(root)
 

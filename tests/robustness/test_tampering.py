@@ -156,8 +156,8 @@ def stamped(root: Path, text: str) -> str:
     [planned] = plan_folder(root)
     assert lock.stamp is not None
     stamp = lock_file.Stamp(
-        inputs=planned.digest(),
-        hidden=frozenset(planned.hidden()),
+        inputs=planned.digest,
+        hidden=frozenset(planned.hidden),
         body=lock_file.digest(lock.body),
         platform=lock.stamp.platform,
     )

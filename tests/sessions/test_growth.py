@@ -342,8 +342,8 @@ def test_the_lock_of_another_name_is_no_earlier_one(tmp_path: Path) -> None:
     [base, dev, pytest_] = plan_folder(tmp_path)
     assert (base.path, base.earlier) == (LOCK, None)
     assert base.settings.generate_hashes is True
-    assert dev.existing
-    assert pytest_.existing
+    assert dev.current
+    assert pytest_.current
     assert orphans(tmp_path) == []
 
 
@@ -377,7 +377,7 @@ def test_growth_of_a_lock_named_like_a_python(tmp_path: Path) -> None:
     (tmp_path / LOCK).unlink()
     [base, other] = plan_folder(tmp_path)
     assert base.earlier is None
-    assert other.existing
+    assert other.current
     # With several Pythons the two would be one file: an error, told by name.
     write(tmp_path, {"pyproject.toml": table("python = ['3.11', '3.12']")})
     stamp_all(tmp_path, {"requirements": "app==1.0", "py3.12": "app==2.0"})

@@ -106,7 +106,7 @@ def answer(root: Path) -> tuple[list[Fact], object]:
     project = open_folder(root, ENVIRON)
     try:
         planned = plan(load_config(project), project)
-        found: object = [(each.digest(), each.hidden(), judge(each)) for each in planned]
+        found: object = [(each.digest, each.hidden, judge(each)) for each in planned]
     except NoxLockError as error:
         found = str(error)
     return project.facts, found

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -220,7 +221,7 @@ def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html() -> None:
 def test_nothing_in_the_report_of_changes_is_a_mark_either(tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
     (planned,) = plan_folder(tmp_path)
-    planned = planned._replace(path=MARKS)
+    planned = replace(planned, path=MARKS)
     outcome = Outcome(
         planned, "compiled", notes=(MARKS,), not_upgraded=(NotUpgraded(MARKS, "1", "2", MARKS),)
     )

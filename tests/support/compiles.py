@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled, Order
     from nox_lock.locking.one_lock import Outcome
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 HEADER = """\
 #
@@ -91,7 +91,7 @@ class CompileFolder:
         """Leave no program on PATH."""
         self.environ["PATH"] = str(self.home)
 
-    def plan(self) -> Planned:
+    def plan(self) -> LockPlan:
         """Return the one lock file that must exist."""
         (planned,) = plan_folder(self.root, self.environ)
         return planned

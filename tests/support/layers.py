@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nox_lock.checking.verdict import Verdict
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from support.index import LocalIndex
     from support.project import Project, Run
 
@@ -119,7 +119,7 @@ def by_hand(
     return made
 
 
-def planned_in(root: Path, files: Mapping[str, str], names: Sequence[str] = ()) -> list[Planned]:
+def planned_in(root: Path, files: Mapping[str, str], names: Sequence[str] = ()) -> list[LockPlan]:
     """Return what is planned for a project with these files."""
     for name, text in files.items():
         path = Path(os.path.normpath(root / name))
@@ -133,6 +133,6 @@ def verdicts(root: Path, files: Mapping[str, str] | None = None) -> dict[str, Ve
     return {each.path: judge(each) for each in planned_in(root, files or {})}
 
 
-def layers(planned: Iterable[Planned]) -> dict[str, set[str]]:
+def layers(planned: Iterable[LockPlan]) -> dict[str, set[str]]:
     """Return the lock files that each one builds on, by path."""
     return {each.path: {low.path for low in each.below} for each in planned}

@@ -68,8 +68,8 @@ def stamp_all(
         body = bodies[planned.name].strip("\n")
         system, here = planned.system, running_platform()
         stamp = lock_file.Stamp(
-            inputs=planned.digest(),
-            hidden=frozenset(planned.hidden()),
+            inputs=planned.digest,
+            hidden=frozenset(planned.hidden),
             body=lock_file.digest(body),
             platform=f"{system or here.system}-{here.machine}",
         )

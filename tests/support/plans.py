@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.target import Target
 
 
@@ -29,7 +29,7 @@ def plan_folder(
     *,
     names: Iterable[str | None] = (),
     used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
-) -> list[Planned]:
+) -> list[LockPlan]:
     """Plan the lock files of a folder."""
     project = open_folder(root, environ)
     return plan(load_config(project), project, names=names, used=used)
@@ -37,7 +37,7 @@ def plan_folder(
 
 def plan_with_orphans(
     root: Path, environ: Mapping[str, str] | None = None
-) -> tuple[list[Planned], list[str]]:
+) -> tuple[list[LockPlan], list[str]]:
     """Plan the lock files of a folder, and find those of no lock any more."""
     project = open_folder(root, environ)
     config = load_config(project)

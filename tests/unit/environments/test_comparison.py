@@ -17,13 +17,13 @@ from support.plans import plan_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 LOCK = 'app==1.0\nlib[x]==2.0 ; python_version >= "3"\nold==1.0 ; python_version < "3"\n'
 
 
 @pytest.fixture
-def planned(tmp_path: Path) -> list[Planned]:
+def planned(tmp_path: Path) -> list[LockPlan]:
     (tmp_path / "requirements.in").write_text("app\nlib[x]\n", encoding="utf-8")
     (tmp_path / "requirements.txt").write_text(LOCK, encoding="utf-8")
     return plan_folder(tmp_path)
@@ -38,7 +38,7 @@ def distribution(folder: Path, version: str, *requires: str) -> Distribution:
     return Distribution(version, folder)
 
 
-def test_what_is_to_be_done(planned: list[Planned], tmp_path: Path) -> None:
+def test_what_is_to_be_done(planned: list[LockPlan], tmp_path: Path) -> None:
     target = Target("3.11")
     nothing = compare(planned, target, {}, tmp_path)
     assert [str(each) for each in nothing.missing] == [
@@ -57,7 +57,7 @@ def test_what_is_to_be_done(planned: list[Planned], tmp_path: Path) -> None:
 
 
 def test_an_environment_matches_when_that_was_verified(
-    planned: list[Planned], tmp_path: Path
+    planned: list[LockPlan], tmp_path: Path
 ) -> None:
     site = tmp_path / "env" / "site-packages"
     venv = Environment(tmp_path / "env", site, Target("3.11"))
@@ -77,7 +77,7 @@ def test_an_environment_matches_when_that_was_verified(
     assert locked.compare().broken == [site / "lib-2.0.dist-info"]
 
 
-def test_dependencies_that_are_unmet(planned: list[Planned], tmp_path: Path) -> None:
+def test_dependencies_that_are_unmet(planned: list[LockPlan], tmp_path: Path) -> None:
     """Those of extras count where they are required, and those of other Pythons do not."""
     needs = ("low>1", 'other; extra == "y"', 'no; python_version < "3"', "old wrong")
     installed = {

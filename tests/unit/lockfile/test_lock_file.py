@@ -514,8 +514,8 @@ def make(tmp_path: Path, source: str, text: str, table: str) -> list[str]:
     (tmp_path / "pyproject.toml").write_text(f"[tool.nox-lock]\n{table}\n", encoding="utf-8")
     made = []
     for planned in plan_folder(tmp_path):
-        hidden = frozenset(planned.hidden())
-        stamp = Stamp(planned.digest(), hidden, digest(BODY), str(running_platform()))
+        hidden = frozenset(planned.hidden)
+        stamp = Stamp(planned.digest, hidden, digest(BODY), str(running_platform()))
         made.append(
             render(
                 BODY,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from nox_lock.planning.planned import Planned
+    from nox_lock.planning.lock_plan import LockPlan
 
 HERE = str(running_target())
 
@@ -32,7 +32,7 @@ def planned_in(
     files: dict[str, str],
     names: Sequence[str] = (),
     used: dict[str, set[Target]] | None = None,
-) -> list[Planned]:
+) -> list[LockPlan]:
     """Return what is planned for a project with these files."""
     for name, text in files.items():
         path = root / name
@@ -151,9 +151,9 @@ def test_a_lock_file_that_is_no_text_holds_no_pins(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements/dev.txt").write_bytes(b"#\n\xff")
     [planned] = planned_in(tmp_path, {"requirements/dev.in": ""})
-    assert planned.existing
-    assert not planned.existing.recognised
-    assert [(each.line, "UTF-8" in each.message) for each in planned.existing.problems] == [
+    assert planned.current
+    assert not planned.current.recognised
+    assert [(each.line, "UTF-8" in each.message) for each in planned.current.problems] == [
         (2, True)
     ]
 
@@ -210,7 +210,7 @@ def digest_of(root: Path, text: str, limits: str = "dep<2\n", settings: str = ""
     files = {"requirements.in": text, "limits.txt": limits}
     files["pyproject.toml"] = f"[tool.nox-lock]\n{settings}\n"
     [found] = planned_in(root, files)
-    return found.digest()
+    return found.digest
 
 
 def test_only_what_shapes_a_lock_is_in_its_digest(tmp_path: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import posixpath
 import shlex
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.errors import Place
-from nox_lock.inputs.option_lines import WRITTEN, option_lines
 from nox_lock.lockfile import lock_file
+from nox_lock.planning.option_lines import WRITTEN, option_lines
 from nox_lock.planning.settings import UNSAFE_PACKAGES, Settings
 from nox_lock.target import Levels, find_platform, holds, running_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.lock_file import LockFile
@@ -22,15 +25,16 @@ if TYPE_CHECKING:
     from nox_lock.target import Platform, Target
 
 
-class Fact(NamedTuple):
-    """Something that shapes a lock and leaves no trace in it: what, who says so, and a digest."""
+class HiddenFact(NamedTuple):
+    """Something that shapes a lock and that its body cannot show: what, where, and a digest."""
 
     text: str
-    place: Place | None
+    place: Place | None = None
     detail: str = ""
 
 
-class Planned(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class LockPlan:
     """One lock file that must exist: the pinned output for one lock and one target.
 
     Attributes:
@@ -39,12 +43,11 @@ class Planned(NamedTuple):
         path: the lock file, relative to the project root.
         inputs: what it is made from.
         settings: how, with nothing left open.
-        existing: the lock file as it stands, or None.
-        platform: the platform it is for: the named one, else this machine's.
+        current: the lock file as it is now, on disk or made in this run; None for no file.
         system: the name of the platform it is for, as configured; empty for none.
         below: the lock files it builds on, for the same target.
         apart: locks that it builds on and that are not made for its target.
-        earlier: where there is none yet, the one of this lock that comes nearest, or None.
+        earlier: if there is no file yet, the most similar one of this lock, or None.
         build_constraints: the texts of the files that limit what builds use.
         lookalikes: paths that pip would take for a URL of the lock file, or of its inputs.
     """
@@ -54,14 +57,19 @@ class Planned(NamedTuple):
     path: str
     inputs: Inputs
     settings: Settings
-    existing: LockFile | None
-    platform: Platform
+    current: LockFile | None
     system: str = ""
-    below: tuple[Planned, ...] = ()
+    below: tuple[LockPlan, ...] = ()
     apart: tuple[str, ...] = ()
     earlier: LockFile | None = None
     build_constraints: tuple[str, ...] = ()
     lookalikes: tuple[str, ...] = ()
+
+    def with_current(self, current: LockFile | None) -> LockPlan:
+        """Return the same plan with another state of the lock file."""
+        other = copy.copy(self)  # with the cached properties, which do not depend on it
+        object.__setattr__(other, "current", current)
+        return other
 
     def at(self, line: int | None = None) -> Place:
         """Return a place in the lock file."""
@@ -74,38 +82,43 @@ class Planned(NamedTuple):
 
     @property
     def origin(self) -> LockFile | None:
-        """The lock file it starts from: as it stands, else the one it takes the place of."""
-        return self.existing if self.existing is not None else self.earlier
+        """The lock file that a compile starts from: the current one, else the one it replaces."""
+        return self.current if self.current is not None else self.earlier
 
     @property
     def pins(self) -> Sequence[Pin]:
-        """The pins of the lock file; empty where there is none."""
-        return self.existing.pins if self.existing else ()
+        """The pins of the current lock file; empty for no file."""
+        return self.current.pins if self.current else ()
 
-    @property
+    @cached_property
     def named_platform(self) -> Platform | None:
         """The platform that the configuration names for it, or None."""
         return find_platform(self.system) if self.system else None
 
+    @cached_property
+    def platform(self) -> Platform:
+        """The platform it is for: the named one, else this machine's."""
+        return self.named_platform or running_platform()
+
     @property
     def here(self) -> bool:
         """Whether it is for this machine, or for one of its kind with a usual processor."""
-        named, here = self.named_platform, running_platform()
-        if named is None or named == here:
-            return True
-        return "-" not in self.system and (named.system, named.libc) == (here.system, here.libc)
+        named, here = self.platform, running_platform()
+        return named == here or (
+            "-" not in self.system and (named.system, named.libc) == (here.system, here.libc)
+        )
 
     @property
     def constraints(self) -> tuple[str, ...]:
         """The lock files that are handed to pip-compile as constraints."""
         return tuple(low.path for low in self.below if low.name in self.lock.constraints)
 
-    @property
+    @cached_property
     def options(self) -> dict[str, Place]:
         """The option lines its inputs declare, as pip-compile writes and orders them."""
         return option_lines(self.inputs.options, posixpath.dirname(self.path))
 
-    @property
+    @cached_property
     def command(self) -> str:
         """The plain command that makes the same lock, as pip-compile spells and orders it."""
         settings = self.settings
@@ -117,16 +130,17 @@ class Planned(NamedTuple):
             options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
         options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
         parts = self.inputs.extras or self.inputs.written or len(self.inputs.sources) != 1
-        # A bot is not to compile what is for another platform for its own.
+        # A bot must not compile what is for another platform for its own.
         if parts or self.system or self.lock.build_constraints:
             return "nox -s lock"
         return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 
+    @cached_property
     def canonical(self) -> str:
-        """Everything that shapes the lock, one fact a line: what its digest is taken of."""
+        """Everything that shapes the lock, one fact a line."""
         settings = (f"{name}={getattr(self.settings, name)}" for name in Settings._fields)
         below = (
-            f"below {low.path} {lock_file.digest(low.existing.body) if low.existing else '-'}"
+            f"below {low.path} {lock_file.digest(low.current.body) if low.current else '-'}"
             for low in self.below
         )
         patch = f".{self.target.patch}" if self.target.patch else ""
@@ -135,42 +149,39 @@ class Planned(NamedTuple):
         builds = [f"build-constraints {text}" for text in self.build_constraints]
         return "\n".join([target, *settings, *levels, *builds, *self.inputs.canonical(), *below])
 
-    def hidden(self) -> dict[str, Fact]:
+    @cached_property
+    def digest(self) -> str:
+        """The digest of `canonical`: the stamp's `inputs`."""
+        return lock_file.digest(self.canonical)
+
+    @cached_property
+    def hidden(self) -> dict[str, HiddenFact]:
         """The facts of `canonical` that the body of the lock cannot show, by their digests."""
-        facts: list[Fact] = []
+        facts = [*self._hidden_in_inputs(), *self._hidden_in_configuration()]
+        return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
+
+    def _hidden_in_inputs(self) -> Iterator[HiddenFact]:
         for entry in self.inputs.entries:
             if entry.extras and self.settings.strip_extras and not entry.constraint:
                 extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
-                facts.append(Fact(extras, entry.place))
+                yield HiddenFact(extras, entry.place)
             if entry.metadata:
                 depends = f"what {entry.text} depends on now"
-                facts.append(Fact(depends, entry.place, entry.metadata))
+                yield HiddenFact(depends, entry.place, entry.metadata)
             if holds(entry.marker, self.target, self.platform) is None:
-                facts.append(Fact(entry.text, entry.place))
-        facts += [
-            Fact(f"{option.name} {option.value}".strip(), option.place)
-            for option in (*self.inputs.options, *self.inputs.remote)
-            if option.name not in WRITTEN
-        ]
-        facts += [
-            Fact(f"what {file} depends on now", Place(file, 1), digest)
-            for file, digest in self.inputs.dynamic.items()
-        ]
+                yield HiddenFact(entry.text, entry.place)
+        for option in (*self.inputs.options, *self.inputs.remote):
+            if option.name not in WRITTEN:
+                yield HiddenFact(f"{option.name} {option.value}".strip(), option.place)
+        for file, digest in self.inputs.dynamic.items():
+            yield HiddenFact(f"what {file} depends on now", Place(file, 1), digest)
+
+    def _hidden_in_configuration(self) -> Iterator[HiddenFact]:
         if self.target.patch:
-            facts.append(Fact(f"the patch release {self.target.full_version}", None))
+            yield HiddenFact(f"the patch release {self.target.full_version}")
         if self.system and self.lock.levels != Levels():
-            facts.append(Fact(f"the levels {' and '.join(self.lock.levels)}", None))
+            yield HiddenFact(f"the levels {' and '.join(self.lock.levels)}")
         for file, text in zip(self.lock.build_constraints, self.build_constraints, strict=True):
-            facts.append(Fact(f"{file} as it is now", Place(file, 1), text))
+            yield HiddenFact(f"{file} as it is now", Place(file, 1), text)
         if self.settings.uploaded_prior_to:
-            facts.append(Fact(f"uploaded-prior-to {self.settings.uploaded_prior_to}", None))
-        return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
-
-    def digest(self) -> str:
-        """The stamp's `inputs`."""
-        return lock_file.digest(self.canonical())
-
-
-def platform_of(system: str) -> Platform:
-    """Return what a lock file is for: the named platform, else this one."""
-    return (find_platform(system) if system else None) or running_platform()
+            yield HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}")
