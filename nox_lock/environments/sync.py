@@ -14,7 +14,7 @@ from nox_lock.environments.comparison import (
     active_pins,
     find_unmet,
 )
-from nox_lock.environments.environment import list_distributions, remove_broken
+from nox_lock.environments.environment import list_distributions, record_project, remove_broken
 from nox_lock.environments.install_log import explain_failure, find_yanked
 from nox_lock.environments.snapshot import CONSTRAINTS
 from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
@@ -187,6 +187,27 @@ def _pin_line(pin: Pin) -> str:
     marker = f" ; {pin.marker}" if pin.marker else ""
     hashes = "".join(f" --hash={value}" for value in pin.hashes)
     return f"{'-e ' if pin.editable else ''}{named}{marker}{hashes}"
+
+
+def install_project(
+    locked: LockedEnvironment, installer: Installer, console: Console, *, editable: bool
+) -> None:
+    """Install the project itself, without its dependencies.
+
+    Raises:
+        InstallError: when that fails.
+        WaitError: when another process installs into the environment for too long.
+    """
+    with exclusive_use(locked.venv, console):
+        try:
+            installer.install(["--no-deps", *["-e"] * editable, "."])
+        except InstallError as error:
+            raise InstallError(
+                "the project itself could not be installed",
+                hint="What its build needs, and why it failed, is printed above.",
+            ) from error
+        if editable:
+            record_project(locked.venv, locked.project)
 
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:

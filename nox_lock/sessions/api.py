@@ -1,6 +1,6 @@
 """Where nox-lock meets nox: sessions, the decorator, options, and the one error boundary.
 
-Beside `session_host`, which is loaded only where there is work, the only module that imports nox.
+It is loaded by each noxfile, so it imports the rest only when there is work.
 """
 
 from __future__ import annotations
@@ -11,34 +11,30 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import nox
 import nox.registry
 
 from nox_lock.errors import ConfigError, NoxLockError, as_error
-from nox_lock.sessions.noxfile import Locked, lock_names, plan_noxfile
+from nox_lock.sessions.noxfile import LockedSession, Noxfile, lock_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nox._decorators import Func
 
     from nox_lock.console import Console
     from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
-    from nox_lock.planning.config import Config
-    from nox_lock.planning.lock_plan import LockPlan
-    from nox_lock.project import Project
-    from nox_lock.sessions.providing import ProjectInstall
-    from nox_lock.sessions.session_host import SessionHost
+    from nox_lock.sessions.session_environment import ProjectInstall, SessionEnvironment
 
     RawFunc = Callable[..., Any]
 
 
 _PROJECTS = (None, "editable", "wheel")
-# The sessions of the noxfile, and the two of `add_sessions` by name.
-_LOCKED: list[Locked] = []
+# The locked sessions of the noxfile, and those of `add_sessions` by name.
+_LOCKED: list[LockedSession] = []
 _OURS: dict[str, Func] = {}
 
 
@@ -68,56 +64,44 @@ def session(
     """Make a nox session that installs its lock before its body runs.
 
     A drop-in for `nox.session`: every other argument goes through to it untouched. The
-    environment is reused unless ``reuse_venv`` says otherwise, which is safe, because what it
-    holds is compared with the lock each time.
+    environment is reused unless ``reuse_venv`` says otherwise, which is safe: what is installed is
+    compared with the lock each time.
 
     Args:
         func: the session's body, when used without parentheses.
         lock: the name of its lock, or several; left out, the only one, or `requirements`.
         project: also install the project itself: ``"editable"``, or ``"wheel"`` for a build.
-        constrain: hold what the body installs later to the versions of the lock.
+        constrain: constrain what the body installs later to the versions of the lock.
         kwargs: arguments of `nox.session`,
             https://nox.thea.codes/en/stable/config.html#defining-sessions
     """
     if func is None:
-        return functools.partial(_make, lock=lock, project=project, constrain=constrain, **kwargs)
-    return _make(func, lock=lock, project=project, constrain=constrain, **kwargs)
-
-
-def _make(
-    func: Any,
-    /,
-    *,
-    lock: str | Sequence[str] | None,
-    project: ProjectInstall,
-    constrain: bool,
-    **kwargs: Any,
-) -> Func:
+        return functools.partial(session, lock=lock, project=project, constrain=constrain, **kwargs)
     body = getattr(func, "func", func)  # a Func, when stacked on nox.session
     names = lock_names(lock)
     given = [name for name in names if name is not None]
 
     @functools.wraps(body)
     def locked(session: nox.Session, *args: Any, **options: Any) -> Any:
-        record = _provide(session, given, project, constrain=constrain)
+        finish = _prepare(session, given, project, constrain=constrain)
         try:
             return body(session, *args, **options)
         finally:
-            _record_body(session, record)
+            finish()
 
     kwargs.setdefault("reuse_venv", True)
     made = nox.session(locked, **kwargs)
     python = kwargs.get("python", kwargs.get("py"))
-    _LOCKED.append(Locked(names, made, python))
+    _LOCKED.append(LockedSession(names, made, python))
     return made
 
 
 def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
-    """Add the sessions that make and check the locks to the noxfile.
+    """Add the sessions that compile and check the locks to the noxfile.
 
     Args:
-        lock: name of the session that makes them.
-        check: name of the session that judges them.
+        lock: name of the session that compiles them.
+        check: name of the session that checks them.
 
     Ends nox with one line when the noxfile has a session of such a name already.
     """
@@ -136,7 +120,7 @@ def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
 def install(
     session: nox.Session, *names: str, project: ProjectInstall = None, constrain: bool = False
 ) -> None:
-    """Make a session's environment hold what its lock says; run nothing when it does already.
+    """Make a session's environment match its lock; run nothing if it does already.
 
     A stale or missing lock is compiled first, or is an error, as `on-stale` says.
 
@@ -144,121 +128,117 @@ def install(
         session: the session, with a virtual environment.
         names: the locks; none means the only one, or `requirements`. Several must agree.
         project: also install the project itself: ``"editable"``, or ``"wheel"`` for a build.
-        constrain: hold what is installed later to the versions of the lock.
+        constrain: constrain what is installed later to the versions of the lock.
     """
     if not isinstance(session, nox.Session):
         sys.exit(
             f"nox-lock: install(session, ...) in this noxfile is given {session!r}. "
             "Call it inside a session, with that session first."
         )
-    _provide(session, names, project, constrain=constrain)
+    _prepare(session, names, project, constrain=constrain)
 
 
-class _Provided(NamedTuple):
-    """An environment that holds its locks: how that was told, and what it was found to hold.
-
-    `wanted` is None where the snapshot matched: the locks were not read.
-    """
-
-    names: Sequence[str]
-    snapshot: Snapshot
-    wanted: LockedEnvironment | None
-
-
-def _provide(
+def _prepare(
     session: nox.Session, names: Sequence[str], project: ProjectInstall, *, constrain: bool
-) -> _Provided | None:
-    with _reported(session):
+) -> Callable[[], None]:
+    """Make the environment match its locks; return what to call when the body has run."""
+    with _report_errors(session):
         if project not in _PROJECTS:
             raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
         if session.bin_paths is None:
             _refuse_no_environment(session)
-            return None
+            return lambda: None
         from nox_lock.environments.snapshot import take_snapshot  # noqa: PLC0415
         from nox_lock.project import is_ci  # noqa: PLC0415
 
-        wanted = None
-        location = Path(session.virtualenv.location).resolve()
-        in_ci = is_ci(os.environ)
-        used = [(each.locks, *each.said()) for each in _in_use()]
-        snapshot = take_snapshot(location, repr((names, project, constrain, in_ci, used)))
-        paths = snapshot.match(_project())
-        if paths is None:
-            from nox_lock.sessions.providing import provide  # noqa: PLC0415
-
-            wanted = provide(names, project, _host(session), snapshot, constrain=constrain)
+        noxfile = _noxfile()
+        used = [(each.locks, *each.pythons()) for each in noxfile.sessions]
+        request = repr((names, project, constrain, is_ci(os.environ), used))
+        snapshot = take_snapshot(Path(session.virtualenv.location).resolve(), request)
+        locked = None
+        if (paths := snapshot.match(noxfile.project)) is None:
+            environment = _session_environment(session, names, noxfile)
+            locked = environment.prepare(project, snapshot, constrain=constrain)
         else:
             from nox_lock.text import redact  # noqa: PLC0415
 
             line = f"{session.name} holds exactly what is locked in {paths}"
             nox.logger.logger.output(redact(line))
         if constrain:
-            session.env.update(
-                dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), snapshot.constraints)
-            )
-        return _Provided(names, snapshot, wanted)
+            variables = ("PIP_CONSTRAINT", "UV_CONSTRAINT")
+            session.env.update(dict.fromkeys(variables, snapshot.constraints))
+        return functools.partial(_record_body, session, names, snapshot, locked)
 
 
-def _host(session: nox.Session) -> SessionHost:
-    from nox_lock.sessions.session_host import SessionHost  # noqa: PLC0415  (only when there is work)
-
-    return SessionHost(session, _console(session), _project(), _plan)
-
-
-def _project() -> Project:
-    from nox_lock.project import Project  # noqa: PLC0415  (only when a session runs)
-
-    return Project(Path.cwd(), os.environ)  # place nox runs a noxfile
-
-
-def _record_body(session: nox.Session, provided: _Provided | None) -> None:
-    """Keep what the body left in the environment, and say what it changed."""
-    if provided is None or (provided.wanted is None and provided.snapshot.is_unchanged()):
+def _record_body(
+    session: nox.Session,
+    names: Sequence[str],
+    snapshot: Snapshot,
+    locked: LockedEnvironment | None,
+) -> None:
+    """Note what the body installed, and warn of the pins it changed."""
+    if locked is None and snapshot.is_unchanged():
         return
     from nox_lock.environments.sync import record_body  # noqa: PLC0415
-    from nox_lock.sessions.providing import look_up  # noqa: PLC0415
 
     try:
-        wanted = provided.wanted or look_up(provided.names, _host(session))
-        for line in record_body(wanted):
+        environment = _session_environment(session, names, _noxfile())
+        for line in record_body(locked or environment.find_locks(environment.find())[1]):
             message = f"changed by this session itself, and repaired by the next run: {line}"
-            _console(session).warn(message)
-    except OSError as error:
-        session.warn(f"what this session left cannot be kept: {error.strerror}")
-    except NoxLockError as error:
-        session.warn(f"what this session left cannot be kept: {error.message}")
+            environment.console.warn(message)
+    except (NoxLockError, OSError) as error:
+        reason = error.message if isinstance(error, NoxLockError) else error.strerror
+        session.warn(f"what this session installed cannot be recorded: {reason}")
+
+
+def _session_environment(
+    session: nox.Session, names: Sequence[str], noxfile: Noxfile
+) -> SessionEnvironment:
+    from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
+
+    return SessionEnvironment(session, names, noxfile, _console(session))
+
+
+def _noxfile() -> Noxfile:
+    """Return the noxfile, without the sessions that a later one of their name replaces."""
+    from nox_lock.project import Project  # noqa: PLC0415  (only when a session runs)
+
+    registered = {id(made) for made in nox.registry.get().values()}
+    sessions = [each for each in _LOCKED if id(each.made) in registered]
+    return Noxfile(Project(Path.cwd(), os.environ), sessions)  # nox runs it in its folder
 
 
 def _lock(session: nox.Session) -> None:
-    """Compile the inputs (requirements.in, ...) into pinned lock files; -- --help tells more."""
-    with _reported(session):
-        from nox_lock.sessions.lock_command import run_lock  # noqa: PLC0415
+    """Compile the inputs (requirements.in, ...) into pinned lock files; see -- --help."""
+    with _report_errors(session):
+        from nox_lock.sessions.commands import run_lock  # noqa: PLC0415
 
-        run_lock(session.posargs, session.name, _plan, _console(session))
+        run_lock(session.posargs, session.name, _noxfile(), _console(session))
 
 
 def _check(session: nox.Session) -> None:
-    """Tell whether each lock file is what its inputs ask for; offline, writes nothing."""
-    with _reported(session):
-        from nox_lock.sessions.check_command import run_check  # noqa: PLC0415
+    """Check that each lock file is what its inputs require; offline, writes nothing."""
+    with _report_errors(session):
+        from nox_lock.sessions.commands import run_check  # noqa: PLC0415
 
-        run_check(session.posargs, session.name, _plan, _console(session))
+        run_check(session.posargs, session.name, _noxfile(), _console(session))
 
 
 def _console(session: nox.Session) -> Console:
-    from nox_lock.sessions.session_host import console_of  # noqa: PLC0415
+    """Return the console of a session, as nox is set up."""
+    from nox_lock.console import Console, Terminal, is_interactive, supports_unicode  # noqa: PLC0415
 
-    return console_of(session, _lock_command())
-
-
-def _plan(project: Project, names: Iterable[str | None]) -> tuple[Config, list[LockPlan]]:
-    return plan_noxfile(project, _in_use(), names)
-
-
-def _in_use() -> list[Locked]:
-    """Return the sessions with locks, without those that a later one of their name has replaced."""
-    registered = {id(made) for made in nox.registry.get().values()}
-    return [each for each in _LOCKED if id(each.made) in registered]
+    # nox says nowhere whether it logs in colours.
+    record = logging.LogRecord("nox", logging.INFO, "", 0, "", None, None)
+    lines = (handler.format(record) for handler in logging.getLogger().handlers)
+    terminal = Terminal(
+        unicode=supports_unicode(sys.stderr.encoding),
+        colour=any("\x1b" in line for line in lines),
+        interactive=is_interactive(os.environ),
+    )
+    verbose = nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
+    name = next((name for name, made in _OURS.items() if made.func is _lock), "lock")
+    return Console(session.log, session.warn, f"nox -s {name}", terminal, verbose=verbose)
 
 
 def _refuse_no_environment(session: nox.Session) -> None:
@@ -272,29 +252,22 @@ def _refuse_no_environment(session: nox.Session) -> None:
         ) from error
 
 
-def _lock_command() -> str:
-    """Return what to run to lock, by the name that `add_sessions` was given."""
-    name = next((name for name, made in _OURS.items() if made.func is _lock), "lock")
-    return f"nox -s {name}"
-
-
 @contextmanager
-def _reported(session: nox.Session) -> Iterator[None]:
-    """The one error boundary: show an error as a block, and end the session."""
-    # filelock tells of each lock at a level that old nox versions show.
+def _report_errors(session: nox.Session) -> Iterator[None]:
+    """The one error boundary: print an error as a block, and end the session."""
+    # filelock logs each lock at a level that old nox versions show.
     logging.getLogger("filelock").setLevel(logging.WARNING)
     try:
         _refuse_overridden()
         yield
-    except (NoxLockError, OSError, RecursionError) as error:
+    except (NoxLockError, OSError, RecursionError) as caught:
         from nox_lock.text import redact  # noqa: PLC0415  (only for an error)
 
-        shown = error if isinstance(error, NoxLockError) else as_error(error, Path.cwd())
-        lines = [redact(line) for line in str(shown).split("\n")]
-        for line in lines:
+        error = caught if isinstance(caught, NoxLockError) else as_error(caught, Path.cwd())
+        for line in [redact(line) for line in str(error).split("\n")]:
             session.warn(line)
-        # nox puts a full stop behind this, so the text with commands stands above.
-        session.error(redact(shown.message.partition("\n")[0]).rstrip(":.?"))
+        # nox puts a full stop behind this, so the commands are printed above.
+        session.error(redact(error.message.partition("\n")[0]).rstrip(":.?"))
 
 
 def _refuse_overridden() -> None:

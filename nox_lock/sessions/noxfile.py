@@ -1,6 +1,6 @@
-"""What a noxfile says of locks: which sessions use which, on which Pythons; nothing here knows nox.
+"""What a noxfile says about locks: which of its sessions use which, on which Pythons.
 
-Each noxfile that uses us loads it, so it imports the rest of the core only once it is asked.
+Each noxfile that uses nox-lock loads this, so the rest is imported only to plan.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from nox_lock.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Protocol
 
+    from nox._decorators import Func
     from packaging.specifiers import SpecifierSet
 
     from nox_lock.planning.config import Config
@@ -23,31 +23,23 @@ if TYPE_CHECKING:
     from nox_lock.project import Project
     from nox_lock.target import Target
 
-    class Made(Protocol):
-        """A session as `nox.session` made it; it may have a `parametrize`, too."""
 
-        name: str | None
-
-        @property
-        def python(self) -> object: ...
-
-
-class Locked(NamedTuple):
-    """A session that uses locks.
+class LockedSession(NamedTuple):
+    """A session of a noxfile that uses locks.
 
     Attributes:
         locks: their names; None for the only one, or `requirements`.
-        made: the session.
-        python: the Pythons as its decorator was given them, which nox changes to False in `made`
-            under ``--no-venv``.
+        made: what `nox.session` returned for it.
+        python: the Pythons given to its decorator, which nox changes to False in `made` under
+            ``--no-venv``.
     """
 
     locks: tuple[str | None, ...]
-    made: Made
+    made: Func
     python: object
 
-    def said(self) -> Iterator[object]:
-        """Yield what says on which Pythons it runs.
+    def pythons(self) -> Iterator[object]:
+        """Yield the values of `python=` that it may run with.
 
         nox adds those of ``-P`` and ``--extra-python`` to what the decorator was given.
         """
@@ -57,8 +49,36 @@ class Locked(NamedTuple):
             yield getattr(call, "call_spec", {}).get("python")
 
 
+class Noxfile(NamedTuple):
+    """A noxfile: the project it belongs to, and its sessions that use locks."""
+
+    project: Project
+    sessions: Sequence[LockedSession]
+
+    def plan(self, names: Iterable[str | None] = ()) -> tuple[Config, list[LockPlan]]:
+        """Plan the lock files of the locks of these names, or of all.
+
+        Raises:
+            ConfigError: for an invalid configuration, or a session that names no lock of it.
+        """
+        from nox_lock.planning.config import load_config  # noqa: PLC0415
+        from nox_lock.planning.planner import plan  # noqa: PLC0415
+
+        config = load_config(self.project)
+        used: dict[str, set[Target | SpecifierSet]] = {}
+        for session in self.sessions:
+            for lock in session.locks:
+                try:
+                    name = config.lock(lock).name
+                except ConfigError as error:
+                    message = f"session {session.made.name!r} of the noxfile: {error.message}"
+                    raise ConfigError(message, hint=error.hint) from error
+                used.setdefault(name, set()).update(_pythons(session.pythons()))
+        return config, plan(config, self.project, names=names, used=used)
+
+
 def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
-    """Return the locks that ``lock=`` of a session names; ends nox where it names none."""
+    """Return the locks that ``lock=`` of a session names; end nox if it names none."""
     if lock is None or isinstance(lock, str):
         return (lock,)
     if not isinstance(lock, (list, tuple)) or not all(isinstance(name, str) for name in lock):
@@ -67,30 +87,6 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
             'Write lock="NAME", or lock=["NAME", "NAME"].'
         )
     return tuple(lock)
-
-
-def plan_noxfile(
-    project: Project, sessions: Iterable[Locked], names: Iterable[str | None]
-) -> tuple[Config, list[LockPlan]]:
-    """Plan the lock files of the locks of these names, or of all, for the Pythons of `sessions`.
-
-    Raises:
-        ConfigError: for a configuration that cannot be, and a session whose lock is none.
-    """
-    from nox_lock.planning.config import load_config  # noqa: PLC0415
-    from nox_lock.planning.planner import plan  # noqa: PLC0415
-
-    config = load_config(project)
-    used: dict[str, set[Target | SpecifierSet]] = {}
-    for each in sessions:
-        for lock in each.locks:
-            try:
-                name = config.lock(lock).name
-            except ConfigError as error:
-                message = f"session {each.made.name!r} of the noxfile: {error.message}"
-                raise ConfigError(message, hint=error.hint) from error
-            used.setdefault(name, set()).update(_pythons(each.said()))
-    return config, plan(config, project, names=names, used=used)
 
 
 def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock.sessions.options import parse_check_options, parse_lock_options
+from nox_lock.sessions.options import check_parser, lock_parser, parse_options
 from support.sdists import build_sdist
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def test_a_command_that_is_shown_is_taken(command: str) -> None:
         return
     session = shlex.split(ours)[-1]
     if session == "lock":
-        assert parse_lock_options(shlex.split(theirs), session)
+        assert parse_options(lock_parser(session), shlex.split(theirs))
     elif session == "lock-check":
-        assert parse_check_options(shlex.split(theirs), session)
+        assert parse_options(check_parser(session), shlex.split(theirs))
     else:
         assert session in OTHER_SESSIONS
 

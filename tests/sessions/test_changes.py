@@ -16,7 +16,7 @@ from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.one_lock import Outcome
 from nox_lock.locking.stacks import lock_all
 from nox_lock.reporting.outcomes import change_lines
-from nox_lock.sessions.options import parse_lock_options
+from nox_lock.sessions.options import lock_parser, parse_options
 from support.plans import open_folder, plan_folder
 from support.project import NOXFILE, Project
 
@@ -108,7 +108,7 @@ def test_every_way_to_a_pin_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("asked", ["--check", "--why=app"])
 def test_what_changes_nothing_goes_with_nothing_that_does(asked: str) -> None:
     with pytest.raises(ConfigError, match="does not go with --upgrade"):
-        parse_lock_options([asked, "-U"], "lock")
+        parse_options(lock_parser("lock"), [asked, "-U"])
 
 
 @pytest.fixture(scope="module")

@@ -303,9 +303,9 @@ def test_an_environment_whose_pip_is_broken_is_made_anew(project: Project) -> No
     [command] = (project.root / ".nox" / "tests").rglob("pip/_internal/commands/install.py")
     command.unlink()
     told = run(project).ok()
-    assert "pip does not run in this environment: it is made anew" in told.output
+    assert "pip does not run in this environment: creating it again" in told.output
     assert content(project) == WANTED
-    assert "made anew" not in run(project).ok().output
+    assert "creating it again" not in run(project).ok().output
 
 
 def kill_some(project: Project, backend: str, rounds: int) -> None:

@@ -259,7 +259,7 @@ STATES = {
     "other Python": State(
         Machine.swap_python,
         runs=(ALL,),
-        says=("tests was made with another Python: it is made anew", CREATES, RUNS),
+        says=("tests was created with another Python: creating it again", CREATES, RUNS),
     ),
     "-fb": State(options=("-fb", BACKEND), runs=(ALL,), says=(CREATES, RUNS), settled=False),
     "-fb, kept": State(options=("-fb", BACKEND), says=(RUNS,)),

@@ -1,0 +1,288 @@
+"""The commands behind the sessions `lock` and `lock-check`, and locking on the way of a session.
+
+What is only needed to lock is imported there: a check must start at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from nox_lock.checking.judge import judge_all, lacks_hashes_alone
+from nox_lock.checking.verdict import MISSING, STALE
+from nox_lock.errors import BlockedError, ConfigError, NoxLockError
+from nox_lock.planning.planner import of_targets, orphans_of
+from nox_lock.project import is_ci
+from nox_lock.reporting.verdicts import (
+    error_json,
+    fix_command,
+    summary,
+    verdict_lines,
+    verdicts_json,
+)
+from nox_lock.sessions.options import check_parser, lock_parser, parse_options
+from nox_lock.target import running_platform
+from nox_lock.text import nearest, quoted, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from nox_lock.checking.verdict import Judged
+    from nox_lock.console import Console
+    from nox_lock.locking.one_lock import Outcome
+    from nox_lock.planning.config import Config
+    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.project import Project
+    from nox_lock.sessions.noxfile import Noxfile
+    from nox_lock.sessions.options import Arguments
+
+
+def run_check(
+    arguments: Sequence[str],
+    name: str,
+    noxfile: Noxfile,
+    console: Console,
+) -> None:
+    """Check lock files, as `arguments` of the session `name` say.
+
+    Raises:
+        NoxLockError: when one of them is not fresh, or could not be resolved.
+        NoxLockError: when they cannot be checked.
+    """
+    options = parse_options(check_parser(name), arguments)
+    if options is not None:
+        _, planned, orphans = _select(options, noxfile)
+        _check(planned, orphans, options, noxfile.project, console)
+
+
+def run_lock(
+    arguments: Sequence[str],
+    name: str,
+    noxfile: Noxfile,
+    console: Console,
+) -> None:
+    """Bring lock files up to date, as `arguments` of the session `name` say.
+
+    Raises:
+        NoxLockError: when some could not be made.
+    """
+    options = parse_options(lock_parser(name), arguments)
+    if options is None:
+        return
+    config, planned, orphans = _select(options, noxfile)
+    if options.check:
+        _check(planned, orphans, options, noxfile.project, console)
+        return
+    if options.why:
+        _print_reasons(planned, options.why)
+        return
+    from nox_lock.locking.one_lock import unknown_packages  # noqa: PLC0415
+
+    for note in (*config.notes, *unknown_packages(planned, options.upgrade_package)):
+        console.warn(note)
+    console.verbose |= options.verbose
+    _lock(planned, options, noxfile.project, console)
+    for each in judge_all([], orphans):
+        console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
+
+
+def relock(
+    judged: Sequence[Judged],
+    on_stale: str,
+    may_install: Callable[[], bool],
+    project: Project,
+    console: Console,
+) -> dict[str, LockPlan]:
+    """Lock what a session cannot use, where that is allowed; return the new lock files by path.
+
+    `on_stale` is one of `config.ON_STALE`; `may_install` is only called if it matters.
+
+    Raises:
+        NoxLockError: where it is not allowed, with the reasons and what to run.
+        NoxLockError: where they cannot be made.
+    """
+    reasons = [line for each in judged for line in verdict_lines(each)]
+    stale = [each.planned for each in judged if each.planned]
+    if not (
+        all(each.verdict.word in {STALE, MISSING} for each in judged)
+        and not any(lacks_hashes_alone(each.verdict) for each in judged)
+        and (on_stale == "lock" or (on_stale == "auto" and not is_ci(project.environ)))
+        and all(each.system or each.platform == running_platform() for each in stale)
+        and may_install()
+    ):
+        command = console.lock_command
+        raise NoxLockError(
+            "\n".join(reasons), hint=f"Run: {fix_command(judged, command) or command}"
+        )
+    from nox_lock.locking.compile_options import CompileOptions  # noqa: PLC0415
+    from nox_lock.locking.stacks import lock_all, with_lower  # noqa: PLC0415
+    from nox_lock.reporting.outcomes import outcome_line  # noqa: PLC0415
+
+    for line in reasons:
+        console.log(line)
+    wanted = {each.path: each for top in stale for each in with_lower(top)}
+    verdicts = {each.path: each.verdict for each in judged}
+    made: dict[str, LockPlan] = {}
+    errors: list[NoxLockError] = []
+    planned = list(wanted.values())
+    for each, result in lock_all(project, CompileOptions(), console, planned, verdicts):
+        if isinstance(result, NoxLockError):
+            errors.append(result)
+            continue
+        console.log(outcome_line(result))
+        console.warn(*(f"{each.path}: {note}" for note in result.notes))
+        made[each.path] = result.planned
+    # The error of a lock below says more than that of the one it blocks.
+    for error in sorted(errors, key=lambda error: isinstance(error, BlockedError)):
+        raise error
+    return made
+
+
+def _select(options: Arguments, noxfile: Noxfile) -> tuple[Config, list[LockPlan], list[str]]:
+    """Return the configuration, the lock files that options choose, and the orphaned ones.
+
+    Raises:
+        NoxLockError: when they cannot be planned.
+    """
+    with _errors_printed(options, noxfile.project):
+        config, planned = noxfile.plan(options.names)
+        chosen = of_targets(planned, options.python, options.platform)
+        orphans = [] if options.partial else orphans_of(config, planned, noxfile.project)
+    return config, chosen, orphans
+
+
+@contextmanager
+def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
+    """Print an error in the format that is asked for, too; the error boundary shows it to people.
+
+    Raises:
+        NoxLockError: that error.
+    """
+    try:
+        yield
+    except NoxLockError as error:
+        form = _format(options, project)
+        if form == "json":
+            _print(error_json(error))
+        elif form == "github":
+            from nox_lock.reporting.github import annotate_error  # noqa: PLC0415
+
+            _print(annotate_error(error, project.root, project.environ))
+        raise
+
+
+def _format(options: Arguments, project: Project) -> str:
+    """Return the format that is asked for, else the one that fits where this runs."""
+    return options.format or (
+        "github" if project.environ.get("GITHUB_ACTIONS") == "true" else "text"
+    )
+
+
+def _check(
+    planned: Sequence[LockPlan],
+    orphans: Sequence[str],
+    options: Arguments,
+    project: Project,
+    console: Console,
+) -> None:
+    """Check lock files, and report on them and on the orphaned ones."""
+    judged = judge_all(planned, orphans)
+    unresolved: list[str] = []
+    if options.deep:
+        from nox_lock.locking.deep_check import resolve_again  # noqa: PLC0415
+
+        judged, unresolved = resolve_again(judged, project, console)
+    form = _format(options, project)
+    if form == "json":
+        _print(verdicts_json(judged))
+    else:
+        for each in judged:
+            show = console.log if each.verdict.fresh else console.warn
+            show(*verdict_lines(each, unicode=console.terminal.unicode))
+    if form == "github":
+        from nox_lock.reporting.github import annotate, write_summary  # noqa: PLC0415
+
+        _print(*annotate(judged, project.root, project.environ))
+        try:
+            write_summary(judged, console.lock_command, project.environ)
+        except OSError as error:
+            console.warn(f"the summary of the job cannot be written: {error.strerror}")
+    if not all(each.verdict.fresh for each in judged):
+        command = fix_command(judged, console.lock_command)
+        hint = f"Run: {command}" if command else None
+        raise NoxLockError(f"lock files: {summary(judged)}", hint=hint)
+    if unresolved:
+        raise NoxLockError(
+            f"not resolved: {', '.join(unresolved)}",
+            hint="Run it where it can be built, or leave it out with --python and --platform.",
+        )
+
+
+def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
+    """Print, for each lock file that has a project, why it is there.
+
+    Raises:
+        ConfigError: for a project that no lock file has.
+    """
+    from nox_lock.locking.changes import find_reasons  # noqa: PLC0415
+
+    known = sorted({pin.name for each in planned for pin in each.pins if pin.name})
+    for package in packages:
+        name = canonicalize_name(package)
+        if name not in known:
+            raise ConfigError(f"no lock file has {quoted(package)}{nearest(name, known)}")
+        for each in planned:
+            for pin in each.pins:
+                if pin.name == name:
+                    _print(f"{each.path}:{pin.line}: {pin.shown}")
+                    _print(*(f"    {reason}" for reason in find_reasons(each, name)))
+
+
+def _lock(
+    planned: Sequence[LockPlan], options: Arguments, project: Project, console: Console
+) -> None:
+    """Make lock files, and report each when its stack is finished.
+
+    Raises:
+        NoxLockError: when one could not be made.
+    """
+    from nox_lock.locking.stacks import lock_all  # noqa: PLC0415
+    from nox_lock.reporting import outcomes as report  # noqa: PLC0415
+
+    results: dict[str, Outcome | NoxLockError] = {}
+    with _errors_printed(options, project):
+        for each, result in lock_all(project, options.compile_options, console, planned):
+            if not isinstance(result, NoxLockError):
+                line = report.outcome_line(result, dry=options.dry_run)
+                changes = report.change_lines(result.changes, unicode=console.terminal.unicode)
+                kept = (f"    {line}" for line in report.not_upgraded_lines(result.not_upgraded))
+                console.log(line, *changes, *kept)
+                console.warn(*(f"{each.path}: {note}" for note in result.notes))
+            elif len(planned) > 1 and all(result is not other for other in results.values()):
+                console.warn(*str(result).splitlines())
+            results[each.path] = result
+    made = {each.path: results[each.path] for each in planned}
+    outcomes = [each for each in made.values() if not isinstance(each, NoxLockError)]
+    errors = {path: each for path, each in made.items() if isinstance(each, NoxLockError)}
+    if options.format == "json":
+        _print(report.outcomes_json(outcomes, errors))
+    elif options.format == "markdown":
+        _print(report.outcomes_markdown(outcomes, errors))
+    if total := report.totals(outcomes):
+        console.log(f"pins: {total}")
+    if errors and len(planned) == 1:
+        raise errors[planned[0].path]
+    if errors:
+        raise NoxLockError(f"not locked: {', '.join(errors)}")
+
+
+def _print(*texts: str) -> None:
+    """Print to the standard output, where nox prints nothing."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in "\n".join(texts).split("\n") if texts else ():
+        shown = redact(line).encode(encoding, "backslashreplace")
+        sys.stdout.write(f"{shown.decode(encoding)}\n")
+    sys.stdout.flush()

@@ -1,0 +1,115 @@
+"""pip or uv, as they install into the environment of a session."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+from nox.command import CommandFailed
+
+from nox_lock.compiling.index_settings import (
+    REPOSITORY,
+    UNASKED,
+    file_urls,
+    read_index_settings,
+    refuse_uv_settings,
+    uv_environment,
+)
+from nox_lock.environments.environment import site_packages
+from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
+from nox_lock.text import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Without -I, a `pip.py` of the project would be run. A variable would reach all that builds, too.
+_PIP = ("python", "-I", "-m", "pip")
+
+
+class SessionInstaller:
+    """Installs into the environment of a session, by pip, or by uv with pip's indexes.
+
+    Args:
+        session: the session.
+        build_constraints: the files that limit what builds use.
+    """
+
+    def __init__(self, session: nox.Session, build_constraints: Iterable[str]) -> None:
+        self.session = session
+        self.by_uv = session.venv_backend == "uv"
+        # What a git hook sets for its own repository would mislead a clone, or a build.
+        self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
+        self.environ |= UNASKED
+        if limits := file_urls(Path.cwd(), build_constraints):
+            self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
+            if _has_old_pip(Path(session.virtualenv.location)):
+                self.environ["PIP_CONSTRAINT"] = limits
+        if self.by_uv:
+            refuse_uv_settings(Path.cwd(), os.environ)
+            self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
+
+    def install(self, arguments: list[str], log: Path | None = None) -> None:
+        try:
+            if not self.by_uv:
+                self._install_by_pip(arguments, log)
+            elif log is None:
+                self.session.install(*arguments, env=self.environ)
+            else:
+                self._install_by_uv(arguments, log)
+        except CommandFailed as error:
+            # pip writes to its log from its start on.
+            if not self.by_uv and log and not log.stat().st_size and not self._pip_runs():
+                raise InstallerBrokenError(
+                    "pip does not run in this environment",
+                    hint=f"Run: nox --reuse-venv=never -s {shlex.quote(self.session.name)}",
+                ) from error
+            with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
+                read_index_settings(os.environ)
+            raise InstallError("the installer failed") from error
+
+    def _install_by_pip(self, arguments: list[str], log: Path | None) -> None:
+        """Do what `session.install` does, with our pip command."""
+        environ = {**self.environ, "PIP_LOG": str(log)} if log else self.environ
+        silent = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
+        self.session.run_install(
+            *_PIP, "install", *arguments, env=environ, silent=silent, external="error"
+        )
+
+    def _pip_runs(self) -> bool:
+        """Return whether pip can install at all, whatever its settings are."""
+        command = (*_PIP, "--isolated", "help", "install")
+        try:
+            self.session.run_install(*command, silent=True, log=False)
+        except CommandFailed:
+            return False
+        return True
+
+    def _install_by_uv(self, arguments: list[str], log: Path) -> None:
+        """Keep what uv prints, and show it as nox does: in verbose mode, or when uv fails."""
+        show = nox.logger.logger.error
+        try:
+            with log.open("w", encoding="utf-8") as stderr:
+                self.session.install(*arguments, env=self.environ, stderr=stderr)
+            show = nox.logger.logger.output
+        finally:
+            if printed := log.read_text(encoding="utf-8", errors="replace"):
+                show(mask(printed))
+
+    def uninstall(self, names: list[str]) -> None:
+        command = ["uv", "pip", "uninstall"] if self.by_uv else [*_PIP, "uninstall", "--yes"]
+        try:
+            self.session.run_install(*command, *names, env=self.environ, silent=True)
+        except CommandFailed as error:
+            raise InstallError(f"could not be removed: {', '.join(names)}") from error
+
+
+def _has_old_pip(location: Path) -> bool:
+    """Return whether pip is before 25.3: only its own constraints limit what it builds."""
+    found = site_packages(location)
+    names = [each.name for each in found.glob("pip-*.dist-info")] if found else []
+    return any(tuple(map(int, re.findall(r"\d+", name)[:2])) < (25, 3) for name in names)

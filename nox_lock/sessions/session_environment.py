@@ -1,0 +1,176 @@
+"""The environment of a running session, and what it takes to make it match its lock files.
+
+Apart from `api`, which each noxfile loads: this is loaded only if there is something to do.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import nox
+from nox.virtualenv import VirtualEnv
+
+from nox_lock.checking.judge import judge_all, lacks_hashes_alone
+from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
+from nox_lock.environments.environment import (
+    find_environment,
+    has_other_python,
+    project_is_installed,
+)
+from nox_lock.environments.sync import install_project, sync, write_constraints
+from nox_lock.errors import InstallerBrokenError
+from nox_lock.planning.config import check_on_stale
+from nox_lock.planning.planner import of_target
+from nox_lock.project import is_ci
+from nox_lock.text import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_lock.checking.verdict import Judged
+    from nox_lock.console import Console
+    from nox_lock.environments.environment import Environment
+    from nox_lock.environments.snapshot import Snapshot
+    from nox_lock.planning.config import Config
+    from nox_lock.sessions.installer import SessionInstaller
+    from nox_lock.sessions.noxfile import Noxfile
+
+ProjectInstall = Literal["editable", "wheel"] | None
+
+
+class SessionEnvironment:
+    """The environment of a session.
+
+    Args:
+        session: the session.
+        names: its locks; none means the only one, or `requirements`.
+        noxfile: the noxfile it is in.
+        console: where to print.
+    """
+
+    def __init__(
+        self, session: nox.Session, names: Sequence[str], noxfile: Noxfile, console: Console
+    ) -> None:
+        self.session = session
+        self.names: Sequence[str | None] = names or [None]
+        self.noxfile = noxfile
+        self.project = noxfile.project
+        self.console = console
+        self.recreate_command = f"nox --reuse-venv=never -s {shlex.quote(session.name)}"
+
+    def prepare(
+        self, install: ProjectInstall, snapshot: Snapshot, *, constrain: bool
+    ) -> LockedEnvironment:
+        """Make the environment match its lock files, and install the project as requested.
+
+        `snapshot` is saved if there was nothing to do.
+
+        Raises:
+            NoxLockError: when that is not possible.
+        """
+        on_stale = self.project.environ.get("NOX_LOCK_ON_STALE", "")
+        if on_stale:
+            check_on_stale(on_stale, "NOX_LOCK_ON_STALE")
+        venv = self._find_usable()
+        config, locked = self.find_locks(venv)
+        stale = [each for each in judge_all(locked.planned) if not self._is_usable(each)]
+        editable = install == "editable"
+        installed = project_is_installed(venv, self.project) if editable else install is None
+        if stale:
+            from nox_lock.sessions.commands import relock  # noqa: PLC0415
+
+            on_stale = on_stale or config.on_stale
+            made = relock(stale, on_stale, self._may_install, self.project, self.console)
+            locked = locked._replace(planned=[made.get(each.path, each) for each in locked.planned])
+        refuse_disagreement(locked.planned)
+        comparison = locked.compare()
+        if comparison.matches:
+            line = f"{self.session.name} holds exactly what is locked in {locked.paths}"
+            nox.logger.logger.output(redact(line))
+            if installed and not stale:
+                snapshot.save(self.project.facts, locked.paths)
+        elif self._may_install():
+            locked = self._sync(locked)
+        else:
+            line = f"{self.session.name} does not hold exactly what is locked in {locked.paths}"
+            self.console.warn(line)
+            locked = locked._replace(ignored=comparison.remove)
+        if constrain:
+            write_constraints(locked)
+        if not installed and self._may_install():
+            install_project(locked, self._installer(locked), self.console, editable=editable)
+        return locked
+
+    def find(self) -> Environment:
+        """Return the environment as it is.
+
+        Raises:
+            NoxLockError: when its files do not name its Python.
+        """
+        location = Path(self.session.virtualenv.location).resolve()
+        return find_environment(location, self.recreate_command)
+
+    def find_locks(self, venv: Environment) -> tuple[Config, LockedEnvironment]:
+        """Return the configuration, and an environment with the lock files it has to match.
+
+        Raises:
+            NoxLockError: when they cannot be planned, or there is none for its Python.
+        """
+        config, planned = self.noxfile.plan(self.names)
+        names = {config.lock(name).name for name in self.names}
+        chosen = of_target([each for each in planned if each.name in names], venv.target)
+        commands = self.recreate_command, self.console.lock_command
+        return config, LockedEnvironment(chosen, venv, self.project, *commands)
+
+    def _find_usable(self) -> Environment:
+        """Return the environment; recreate it if its Python is another X.Y by now."""
+        venv = self.find()
+        if has_other_python(venv) and self._may_install():
+            message = f"{self.session.name} was created with another Python: creating it again"
+            self.console.warn(message)
+            if self._recreate():
+                venv = self.find()
+        return venv
+
+    def _recreate(self) -> bool:
+        """Create the environment again; return False if it is not one of virtualenv, venv or uv."""
+        venv = self.session.virtualenv
+        if not isinstance(venv, VirtualEnv):
+            return False
+        venv.reuse_existing = False
+        venv.create()
+        return True
+
+    def _may_install(self) -> bool:
+        """Return whether nox installs in this session: not under -R or --no-install.
+
+        nox has no other public way to ask; see `session.run_install` in its documentation.
+        """
+        return self.session.run_install("python", "-V", silent=True, log=False) is not None
+
+    def _is_usable(self, judged: Judged) -> bool:
+        """Return whether a lock file may be installed; outside CI also without required hashes."""
+        verdict = judged.verdict
+        if is_ci(self.project.environ) or not lacks_hashes_alone(verdict):
+            return verdict.fresh
+        self.console.warn(f"{judged.path}: {verdict.reasons[0].message}")
+        return True
+
+    def _sync(self, locked: LockedEnvironment) -> LockedEnvironment:
+        """Install; recreate an environment whose pip does not run: nox was killed creating it."""
+        try:
+            sync(locked, self._installer(locked), self.console)
+        except InstallerBrokenError as error:
+            self.console.warn(f"{self.session.name}: {error.message}: creating it again")
+            if not self._recreate():
+                raise
+            locked = locked._replace(venv=self.find())
+            sync(locked, self._installer(locked), self.console)
+        return locked
+
+    def _installer(self, locked: LockedEnvironment) -> SessionInstaller:
+        from nox_lock.sessions.installer import SessionInstaller  # noqa: PLC0415  (seldom needed)
+
+        return SessionInstaller(self.session, locked.build_constraints)
