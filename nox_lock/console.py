@@ -28,19 +28,10 @@ _OTHER_COLUMNS = 25
 
 
 class ColouredLine(NamedTuple):
-    """A line with one part in a colour, where the terminal has colours."""
+    """A line with its colour, where the terminal has colours."""
 
-    before: str
-    coloured: str
-    after: str
+    text: str
     colour: str
-
-    def show(self, *, colour: bool) -> str:
-        """Return the redacted line; nothing in its text is taken for a colour."""
-        if not colour:
-            return redact(f"{self.before}{self.coloured}{self.after}")
-        before, coloured, after = map(redact, self[:3])
-        return f"{before}\x1b[{self.colour}m{coloured}\x1b[0m{after}"
 
 
 class Terminal(NamedTuple):
@@ -88,12 +79,14 @@ class Console:
         self._print(self._alert, lines)
 
     def _print(self, write: Callable[[str], None], lines: Iterable[str | ColouredLine]) -> None:
-        colour = self.terminal.colour
         with self._turn:
             if self._board:
                 self._board.stop()
             for line in lines:
-                write(redact(line) if isinstance(line, str) else line.show(colour=colour))
+                text, colour = (line, "") if isinstance(line, str) else line
+                text = redact(text)
+                coloured = colour and self.terminal.colour
+                write(f"\x1b[{colour}m{text}\x1b[0m" if coloured else text)
             if self._board:
                 self._board.start()
 

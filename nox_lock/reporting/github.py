@@ -1,4 +1,4 @@
-"""Verdicts for GitHub Actions: annotations on the lines of the inputs, and a table of the run.
+"""Verdicts for GitHub Actions: annotations on lines of the inputs, and a summary of the job.
 
 https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
 """
@@ -20,61 +20,57 @@ if TYPE_CHECKING:
     from nox_lock.checking.verdict import Judged
     from nox_lock.errors import NoxLockError
 
-# What ends a value of a command.
+# What would end the message of a workflow command, or one of its properties.
 _MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = {**_MESSAGE, ":": "%3A", ",": "%2C"}
 
 
 def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield a workflow command for each reason and warning, with the file as GitHub knows it."""
+    """Yield a workflow command for each reason and warning."""
     for each in judged:
         title = f"nox-lock: {each.path} is {each.verdict.word}"
         for reason in each.verdict.reasons:
-            yield _command("error", title, _placed(each, reason), root, environ)
+            shown = reason
+            if each.verdict.word == MISSING and each.planned and each.planned.inputs.files:
+                # GitHub shows no annotation in a file that does not exist.
+                place = Place(each.planned.inputs.files[0], 1)
+                shown = Reason(f"{each.path}: {reason.message}", place)
+            yield _command("error", title, shown, root, environ)
         for warning in each.verdict.warnings:
             yield _command("warning", f"nox-lock: {each.path}", warning, root, environ)
 
 
 def annotate_error(error: NoxLockError, root: Path, environ: Mapping[str, str]) -> str:
-    """Return the workflow command for an error that kept all from being judged."""
-    reason = Reason(error.message, error.place)
-    return _command("error", "nox-lock", reason, root, environ)
+    """Return the workflow command for an error that ended the command."""
+    return _command("error", "nox-lock", Reason(error.message, error.place), root, environ)
 
 
 def write_summary(judged: Sequence[Judged], lock_command: str, environ: Mapping[str, str]) -> None:
-    """Add a table to the summary of the job, where there is one.
+    """Append a table to the summary of the job, if GitHub names a file for it.
 
     Raises:
-        OSError: when the file that GitHub names cannot be written.
+        OSError: when that file cannot be written.
     """
-    if not (file := environ.get("GITHUB_STEP_SUMMARY")):
-        return
-    with Path(file).open("a", encoding="utf-8") as summary:
-        summary.writelines(f"{redact(line)}\n" for line in table(judged, lock_command))
+    if file := environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.writelines(f"{redact(line)}\n" for line in table(judged, lock_command))
 
 
 def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:
-    """Yield the lines of a Markdown table of the verdicts, and what mends them."""
+    """Yield the lines of a Markdown table of the verdicts, and what to run."""
     yield "| | lock file | for | verdict | why |"
     yield "| --- | --- | --- | --- | --- |"
     for each in judged:
         verdict = each.verdict
         mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.fresh else "\N{CROSS MARK}"
-        told = [*map(str, verdict.reasons), *verdict.notes]
-        told += [f"warning: {warning}" for warning in verdict.warnings]
-        cells = [f"<code>{markdown(each.path)}</code>", markdown(target_of(each)), verdict.word]
-        yield f"| {' | '.join([mark, *cells, '<br>'.join(map(markdown, told))])} |"
+        lines = [*map(str, verdict.reasons), *verdict.notes]
+        lines += [f"warning: {warning}" for warning in verdict.warnings]
+        path, why = f"<code>{markdown(each.path)}</code>", "<br>".join(map(markdown, lines))
+        yield f"| {mark} | {path} | {markdown(target_of(each))} | {verdict.word} | {why} |"
     yield ""
     if command := fix_command(judged, lock_command):
         yield f"Run: <code>{markdown(command)}</code>"
         yield ""
-
-
-def _placed(judged: Judged, reason: Reason) -> Reason:
-    """Return a reason at a line that is there: of a missing lock, at its input."""
-    if judged.verdict.word != MISSING or judged.planned is None or not judged.planned.inputs.files:
-        return reason
-    return Reason(f"{judged.path}: {reason.message}", Place(judged.planned.inputs.files[0], 1))
 
 
 def _command(level: str, title: str, reason: Reason, root: Path, environ: Mapping[str, str]) -> str:
@@ -86,8 +82,8 @@ def _command(level: str, title: str, reason: Reason, root: Path, environ: Mappin
         properties["file"] = reason.place.file if path.startswith("../") else path
         if reason.place.line is not None:
             properties["line"] = str(reason.place.line)
-    told = ",".join(f"{key}={_escape(value, _PROPERTY)}" for key, value in properties.items())
-    return f"::{level} {told}::{_escape(reason.message, _MESSAGE)}"
+    listed = ",".join(f"{key}={_escape(value, _PROPERTY)}" for key, value in properties.items())
+    return f"::{level} {listed}::{_escape(reason.message, _MESSAGE)}"
 
 
 def _escape(text: str, table: Mapping[str, str]) -> str:

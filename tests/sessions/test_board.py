@@ -109,7 +109,7 @@ def test_what_is_no_terminal_gets_the_same_lines_in_colours_if_told(locked: Proj
     assert "compiling for Python" in plain.output
     locked.prefix = ["env", "-u", "NO_COLOR"]
     coloured = locked.nox("--force-color", *LOCK, "--", "-U", "--dry-run").ok()
-    assert f"{ESCAPE}31m~ app 1.0.0 " in coloured.output
+    assert f"{ESCAPE}31m    ~ app 1.0.0 " in coloured.output
     assert "compiling for Python" in coloured.output
 
 

@@ -1,4 +1,4 @@
-"""How a check speaks: to people on any terminal, to GitHub Actions, to programs."""
+"""The output of `nox -s lock-check`: for people, for GitHub Actions, for programs."""
 
 from __future__ import annotations
 
@@ -6,25 +6,13 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
-from nox_lock.console import supports_unicode
-from nox_lock.errors import NoxLockError, Place
-from nox_lock.locking.changes import NotUpgraded
-from nox_lock.locking.one_lock import Outcome
-from nox_lock.reporting.github import annotate, table
-from nox_lock.reporting.outcomes import outcomes_markdown
-from nox_lock.text import markdown
-from support.plans import plan_folder
 from support.project import NOXFILE, Project, Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.index import LocalIndex
 
 LOCK, DEV = "requirements.txt", "requirements-dev.txt"
@@ -99,15 +87,6 @@ def test_colours_are_those_of_nox(stale: Project) -> None:
     assert "\x1b[" not in check(stale, NO_COLOR="1").failed().stderr
 
 
-@pytest.mark.parametrize(
-    ("encoding", "able"),
-    [("utf-8", True), ("UTF-16", True), ("ascii", False), ("cp1252", False), (None, False),
-     ("no such thing", False)],
-)  # fmt: skip
-def test_what_a_terminal_can_show(encoding: str | None, able: bool) -> None:  # noqa: FBT001
-    assert supports_unicode(encoding) is able
-
-
 def test_github_gets_annotations_on_the_lines_of_the_inputs(stale: Project) -> None:
     """Chosen by itself; from the top of the checkout, of which the project is a part."""
     summary = stale.root.parent / "summary.md"
@@ -168,27 +147,6 @@ def test_a_summary_that_cannot_be_written_is_no_verdict(stale: Project) -> None:
     assert "lock files: 1 missing, 1 stale, 1 fresh" in run.stderr
 
 
-def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
-    reason = Reason("50%\r\n::error::a, b", Place("in,put:1.in", 3))
-    [line] = annotate([Judged("a:b,c.txt", Verdict(STALE, (reason,)))], tmp_path, {})
-    assert line == (
-        "::error title=nox-lock%3A a%3Ab%2Cc.txt is stale,file=in%2Cput%3A1.in,line=3::"
-        "50%25%0D%0A::error::a, b"
-    )
-
-
-def test_what_has_a_meaning_in_a_table_is_escaped() -> None:
-    reason = Reason("x | y <script>\nz", Place("a.txt"))
-    rows = list(table([Judged("a.txt", Verdict(INVALID, (reason,)))], "nox -s lock"))
-    assert "x \\| y &lt;script&gt; z (a.txt)" in rows[2]
-    assert rows[2].count(" | ") == 4
-
-
-def test_orphans_have_their_own_mend() -> None:
-    orphan = Judged("old.txt", Verdict(ORPHANED, (Reason("git rm old.txt", Place("old.txt")),)))
-    assert not any("Run:" in line for line in table([orphan], "nox -s lock"))
-
-
 def test_json_of_what_kept_all_from_being_judged(stale: Project) -> None:
     stale.write("requirements-dev.in", "app\n\n???\n")
     run = check(stale, "--", "--format=json").failed()
@@ -198,34 +156,3 @@ def test_json_of_what_kept_all_from_being_judged(stale: Project) -> None:
     assert told["error"]["file"] == "requirements-dev.in"
     assert told["error"]["line"] == 3
     assert "???" in told["error"]["message"]
-
-
-MARKS = "`a` [b](https://h.invalid) ![c](d) *e* __f__ @g/h <img src=i> |j| \\ ~~k~~ &lt; \nl"
-ESCAPED = (
-    r"\`a\` \[b\](https://h.invalid) \!\[c\](d) \*e\* \_\_f\_\_ "
-    r"&#64;&#8203;g/h &lt;img src=i&gt; "
-    r"\|j\| \\ \~\~k\~\~ &amp;lt;  l"
-)
-
-
-def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html() -> None:
-    verdict = Verdict(INVALID, (Reason(MARKS),), (MARKS,), (Reason(MARKS),))
-    *_, row, _, run, _ = table([Judged(MARKS, verdict)], MARKS)
-    assert row.count(ESCAPED) == 4
-    assert f"Run: <code>{ESCAPED}" in run
-    assert not re.search(r"(?<!\\)[`\[\]!*_~@]|<(?!br>|/?code>)", row + run)
-    assert len(re.findall(r"(?<!\\)\|", row)) == 6
-    assert markdown(ESCAPED) != ESCAPED  # it is for what is not Markdown yet
-
-
-def test_nothing_in_the_report_of_changes_is_a_mark_either(tmp_path: Path) -> None:
-    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    (planned,) = plan_folder(tmp_path)
-    planned = replace(planned, path=MARKS)
-    outcome = Outcome(
-        planned, "compiled", notes=(MARKS,), not_upgraded=(NotUpgraded(MARKS, "1", "2", MARKS),)
-    )
-    said = outcomes_markdown([outcome], {MARKS: NoxLockError(MARKS)})
-    assert said.count(ESCAPED) == 5
-    rest = "\n".join(line for line in said.split("\n") if not line.startswith("    "))
-    assert not re.search(r"(?<!\\)[`\[\]!*_~@|<]", rest)

@@ -1,0 +1,46 @@
+"""Annotations and the summary of a job, with whatever is in the texts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
+from nox_lock.errors import Place
+from nox_lock.reporting.github import annotate, table
+from nox_lock.text import markdown
+from support.marks import ESCAPED, MARKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
+    reason = Reason("50%\r\n::error::a, b", Place("in,put:1.in", 3))
+    [line] = annotate([Judged("a:b,c.txt", Verdict(STALE, (reason,)))], tmp_path, {})
+    assert line == (
+        "::error title=nox-lock%3A a%3Ab%2Cc.txt is stale,file=in%2Cput%3A1.in,line=3::"
+        "50%25%0D%0A::error::a, b"
+    )
+
+
+def test_what_has_a_meaning_in_a_table_is_escaped() -> None:
+    reason = Reason("x | y <script>\nz", Place("a.txt"))
+    rows = list(table([Judged("a.txt", Verdict(INVALID, (reason,)))], "nox -s lock"))
+    assert "x \\| y &lt;script&gt; z (a.txt)" in rows[2]
+    assert rows[2].count(" | ") == 4
+
+
+def test_orphans_have_their_own_fix() -> None:
+    orphan = Judged("old.txt", Verdict(ORPHANED, (Reason("git rm old.txt", Place("old.txt")),)))
+    assert not any("Run:" in line for line in table([orphan], "nox -s lock"))
+
+
+def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html() -> None:
+    verdict = Verdict(INVALID, (Reason(MARKS),), (MARKS,), (Reason(MARKS),))
+    *_, row, _, run, _ = table([Judged(MARKS, verdict)], MARKS)
+    assert row.count(ESCAPED) == 4
+    assert f"Run: <code>{ESCAPED}" in run
+    assert not re.search(r"(?<!\\)[`\[\]!*_~@]|<(?!br>|/?code>)", row + run)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+    assert markdown(ESCAPED) != ESCAPED  # it is for what is not Markdown yet

@@ -1,0 +1,36 @@
+"""What a command prints, as its terminal can show it."""
+
+from __future__ import annotations
+
+import pytest
+
+from nox_lock.console import RED, ColouredLine, Console, Terminal, supports_unicode
+
+
+@pytest.mark.parametrize(
+    ("encoding", "able"),
+    [("utf-8", True), ("UTF-16", True), ("ascii", False), ("cp1252", False), (None, False),
+     ("no such thing", False)],
+)  # fmt: skip
+def test_what_a_terminal_can_show(encoding: str | None, able: bool) -> None:  # noqa: FBT001
+    assert supports_unicode(encoding) is able
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_line_has_its_colour_where_there_are_colours(colour: bool) -> None:  # noqa: FBT001
+    lines: list[str] = []
+    console = Console(lines.append, lines.append, terminal=Terminal(colour=colour))
+    console.log("plain", ColouredLine("red", RED))
+    console.warn(ColouredLine("https://me:secret@h.invalid\x1b[2J", RED))
+    shown = ["red", r"https://****@h.invalid\x1b[2J"]
+    red = [f"\x1b[31m{line}\x1b[0m" for line in shown] if colour else shown
+    assert lines == ["plain", *red]
+
+
+def test_without_a_board_its_states_go_nowhere() -> None:
+    lines: list[str] = []
+    console = Console(lines.append, lines.append)
+    with console.board(["requirements.txt"]):
+        assert not console.has_board
+        console.update("requirements.txt", "resolving")
+    assert lines == []
