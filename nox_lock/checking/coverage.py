@@ -54,7 +54,7 @@ def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None, hashed: bo
     if not _meets(pin, entry):
         return f"is not met by {pin.shown}"
     if not strip_extras and not entry.extras <= pin.extras:
-        return "asks for extras the lock does not have"
+        return "needs extras that the lock does not have"
     if hashed and not entry.hashes <= set(pin.hashes):
         return f"has a --hash that {pin.shown} has not"
     return ""
@@ -171,7 +171,7 @@ def judge_urls(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         named = [entry for entry in planned.inputs.entries if is_named_by(pin, entry)]
         if not any(_may_count(entry, planned) for entry in named):
             why = f", {named[0].text} does not count for {planned.target}" if named else ""
-            yield Reason(f"no input asks for {show_url(pin)}{why}", planned.at(pin.line))
+            yield Reason(f"no input requires {show_url(pin)}{why}", planned.at(pin.line))
 
 
 def _may_count(entry: Entry, planned: LockPlan) -> bool:
@@ -207,7 +207,7 @@ def judge_reach(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for pin in missed:
         entry = silent.get(pin.name)
         if entry is None:
-            yield Reason(f"{pin.shown} is asked for by no requirement", planned.at(pin.line))
+            yield Reason(f"{pin.shown} is required by no input", planned.at(pin.line))
         else:
             here = f"Python {planned.target} on {planned.platform.system}"
             yield Reason(

@@ -95,11 +95,8 @@ def judge_all(planned: Iterable[LockPlan], orphans: Iterable[str] = ()) -> list[
 
 
 def judge_orphan(path: str) -> Verdict:
-    """Judge a file with our stamp that is the lock file of nothing."""
-    reason = (
-        "it is the lock file of nothing any more, but whoever installs from it goes on: "
-        f"git rm {path}, or name it by `lockfile`"
-    )
+    """Judge a file with our stamp that no lock produces."""
+    reason = f"no lock produces this file any more: git rm {path}, or name it by `lockfile`"
     return Verdict(ORPHANED, (Reason(reason, Place(path)),))
 
 

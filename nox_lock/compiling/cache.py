@@ -211,7 +211,8 @@ def _cache_folder(given: str | None) -> Path:
 
 def unusable(why: str) -> str:
     """Return what to say of a cache that is done without."""
-    return f"the cache folder cannot be used: {why} ({VARIABLE} names another). Going on without"
+    message = f"the cache folder cannot be used: {why} ({VARIABLE} names another)"
+    return f"{message}; continuing without a cache"
 
 
 def make_key(*facts: str) -> str:

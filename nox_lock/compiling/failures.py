@@ -133,7 +133,7 @@ def _unmet(demand: Demand, failure: Failure, inputs: Inputs) -> CompileError:
     entry = next((each for each in inputs.entries if each.name == name), None)
     if entry is None or not demand.by:
         entry = origin and origin.entry
-        asked = f", which {parent} asks for" if demand.by else ""
+        asked = f", which {parent} requires" if demand.by else ""
     there, specifier = failure.versions[name], parse_specifier(demand.specifier)
     limits = () if specifier is None else (specifier,)
     if refused := allowed(there.refused, *limits):

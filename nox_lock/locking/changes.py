@@ -154,7 +154,7 @@ def find_not_upgraded(
             if entry.name == name and entry.specifier and not meets(entry.specifier, str(newer))
         )
         if name in asked and not meets(asked[name].specifier, str(newer)):
-            caps.append(f"{asked[name]}, as was asked for")
+            caps.append(f"{asked[name]}, as requested")
         below = [low.path for low in planned.below if any(each.name == name for each in low.pins)]
         parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
         needs = f"what needs it: {', '.join(parents)}" if parents else "what else is locked"

@@ -142,10 +142,10 @@ def _changed(planned: LockPlan, old: _Pins, new: _Pins) -> Iterator[Reason]:
             if was is None:
                 by = ", ".join(becomes.via)
                 yield Reason(
-                    f"{becomes.shown} is not in the lock, and asked for by {by}", planned.at()
+                    f"{becomes.shown} is not in the lock, but required by {by}", planned.at()
                 )
             elif becomes is None:
-                yield Reason(f"{was.shown} is asked for by nothing", planned.at(was.line))
+                yield Reason(f"{was.shown} is required by nothing", planned.at(was.line))
             else:
                 pins = (f"{pin.shown} ; {pin.marker}".rstrip("; ") for pin in (was, becomes))
                 yield Reason(" does not stay: it becomes ".join(pins), planned.at(was.line))

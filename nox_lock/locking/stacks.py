@@ -224,6 +224,6 @@ def _write(compiler: Compiler, made: Mapping[str, Result]) -> Mapping[str, Resul
         left = {path: BlockedError(error.file or path, path) for path in texts}
         return {**made, **left, error.file or "": error}
     except OSError as error:
-        message = f"cannot be written: {error.strerror}; it is as it was"
+        message = f"cannot be written: {error.strerror}; it is unchanged"
         return {**made, **{path: LockFileError(message, Place(path)) for path in texts}}
     return made

@@ -244,7 +244,7 @@ def test_a_cache_of_others_is_done_without(
     folder, told = opened(tmp_path / "cache" / below)
     assert folder is None
     said = f"the cache folder cannot be used: it {why} (NOX_LOCK_CACHE_DIR names another)"
-    assert told == [f"{said}. Going on without"]
+    assert told == [f"{said}; continuing without a cache"]
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -297,7 +297,7 @@ def test_a_part_of_others_is_not_used(
         folder, told = opened(cache)
         assert folder is None
         said = f"the cache folder cannot be used: it holds what another user has put there ({part})"
-        assert told == [f"{said} (NOX_LOCK_CACHE_DIR names another). Going on without"]
+        assert told == [f"{said} (NOX_LOCK_CACHE_DIR names another); continuing without a cache"]
 
 
 @posix

@@ -35,7 +35,7 @@ NOXFILE = """
     nox_lock.add_sessions()
 """
 LOCK, INPUT = "requirements.txt", "requirements.in"
-WARNING = "Going on without"
+WARNING = "continuing without a cache"
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_project_that_cannot_be_written_keeps_its_lock(
         spoil(disk)
         said = told_without_traceback(project.nox("-s", "lock"))
         assert f"{LOCK}: cannot be written: {told}" in said
-        assert "it is as it was" in said
+        assert "it is unchanged" in said
         assert str(disk) not in said
         assert project.read(LOCK) == before
         assert leftovers(disk) == []

@@ -84,7 +84,7 @@ CHANGES: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "a direct URL": (
         swapped(r"dep==1\.0", "dep @ https://evil.invalid/dep-1.0-py3-none-any.whl"),
-        "no input asks for dep @ https://evil.invalid/dep-1.0-py3-none-any.whl",
+        "no input requires dep @ https://evil.invalid/dep-1.0-py3-none-any.whl",
     ),
     "a direct URL of a requirement": (
         swapped(r"app==1\.0", "app @ https://evil.invalid/app-1.0-py3-none-any.whl"),
@@ -92,21 +92,21 @@ CHANGES: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "a repository": (
         swapped(r"dep==1\.0", f"dep @ git+https://evil.invalid/dep@{'1' * 40}"),
-        "no input asks for dep @ git+https",
+        "no input requires dep @ git+https",
     ),
-    "a folder": (pinned("-e ./src\n    # via app"), "no input asks for ./src"),
-    "a pin": (pinned(EVIL), "evil==6.6.6 is asked for by no requirement"),
+    "a folder": (pinned("-e ./src\n    # via app"), "no input requires ./src"),
+    "a pin": (pinned(EVIL), "evil==6.6.6 is required by no input"),
     "a pin that an input is said to ask for": (
         pinned(f"{EVIL}\n    # via -r {INPUT}"),
-        "evil==6.6.6 is asked for by no requirement",
+        "evil==6.6.6 is required by no input",
     ),
     "a pin that nobody there asks for": (
         pinned(f"{EVIL}\n    # via nobody"),
-        "evil==6.6.6 is asked for by no requirement",
+        "evil==6.6.6 is required by no input",
     ),
     "a pin that asks for itself": (
         pinned(f"{EVIL}\n    # via evil"),
-        "evil==6.6.6 is asked for by no requirement",
+        "evil==6.6.6 is required by no input",
     ),
     "a pin, and no word of who asks": (
         lambda lock: pinned(EVIL)(bare(lock)),

@@ -164,10 +164,10 @@ def test_what_cannot_move_is_told_with_what_holds_it(project: Project) -> None:
 
 def test_what_was_asked_for_holds_back_what_it_leaves_out(project: Project) -> None:
     told = project.nox("-s", "lock", "--", "-P", "dep<2.5", "--format", "markdown").ok()
-    assert "= dep 2.0, not 3.0: held back by dep<2.5, as was asked for\n" in told.stderr
-    assert "- dep 2.0, not 3.0: held back by dep&lt;2.5, as was asked for\n" in told.stdout
+    assert "= dep 2.0, not 3.0: held back by dep<2.5, as requested\n" in told.stderr
+    assert "- dep 2.0, not 3.0: held back by dep&lt;2.5, as requested\n" in told.stdout
     told = project.nox("-s", "lock", "--", "-U", "-P", "dep<2.5", "--dry-run").ok()
-    assert "held back by dep<2.5, as was asked for\n" in told.stderr
+    assert "held back by dep<2.5, as requested\n" in told.stderr
 
 
 def test_a_lock_that_failed_is_in_every_form(project: Project) -> None:

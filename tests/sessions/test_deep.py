@@ -61,7 +61,7 @@ def test_a_dependency_that_is_not_in_the_lock(locked: Project) -> None:
     before = locked.snapshot()
     said = deep(locked).failed().output
     assert f"{LOCK}: stale" in said
-    assert f"dep==1.5 is not in the lock, and asked for by app ({LOCK})" in said
+    assert f"dep==1.5 is not in the lock, but required by app ({LOCK})" in said
     assert "+dep==1.5" in said
     assert "Run: nox -s lock" in said
     assert locked.snapshot() == before

@@ -140,7 +140,7 @@ CASES = [
          {BASE: ("invalid", "a merge conflict"),
           DOCS: ("stale", "it builds on requirements.txt, which is broken")}),
     Case("-r taken out", {"requirements-dev.in": "tool\n"},
-         {DEV: ("stale", "app==1.0 is asked for by no requirement")}),
+         {DEV: ("stale", "app==1.0 is required by no input")}),
     Case("-r put in", {"requirements-docs.in": add("-r requirements.in")},
          {DOCS: ("stale", "app>=1.0 is not in the lock (requirements.in:1)")}),
     Case("-c taken out", {"requirements-docs.in": "theme\n"}),

@@ -119,7 +119,7 @@ CASES = {
     "a project that another asks for": Case(
         "app\ndeep\n",
         "unknown project: requirements.in:2: no package index has a project 'nowhere-to-be-found'"
-        f", which deep asks for\n{SPELLING}",
+        f", which deep requires\n{SPELLING}",
     ),
     "a version that does not exist": Case(
         "app\ndep==99\n",
