@@ -11,9 +11,10 @@ release = version = nox_lock.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 nitpicky = True
-nitpick_ignore = [("py:class", name) for name in ("Func", "RawFunc", "Project", "nox.Session")]
+# Types that are not documented on the site.
+HIDDEN = ("Func", "Place", "ProjectInstall", "RawFunc", "nox.Session")
+nitpick_ignore = [("py:class", name) for name in HIDDEN]
 myst_heading_anchors = 3
-# Files of the repository beside docs/ are offered as they are.
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 
