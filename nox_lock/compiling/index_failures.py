@@ -6,15 +6,13 @@ instead may be a stranger's package. So one that fails fails the lock, also wher
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.errors import CompileError
 from nox_lock.text import shareable, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from nox_lock.compiling.report import Page
 
 _FINE = (200, 404, 410)
 _FORBIDDEN = 403
@@ -37,10 +35,28 @@ PROBLEMS = {
 }
 
 
-def index_failure(pages: Iterable[Page]) -> CompileError | None:
-    """Return the error for the indexes that failed, or None."""
-    reasons = index_reasons(pages)
-    return index_error(*reasons) if reasons else None
+class Page(NamedTuple):
+    """An index page that was asked for, and how that was answered.
+
+    Attributes:
+        address: of the index that it belongs to, without credentials.
+        project: whose page it is.
+        status: of HTTP, or None where there was no answer that counts.
+        problem: what else was wrong: a key of `PROBLEMS`, or in words.
+    """
+
+    address: str
+    project: str = ""
+    status: int | None = None
+    problem: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it was not fetched, in our words; in pip's where we have none."""
+        if self.status is not None:
+            return f"it answered {self.status}{_WHO if self.status == _UNAUTHORIZED else ''}"
+        words = PROBLEMS.get(self.problem, "").format(self.project)
+        return words or shareable(self.problem) or "it gave no answer"
 
 
 def index_reasons(pages: Iterable[Page]) -> list[str]:
@@ -58,25 +74,17 @@ def index_reasons(pages: Iterable[Page]) -> list[str]:
         if page.status == _FORBIDDEN:
             excused.setdefault(page.address, "it answered 403 to everything")
         elif page.problem == "page" and not several:
-            excused.setdefault(page.address, reason_of(page))
+            excused.setdefault(page.address, page.reason)
         elif page.status not in _FINE:
-            failed.setdefault(page.address, reason_of(page))
+            failed.setdefault(page.address, page.reason)
     failed |= {index: why for index, why in excused.items() if index not in fine}
     return [f"{without_folders(index)}: {why}" for index, why in failed.items()]
 
 
-def index_error(*reasons: str) -> CompileError:
+def index_error(reasons: Iterable[str]) -> CompileError:
     """Return the error for indexes that failed, or hosts of files."""
     return CompileError(
         f"a package index failed: {'; '.join(reasons)}",
         kind="index",
         hint="Nothing was locked: what another index offers instead may be a stranger's package.",
     )
-
-
-def reason_of(page: Page) -> str:
-    """Say why a page was not fetched, in our words; in pip's where we have none."""
-    if page.status is not None:
-        return f"it answered {page.status}{_WHO if page.status == _UNAUTHORIZED else ''}"
-    words = PROBLEMS.get(page.problem, "").format(page.project)
-    return words or shareable(page.problem) or "it gave no answer"

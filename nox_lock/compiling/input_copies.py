@@ -30,28 +30,30 @@ _RELATIVE_URL = re.compile(r"(?P<before>@\s*)file:(?P<path>[^/\s#;][^\s#;]*)", r
 
 
 @dataclass(frozen=True, slots=True)
-class Mirror:
+class InputCopies:
     """What pip-compile is given to read.
 
     Attributes:
         arguments: its sources, and the options that they need.
         paths: places in the private folder, by how they are to be shown.
+        root: the project root.
     """
 
     arguments: tuple[str, ...]
     paths: Mapping[str, Path]
+    root: Path
 
-    def show(self, text: str, root: Path) -> str:
+    def show(self, text: str) -> str:
         """Return a text of pip-compile's with the inputs named as from the project root."""
         for shown, path in sorted(self.paths.items(), key=lambda each: -len(each[0])):
-            for spelled in (str(path), relative(path, root)):
+            for spelled in (str(path), relative(path, self.root)):
                 if path.name.startswith(_WRITTEN):
                     text = text.replace(f"-r {spelled}", shown)
                 text = text.replace(spelled, shown)
         return text
 
 
-def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) -> Mirror:
+def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) -> InputCopies:
     """Lay out `inputs` in `folder` where they must be read from there; `texts` are by path.
 
     Raises:
@@ -59,7 +61,7 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
     """
     named = any(" @ " in each.text and not URL.match(each.url or "") for each in inputs.entries)
     if not named and not inputs.written and not set(texts) & set(inputs.files):
-        return Mirror(tuple(inputs.native), {})
+        return InputCopies(tuple(inputs.native), {}, root)
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
     tree = folder.joinpath("inputs", *["up"] * up, "project")
@@ -77,13 +79,14 @@ def lay_out(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) 
         paths[name] = folder / f"{_WRITTEN}{number}.in"
         paths[name].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     links = (option.value for option in inputs.options if option.name == "--find-links")
-    return Mirror(
+    return InputCopies(
         (
             *(f"--find-links={root / link}" for link in links if not URL.match(link)),
             *(str(paths.get(source, source)) for source in inputs.native),
             *(str(paths[name]) for name in inputs.written),
         ),
         paths,
+        root,
     )
 
 

@@ -211,24 +211,32 @@ def _ask(
     path: str, environ: Mapping[str, str], cache_folder: Path | None, processes: Processes
 ) -> dict[str, Any] | None:
     """Have a Python say what it is: nothing where it is broken, None where it takes too long."""
-    # Its bytecode is that of the compiles to come.
-    keep = [f"-Xpycache_prefix={cache_folder / 'bytecode'}"] if cache_folder else ["-B"]
-    with tempfile.TemporaryDirectory() as folder:
-        order, report = Path(folder) / "order.json", Path(folder) / "report.json"
-        asked = {"probe": True, "packages": closed_list(), "report": str(report)}
-        order.write_text(json.dumps(asked), encoding="utf-8")
-        command = [path, "-S", "-s", "-Xutf8", *keep, str(DRIVER / "__main__.py"), str(order)]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        bytecode = (cache_folder or folder) / "bytecode"
+        command = driver_command(path, {"probe": True}, folder, bytecode)
+        environment = compile_environment(environ, IndexSettings())
         try:
-            with (Path(folder) / "printed.txt").open("wb") as printed:
-                processes.run(
-                    command,
-                    compile_environment(environ, IndexSettings()),
-                    printed,
-                    deadline=_PROBE_SECONDS,
-                )
-            answer = json.loads(report.read_bytes())
+            with (folder / "printed.txt").open("wb") as printed:
+                processes.run(command, environment, printed, deadline=_PROBE_SECONDS)
+            answer = json.loads((folder / "report.json").read_bytes())
         except subprocess.TimeoutExpired:
             return None
         except (CompileError, OSError, ValueError):
             return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def driver_command(
+    python: str, order: Mapping[str, Any], folder: Path, bytecode: Path | None
+) -> list[str]:
+    """Return the command that has the driver do what an order says, see `driver.__main__`.
+
+    The order is written to `folder`, a private one, and so will be the report. `bytecode` is where
+    byte code goes that is not to go into the site-packages that the packages are in.
+    """
+    given = {"packages": closed_list(), "report": str(folder / "report.json"), **order}
+    written = folder / "order.json"
+    written.write_text(json.dumps(given), encoding="utf-8")
+    options = ["-S", "-s", "-Xutf8", *([f"-Xpycache_prefix={bytecode}"] if bytecode else [])]
+    return [python, *options, str(DRIVER / "__main__.py"), str(written)]

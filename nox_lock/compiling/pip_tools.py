@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -19,15 +18,11 @@ from packaging.version import Version
 
 from nox_lock.compiling.failures import describe_failure, describe_unsupported
 from nox_lock.compiling.index_settings import compile_environment, file_urls
-from nox_lock.compiling.input_copies import lay_out
-from nox_lock.compiling.interpreters import (
-    DRIVER,
-    closed_list,
-    tool_versions,
-)
-from nox_lock.compiling.notes import find_notes
+from nox_lock.compiling.input_copies import copy_inputs
+from nox_lock.compiling.interpreters import driver_command, tool_versions
 from nox_lock.compiling.report import Failure, Report, read_report
 from nox_lock.errors import CompileError
+from nox_lock.inputs.pep508 import meets, parse_specifier
 from nox_lock.lockfile import lock_file
 from nox_lock.project import relative
 from nox_lock.target import (
@@ -40,10 +35,10 @@ from nox_lock.target import (
 from nox_lock.text import shareable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from nox_lock.compiling.index_settings import IndexSettings
-    from nox_lock.compiling.input_copies import Mirror
+    from nox_lock.compiling.input_copies import InputCopies
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.inputs.entry import Entry
     from nox_lock.inputs.requirements import Inputs
@@ -146,77 +141,80 @@ class PipTools:
     processes: Processes
     detail: Callable[..., None] | None = field(default=None, repr=False)
 
-    def __call__(self, order: Order, workshop: Path) -> Compiled:
-        """Compile in `workshop`, a private folder.
+    def __call__(self, order: Order, folder: Path) -> Compiled:
+        """Compile in `folder`, a private one.
 
         Raises:
             CompileError: saying which kind of failure it was.
-            OSError: when the disk of `workshop` is full.
+            OSError: when the disk of `folder` is full.
         """
-        output = workshop / "requirements.txt"
+        output = folder / "requirements.txt"
         if order.starting_pins:
             output.write_text(f"{order.starting_pins}\n", encoding="utf-8", newline="\n")
-        mirror = lay_out(order.inputs, order.texts, self.root, workshop)
-        (workshop / "order.json").write_text(
-            json.dumps(self._order(order, output, mirror, workshop)), encoding="utf-8"
-        )
-
-        def show(text: str) -> str:
-            text = mirror.show(text, self.root)
-            for folder in map(str, (workshop, self.root)):
-                text = text.replace(f"{folder}/", "").replace(f"{folder}\\", "")
-                text = text.replace(folder, ".")
-            return text
-
+        copies = copy_inputs(order.inputs, order.texts, self.root, folder)
+        bytecode = None
+        if self.interpreter.target != running_target():
+            bytecode = (self.cache_folder or folder) / "bytecode"
+        asked = self._order(order, output, copies, folder)
+        command = driver_command(self.interpreter.path, asked, folder, bytecode)
+        environment = self._environment(order, folder)
+        deadline = max(order.until - time.monotonic(), 0.0)
         try:
-            code = self._run(order, workshop)
+            with (folder / "printed.txt").open("wb") as printed:
+                code = self.processes.run(
+                    command, environment, printed, deadline=deadline, folder=self.root
+                )
         except subprocess.TimeoutExpired as error:
-            raise _took_too_long(order, workshop) from error
-        printed = show((workshop / "printed.txt").read_text("utf-8", errors="replace"))
-        if self.detail:
-            lines = shareable(printed).splitlines()
-            self.detail(f"{order.path}: pip-tools ended with {code}, and said:", *lines)
-        if code != 0:
-            # On a full disk it could not even write that.
-            (workshop / "room").write_bytes(bytes(_ROOM))
-        said = (printed.strip().splitlines() or ["it said nothing"])[-1]
-        report = read_report(workshop / "report.json", show)
-        report = report or Report(failure=Failure("tool", said))
-        if code != 0 and report.failure is None:
-            report = report._replace(failure=Failure("other", said))
-        self._refuse_failed(report, order)
-        body = relative_paths(mirror.show(output.read_text("utf-8"), self.root), self.root)
-        body = body.rstrip("\n")
+            raise _took_too_long(order, folder) from error
+        inputs = replace(order.inputs, entries=[*order.inputs.entries, *order.fixed])
+        report = self._report(code, order.path, inputs, copies, folder)
+        if report.unsupported:
+            raise describe_unsupported(report.unsupported)
+        if failed := describe_failure(report, inputs):
+            if failed.kind == "build" and self.interpreter.foreign:
+                failed.hint = _build_elsewhere(order)
+            raise failed
+        body = relative_paths(copies.show(output.read_text("utf-8")), self.root).rstrip("\n")
         notes = find_notes(report, order, lock_file.parse(body).pins, self.interpreter)
         return Compiled(body, tuple(notes), report.yanked, report.newest)
 
-    def _refuse_failed(self, report: Report, order: Order) -> None:
-        if report.unsupported:
-            raise describe_unsupported(report.unsupported)
-        inputs = replace(order.inputs, entries=[*order.inputs.entries, *order.fixed])
-        error = describe_failure(report, inputs)
-        if error is None:
-            return
-        if error.kind == "build" and self.interpreter.foreign:
-            error.hint = (
-                f"Python {order.target} has to build it: install that, and run: nox -s lock"
-            )
-            if order.platform not in {None, running_platform()}:
-                error.hint = f"It cannot be built here. Run on {order.system}: nox -s lock"
-        raise error
+    def _report(
+        self, code: int, path: str, inputs: Inputs, copies: InputCopies, folder: Path
+    ) -> Report:
+        """Return what the driver reported, with no place of this machine in it."""
 
-    def _order(self, order: Order, output: Path, mirror: Mirror, workshop: Path) -> dict[str, Any]:
+        def show(text: str) -> str:
+            text = copies.show(text)
+            for place in map(str, (folder, self.root)):
+                text = text.replace(f"{place}/", "").replace(f"{place}\\", "").replace(place, ".")
+            return text
+
+        printed = show((folder / "printed.txt").read_text("utf-8", errors="replace"))
+        if self.detail:
+            lines = shareable(printed).splitlines()
+            self.detail(f"{path}: pip-tools ended with {code}, and said:", *lines)
+        if code != 0:
+            # On a full disk it could not even write that.
+            (folder / "room").write_bytes(bytes(_ROOM))
+        last = (printed.strip().splitlines() or ["it printed nothing"])[-1]
+        report = read_report(folder / "report.json", inputs, show)
+        report = report or Report(failure=Failure("tool", last))
+        if code != 0 and report.failure is None:
+            report = report._replace(failure=Failure("other", last))
+        return report
+
+    def _order(
+        self, order: Order, output: Path, copies: InputCopies, folder: Path
+    ) -> dict[str, Any]:
         """Return the order for the driver, see `driver.__main__`."""
-        downloads = self.cache_folder / "pip-tools" if self.cache_folder else workshop / "downloads"
-        arguments = build_arguments(order, output, downloads, mirror)
+        downloads = self.cache_folder / "pip-tools" if self.cache_folder else folder / "downloads"
+        arguments = build_arguments(order, output, downloads, copies)
         if order.fixed:
-            fixed = workshop / "fixed.txt"
+            fixed = folder / "fixed.txt"
             fixed.write_text("".join(f"{each.text}\n" for each in order.fixed), encoding="utf-8")
             arguments.append(f"--constraint={fixed}")
         return {
-            "packages": closed_list(),
-            "report": str(workshop / "report.json"),
-            "begun": str(workshop / "begun.txt"),
+            "begun": str(folder / "begun.txt"),
             "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
             "target": self._target(order),
             "build_constraints": [str(self.root / each) for each in order.build_constraints],
@@ -241,7 +239,7 @@ class PipTools:
             "foreign": self.interpreter.foreign,
         }
 
-    def _environment(self, order: Order, workshop: Path) -> dict[str, str]:
+    def _environment(self, order: Order, folder: Path) -> dict[str, str]:
         extra = {}
         if order.uploaded_prior_to:
             extra["uploaded_prior_to"] = order.uploaded_prior_to
@@ -261,30 +259,19 @@ class PipTools:
         if uses_keyring and not shutil.which("keyring") and shutil.which("keyring", path=beside):
             # pip runs the one on PATH.
             environment["PATH"] = f"{beside}{os.pathsep}{environment.get('PATH', '')}"
-        temporary = workshop / "tmp"
+        temporary = folder / "tmp"
         temporary.mkdir()
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
 
-    def _run(self, order: Order, workshop: Path) -> int:
-        options = ["-S", "-s", "-X", "utf8"]
-        if self.interpreter.target != running_target():
-            # Not into the site-packages of another Python.
-            folder = self.cache_folder or workshop
-            options += ["-X", f"pycache_prefix={folder / 'bytecode'}"]
-        script, order_file = DRIVER / "__main__.py", workshop / "order.json"
-        command = [self.interpreter.path, *options, str(script), str(order_file)]
-        with (workshop / "printed.txt").open("wb") as printed:
-            return self.processes.run(
-                command,
-                self._environment(order, workshop),
-                printed,
-                deadline=max(order.until - time.monotonic(), 0.0),
-                folder=self.root,
-            )
+
+def _build_elsewhere(order: Order) -> str:
+    if order.platform in {None, running_platform()}:
+        return f"Python {order.target} has to build it: install that, and run: nox -s lock"
+    return f"It cannot be built here. Run on {order.system}: nox -s lock"
 
 
-def _took_too_long(order: Order, workshop: Path) -> CompileError:
-    begun = workshop / "begun.txt"
+def _took_too_long(order: Order, folder: Path) -> CompileError:
+    begun = folder / "begun.txt"
     # The last line is not whole yet.
     lines = begun.read_text("utf-8", errors="replace").split("\n")[:-1] if begun.exists() else []
     doing = f"; at last it {shareable(lines[-1].replace('file://', ''))}" if lines else ""
@@ -296,7 +283,7 @@ def _took_too_long(order: Order, workshop: Path) -> CompileError:
     )
 
 
-def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror) -> list[str]:
+def build_arguments(order: Order, output: Path, downloads: Path, copies: InputCopies) -> list[str]:
     """Return pip-compile's arguments.
 
     Header and option lines are left to us, since pip-compile would write the user's own into
@@ -312,8 +299,8 @@ def build_arguments(order: Order, output: Path, downloads: Path, mirror: Mirror)
         *order.arguments,
     ]
     arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
-    arguments += [f"--constraint={mirror.paths.get(c, c)}" for c in order.constraints]
-    return [*arguments, *mirror.arguments]
+    arguments += [f"--constraint={copies.paths.get(c, c)}" for c in order.constraints]
+    return [*arguments, *copies.arguments]
 
 
 def relative_paths(body: str, root: Path) -> str:
@@ -330,3 +317,41 @@ def relative_paths(body: str, root: Path) -> str:
         return f"{found['before']}file:{path}" if found["before"] else path
 
     return _LOCAL.sub(rewrite, body)
+
+
+def find_notes(
+    report: Report, order: Order, pins: Collection[Pin], interpreter: Interpreter
+) -> Iterator[str]:
+    """Yield the notes on a lock file, each with the place in an input, where there is one."""
+    target = order.target
+    for _, wanted, where in order.inputs.pythons:
+        specifier = parse_specifier(wanted)
+        if specifier is not None and not meets(specifier, target.full_version):
+            this = target.full_version if target.patch else target
+            yield f"the project wants Python {wanted} ({where}), not {this}"
+    for name, version, extra in report.extras:
+        yield f"{name} {version} does not provide the extra {extra!r}{_place(order, name, extra)}"
+    for name, version, reason in report.yanked:
+        why = f": {reason}" if reason else ""
+        yield f"{name}=={version} was withdrawn (yanked){why}{_place(order, name)}"
+    versions = {(pin.name, pin.version) for pin in pins}
+    direct = {pin.name for pin in pins if pin.version is None}
+    built = dict.fromkeys(
+        f"{name}=={version}"
+        for name, version in report.built
+        if (name, version) in versions or name in direct or None in direct
+    )
+    what = [*built, *report.built_projects]
+    if what and interpreter.foreign:
+        system = f" on {order.system}" if order.system else ""
+        yield (
+            f"only a build says what these depend on, and {interpreter.builder} built them, "
+            f"not Python {order.target}{system}: {', '.join(what)}"
+        )
+
+
+def _place(order: Order, name: str, extra: str = "") -> str:
+    for entry in order.inputs.requirements:
+        if entry.name == name and (not extra or extra in entry.extras):
+            return f" ({entry.place})"
+    return ""

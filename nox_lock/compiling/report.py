@@ -6,73 +6,20 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nox_lock.compiling.demands import find_origin, read_demand
+from nox_lock.compiling.index_failures import Page
+from nox_lock.compiling.versions import Versions
+from nox_lock.errors import Place
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from nox_lock.compiling.demands import Demand
+    from nox_lock.inputs.entry import Entry
+    from nox_lock.inputs.requirements import Inputs
+
 _NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-class Page(NamedTuple):
-    """An index page that was asked for, and how that was answered.
-
-    Attributes:
-        address: of the index that it belongs to, without credentials.
-        project: whose page it is.
-        status: of HTTP, or None where there was no answer that counts.
-        problem: what else was wrong: a key of `index_failures.PROBLEMS`, or in words.
-    """
-
-    address: str
-    project: str = ""
-    status: int | None = None
-    problem: str = ""
-
-
-class Demand(NamedTuple):
-    """What is asked of a project, in a conflict.
-
-    Attributes:
-        project: normalized; empty for a demand on Python itself.
-        text: the requirement.
-        specifier: the versions it allows, or None where that is no question of versions.
-        by: the project that asks and its version, or None for an input.
-        constraint: whether it only narrows.
-        file: the input that it comes from, or None where that is not known.
-        line: its line there.
-        through: the projects that bring it, up to the one of that line.
-    """
-
-    project: str
-    text: str
-    specifier: str | None = None
-    by: Sequence[str] | None = None
-    constraint: bool = False
-    file: str | None = None
-    line: int | None = None
-    through: Sequence[str] = ()
-
-
-class Versions(NamedTuple):
-    """The versions of a project, each in one of these, in order.
-
-    Attributes:
-        refused: those whose metadata pip refuses, with why.
-        found: those that pip may take.
-        yanked: those that were withdrawn (PEP 592).
-        python: those for other Pythons, with these.
-        late: those younger than `uploaded-prior-to` allows.
-        platform: those that have files for other platforms or Pythons alone.
-        format: those that `--only-binary` or `--no-binary` leave out.
-    """
-
-    refused: Mapping[str, str] = _NONE
-    found: Collection[str] = ()
-    yanked: Collection[str] = ()
-    python: Mapping[str, str] = _NONE
-    late: Collection[str] = ()
-    platform: Collection[str] = ()
-    format: Collection[str] = ()
 
 
 class Failure(NamedTuple):
@@ -83,23 +30,21 @@ class Failure(NamedTuple):
         message: what pip or pip-tools said.
         name: the project it is about, or None.
         link: the URL of that requirement, without credentials, or None.
-        file: the input that it comes from, or None where that is not known.
-        line: its line there.
-        through: the projects between it and that line.
+        place: the line of an input that it comes from, as pip says, or None.
+        entry: the requirement of an input that brings `name`, or None.
         project: the input that is itself a project and could not be built, or None.
         output: what a build printed, in lines.
         page: what could not be fetched.
         demands: those that cannot hold together.
-        versions: what there is of each project in question.
+        versions: those of each project in question.
     """
 
     kind: str
     message: str
     name: str | None = None
     link: str | None = None
-    file: str | None = None
-    line: int | None = None
-    through: Sequence[str] = ()
+    place: Place | None = None
+    entry: Entry | None = None
     project: str | None = None
     output: Sequence[str] = ()
     page: Page = Page("")
@@ -131,27 +76,39 @@ class Report(NamedTuple):
     unsupported: Sequence[str] = ()
 
 
-def read_report(path: Path, show: Callable[[str], str]) -> Report | None:
+def read_report(
+    path: Path, inputs: Inputs, show: Callable[[str], str] = lambda text: text
+) -> Report | None:
     """Return the report in a file, or None where there is none; `show` is for each text in it."""
     try:
-        said = _show_all(json.loads(path.read_bytes()), show)
+        return parse_report(_show_all(json.loads(path.read_bytes()), show), inputs)
     except (OSError, ValueError):
         return None
-    said["pages"] = [Page(**each) for each in said.get("pages", ())]
-    if (failure := said.get("failure")) is not None:
+
+
+def parse_report(found: Mapping[str, Any], inputs: Inputs) -> Report:
+    """Return a report, with the requirements of `inputs` that what is in it comes from."""
+    known = {name: found[name] for name in Report._fields if name in found}
+    known["pages"] = [Page(**each) for each in found.get("pages", ())]
+    if failure := found.get("failure"):
+        parts = {name: failure[name] for name in Failure._fields if name in failure}
+        origin = find_origin(failure.get("name") or "", failure, inputs)
+        parts["entry"] = origin and origin.entry
+        if failure.get("file") is not None:
+            parts["place"] = Place(failure["file"], failure.get("line"))
+        parts["page"] = Page(**failure.get("page", {"address": ""}))
+        parts["demands"] = [read_demand(each, inputs) for each in failure.get("demands", ())]
         versions = failure.get("versions", {}).items()
-        failure["versions"] = {name: Versions(**each) for name, each in versions}
-        failure["demands"] = [Demand(**each) for each in failure.get("demands", ())]
-        failure["page"] = Page(**failure.get("page", {"address": ""}))
-        said["failure"] = Failure(**failure)
-    return Report(**{name: said[name] for name in Report._fields if name in said})
+        parts["versions"] = {name: Versions(**each) for name, each in versions}
+        known["failure"] = Failure(**parts)
+    return Report(**known)
 
 
-def _show_all(said: Any, show: Callable[[str], str]) -> Any:
-    if isinstance(said, str):
-        return show(said)
-    if isinstance(said, list):
-        return [_show_all(each, show) for each in said]
-    if isinstance(said, dict):
-        return {key: _show_all(each, show) for key, each in said.items()}
-    return said
+def _show_all(found: Any, show: Callable[[str], str]) -> Any:
+    if isinstance(found, str):
+        return show(found)
+    if isinstance(found, list):
+        return [_show_all(each, show) for each in found]
+    if isinstance(found, dict):
+        return {key: _show_all(each, show) for key, each in found.items()}
+    return found

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.compiling.index_failures import index_reasons
-from nox_lock.compiling.report import Page
+from nox_lock.compiling.index_failures import Page, index_reasons
 from nox_lock.errors import InstallError
 from nox_lock.text import shareable
 

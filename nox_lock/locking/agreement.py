@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import disagreements
-from nox_lock.compiling.conflicts import in_one
+from nox_lock.compiling.demands import in_one
 from nox_lock.errors import CompileError, Place
 from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.pep508 import parse_specifier

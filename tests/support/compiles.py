@@ -13,7 +13,7 @@ import pytest
 from nox_lock.checking.judge import judge
 from nox_lock.compiling.cache import open_cache
 from nox_lock.compiling.index_settings import read_index_settings
-from nox_lock.compiling.input_copies import Mirror
+from nox_lock.compiling.input_copies import InputCopies
 from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.compiling.pip_tools import PipTools, build_arguments, relative_paths
 from nox_lock.compiling.report import Report, read_report
@@ -130,7 +130,7 @@ class CompileFolder:
     @property
     def report(self) -> Report:
         """What the driver reported of the last compile."""
-        report = read_report(self.workshop / "report.json", str)
+        report = read_report(self.workshop / "report.json", self.order().inputs)
         assert report is not None
         return report
 
@@ -157,8 +157,8 @@ class CompileFolder:
         if seed:
             output.write_text(f"{seed}\n", encoding="utf-8")
         order = self.order()
-        mirror = Mirror(tuple(order.inputs.native), {})
-        arguments = build_arguments(order, output, self.home / "by-hand", mirror)
+        copies = InputCopies(tuple(order.inputs.native), {}, self.root)
+        arguments = build_arguments(order, output, self.home / "by-hand", copies)
         done = subprocess.run(
             [sys.executable, "-m", "piptools", "compile", *arguments, "--quiet", *options],
             cwd=self.root,

@@ -112,9 +112,9 @@ def _some_of(versions: list[str], number: int) -> list[str]:
 
 def error_of(name: str) -> CompileError:
     """Return the error that a recording is described by."""
-    report = read_report(DATA / name / REPORT, str)
-    assert report is not None
     inputs = read_inputs(["requirements.in"], Files(Project(DATA / name, {})))
+    report = read_report(DATA / name / REPORT, inputs)
+    assert report is not None
     error = describe_failure(report, inputs)
     assert error is not None
     return error

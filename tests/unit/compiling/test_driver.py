@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.compiling import pip_tools
+from nox_lock.compiling import interpreters
 from nox_lock.compiling.driver.touch_points import COMFORT, NEEDED, TouchPoint
 from nox_lock.compiling.interpreters import DRIVER, closed_list, tool_versions
 from nox_lock.errors import CompileError, InterruptedWorkError
@@ -91,7 +91,7 @@ def test_what_fits(point: TouchPoint, *, fits: bool) -> None:
 
 def use(monkeypatch: pytest.MonkeyPatch, **folders: str) -> None:
     """Have compiles find packages in these folders instead."""
-    monkeypatch.setattr(pip_tools, "closed_list", lambda: closed_list() | folders)
+    monkeypatch.setattr(interpreters, "closed_list", lambda: closed_list() | folders)
 
 
 FACTORY = "_internal/resolution/resolvelib/factory.py"
@@ -298,7 +298,7 @@ def test_a_report_is_whole_or_none(folder: CompileFolder, monkeypatch: pytest.Mo
     script = "import sys; print('Fatal Python error: no stack'); sys.exit(3)"
     (folder.root / "driver").mkdir()
     (folder.root / "driver" / "__main__.py").write_text(script, encoding="utf-8")
-    monkeypatch.setattr(pip_tools, "DRIVER", folder.root / "driver")
+    monkeypatch.setattr(interpreters, "DRIVER", folder.root / "driver")
     folder.write({"requirements.in": "app\n"})
     with pytest.raises(CompileError) as raised:
         folder.run()

@@ -10,7 +10,8 @@ import pytest
 from packaging.version import Version
 
 from nox_lock.compiling.failures import describe_failure
-from nox_lock.compiling.report import Failure, Page, Report
+from nox_lock.compiling.index_failures import Page
+from nox_lock.compiling.report import Failure, Report
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 from support.compiles import CompileFolder

@@ -9,8 +9,8 @@ import pytest
 from packaging.version import Version
 
 from nox_lock.compiling.failures import describe_failure
-from nox_lock.compiling.report import Demand, Failure, Report, Versions
-from nox_lock.compiling.versions import allowed, in_order, left_out, nearest
+from nox_lock.compiling.report import parse_report
+from nox_lock.compiling.versions import Versions, allowed, in_order, nearest
 from nox_lock.inputs.pep508 import parse_specifier
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
@@ -124,6 +124,16 @@ THERE = Versions(
 )
 
 
+def describe(demand: str, line: int, there: Versions, folder: Path) -> str:
+    """Return what is said of a demand of a line of an input, where there are these versions."""
+    inputs = read_inputs(["requirements.in"], Files(Project(folder, {})))
+    place = {"file": "requirements.in", "line": line}
+    asked = [{"project": "dep", "text": f"dep{demand}", "specifier": demand, **place}]
+    versions = {"dep": there._asdict()}
+    failure = {"kind": "demands", "message": "", "demands": asked, "versions": versions}
+    return str(describe_failure(parse_report({"failure": failure}, inputs), inputs))
+
+
 @pytest.mark.parametrize(
     ("demand", "said"),
     [
@@ -164,32 +174,22 @@ THERE = Versions(
 )
 def test_why_no_version_is_taken(demand: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text(f"app\ndep{demand}\n", encoding="utf-8")
-    asked = Demand("dep", f"dep{demand}", demand, file="requirements.in", line=2)
-    failure = Failure("demands", "", demands=[asked], versions={"dep": THERE})
-    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
-    assert str(describe_failure(Report(failure), inputs)) == f"requirements.in:2: {said}"
+    assert describe(demand, 2, THERE, tmp_path) == f"requirements.in:2: {said}"
 
 
 def test_what_is_all_too_young_is_no_unknown_project(tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("dep\n", encoding="utf-8")
-    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
-    asked = [Demand("dep", "dep", "", file="requirements.in", line=1)]
-
-    def say(there: Versions) -> str:
-        failure = Failure("demands", "", demands=asked, versions={"dep": there})
-        return str(describe_failure(Report(failure), inputs))
-
-    said = say(Versions(late={"1.0": ""}))
+    said = describe("", 1, Versions(late={"1.0": ""}), tmp_path)
     assert "no version meets dep; there are none" in said
     assert "younger than uploaded-prior-to allows: 1.0" in said
     assert "no package index has" not in said
-    assert "no package index has a project 'dep'" in say(Versions())
+    assert "no package index has a project 'dep'" in describe("", 1, Versions(), tmp_path)
 
 
 def test_all_that_is_left_out_is_named_with_why() -> None:
-    assert left_out(THERE, specifiers(">=1")) == [
-        "younger than uploaded-prior-to allows: 3.0",
-        "for other Pythons or platforms: 2.0, 2.1, 2.10, 4.0",
-        "left out by --only-binary or --no-binary: 5.0",
-        "withdrawn (yanked): 1.1, 1.2",
+    assert THERE.left_out(specifiers(">=1")) == [
+        "  younger than uploaded-prior-to allows: 3.0",
+        "  for other Pythons or platforms: 2.0, 2.1, 2.10, 4.0",
+        "  left out by --only-binary or --no-binary: 5.0",
+        "  withdrawn (yanked): 1.1, 1.2",
     ]

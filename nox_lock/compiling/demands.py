@@ -1,0 +1,256 @@
+"""Demands that cannot be met: whose they are, where, and what may be changed."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from packaging.utils import canonicalize_name
+
+from nox_lock.compiling.versions import Versions, allowed, in_order, nearest
+from nox_lock.errors import CompileError
+from nox_lock.inputs.pep508 import parse_specifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.specifiers import SpecifierSet
+
+    from nox_lock.inputs.entry import Entry
+    from nox_lock.inputs.requirements import Inputs
+
+_SHOWN = 3
+_OTHER_PYTHON = "Ask for an older version, or lock for another Python."
+OTHER_VERSION = "Ask for another version: only its makers can repair this one."
+
+
+class Origin(NamedTuple):
+    """The requirement of an input that brings a project; `through` are those between, if any."""
+
+    entry: Entry
+    through: tuple[str, ...] = ()
+
+
+class Demand(NamedTuple):
+    """What is required of a project, or of Python.
+
+    Attributes:
+        project: normalized; empty for a demand on Python.
+        text: the requirement.
+        specifier: the versions it allows, or None where that is no question of versions.
+        by: the project that requires it, or empty for an input.
+        versions: those of `by` that require it.
+        origin: the requirement of an input that brings `by`, or is this; None if not known.
+        constraint: whether it only narrows.
+    """
+
+    project: str
+    text: str
+    specifier: SpecifierSet | None = None
+    by: str = ""
+    versions: tuple[str, ...] = ()
+    origin: Origin | None = None
+    constraint: bool = False
+
+    @property
+    def parent(self) -> str:
+        """The normalized name of `by`."""
+        return canonicalize_name(self.by.partition("[")[0])
+
+    @property
+    def fixed(self) -> bool:
+        """Whether an input names a file or folder, and so one version, for it."""
+        return not self.by and self.origin is not None and bool(self.origin.entry.url)
+
+    def __str__(self) -> str:
+        """Return it with its chain: ``a 1.0 depends on b<2, for c (requirements.in:3)``."""
+        place = f" ({self.origin.entry.place})" if self.origin else ""
+        if not self.by:
+            return f"{self.text}{place}"
+        through = "".join(f", for {each}" for each in self.origin.through) if self.origin else ""
+        asking = ", ".join(self.versions[:_SHOWN])
+        if (more := len(self.versions) - _SHOWN) > 0:
+            asking += f" and {more} more"
+        verb = "depend on" if len(self.versions) > 1 else "depends on"
+        return f"{self.by} {asking} {verb} {self.text}{through}{place}"
+
+
+def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> Origin | None:
+    """Return the requirement of an input that brings a project, by what the driver has found.
+
+    Where pip names no line, as for a project file, it is found by the projects on the way.
+    """
+    through = tuple(dict.fromkeys(each for each in found.get("through", ()) if each != name))
+    place = found.get("file"), found.get("line")
+    there = [each for each in inputs.entries if each.place == place]
+    for top in (*through[-1:], name):
+        named = [each for each in (there or inputs.entries) if each.name == top]
+        if named:
+            entry = min(named, key=lambda each: each.constraint)
+            return Origin(entry, through if top != name else ())
+    return Origin(there[0], through) if there else None
+
+
+def read_demand(found: Mapping[str, Any], inputs: Inputs) -> Demand:
+    """Return a demand of a report."""
+    by, version = found.get("by") or ("", "")
+    demand = Demand(
+        found["project"],
+        found["text"],
+        parse_specifier(found.get("specifier")),
+        by,
+        (version,) if by else (),
+        constraint=found.get("constraint", False),
+    )
+    if not demand.constraint:
+        return demand._replace(origin=find_origin(demand.parent or demand.project, found, inputs))
+    named = [each for each in inputs.constraints if each.name == demand.project]
+    exact = [each for each in named if each.specifier == demand.specifier] or named
+    return demand._replace(origin=Origin(exact[0]) if exact else None)
+
+
+def describe_demands(
+    demands: Sequence[Demand], there: Mapping[str, Versions], inputs: Inputs
+) -> CompileError:
+    """Return the error for demands that nothing meets together; `there` is by project."""
+    for demand in demands:
+        if not demand.project:
+            wanted = f"{', '.join(demand.versions)} wants {demand.specifier}"
+            message = f"{demand.parent} has no version for this Python: {wanted}"
+            place = demand.origin and demand.origin.entry.place
+            names = (demand.parent,)
+            return CompileError(message, place, _OTHER_PYTHON, kind="python", projects=names)
+    if len(demands) == 1:
+        return _describe_unmet(demands[0], there[demands[0].project], inputs)
+    return _describe_conflict(demands, there)
+
+
+def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileError:
+    """Say why nothing meets the one demand that is left."""
+    name, hint = demand.project, None
+    asked = f", which {demand.parent} requires" if demand.by else ""
+    entry = demand.origin.entry if demand.origin else None
+    if demand.by:
+        entry = next((each for each in inputs.entries if each.name == name), entry)
+        asked = "" if entry is not None and entry.name == name else asked
+    limits = () if demand.specifier is None else (demand.specifier,)
+    if refused := allowed(there.refused, *limits):
+        comma = "," if asked else ""
+        kind, hint = "metadata", OTHER_VERSION
+        message = f"{name} {refused[-1]}{asked}{comma} cannot be used: pip refuses its metadata: "
+        message += there.refused[refused[-1]]
+    elif wanted := _wanted_python(there, limits):
+        kind, hint = "python", _OTHER_PYTHON
+        message = f"{demand.text}{asked} has no version for this Python: {wanted}"
+    elif not any(there):
+        kind = "unknown project"
+        message = f"no package index has a project {name!r}{asked}"
+        hint = "Check its spelling, and that your pip configuration names the index that has it."
+    else:
+        kind, found = "no version", nearest(there.found, *limits)
+        lines = [f"no version meets {demand.text}{asked}; there are {found}"]
+        message = "\n".join([*lines, *there.left_out(limits)])
+        if allowed(there.late, *limits):
+            hint = "Wait, let uploaded-prior-to allow more, or ask for an older version."
+    return CompileError(message, entry and entry.place, hint, kind=kind, projects=(name,))
+
+
+def _wanted_python(there: Versions, limits: Sequence[SpecifierSet]) -> str:
+    """Say which versions that meet a demand want another Python; empty where none does."""
+    wanted: dict[str, list[str]] = {}
+    for version in allowed(there.python, *limits):
+        wanted.setdefault(there.python[version], []).append(version)
+    return "; ".join(
+        f"{nearest(versions)} {'wants' if len(versions) == 1 else 'want'} Python {python}"
+        for python, versions in wanted.items()
+    )
+
+
+def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions]) -> CompileError:
+    """Return the error for demands that cannot hold together."""
+    demands = _alike(demands)
+    there = {name: _with_fixed(name, demands, versions) for name, versions in there.items()}
+    # pip names all that is required of a project, also what every version meets.
+    clashing = [each for pair in combinations(demands, 2) if _clash(*pair, there) for each in pair]
+    shown = [each for each in demands if each in clashing] or demands
+    lines = [f"  {each}" for each in shown]
+    for name in dict.fromkeys(each.project for each in shown):
+        # Where a file is named, pip asks no index.
+        if there[name].found and not any(each.fixed for each in shown if each.project == name):
+            lines.append(
+                f"  of {name} there are {nearest(there[name].found, *_limits(name, shown))}"
+            )
+        lines += there[name].left_out(_limits(name, demands))
+    names = (name for each in demands for name in (each.parent, each.project) if name)
+    error = CompileError(
+        "\n".join(["these cannot hold together:", *lines]) if lines else "requirements conflict",
+        kind="conflict",
+        projects=tuple(dict.fromkeys(names)),
+    )
+    error.edits = tuple(dict.fromkeys(_find_edits(shown, demands, there)))
+    error.hint = in_one(error.edits) or "Loosen one of the requirements named."
+    return error
+
+
+def in_one(edits: Sequence[str]) -> str:
+    """Return what may be changed as a hint; empty where nothing is known."""
+    if len(edits) > 1:
+        return "\n".join(["Any one of these may solve it:", *(f"  {each}" for each in edits)])
+    return f"This may solve it: {edits[0]}" if edits else ""
+
+
+def _alike(demands: Iterable[Demand]) -> list[Demand]:
+    """Return demands in pip's order; those alike of one project's versions as one."""
+    found: dict[tuple[object, ...], Demand] = {}
+    for demand in demands:
+        if demand.constraint and demand.origin is None:
+            continue  # a starting pin, which gives way
+        key = demand.by, demand.text, demand.by or (demand.origin and demand.origin.entry.place)
+        versions = found[key].versions if key in found else ()
+        versions = tuple(dict.fromkeys((*versions, *demand.versions)))
+        found[key] = demand._replace(versions=versions)
+    return list(found.values())
+
+
+def _clash(one: Demand, other: Demand, there: Mapping[str, Versions]) -> bool:
+    if one.project != other.project or one.specifier is None or other.specifier is None:
+        return False
+    versions = there[one.project].found
+    return bool(versions) and not allowed(versions, one.specifier, other.specifier)
+
+
+def _with_fixed(name: str, demands: Iterable[Demand], there: Versions) -> Versions:
+    """Return the versions of a project, with those of URLs and paths."""
+    fixed = (f"{each.specifier}"[2:] for each in demands if each.project == name and each.fixed)
+    return there._replace(found=in_order((*there.found, *fixed)))
+
+
+def _limits(name: str, demands: Iterable[Demand]) -> list[SpecifierSet]:
+    return [each.specifier for each in demands if each.project == name and each.specifier]
+
+
+def _find_edits(
+    shown: Sequence[Demand], demands: Sequence[Demand], there: Mapping[str, Versions]
+) -> Iterator[str]:
+    """Yield what may be changed: only what is known to give way to all the others."""
+    for demand in shown:
+        if demand.origin is None or demand.fixed:
+            continue
+        entry = demand.origin.entry
+        # What one line of an input brings goes with it.
+        rest = [
+            each
+            for each in demands
+            if each.project == demand.project
+            and (each.origin is None or each.origin.entry.place != entry.place)
+        ]
+        room = allowed(there[demand.project].found, *_limits(demand.project, rest))
+        if not room or any(each.specifier is None for each in rest):
+            continue
+        if demand.by:
+            others = set(there.get(entry.name or "", Versions()).found)
+            if entry.specifier and others - set(entry.specifier.filter(others)):
+                yield f"ask for another version of {entry.name} than {entry.text} ({entry.place})"
+        elif rest:
+            span = room if len(room) <= _SHOWN else [room[0], "...", room[-1]]
+            yield f"loosen {entry.text} ({entry.place}): the others allow {', '.join(span)}"
