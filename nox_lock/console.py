@@ -12,6 +12,7 @@ from nox_lock.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import TextIO
 
     from rich.live import Live
     from rich.progress import TaskID
@@ -35,11 +36,22 @@ class ColouredLine(NamedTuple):
 
 
 class Terminal(NamedTuple):
-    """What standard error can show: more than ASCII, colours, lines that are drawn again."""
+    """What a stream can show: more than ASCII, colours, lines that are drawn again."""
 
     unicode: bool = False
     colour: bool = False
     interactive: bool = False
+
+    @classmethod
+    def of(cls, stream: TextIO, environ: Mapping[str, str], *, colour: bool) -> Terminal:
+        """Return what a stream can show; it is interactive if a person watches it."""
+        unicode = True
+        try:
+            "\N{CHECK MARK}\N{BALLOT X}".encode(stream.encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            unicode = False
+        redrawn = environ.get("TERM") != "dumb" and not is_ci(environ)
+        return cls(unicode, colour, interactive=stream.isatty() and redrawn)
 
 
 class Console:
@@ -167,22 +179,3 @@ class _Board:
         if self._live is not None:
             self._live.stop()
             self._live = None
-
-
-def supports_unicode(encoding: str | None) -> bool:
-    """Return whether a stream of this encoding can show our marks."""
-    try:
-        "\N{CHECK MARK}\N{BALLOT X}".encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def is_interactive(environ: Mapping[str, str]) -> bool:
-    """Return whether a person watches standard error, on a terminal that can be redrawn."""
-    return (
-        sys.stderr is not None
-        and sys.stderr.isatty()
-        and not is_ci(environ)
-        and environ.get("TERM") != "dumb"
-    )

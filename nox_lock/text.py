@@ -17,9 +17,11 @@ from urllib.parse import quote, unquote
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MASK = "****"
+_MASK = "****"
 _VARIABLES = r"(?:\$\{[A-Z0-9_]+\})+"
-# Unlike what `str.split` knows, no character that a terminal does not show as a blank.
+# What a text with a secret in a URL has.
+_SIGNS = r"[@?;#]|//"
+# Unlike `str.split`, only at characters that a terminal shows as a blank.
 _WORD = r"[^ \t\r\n]+"
 # Of the host in a URL.
 _END = r"[/?#\\]"
@@ -44,16 +46,10 @@ _SHORTEST = 4
 _WHOLE_WORDS = 8
 _NUMBER = r"[\d.]{,6}"
 # What Markdown or HTML would not take for text; @ would notify a person of that name.
-_MARKDOWN = {letter: f"\\{letter}" for letter in "\\`[]!*_|~"} | {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    "@": "&#64;&#8203;",
-    "\r": "",
-    "\n": " ",
-}
-
-
+_MARKDOWN = str.maketrans(
+    {letter: f"\\{letter}" for letter in "\\`[]!*_|~"}
+    | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;&#8203;", "\r": "", "\n": " "}
+)
 # What was read and must not be shown, with what is shown in its place.
 _values: dict[str, str] = {}
 # Scheme, host and port of the indexes in the user's settings.
@@ -73,23 +69,18 @@ def hide_value(name: str, value: str | None) -> None:
     if not value or value == name:
         return
     hide_index(value)
-    parts = {value, *_secrets_of(value)}
+    # What a tool may print of a URL, or of a user name with its password.
+    _, is_url, rest = value.partition("://")
+    login = rest.rpartition("@")[0] if is_url else value
+    parts = {value, login.partition(":")[2]}
+    if is_url:
+        parts |= {login, _without_login(value).rstrip("/")}
     parts |= {unquote(part) for part in parts}
     forms = {form for part in parts for form in (part, quote(part), quote(part, safe=""))}
     forms |= {json.dumps(part)[1:-1] for part in parts} | {repr(part)[1:-1] for part in parts}
     for form in forms:
         if len(form) >= _SHORTEST and not re.fullmatch(_NUMBER, form):
             _values.setdefault(form, f"${{{name}}}")
-
-
-def _secrets_of(value: str) -> Iterable[str]:
-    """Yield the parts that a tool may print of a URL, or of a user name with its password."""
-    _, is_url, rest = value.partition("://")
-    login = rest.rpartition("@")[0] if is_url else value
-    yield login.partition(":")[2]
-    if is_url:
-        yield _without_login(value).rstrip("/")
-        yield login
 
 
 def hide_index(url: str) -> None:
@@ -136,9 +127,7 @@ def mask(text: str) -> str:
     """Return text without its secrets, but with its control characters."""
     if _values:
         text = _pattern(tuple(_values)).sub(lambda found: _values[found[0]], text)
-    if not any(sign in text for sign in "@?;#") and "//" not in text:
-        return text
-    text = re.sub(_WORD, lambda word: _mask_word(word[0]), text)
+    text = _mask_words(text)
     return re.sub(_WEB_URL, _shown_url, text) if _user_indexes else text
 
 
@@ -153,6 +142,12 @@ def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
             for each in longest_first
         )
     )
+
+
+def _mask_words(text: str) -> str:
+    if not re.search(_SIGNS, text):
+        return text
+    return re.sub(_WORD, lambda word: _mask_word(word[0]), text)
 
 
 def _mask_word(word: str) -> str:
@@ -174,13 +169,13 @@ def _mask_bare(text: str) -> str:
     parts = re.split(r"([/\\])", text)
     user, _, password = parts[0].partition(":")
     is_cut = len(parts) > 1 and "@" not in parts[0] and not user.endswith(_PATHS)
-    if is_cut and password and not _is_open(password):  # by a slash in it
-        return f"{_before(user)}{MASK}{text[text.rfind('@') :]}"
+    if is_cut and password and not _is_placeholder(password):  # by a slash in it
+        return f"{_before(user)}{_MASK}{text[text.rfind('@') :]}"
     for number, part in enumerate(parts):
         login, _, host = part.rpartition("@")
         user, _, password = login.partition(":")
-        if password and not password.startswith(":") and not _is_open(password):
-            parts[number] = f"{_before(user)}{MASK}@{host}"
+        if password and not password.startswith(":") and not _is_placeholder(password):
+            parts[number] = f"{_before(user)}{_MASK}@{host}"
     return "".join(parts)
 
 
@@ -195,34 +190,35 @@ def _mask_authority(text: str, scheme: str) -> str:
     rest = text[len(authority) :]
     login, found, host = authority.rpartition("@")
     if found:
-        return f"{MASK}@{host}{rest}" if _is_secret(login, scheme) else text
+        return f"{_MASK}@{host}{rest}" if _is_secret(login, scheme) else text
     port = authority.partition("]")[2] if authority.startswith("[") else authority
     port = port.partition(":")[2].rstrip(".,:;!?)]}>\"'`")
-    if not port or _is_open(port) or (port.isascii() and port.isdigit()) or scheme[-1:] != ":":
+    is_port = not port or (port.isascii() and port.isdigit())
+    if is_port or _is_placeholder(port) or scheme[-1:] != ":":
         return text
     # No port: a password with a slash in it, or one behind which the host was left out.
-    return f"{MASK}{rest[rest.rfind('@') :] if '@' in rest else rest}"
+    return f"{_MASK}{rest[rest.rfind('@') :] if '@' in rest else rest}"
 
 
 def _is_secret(login: str, scheme: str) -> bool:
     user, found, password = login.partition(":")
     if found:
         # A user name alone is no secret, but one with an empty password is a token.
-        return not _is_open(password or user)
+        return not _is_placeholder(password or user)
     # For a web server a user name alone is a token; repositories have users such as git.
     is_web = not scheme or scheme[-1] in _OPENING or scheme.lower().endswith(("http:", "https:"))
-    return is_web and login != "git" and not _is_open(login)
+    return is_web and login != "git" and not _is_placeholder(login)
 
 
-def _is_open(text: str) -> bool:
+def _is_placeholder(text: str) -> bool:
     """Return whether a text in the place of a secret is a variable or our mask."""
-    return text == MASK or re.fullmatch(_VARIABLES, text) is not None
+    return text == _MASK or re.fullmatch(_VARIABLES, text) is not None
 
 
 def _mask_parameter(found: re.Match[str]) -> str:
     separator, name, value = found.groups()
     if re.search(_GUARDED, name) and not re.fullmatch(_VARIABLES, value):
-        return f"{separator}{name}={MASK}"
+        return f"{separator}{name}={_MASK}"
     return found[0]
 
 
@@ -237,9 +233,7 @@ def _shown_url(found: re.Match[str]) -> str:
 
 def has_password(text: str) -> bool:
     """Return whether a URL has a secret in it; ``${NAME}`` is none."""
-    return ("//" in text or any(sign in text for sign in "@?;#")) and any(
-        _mask_word(word[0]) != word[0] for word in re.finditer(_WORD, text)
-    )
+    return _mask_words(text) != text
 
 
 def has_token(text: str) -> bool:
@@ -257,9 +251,9 @@ def shareable(text: str) -> str:
 
     def without_query(word: re.Match[str]) -> str:
         before, is_url, rest = word[0].partition("//")
-        return f"{before}//{re.sub(_QUERY, f'?{MASK}', rest)}" if is_url else word[0]
+        return f"{before}//{re.sub(_QUERY, f'?{_MASK}', rest)}" if is_url else word[0]
 
-    text = re.sub(_PAGE, rf"\1/{MASK}", mask(text))
+    text = re.sub(_PAGE, rf"\1/{_MASK}", mask(text))
     if "?" in text and "//" in text:
         text = re.sub(_WORD, without_query, text)
     return without_folders(text)
@@ -278,7 +272,7 @@ def shortened(text: str, most: int = 1000) -> str:
 
 def markdown(text: str) -> str:
     """Escape text for Markdown, HTML and GitHub, without its secrets."""
-    return "".join(_MARKDOWN.get(letter, letter) for letter in mask(text))
+    return mask(text).translate(_MARKDOWN)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

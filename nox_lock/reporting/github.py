@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nox_lock.errors import NoxLockError
 
 # What would end the message of a workflow command, or one of its properties.
-_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
-_PROPERTY = {**_MESSAGE, ":": "%3A", ",": "%2C"}
+_MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = _MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -> Iterator[str]:
@@ -82,9 +82,5 @@ def _command(level: str, title: str, reason: Reason, root: Path, environ: Mappin
         properties["file"] = reason.place.file if path.startswith("../") else path
         if reason.place.line is not None:
             properties["line"] = str(reason.place.line)
-    listed = ",".join(f"{key}={_escape(value, _PROPERTY)}" for key, value in properties.items())
-    return f"::{level} {listed}::{_escape(reason.message, _MESSAGE)}"
-
-
-def _escape(text: str, table: Mapping[str, str]) -> str:
-    return "".join(table.get(letter, letter) for letter in text)
+    listed = ",".join(f"{key}={value.translate(_PROPERTY)}" for key, value in properties.items())
+    return f"::{level} {listed}::{reason.message.translate(_MESSAGE)}"

@@ -226,16 +226,12 @@ def _check(session: nox.Session) -> None:
 
 def _console(session: nox.Session) -> Console:
     """Return the console of a session, as nox is set up."""
-    from nox_lock.console import Console, Terminal, is_interactive, supports_unicode  # noqa: PLC0415
+    from nox_lock.console import Console, Terminal  # noqa: PLC0415
 
     # nox says nowhere whether it logs in colours.
     record = logging.LogRecord("nox", logging.INFO, "", 0, "", None, None)
     lines = (handler.format(record) for handler in logging.getLogger().handlers)
-    terminal = Terminal(
-        unicode=supports_unicode(sys.stderr.encoding),
-        colour=any("\x1b" in line for line in lines),
-        interactive=is_interactive(os.environ),
-    )
+    terminal = Terminal.of(sys.stderr, os.environ, colour=any("\x1b" in line for line in lines))
     verbose = nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
     name = next((name for name, made in _OURS.items() if made.func is _lock), "lock")
     return Console(session.log, session.warn, f"nox -s {name}", terminal, verbose=verbose)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
-from nox_lock.console import RED, ColouredLine, Console, Terminal, supports_unicode
+from nox_lock.console import RED, ColouredLine, Console, Terminal
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def stream(encoding: str | None = "utf-8", *, tty: bool = False) -> TextIO:
+    return cast("TextIO", SimpleNamespace(encoding=encoding, isatty=lambda: tty))
 
 
 @pytest.mark.parametrize(
@@ -13,7 +23,17 @@ from nox_lock.console import RED, ColouredLine, Console, Terminal, supports_unic
      ("no such thing", False)],
 )  # fmt: skip
 def test_what_a_terminal_can_show(encoding: str | None, able: bool) -> None:  # noqa: FBT001
-    assert supports_unicode(encoding) is able
+    found = Terminal.of(stream(encoding), {}, colour=False)
+    assert found == Terminal(unicode=able)
+
+
+@pytest.mark.parametrize(
+    ("environ", "interactive"),
+    [({}, True), ({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"CI": "true"}, False)],
+)
+def test_a_person_watches_a_terminal(environ: dict[str, str], *, interactive: bool) -> None:
+    assert Terminal.of(stream(tty=True), environ, colour=True).interactive is interactive
+    assert not Terminal.of(stream(), environ, colour=True).interactive
 
 
 @pytest.mark.parametrize("colour", [True, False])
