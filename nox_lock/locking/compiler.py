@@ -6,7 +6,6 @@ import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from nox_lock.checking.judge import LOOKALIKE
 from nox_lock.compiling.cache import open_cache, unusable
@@ -35,20 +34,25 @@ if TYPE_CHECKING:
     from nox_lock.target import Platform, Target
 
 
-def find_starting_pins(planned: LockPlan, *, upgrade: bool = False) -> tuple[Pin, ...]:
+def find_starting_pins(
+    planned: LockPlan, together: Iterable[Pin] | None = None, *, upgrade: bool = False
+) -> Sequence[Pin]:
     """Return the pins of the locks below, then those of the lock file itself, sorted by name.
 
     A lock file that is not there yet starts from the one of another target that it replaces. With
-    `upgrade` its own pins are left out.
+    `upgrade` its own pins are left out; pins that its stack was resolved to `together` replace all.
     """
     own = versions(None if upgrade else planned.origin, planned)
-    pins = {pin.name or "": pin for pin in own if is_readable(pin)}
+    pins = {pin.name or "": pin for pin in own}
     for low in planned.below:
         for pin in versions(low.current, planned):
             mine = pins.get(pin.name or "")
             if mine is None or mine.shown != pin.shown or not mine.hashes:
                 pins[pin.name or ""] = pin
-    return tuple(pins[name] for name in sorted(pins))
+    if together is not None:  # their hashes are not known
+        known = {pin.shown: pin for pin in pins.values()}
+        return [known.get(pin.shown, pin) for pin in together]
+    return [pins[name] for name in sorted(pins)]
 
 
 def as_text(pins: Iterable[Pin]) -> str:
@@ -58,19 +62,12 @@ def as_text(pins: Iterable[Pin]) -> str:
     )
 
 
-def is_readable(pin: Pin) -> bool:
-    """Return whether pip can read a pin: one spoilt by hand does not prevent a new lock."""
-    try:
-        urlsplit(pin.url or "")
-    except ValueError:
-        return False
-    return pin.version is None or parse_version(pin.version) is not None
-
-
 def versions(lock: LockFile | None, planned: LockPlan) -> Iterator[Pin]:
-    """Yield the pins by version that count for a target; its own after those it includes."""
+    """Yield the pins that count for a target and have a version; own ones after included ones."""
     for pin in (*lock.included, *lock.pins) if lock else ():
-        if pin.version and pin.name and counts(pin.marker, planned.target, planned.platform):
+        # A version spoilt by hand does not prevent a new lock.
+        named = pin.name and parse_version(pin.version or "")
+        if named and counts(pin.marker, planned.target, planned.platform):
             yield pin
 
 

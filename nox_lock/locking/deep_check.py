@@ -11,7 +11,7 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 
@@ -26,6 +26,7 @@ from nox_lock.target import holds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nox_lock.checking.verdict import Verdict
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
@@ -52,25 +53,25 @@ def resolve_again(
     """
     options = CompileOptions(use_cache=False, refresh=True)
     compiler = Compiler(project, options, console)
-    unresolved: set[str] = set()
+    unresolved: list[str] = []
 
     def resolve(each: Judged) -> Judged:
-        planned = each.planned
-        if planned is None or planned.current is None or not each.verdict.fresh:
+        planned, verdict = each.planned, each.verdict
+        if planned is None or planned.current is None or not verdict.fresh:
             return each
         try:
-            return _resolve(each, planned, planned.current, compiler)
+            verdict = _resolve(planned, planned.current, verdict, compiler)
         except (ToolchainError, CompileError) as error:
-            # Either means that this machine cannot build for the target.
-            foreign = isinstance(error, ToolchainError) or (
-                error.kind == "build"
-                and compiler.interpreter(planned.target, planned.named_platform).foreign
-            )
-            if not foreign:
+            target = planned.target, planned.named_platform
+            if isinstance(error, CompileError) and not (
+                error.kind == "build" and compiler.interpreter(*target).foreign
+            ):
                 raise
-            unresolved.add(each.path)
-            notes = (*each.verdict.notes, f"not resolved: {error.message}")
-            return _with(each, notes=notes)
+            # This machine cannot build for the target.
+            unresolved.append(each.path)
+            notes = (*verdict.notes, f"not resolved: {error.message}")
+            verdict = verdict._replace(notes=notes)
+        return each._replace(verdict=verdict)
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
@@ -81,7 +82,7 @@ def resolve_again(
     return resolved, sorted(unresolved)
 
 
-def _resolve(judged: Judged, planned: LockPlan, lock: LockFile, compiler: Compiler) -> Judged:
+def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Compiler) -> Verdict:
     """Return the verdict on a fresh lock by what its inputs resolve to now."""
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
     starting = [pin._replace(hashes=()) for pin in lock.pins if pin.version]
@@ -92,28 +93,29 @@ def _resolve(judged: Judged, planned: LockPlan, lock: LockFile, compiler: Compil
             raise
         said = f"it can no longer be resolved: {error.message}"
         reason = Reason(said, error.place or planned.at())
-        return _with(judged, word=STALE, reasons=(reason,), notes=())
+        return verdict._replace(word=STALE, reasons=(reason,), notes=())
     old, new = (_pins(planned, each) for each in (lock, lock_file.parse(compiled.body)))
-    changed, (unpublished, more) = (
-        list(_changed(planned, old, new)),
-        _compare_hashes(planned, old, new),
-    )
+    changed = list(_find_changed(planned, old, new))
+    unpublished, more = _compare_hashes(planned, old, new)
     yanked = (
         Reason(f"{pin.shown} was yanked: {why}", planned.at(pin.line))
         for name, version, why in compiled.yanked
         for pin in old.values()
         if (pin.name, pin.version) == (name, version)
     )
-    judged = _with(judged, warnings=cut([*judged.verdict.warnings, *yanked, *more]))
+    verdict = verdict._replace(warnings=cut([*verdict.warnings, *yanked, *more]))
     bare = not lock.hashed and not all(pin.unhashable for pin in lock.pins)
     if bare and planned.lock.settings.generate_hashes is None:
         said = "its pins have no hashes: set generate-hashes in [tool.nox-lock], to true or false"
         changed.append(Reason(said, planned.at()))
     if not changed and not unpublished:
-        return judged
-    diff = _diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished))
-    word = INVALID if unpublished else STALE
-    return _with(judged, word=word, reasons=cut([*changed, *unpublished]), notes=(), diff=diff)
+        return verdict
+    return verdict._replace(
+        word=INVALID if unpublished else STALE,
+        reasons=cut([*changed, *unpublished]),
+        notes=(),
+        diff=_diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished)),
+    )
 
 
 def _pins(planned: LockPlan, lock: LockFile) -> _Pins:
@@ -131,7 +133,7 @@ def _pins(planned: LockPlan, lock: LockFile) -> _Pins:
     return found
 
 
-def _changed(planned: LockPlan, old: _Pins, new: _Pins) -> Iterator[Reason]:
+def _find_changed(planned: LockPlan, old: _Pins, new: _Pins) -> Iterator[Reason]:
     """Yield each pin that the inputs resolve to now and the lock has not, or the other way."""
     differ: dict[str, tuple[list[Pin], list[Pin]]] = {}
     for key in sorted(old.keys() ^ new.keys()):
@@ -177,7 +179,3 @@ def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:
         old.splitlines(), new.splitlines(), path, f"{path} (resolved now)", lineterm=""
     )
     return "\n".join(lines)
-
-
-def _with(judged: Judged, **changes: Any) -> Judged:
-    return judged._replace(verdict=judged.verdict._replace(**changes))

@@ -16,12 +16,12 @@ from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.console import WAITING
 from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.local_projects import is_project_file
-from nox_lock.inputs.pep508 import meets, name_of
+from nox_lock.inputs.pep508 import meets, name_of, parse_version
 from nox_lock.inputs.syntax import MERGE
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.agreement import compile_in_agreement
 from nox_lock.locking.changes import find_changes, find_not_upgraded
-from nox_lock.locking.compiler import as_text, find_starting_pins, is_readable
+from nox_lock.locking.compiler import as_text, find_starting_pins
 from nox_lock.target import holds
 from nox_lock.text import nearest
 
@@ -90,11 +90,10 @@ def is_current(options: CompileOptions, planned: LockPlan, verdict: Verdict) -> 
 def make_lock(
     compiler: Compiler,
     planned: LockPlan,
-    verdict: Verdict,
     texts: Mapping[str, str],
     together: Sequence[Pin] | None = None,
 ) -> Outcome:
-    """Make one lock file, but do not write it.
+    """Make one lock file that is not current, but do not write it.
 
     `texts` are lock files below that are made and not written yet, by path; `together` are pins
     that its whole stack was resolved to.
@@ -103,8 +102,6 @@ def make_lock(
         NoxLockError: saying why it cannot be made.
     """
     options = compiler.options
-    if together is None and is_current(options, planned, verdict):
-        return Outcome(planned, UP_TO_DATE)
     if not options.overwrite:
         check_replaceable(planned)
     before = planned.current
@@ -116,7 +113,7 @@ def make_lock(
         *tool_versions(),
         compiler.indexes.identity,
     )
-    starting = _find_starting_pins(compiler, planned, together)
+    starting = find_starting_pins(planned, together, upgrade=options.upgrade)
     key = make_key(*facts, as_text(starting))
     with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
         # Another process may have made this very lock meanwhile, or something else.
@@ -126,7 +123,7 @@ def make_lock(
             planned = planned.with_current(now)
             if together is None and is_current(options, planned, judge(planned)):
                 return Outcome(planned, UP_TO_DATE)
-            starting = _find_starting_pins(compiler, planned, together)
+            starting = find_starting_pins(planned, together, upgrade=options.upgrade)
             key = make_key(*facts, as_text(starting))
         outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
         if outcome is None:
@@ -147,15 +144,6 @@ def make_lock(
 def _show_wait(compiler: Compiler, planned: LockPlan, message: str) -> None:
     compiler.console.update(planned.path, WAITING)
     compiler.console.log(f"{planned.path}: {message}")
-
-
-def _find_starting_pins(
-    compiler: Compiler, planned: LockPlan, together: Sequence[Pin] | None
-) -> Sequence[Pin]:
-    if together is None:
-        return find_starting_pins(planned, upgrade=compiler.options.upgrade)
-    own = {pin.shown: pin for pin in find_starting_pins(planned)}
-    return [own.get(pin.shown, pin) for pin in together]
 
 
 def _restore(
@@ -265,7 +253,7 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     left_out += (
         Reason(f"{pin.shown} cannot be read", planned.at(pin.line))
         for pin in lock.pins
-        if not is_readable(pin)
+        if pin.version is not None and parse_version(pin.version) is None
     )
     if lock.stamp is None:
         left_out += find_undeclared(planned, lock)

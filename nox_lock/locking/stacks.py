@@ -197,7 +197,9 @@ def _make(
     try:
         now = replan(planned, tuple(below), texts, compiler.project)
         verdict = verdict if now is planned else judge(now)
-        return make_lock(compiler, now, verdict, texts, together)
+        if together is None and is_current(compiler.options, now, verdict):
+            return Outcome(now, UP_TO_DATE)
+        return make_lock(compiler, now, texts, together)
     except NoxLockError as error:
         return error
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.checking.judge import judge
 from nox_lock.compiling.cache import open_cache
 from nox_lock.compiling.index_settings import read_index_settings
 from nox_lock.compiling.input_copies import InputCopies
@@ -144,7 +143,7 @@ class CompileFolder:
     def lock(self, options: CompileOptions | None = None) -> Outcome:
         """Make the lock file, from the cache where it has that; it is not written."""
         planned = self.plan()
-        return make_lock(self._compiler(options), planned, judge(planned), {})
+        return make_lock(self._compiler(options), planned, {})
 
     def write_lock(self, body: str) -> None:
         """Write a lock file with this body, as pip-compile would."""
