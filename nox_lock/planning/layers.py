@@ -1,8 +1,4 @@
-"""Which lock builds on which, found in the inputs or declared; and an order that respects it.
-
-A lock is a layer above another when its inputs comprise all that the other is made from, name a
-lock file of it, or when its `constraints` name it.
-"""
+"""Which lock builds on which, and an order that respects it."""
 
 from __future__ import annotations
 
@@ -12,91 +8,127 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.errors import ConfigError
 from nox_lock.inputs.local_projects import is_project_file
+from nox_lock.inputs.requirements import Files, Inputs, read_inputs
 from nox_lock.inputs.toml_tables import FILE
+from nox_lock.lockfile import lock_file
+from nox_lock.planning.lock_paths import find_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from nox_lock.inputs.requirements import Inputs
     from nox_lock.planning.config import LockConfig
-    from nox_lock.planning.lock_paths import Owners
     from nox_lock.project import Project
 
-    Read = Callable[[LockConfig], Inputs]
+
+class Layers:
+    """The locks of a project with their inputs, each read once.
+
+    A lock is a layer above another when its inputs comprise all that the other is made from, name
+    a lock file of it, or when its `constraints` name it.
+    """
+
+    def __init__(self, locks: Mapping[str, LockConfig], project: Project) -> None:
+        self.locks = locks
+        self.project = project
+        self.files = Files(project, is_unmade=self._is_unmade)
+        self._inputs: dict[str, Inputs] = {}
+        self._below: dict[str, dict[str, str]] = {}
+        self._roots = {name: _find_roots(lock, project) for name, lock in locks.items()}
+
+    def owner(self, path: str) -> LockConfig | None:
+        """Return the lock that has a lock file of this path, or None."""
+        return find_owner(path, self.locks.values())
+
+    def inputs(self, name: str) -> Inputs:
+        """Return the inputs of a lock, without other locks as constraints.
+
+        Raises:
+            RequirementsError: for an input that cannot be read.
+        """
+        if name not in self._inputs:
+            self._inputs[name] = read_lock_inputs(self.locks[name], self.files)
+        return self._inputs[name]
+
+    def below(self, name: str) -> dict[str, str]:
+        """Return the locks that a lock builds on, each with what says so.
+
+        Raises:
+            RequirementsError: for an input that cannot be read.
+        """
+        if name not in self._below:
+            self._below[name] = self._find_below(self.locks[name])
+        return self._below[name]
+
+    def order(self, names: Iterable[str]) -> list[str]:
+        """Return `names` and all they build on, each after those it builds on.
+
+        Raises:
+            ConfigError: for locks that build on each other, showing the loop.
+            RequirementsError: for an input that cannot be read.
+        """
+        done: dict[str, None] = {}
+
+        def visit(name: str, trail: dict[str, str]) -> None:
+            if name in trail:
+                steps = list(trail.items())[list(trail).index(name) :]
+                loop = " -> ".join([*(f"{lock} ({why})" for lock, why in steps), name])
+                raise ConfigError(
+                    f"these locks build on each other: {loop}", hint="Take one of these lines out."
+                )
+            for lower, why in self.below(name).items() if name not in done else ():
+                visit(lower, {**trail, name: why})
+            done[name] = None
+
+        for name in names:
+            visit(name, {})
+        return list(done)
+
+    def _find_below(self, lock: LockConfig) -> dict[str, str]:
+        inputs, own = self.inputs(lock.name), self._roots[lock.name]
+        included = {
+            owner.name: str(each.place)
+            for each in reversed(inputs.includes)
+            if (owner := self.owner(each.file)) is not None
+        }
+        found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
+        for source in lock.inputs:
+            if (owner := self.owner(source)) not in (None, lock):
+                found[owner.name] = f"`{FILE}` inputs"
+        for name in self.locks:
+            if name == lock.name or name in found:
+                continue
+            if name in included:
+                found[name] = included[name]
+            elif self._roots[name] <= inputs.reached and not own <= self.inputs(name).reached:
+                found[name] = ", ".join(lock.inputs) or FILE
+        return found
+
+    def _is_unmade(self, file: str) -> bool:
+        """Return whether a file is the lock file of a lock, and yet to be made."""
+        if self.owner(file) is None:
+            return False
+        lock = lock_file.read(self.project, file)
+        return lock is None or not lock.recognised
 
 
-def find_lowers(
-    lock: LockConfig,
-    locks: Collection[LockConfig],
-    owners: Owners,
-    roots: Mapping[str, frozenset[str]],
-    read: Read,
-) -> dict[str, str]:
-    """Return the locks that `lock` builds on, each with what says so.
-
-    `owners` tells whose a lock file is; `roots` are what each lock is made from, by name (see
-    `roots_of`); `read` gives its inputs.
+def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] = ()) -> Inputs:
+    """Read the inputs of a lock; `constraints` are lock files to read like those of ``-c`` lines.
 
     Raises:
         RequirementsError: for an input that cannot be read.
     """
-    inputs = read(lock)
-    own = roots[lock.name]
-    named = {
-        owner.name: each.place
-        for each in reversed(inputs.includes)
-        if (owner := owners.owner(each.file)) is not None
-    }
-    found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
-    for source in lock.inputs:
-        if (owner := owners.owner(source)) not in (None, lock):
-            found[owner.name] = f"`{FILE}` inputs"
-    for other in locks:
-        if other.name == lock.name or other.name in found:
-            continue
-        if other.name in named:
-            where = named[other.name]
-            found[other.name] = f"{where.file}:{where.line}"
-        elif roots[other.name] <= inputs.reached and not own <= read(other).reached:
-            found[other.name] = ", ".join(lock.inputs) or FILE
-    return found
+    return read_inputs(
+        lock.inputs, files, extras=lock.extras, groups=lock.groups, constraints=constraints
+    )
 
 
-def in_order(names: Iterable[str], lowers: Callable[[str], Mapping[str, str]]) -> list[str]:
-    """List `names` and all they build on, each after those it builds on.
-
-    Raises:
-        ConfigError: for locks that build on each other, showing the loop.
-    """
-    done: dict[str, None] = {}
-
-    def visit(name: str, trail: tuple[str, ...], reasons: tuple[str, ...]) -> None:
-        if name in done:
-            return
-        if name in trail:
-            start = trail.index(name)
-            steps = zip(trail[start:], reasons[start:], strict=True)
-            loop = " -> ".join([*(f"{lock} ({why})" for lock, why in steps), name])
-            raise ConfigError(
-                f"these locks build on each other: {loop}", hint="Take one of these lines out."
-            )
-        for lower, why in lowers(name).items():
-            visit(lower, (*trail, name), (*reasons, why))
-        done[name] = None
-
-    for name in names:
-        visit(name, (), ())
-    return list(done)
-
-
-def roots_of(lock: LockConfig, project: Project) -> frozenset[str]:
-    """Return what a lock is made from, in the words of `Inputs.reached`."""
-    roots: set[str] = set()
+def _find_roots(lock: LockConfig, project: Project) -> set[str]:
+    """Return what a lock is made from, in the form of `Inputs.reached`."""
+    roots = {f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups}
     for source in lock.inputs:
         if is_project_file(source):
             roots.add(f"{source}#")
             roots |= {f"{source}#extra={canonicalize_name(extra)}" for extra in lock.extras}
         else:
             roots.add(project.real(source))
-    roots |= {f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups}
-    return frozenset(roots)
+    return roots

@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
 from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
-from nox_lock.planning.planner import of_targets, orphans_of
+from nox_lock.planning.lock_paths import find_orphans
+from nox_lock.planning.planner import select
 from nox_lock.project import is_ci
 from nox_lock.reporting.verdicts import (
     error_json,
@@ -149,8 +150,10 @@ def _select(options: Arguments, noxfile: Noxfile) -> tuple[Config, list[LockPlan
     """
     with _errors_printed(options, noxfile.project):
         config, planned = noxfile.plan(options.names)
-        chosen = of_targets(planned, options.python, options.platform)
-        orphans = [] if options.partial else orphans_of(config, planned, noxfile.project)
+        chosen = select(planned, options.python, options.platform)
+        orphans = (
+            [] if options.partial else find_orphans(config.locks.values(), planned, noxfile.project)
+        )
     return config, chosen, orphans
 
 

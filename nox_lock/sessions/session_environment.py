@@ -22,7 +22,7 @@ from nox_lock.environments.environment import (
 from nox_lock.environments.sync import install_project, sync, write_constraints
 from nox_lock.errors import InstallerBrokenError
 from nox_lock.planning.config import check_on_stale
-from nox_lock.planning.planner import of_target
+from nox_lock.planning.planner import for_environment
 from nox_lock.project import is_ci
 from nox_lock.text import redact
 
@@ -120,7 +120,7 @@ class SessionEnvironment:
         """
         config, planned = self.noxfile.plan(self.names)
         names = {config.lock(name).name for name in self.names}
-        chosen = of_target([each for each in planned if each.name in names], venv.target)
+        chosen = for_environment([each for each in planned if each.name in names], venv.target)
         commands = self.recreate_command, self.console.lock_command
         return config, LockedEnvironment(chosen, venv, self.project, *commands)
 

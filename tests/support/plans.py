@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_lock.planning.config import load_config
-from nox_lock.planning.planner import orphans_of, plan
+from nox_lock.planning.lock_paths import find_orphans
+from nox_lock.planning.planner import plan
 from nox_lock.project import Project
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ def plan_with_orphans(
     project = open_folder(root, environ)
     config = load_config(project)
     planned = plan(config, project)
-    return planned, orphans_of(config, planned, project)
+    return planned, find_orphans(config.locks.values(), planned, project)

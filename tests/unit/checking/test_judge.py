@@ -555,7 +555,8 @@ AUDITED = """
     from nox_lock.planning.config import load_config
     from nox_lock.checking.judge import judge_all
     from nox_lock.reporting.github import annotate
-    from nox_lock.planning.planner import orphans_of, plan
+    from nox_lock.planning.lock_paths import find_orphans
+from nox_lock.planning.planner import plan
     from nox_lock.project import Project
     from nox_lock.reporting.verdicts import summary, verdict_lines, verdicts_json
 
@@ -585,7 +586,7 @@ AUDITED = """
     project = Project(root, os.environ)
     config = load_config(project)
     planned = plan(config, project)
-    judged = judge_all(planned, orphans_of(config, planned, project))
+    judged = judge_all(planned, find_orphans(config.locks.values(), planned, project))
     lines = [line for each in judged for line in verdict_lines(each)]
     report = verdicts_json(judged) + summary(judged) + str(list(annotate(judged, root, {})))
     watching = False

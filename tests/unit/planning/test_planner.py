@@ -12,7 +12,7 @@ import pytest
 
 from nox_lock.errors import ConfigError, LockFileError, RequirementsError
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.planner import of_target
+from nox_lock.planning.planner import for_environment
 from nox_lock.target import Target, running_platform, running_target
 from support.index import LocalIndex
 from support.plans import plan_folder
@@ -167,13 +167,15 @@ def test_a_lock_file_that_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> 
 
 def test_a_session_installs_the_file_of_its_python(tmp_path: Path) -> None:
     found = planned_in(tmp_path, table("python = ['3.9', '3.10']"))
-    assert [each.path for each in of_target(found, Target("3.10"))] == ["requirements-py3.10.txt"]
+    assert [each.path for each in for_environment(found, Target("3.10"))] == [
+        "requirements-py3.10.txt"
+    ]
     with pytest.raises(ConfigError) as caught:
-        of_target(found, Target("3.11"))
+        for_environment(found, Target("3.11"))
     assert "3.11" in str(caught.value)
     assert 'python = ["3.9", "3.10", "3.11"]' in str(caught.value)
     with pytest.raises(ConfigError):
-        of_target(found, Target("3.10", "pypy"))
+        for_environment(found, Target("3.10", "pypy"))
 
 
 def test_a_lock_is_judged_for_this_platform_whatever_its_stamp_says(tmp_path: Path) -> None:
