@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from nox_lock.checking.coverage import judge_urls, show_url
+from nox_lock.checking.coverage import show_url
 from nox_lock.checking.verdict import Reason
-from nox_lock.errors import Place
 from nox_lock.inputs.pep508 import parse_version
 from nox_lock.lockfile.pins import is_plain_marker
 from nox_lock.planning.settings import UNSAFE_PACKAGES
@@ -34,71 +33,71 @@ _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 # Options of pip-compile that a line of an input says as well.
 _AS_LINES = (*_INDEXES, "--trusted-host", "--pre")
 _FLAGS = ("--pre", "--all-extras", "--no-annotate")
+_LONG_NAMES = {"-c": "--constraint", "-i": "--index-url", "-f": "--find-links"}
 _LONGEST = 4096  # a command that anybody has typed
 _MOST_VERSIONS = 50  # of one project in a lock file for all Pythons and platforms
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
-_REPOSITORY = r"(?:git|hg|svn|bzr)\+"
-_COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
+_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+_COMMIT = re.compile(r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)")
 
 
 def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield what makes a lock file `invalid`: secrets, pins without a hash, strange URLs."""
-    path = planned.path
+    """Yield what makes a lock file `invalid`: secrets, pins without a hash or a version."""
     for option in lock.options:
         if has_password(option.text):
-            yield Reason("a password stands here in clear", Place(path, option.line))
+            yield Reason("a password stands here in clear", planned.at(option.line))
     hashed = lock.hashed and planned.settings.generate_hashes
-    seen: dict[str, list[Pin]] = {}
     for pin in lock.pins:
         if pin.url and has_password(pin.url):
-            yield Reason("a password stands here in clear", Place(path, pin.line))
+            yield Reason("a password stands here in clear", planned.at(pin.line))
         if hashed and not pin.hashes and not pin.unhashable:
-            yield Reason(f"{pin.shown} has no hash", Place(path, pin.line))
+            yield Reason(f"{pin.shown} has no hash", planned.at(pin.line))
         if pin.version and parse_version(pin.version) is None:
-            yield Reason(f"{pin.shown} pins what is no version", Place(path, pin.line))
-        seen.setdefault(pin.name or "", []).append(pin)
-        if pin.marker and not is_plain_marker(pin.marker):
-            yield from _find_unlike(planned, pin)
-    for name, pins in seen.items():
-        if name and len(pins) > 1:
-            yield from _find_twice(planned, pins)
-    yield from judge_urls(planned, lock)
+            yield Reason(f"{pin.shown} pins what is no version", planned.at(pin.line))
+        if pin.marker and not is_plain_marker(pin.marker) and not _is_given(pin, planned):
+            said = f"the marker {pin.marker[:80]}, which readers take differently"
+            yield Reason(f"{pin.shown} has {said}", planned.at(pin.line))
+    yield from find_repeated(planned, lock)
 
 
-def _find_unlike(planned: LockPlan, pin: Pin) -> Iterator[Reason]:
-    """Yield that readers take a marker differently, unless an input has it for this project."""
-    entries = planned.inputs.entries
-    given = {str(entry.marker) for entry in entries if entry.name == pin.name and entry.marker}
-    if str(Marker(pin.marker)) not in given:
-        said = f"{pin.shown} has the marker {pin.marker[:80]}, which readers take differently"
-        yield Reason(said, planned.at(pin.line))
+def _is_given(pin: Pin, planned: LockPlan) -> bool:
+    """Return whether an input gives a project the marker that its pin has."""
+    entries = (entry for entry in planned.inputs.entries if entry.name == pin.name)
+    return str(Marker(pin.marker)) in {str(entry.marker) for entry in entries if entry.marker}
 
 
-def _find_twice(planned: LockPlan, pins: list[Pin]) -> Iterator[Reason]:
-    """Yield that two pins of one project differ and both hold in some patch release of the target.
+def find_repeated(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    """Yield the projects with two pins that differ, and both hold for the target.
 
     pip-compile may repeat a pin for its extras.
     """
-    twice = Reason(f"{pins[0].name} is pinned twice", planned.at(pins[-1].line))
+    pins: dict[str, list[Pin]] = {}
+    for pin in lock.pins:
+        if pin.name:
+            pins.setdefault(pin.name, []).append(pin)
+    for name, found in pins.items():
+        if len(found) > 1 and _differ(found, planned):
+            yield Reason(f"{name} is pinned twice", planned.at(found[-1].line))
+
+
+def _differ(pins: list[Pin], planned: LockPlan) -> bool:
+    """Return whether two pins of one project differ in some patch release of the target."""
     if len({pin.shown for pin in pins}) == 1:
-        if len({frozenset(pin.hashes) for pin in pins}) > 1:
-            yield twice
-        return
+        return len({frozenset(pin.hashes) for pin in pins}) > 1
     if len(pins) > _MOST_VERSIONS:
-        yield twice
-        return
+        return True
     markers = [(pin.shown, Marker(pin.marker) if pin.marker else None) for pin in pins]
     for patch in patch_releases(" ".join(pin.marker for pin in pins), planned.target):
         environment = marker_environment(planned.target, planned.platform, patch)
         holding = {shown for shown, each in markers if not each or each.evaluate(environment)}
         if len(holding) > 1:
-            yield twice
-            return
+            return True
+    return False
 
 
-def find_weak(planned: LockPlan) -> Iterator[Reason]:
-    """Yield what is allowed and still not good: a warning each."""
+def find_warnings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    """Yield what is allowed and better changed."""
     for line, where in planned.options.items():
         name, _, value = line.partition(" ")
         if name in _INDEXES and _is_open(value):
@@ -108,86 +107,81 @@ def find_weak(planned: LockPlan) -> Iterator[Reason]:
         fix = "the versions of both may differ; [tool.nox-lock] python makes both for the same"
         yield Reason(f"{said}: {fix}", planned.at())
     for option in planned.inputs.remote:
-        seen = "what stands there is seen by --deep alone"
-        yield Reason(f"{option.name} {option.value} is remote: {seen}", option.place)
-    lock = planned.current
-    if lock is not None:
-        yield from _find_weak_pins(planned, lock)
-        yield from find_unhonoured(planned, lock)
-
-
-def find_unhonoured(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield arguments of the command that made an adopted lock file and that nothing else says.
-
-    They would be lost in silence when it is compiled. The settings that a body shows are taken
-    over (see `_settings`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
-    """
-    words = _words(lock.command or "") if lock.stamp is None else []
-    if words[:1] not in (["pip-compile"], ["uv"]):
-        return
-    table = f"[tool.nox-lock.locks.{planned.name}]"
-    source = next(iter(planned.inputs.sources), "an input")
-    options = {f"{each.name} {each.value}".strip() for each in planned.inputs.options}
-    unsafe = {*UNSAFE_PACKAGES, *(planned.settings.unsafe_packages or ())}
-    given = {posixpath.normpath(each) for each in planned.inputs.files}
-    for name, value in _pairs(words):
-        said = ""
-        if name == "--constraint" and posixpath.normpath(value) not in given:
-            said = f"write -c {value} into {source}"
-        elif name == "--extra" and value not in planned.inputs.extras:
-            said = f'{table} extras = ["{value}"]'
-        elif name == "--all-extras" and not planned.inputs.extras:
-            said = f"{table} extras = [...] names them"
-        elif name in _AS_LINES and f"{name} {value}".strip() not in options:
-            said = redact(f"write {name} {value}".strip()) + f" into {source}"
-        elif name == "--unsafe-package" and canonicalize_name(value) not in unsafe:
-            said = f'{table} unsafe-package = ["{value}"]'
-        elif name == "--no-annotate" or (name, value) == ("--annotation-style", "line"):
-            said = "nox-lock writes `# via` notes below each pin, which a check needs"
-        if said:
-            shown = redact(f"{name}={value}" if value else name)
-            yield Reason(f"made with {shown}, which is not said elsewhere: {said}", planned.at())
-
-
-def _words(command: str) -> list[str]:
-    try:  # `shlex` takes time that grows with the square of a word's length
-        return shlex.split(command) if len(command) < _LONGEST else []
-    except ValueError:
-        return []
-
-
-def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the long options of a command with their values."""
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        name, equals, value = word.partition("=")
-        name = {"-c": "--constraint", "-i": "--index-url", "-f": "--find-links"}.get(name, name)
-        if name.startswith("--"):
-            yield name, value if equals or name in _FLAGS else after
-
-
-def _find_weak_pins(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+        said = f"{option.name} {option.value} is remote: what it holds is seen by --deep alone"
+        yield Reason(said, option.place)
     if planned.lock.settings.generate_hashes is None and lock.pins and not lock.hashed:
         fix = "say generate-hashes = true in [tool.nox-lock], and run: nox -s lock"
         yield Reason(f"its pins have no hashes: {fix}", planned.at())
     for pin in lock.pins:
-        if pin.url is None:
-            continue
-        if pin.editable:
-            yield Reason(f"-e {pin.url} is editable: its code is not locked", planned.at(pin.line))
-        elif re.match(_REPOSITORY, pin.url, re.IGNORECASE) and not re.search(_COMMIT, pin.url):
-            said = f"{show_url(pin)} names no commit: what stands there can change"
-            yield Reason(said, planned.at(pin.line))
-        elif _is_open(pin.url) and not pin.hashes:
-            said = f"{show_url(pin)} is not encrypted and has no hash"
-            yield Reason(said, planned.at(pin.line))
+        if risk := _find_risk(pin):
+            yield Reason(risk, planned.at(pin.line))
+    yield from find_unused_arguments(planned, lock)
+
+
+def _find_risk(pin: Pin) -> str:
+    """Return why what a pin names may change unseen, or nothing."""
+    if pin.url is None:
+        return ""
+    if pin.editable:
+        return f"-e {pin.url} is editable: its code is not locked"
+    if _REPOSITORY.match(pin.url) and not _COMMIT.search(pin.url):
+        return f"{show_url(pin)} names no commit: what is there can change"
+    if _is_open(pin.url) and not pin.hashes:
+        return f"{show_url(pin)} is not encrypted and has no hash"
+    return ""
+
+
+def find_unused_arguments(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    """Yield arguments of the command that made an adopted lock file and that nothing else says.
+
+    They would be lost in silence when it is compiled. The settings that a body shows are taken
+    over (see `planning.settings`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
+    """
+    inputs, table = planned.inputs, f"[tool.nox-lock.locks.{planned.name}]"
+    source = next(iter(inputs.sources), "an input")
+    options = {f"{each.name} {each.value}".strip() for each in inputs.options}
+    unsafe = {*UNSAFE_PACKAGES, *(planned.settings.unsafe_packages or ())}
+    given = {posixpath.normpath(each) for each in inputs.files}
+    for name, value in _arguments(lock.command or "") if lock.stamp is None else ():
+        fix = ""
+        if name == "--constraint" and posixpath.normpath(value) not in given:
+            fix = f"write -c {value} into {source}"
+        elif name == "--extra" and value not in inputs.extras:
+            fix = f'{table} extras = ["{value}"]'
+        elif name == "--all-extras" and not inputs.extras:
+            fix = f"{table} extras = [...] names them"
+        elif name in _AS_LINES and f"{name} {value}".strip() not in options:
+            fix = redact(f"write {name} {value}".strip()) + f" into {source}"
+        elif name == "--unsafe-package" and canonicalize_name(value) not in unsafe:
+            fix = f'{table} unsafe-package = ["{value}"]'
+        elif name == "--no-annotate" or (name, value) == ("--annotation-style", "line"):
+            fix = "nox-lock writes `# via` notes below each pin, which a check needs"
+        if fix:
+            shown = redact(f"{name}={value}" if value else name)
+            yield Reason(f"made with {shown}, which is not said elsewhere: {fix}", planned.at())
+
+
+def _arguments(command: str) -> Iterator[tuple[str, str]]:
+    """Yield the options of a command of pip-compile or uv, by their long names."""
+    try:  # `shlex` takes time that grows with the square of a word's length
+        words = shlex.split(command) if len(command) < _LONGEST else []
+    except ValueError:
+        return
+    if words[:1] not in (["pip-compile"], ["uv"]):
+        return
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        name = _LONG_NAMES.get(name, name)
+        if name.startswith("--"):
+            yield name, value if equals or name in _FLAGS else after
 
 
 def _is_open(url: str) -> bool:
-    """Tell whether a URL is fetched over the network in clear."""
+    """Return whether a URL is fetched over the network in clear."""
+    if found := _REPOSITORY.match(url):
+        url = url[found.end() :]
     try:
-        parts = urlsplit(
-            url.partition("+")[2] if re.match(_REPOSITORY, url, re.IGNORECASE) else url
-        )
+        parts = urlsplit(url)
     except ValueError:  # whoever fetches it will say so
         return False
     return parts.scheme.lower() in {"http", "ftp"} and parts.hostname not in _LOOPBACK

@@ -1,4 +1,4 @@
-"""Do the pins of a lock file and the demands of its inputs cover each other?"""
+"""Do the pins of a lock file and the requirements of its inputs cover each other?"""
 
 from __future__ import annotations
 
@@ -19,72 +19,186 @@ if TYPE_CHECKING:
     from nox_lock.planning.lock_plan import LockPlan
 
 
-def judge_entries(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Check that every requirement has a pin that meets it, and every constraint holds."""
-    pins: dict[str | None, list[Pin]] = {}
-    for pin in lock.pins:
-        if pin.name and counts(pin.marker, planned.target, planned.platform):
-            pins.setdefault(pin.name, []).append(pin)
-    left_out = (
-        set() if planned.settings.allow_unsafe else set(planned.settings.unsafe_packages or ())
-    )
-    strip_extras = planned.settings.strip_extras
-    hashed = lock.hashed or planned.lock.settings.generate_hashes is not False
-    for entry in planned.inputs.entries:
-        active = holds(entry.marker, planned.target, planned.platform)
-        found = pins.get(entry.name, [])
-        if active is False or entry.name in left_out or (active is None and not found):
-            continue
+class Coverage:
+    """The pins of a lock file beside the entries of its inputs; its methods yield what differs."""
+
+    def __init__(self, planned: LockPlan, lock: LockFile) -> None:
+        self._planned = planned
+        self._lock = lock
+        # Each with whether its marker holds; None where that depends on the patch release.
+        self._entries = [
+            (entry, holds(entry.marker, planned.target, planned.platform))
+            for entry in planned.inputs.entries
+        ]
+        self._by_name: dict[str, list[tuple[Entry, bool | None]]] = {}
+        self._by_url: dict[str, list[tuple[Entry, bool | None]]] = {}
+        for each in self._entries:
+            if each[0].name is not None:
+                self._by_name.setdefault(each[0].name, []).append(each)
+            if each[0].url is not None:
+                self._by_url.setdefault(_url_of(each[0]), []).append(each)
+
+    def _naming(self, pin: Pin) -> list[tuple[Entry, bool | None]]:
+        """Return the entries with the direct URL or folder of a pin, and no other project.
+
+        pip-compile writes what an input names by its URL alone with its name.
+        """
+        return [
+            (entry, active)
+            for entry, active in self._by_url.get(canonical_url(pin), ())
+            if pin.editable == entry.editable
+            and (entry.bare if pin.name is None else entry.name in {None, pin.name})
+        ]
+
+    def find_unmet(self) -> Iterator[Reason]:
+        """Yield the requirements without a pin that meets them, and the constraints broken."""
+        planned, settings = self._planned, self._planned.settings
+        pins: dict[str | None, list[Pin]] = {}
+        named: set[str] = set()
+        for pin in self._lock.pins:
+            if pin.name and counts(pin.marker, planned.target, planned.platform):
+                pins.setdefault(pin.name, []).append(pin)
+            if pin.url:
+                named |= {entry.text for entry, _ in self._naming(pin)}
+        left_out = () if settings.allow_unsafe else settings.unsafe_packages or ()
+        for entry, active in self._entries:
+            found = pins.get(entry.name, ())
+            if active is False or entry.name in left_out or (active is None and not found):
+                continue
+            said = [self._fault(entry, pin) for pin in found]
+            if not found and not entry.constraint and entry.text not in named:
+                said = [f"{entry.text} is not in the lock"]
+            yield from (Reason(each, entry.place) for each in said if each)
+
+    def _fault(self, entry: Entry, pin: Pin) -> str:
+        """Return why a pin does not do for an entry, or nothing."""
+        hashed = self._lock.hashed or self._planned.lock.settings.generate_hashes is not False
+        if not self._meets(entry, pin):
+            if entry.constraint:
+                return f"{pin.shown} breaks the constraint {entry.text}"
+            return f"{entry.text} is not met by {pin.shown}"
         if entry.constraint:
-            broken = (pin for pin in found if not _meets(pin, entry))
-            said = [f"{pin.shown} breaks the constraint {entry.text}" for pin in broken]
-        elif found:
-            faults = (
-                _find_fault(entry, pin, strip_extras=strip_extras, hashed=hashed) for pin in found
-            )
-            said = [f"{entry.text} {fault}" for fault in faults if fault]
-        else:
-            there = entry.url and any(is_named_by(pin, entry) for pin in lock.pins)
-            said = [] if there else [f"{entry.text} is not in the lock"]
-        yield from (Reason(each, entry.place) for each in said)
+            return ""
+        if not self._planned.settings.strip_extras and not entry.extras <= pin.extras:
+            return f"{entry.text} needs extras that the lock does not have"
+        if entry.hashes and hashed and not entry.hashes <= set(pin.hashes):
+            return f"{entry.text} has a --hash that {pin.shown} has not"
+        return ""
+
+    def _meets(self, entry: Entry, pin: Pin) -> bool:
+        if entry.url is not None:
+            return pin.url is not None and any(each is entry for each, _ in self._naming(pin))
+        if pin.version is None or entry.specifier is None:
+            return True
+        key = entry.text, pin.version
+        if key not in _MET:
+            _MET[key] = meets(entry.specifier, pin.version)
+        return _MET[key]
+
+    def find_other_markers(self) -> Iterator[Reason]:
+        """Yield the pins with a marker that no input gives them, and those without theirs.
+
+        pip-compile gives a pin the marker of the last line that asks for it, counts and has one,
+        and reads a file as often as it is included; uv gives none.
+        https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
+        """
+        lock = self._lock
+        by_pip_compile = lock.stamp is not None or (lock.maker or "").startswith("pip-compile")
+        if not by_pip_compile or not self._planned.inputs.judgeable:
+            return
+        for pin in lock.pins:
+            entries = self._by_name.get(pin.name, ()) if pin.name else self._naming(pin)
+            if not entries and not pin.marker:
+                continue
+            given = {str(entry.marker or ""): entry for entry, active in entries if active}
+            undecided = {str(entry.marker) for entry, active in entries if active is None}
+            has, wanted = _canonical(pin.marker), [each for each in given if each] or [""]
+            if has in wanted or (undecided and has in {"", *undecided}):
+                continue
+            said = f"the marker {pin.marker}" if pin.marker else "no marker"
+            if given:
+                entry = given[wanted[-1]]
+                yield Reason(f"{entry.text}: its pin has {said} in the lock", entry.place)
+            else:
+                said = f"{pin.shown} has {said}, which no input gives it"
+                yield Reason(said, self._planned.at(pin.line))
+
+    def find_unrequested_urls(self) -> Iterator[Reason]:
+        """Yield the direct URLs and folders that no input names: their project, and the whole URL.
+
+        What another project requires by URL has to be named, too: its metadata is not seen offline.
+        """
+        if not self._planned.inputs.judgeable:
+            return
+        for pin in self._lock.pins:
+            if pin.url is None:
+                continue
+            naming = self._naming(pin)
+            if all(active is False for _, active in naming):
+                why = ""
+                if naming:
+                    why = f", {naming[0][0].text} does not count for {self._planned.target}"
+                said = f"no input requires {show_url(pin)}{why}"
+                yield Reason(said, self._planned.at(pin.line))
+
+    def find_unreached(self) -> Iterator[Reason]:
+        """Yield the pins that no input requires, directly or through their ``# via`` notes.
+
+        What counts for the target is reached from what counts for it. A universal lock file has
+        pins for others, too, which lines for others may reach.
+        """
+        planned, lock = self._planned, self._lock
+        if not planned.inputs.judgeable:
+            return
+        reached = self._reach(entry for entry, active in self._entries if active is not False)
+        missed = [pin for pin in lock.pins if _key(pin) not in reached]
+        if not missed:
+            return
+        everywhere = self._reach(planned.inputs.entries)
+        missed = [
+            pin
+            for pin in missed
+            if _key(pin) not in everywhere or counts(pin.marker, planned.target, planned.platform)
+        ]
+        if len(missed) > 1 and not lock.annotated:
+            shown = f"{len(missed)} pins are named by no input, such as {missed[0].shown}"
+            yield Reason(f"{shown}, and there is no `# via` note", planned.at(missed[0].line))
+            return
+        here = f"Python {planned.target} on {planned.platform.system}"
+        for pin in missed:
+            entries = self._by_name.get(pin.name or "", ())
+            silent = [each for each, active in entries if active is False and not each.constraint]
+            if silent:
+                said = f"the marker of {silent[-1].text} does not hold for {here}"
+                yield Reason(f"{pin.shown} is in the lock, and {said}", silent[-1].place)
+            else:
+                yield Reason(f"{pin.shown} is required by no input", planned.at(pin.line))
+
+    def _reach(self, entries: Iterable[Entry]) -> set[str]:
+        """Return the keys of the pins that the requirements among entries reach."""
+        asking = {id(entry): entry for entry in entries if not entry.constraint}
+        waiting = [entry.name for entry in asking.values() if entry.name]
+        requires: dict[str, list[str]] = {}
+        for pin in self._lock.pins:
+            if pin.url and any(id(entry) in asking for entry, _ in self._naming(pin)):
+                waiting.append(_key(pin))
+            for via in pin.via:
+                if not via.startswith("-"):
+                    requires.setdefault(normalized(via), []).append(_key(pin))
+        if any(entry.name is None for entry in asking.values()):
+            # A project named only by its path: its name is in the annotations alone.
+            waiting += requires.keys() - {_key(pin) for pin in self._lock.pins}
+        reached: set[str] = set()
+        while waiting:
+            key = waiting.pop()
+            if key not in reached:
+                reached.add(key)
+                waiting += requires.get(key, ())
+        return reached
 
 
-def _find_fault(entry: Entry, pin: Pin, *, strip_extras: bool | None, hashed: bool) -> str:
-    """Return why a pin does not do for a requirement, or nothing."""
-    if not _meets(pin, entry):
-        return f"is not met by {pin.shown}"
-    if not strip_extras and not entry.extras <= pin.extras:
-        return "needs extras that the lock does not have"
-    if hashed and not entry.hashes <= set(pin.hashes):
-        return f"has a --hash that {pin.shown} has not"
-    return ""
-
-
-def _meets(pin: Pin, entry: Entry) -> bool:
-    if entry.url is not None:
-        return is_named_by(pin, entry)
-    if pin.version is None or entry.specifier is None:
-        return True
-    # One demand and one pin meet in many lock files of a project.
-    key = entry.text, pin.version
-    if key not in _MET:
-        _MET[key] = meets(entry.specifier, pin.version)
-    return _MET[key]
-
-
+# One requirement and one pin meet in many lock files of a project.
 _MET: dict[tuple[str, str], bool] = {}
-
-
-def is_named_by(pin: Pin, entry: Entry) -> bool:
-    """Return whether an entry names the direct URL or folder of a pin, and its project.
-
-    pip-compile writes what an input names by its URL alone with its name.
-    """
-    if pin.url is None or entry.url is None or pin.editable != entry.editable:
-        return False
-    if pin.name is None:
-        return entry.bare and canonical_url(pin) == url_of(entry)
-    return entry.name in {None, pin.name} and canonical_url(pin) == url_of(entry)
 
 
 def show_url(pin: Pin) -> str:
@@ -98,8 +212,7 @@ def canonical_url(pin: Pin) -> str:
     return _canonical_url(pin.url or "", pin.name)
 
 
-def url_of(entry: Entry) -> str:
-    """Return the URL or path of an entry in that form."""
+def _url_of(entry: Entry) -> str:
     url = entry.url or ""
     whole = url if "#" in url or not entry.fragment else f"{url}#{entry.fragment}"
     return _canonical_url(whole, entry.name)
@@ -117,129 +230,11 @@ def _canonical_url(url: str, name: str | None) -> str:
     return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
 
 
-def judge_markers(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Check that what an input asks for by name has a marker in the lock that an input gives it.
-
-    pip-compile gives a pin the marker of the last line that asks for it, counts and has one, and
-    reads a file as often as it is included; uv gives none.
-    https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
-    """
-    by_pip_compile = lock.stamp is not None or (lock.maker or "").startswith("pip-compile")
-    if not by_pip_compile or not planned.inputs.judgeable:
-        return
-    given: dict[str | None, dict[str, Entry]] = {}
-    undecided: dict[str | None, set[str]] = {}
-    for entry in planned.inputs.entries:
-        active = holds(entry.marker, planned.target, planned.platform)
-        if active is None:
-            undecided.setdefault(entry.name, {""}).add(str(entry.marker))
-        elif active:
-            given.setdefault(entry.name, {})[str(entry.marker or "")] = entry
-    for pin in lock.pins:
-        asked = given.get(pin.name, {})
-        if pin.name is None:
-            named = (each for each in planned.inputs.entries if is_named_by(pin, each))
-            asked = {str(each.marker or ""): each for each in named}
-        has, wanted = _canonical(pin.marker), [each for each in asked if each] or [""]
-        if has in wanted or has in undecided.get(pin.name, ()):
-            continue
-        said = f"the marker {pin.marker}" if pin.marker else "no marker"
-        if not asked:
-            yield Reason(f"{pin.shown} has {said}, which no input gives it", planned.at(pin.line))
-        else:
-            entry = asked[wanted[-1]]
-            yield Reason(f"{entry.text}: its pin has {said} in the lock", entry.place)
-
-
 def _canonical(marker: str) -> str:
     try:
         return str(Marker(marker)) if marker else ""
     except (InvalidMarker, RecursionError):
         return marker
-
-
-def judge_urls(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Check that an input names every direct URL and folder: its project, and the whole URL.
-
-    What another project requires by URL has to be named, too: its metadata is not seen offline.
-    """
-    if not planned.inputs.judgeable:
-        return
-    for pin in lock.pins:
-        if pin.url is None:
-            continue
-        named = [entry for entry in planned.inputs.entries if is_named_by(pin, entry)]
-        if not any(_may_count(entry, planned) for entry in named):
-            why = f", {named[0].text} does not count for {planned.target}" if named else ""
-            yield Reason(f"no input requires {show_url(pin)}{why}", planned.at(pin.line))
-
-
-def _may_count(entry: Entry, planned: LockPlan) -> bool:
-    return holds(entry.marker, planned.target, planned.platform) is not False
-
-
-def judge_reach(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Check that every pin is reached from an input, directly or through its ``# via`` notes.
-
-    What counts for the target is reached from what counts for it. A universal lock file has pins
-    for others, too, which lines for others may reach.
-    """
-    if not planned.inputs.judgeable:
-        return
-    asking = [entry for entry in planned.inputs.requirements if _may_count(entry, planned)]
-    reached = _reach(lock, asking)
-    missed = [pin for pin in lock.pins if _key(pin) not in reached]
-    if not missed:
-        return
-    everywhere = _reach(lock, planned.inputs.requirements)
-    missed = [
-        pin
-        for pin in missed
-        if _key(pin) not in everywhere or counts(pin.marker, planned.target, planned.platform)
-    ]
-    if len(missed) > 1 and not lock.annotated:
-        shown = f"{len(missed)} pins are named by no input, such as {missed[0].shown}"
-        yield Reason(f"{shown}, and there is no `# via` note", planned.at(missed[0].line))
-        return
-    silent = {
-        entry.name: entry for entry in planned.inputs.requirements if not _may_count(entry, planned)
-    }
-    for pin in missed:
-        entry = silent.get(pin.name)
-        if entry is None:
-            yield Reason(f"{pin.shown} is required by no input", planned.at(pin.line))
-        else:
-            here = f"Python {planned.target} on {planned.platform.system}"
-            yield Reason(
-                f"{pin.shown} is in the lock, and the marker of {entry.text} does not hold for "
-                f"{here}",
-                entry.place,
-            )
-
-
-def _reach(lock: LockFile, asking: Iterable[Entry]) -> set[str]:
-    """Return the keys of the pins that entries reach."""
-    asking = list(asking)
-    by_url = [entry for entry in asking if entry.url]
-    waiting = [entry.name for entry in asking if entry.name]
-    requires: dict[str, list[str]] = {}
-    pinned = {_key(pin) for pin in lock.pins}
-    for pin in lock.pins:
-        if pin.url and any(is_named_by(pin, entry) for entry in by_url):
-            waiting.append(_key(pin))
-        for via in pin.via:
-            if not via.startswith("-"):
-                requires.setdefault(normalized(via), []).append(_key(pin))
-    if any(entry.name is None for entry in asking):
-        # A project named only by its path: its name stands in the annotations alone.
-        waiting += requires.keys() - pinned
-    reached: set[str] = set()
-    while waiting:
-        key = waiting.pop()
-        if key not in reached:
-            reached.add(key)
-            waiting += requires.get(key, ())
-    return reached
 
 
 def _key(pin: Pin) -> str:

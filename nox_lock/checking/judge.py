@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock.checking.content import find_faults, find_weak
-from nox_lock.checking.coverage import (
-    canonical_url,
-    judge_entries,
-    judge_markers,
-    judge_reach,
-    judge_urls,
-)
+from nox_lock.checking.content import find_faults, find_repeated, find_warnings
+from nox_lock.checking.coverage import Coverage, canonical_url
 from nox_lock.checking.verdict import (
     FRESH,
     INVALID,
@@ -54,48 +48,46 @@ def judge(planned: LockPlan) -> Verdict:
     if lock is None:
         return Verdict(MISSING, (Reason("there is no lock file", planned.at()),))
     if planned.lookalikes:
-        return Verdict(
-            INVALID, tuple(Reason(LOOKALIKE, Place(each)) for each in planned.lookalikes)
-        )
+        lookalikes = tuple(Reason(LOOKALIKE, Place(each)) for each in planned.lookalikes)
+        return Verdict(INVALID, lookalikes)
     if lock.problems:
-        problems = (Reason(each.message, planned.at(each.line)) for each in lock.problems)
-        return Verdict(INVALID, cut(problems))
+        return Verdict(INVALID, cut(_find_problems(planned, lock)))
     if lock.includes:
-        return Verdict(STALE, cut(_judge_includes(planned, lock)))
-    faults = list(find_faults(planned, lock))
+        return Verdict(STALE, cut(_find_includes(planned, lock)))
+    coverage = Coverage(planned, lock)
+    faults = [*find_faults(planned, lock), *coverage.find_unrequested_urls()]
     reasons = [
         *faults,
-        *_judge_target(planned, lock),
-        *judge_entries(planned, lock),
-        *judge_markers(planned, lock),
-        *judge_reach(planned, lock),
-        *_judge_options(planned, lock),
-        *_judge_settings(planned, lock),
-        *_judge_layers(planned),
+        *_find_other_target(planned, lock),
+        *coverage.find_unmet(),
+        *coverage.find_other_markers(),
+        *coverage.find_unreached(),
+        *_find_other_options(planned, lock),
+        *_find_other_settings(planned, lock),
+        *_find_other_layers(planned),
     ]
-    notes: list[str] = []
+    notes = []
     if lock.stamp is None:
         notes.append(f"no stamp: made by {lock.maker or 'another tool'}")
     elif not lock.as_stamped:
         notes.append("changed since it was stamped")
     else:
-        reasons += _judge_hidden(planned, lock.stamp.hidden)
+        reasons += _find_other_facts(planned, lock.stamp.hidden)
     return Verdict(
         (INVALID if faults else STALE) if reasons else FRESH,
         cut(reasons),
         () if reasons else tuple(notes),
-        cut(find_weak(planned)),
+        cut(find_warnings(planned, lock)),
     )
 
 
 def judge_all(planned: Iterable[LockPlan], orphans: Iterable[str] = ()) -> list[Judged]:
     """Judge lock files, and behind them the paths of orphaned ones."""
     judged = [Judged(each.path, judge(each), each) for each in planned]
-    return [*judged, *(Judged(path, judge_orphan(path)) for path in orphans)]
+    return [*judged, *(Judged(path, _judge_orphan(path)) for path in orphans)]
 
 
-def judge_orphan(path: str) -> Verdict:
-    """Judge a file with our stamp that no lock produces."""
+def _judge_orphan(path: str) -> Verdict:
     reason = f"no lock produces this file any more: git rm {path}, or name it by `lockfile`"
     return Verdict(ORPHANED, (Reason(reason, Place(path)),))
 
@@ -115,38 +107,43 @@ def find_obstacles(planned: LockPlan) -> list[Reason]:
     lock = planned.current
     if lock is None:
         return []
-    problems = [Reason(each.message, planned.at(each.line)) for each in lock.problems]
+    problems = list(_find_problems(planned, lock))
     conflicts = [each for each in problems if each.message == MERGE]
     if conflicts or lock.blank or lock.maker or lock.stamp:
         return conflicts
     if not planned.inputs.judgeable:
         return [Reason("what its inputs require is known only after a build", planned.at())]
+    coverage = Coverage(planned, lock)
     return [
         *problems,
-        *_judge_includes(planned, lock),
-        *judge_urls(planned, lock),
-        *judge_reach(planned, lock),
+        *find_repeated(planned, lock),
+        *_find_includes(planned, lock),
+        *coverage.find_unrequested_urls(),
+        *coverage.find_unreached(),
     ]
 
 
-def _judge_includes(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+def _find_problems(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    return (Reason(each.message, planned.at(each.line)) for each in lock.problems)
+
+
+def _find_includes(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
         said = f"includes {line.text[len('-r ') :]}; lock files are whole"
         yield Reason(said, planned.at(line.line))
 
 
-def _judge_target(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    made = lock.stamp.platform if lock.stamp else str(planned.platform)
-    if planned.system and made != str(planned.platform):
-        yield Reason(f"made for {made}, wanted for {planned.platform}", planned.at())
-    if lock.python is not None and lock.python != planned.target.version:
-        yield Reason(
-            f"made for Python {lock.python}, wanted for Python {planned.target}", planned.at()
-        )
+def _find_other_target(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    target, platform = planned.target, str(planned.platform)
+    made = lock.stamp.platform if lock.stamp else platform
+    if planned.system and made != platform:
+        yield Reason(f"made for {made}, wanted for {platform}", planned.at())
+    if lock.python not in {None, target.version}:
+        yield Reason(f"made for Python {lock.python}, wanted for Python {target}", planned.at())
 
 
-def _judge_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    wanted, has = planned.options, tuple(option.text for option in lock.options)
+def _find_other_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    wanted, has = planned.options, [option.text for option in lock.options]
     for line, where in wanted.items():
         if line not in has:
             yield Reason(f"{line} is not in the lock", where)
@@ -156,7 +153,7 @@ def _judge_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         if option.text in seen:
             yield Reason(f"{option.text} is there once more", planned.at(option.line))
         seen.add(option.text)
-    if set(wanted) == set(has):
+    if seen == set(wanted):
         for kind, names in _ORDERED.items():
             ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]
             if ordered[0] != ordered[1]:
@@ -166,69 +163,62 @@ def _judge_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
 
 def find_undeclared(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield the option lines of a lock file that no input declares."""
+    wanted = planned.options
     for option in lock.options:
-        if option.text not in planned.options:
+        if option.text not in wanted:
             yield Reason(f"no input declares {option.text}", planned.at(option.line))
 
 
-def _judge_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    settings, path = planned.settings, planned.path
-    bare = [pin for pin in lock.pins if not pin.hashes and not pin.unhashable]
+def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    settings = planned.settings
     if lock.hashed and not settings.generate_hashes:
-        yield Reason("it has hashes, and generate-hashes is false", Place(path))
-    elif bare and not lock.hashed and settings.generate_hashes:
-        who = (
-            "generate-hashes is true"
-            if planned.lock.settings.generate_hashes
-            else "others of this project have"
-        )
-        yield Reason(f"{_NO_HASHES}, and {who}", Place(path))
+        yield Reason("it has hashes, and generate-hashes is false", planned.at())
+    bare = settings.generate_hashes and not lock.hashed
+    if bare and not all(pin.unhashable for pin in lock.pins):
+        configured = planned.lock.settings.generate_hashes
+        who = "generate-hashes is true" if configured else "others of this project have"
+        yield Reason(f"{_NO_HASHES}, and {who}", planned.at())
     for pin in lock.pins:
         if pin.extras and settings.strip_extras:
-            yield Reason(f"{pin.shown} has extras, and strip-extras is true", Place(path, pin.line))
-        if pin.name in (settings.unsafe_packages or ()) and not settings.allow_unsafe:
-            yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", Place(path, pin.line))
-    if settings.allow_unsafe:
-        for name in sorted(lock.unsafe):
-            yield Reason(f"{name} is not pinned, and allow-unsafe is true", Place(path))
+            yield Reason(f"{pin.shown} has extras, and strip-extras is true", planned.at(pin.line))
+        if not settings.allow_unsafe and pin.name in (settings.unsafe_packages or ()):
+            yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", planned.at(pin.line))
+    for name in sorted(lock.unsafe) if settings.allow_unsafe else ():
+        yield Reason(f"{name} is not pinned, and allow-unsafe is true", planned.at())
 
 
-def _judge_layers(planned: LockPlan) -> Iterator[Reason]:
-    """Check that a lock holds the versions of the locks it builds on."""
+def _find_other_layers(planned: LockPlan) -> Iterator[Reason]:
+    """Yield the lock files below that are missing or broken, and the pins that differ from them."""
+    there = {low.path for low in planned.below if low.current}
     for file in planned.inputs.pending:
-        why = (
-            "broken"
-            if any(low.path == file and low.current for low in planned.below)
-            else "not there"
-        )
         named = (each.place for each in planned.inputs.includes if each.file == file)
-        yield Reason(f"it builds on {file}, which is {why}", next(named, planned.at()))
+        why = "broken" if file in there else "not there"
+        said = f"it builds on {file}, which is {why}"
+        yield Reason(said, next(named, planned.at()))
     for low, theirs, ours in disagreements(planned):
-        yield Reason(
-            f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on",
-            planned.at(ours.line),
-        )
+        said = f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on"
+        yield Reason(said, planned.at(ours.line))
 
 
 def disagreements(planned: LockPlan) -> Iterator[tuple[LockPlan, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
-    target, platform = planned.target, planned.platform
+
+    def counting(pins: Iterable[Pin]) -> Iterator[Pin]:
+        return (p for p in pins if p.name and counts(p.marker, planned.target, planned.platform))
+
     ours: dict[str | None, list[Pin]] = {}
-    for pin in planned.pins if planned.below else ():
-        if counts(pin.marker, target, platform):
-            ours.setdefault(pin.name, []).append(pin)
+    for pin in counting(planned.pins if planned.below else ()):
+        ours.setdefault(pin.name, []).append(pin)
     for low in planned.below:
-        for pin in low.pins:
-            if pin.name is None or not counts(pin.marker, target, platform):
-                continue
+        for pin in counting(low.pins):
             for own in ours.get(pin.name, ()):
                 same_url = pin.url and own.url and canonical_url(pin) == canonical_url(own)
                 if own.shown != pin.shown and not same_url:
                     yield low, pin, own
 
 
-def _judge_hidden(planned: LockPlan, stamped: frozenset[str]) -> Iterator[Reason]:
-    """Compare what the body cannot show with what it was locked for."""
+def _find_other_facts(planned: LockPlan, stamped: frozenset[str]) -> Iterator[Reason]:
+    """Yield what the body cannot show and differs from what it was locked for."""
     facts = planned.hidden
     for digest, fact in facts.items():
         if digest not in stamped:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nox_lock.checking.content import find_unhonoured
+from nox_lock.checking.content import find_repeated, find_unused_arguments
 from nox_lock.checking.judge import find_obstacles, find_undeclared, judge
 from nox_lock.checking.verdict import Reason, cut
 from nox_lock.compiling.cache import Entry, make_key
@@ -255,10 +255,11 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
         for pin in lock.pins
         if pin.version is not None and parse_version(pin.version) is None
     )
+    left_out += find_repeated(planned, lock)
     if lock.stamp is None:
         left_out += find_undeclared(planned, lock)
     lost = (f"left out: {each}" for each in cut(left_out))
-    return (*lost, *map(str, find_unhonoured(planned, lock)))
+    return (*lost, *map(str, find_unused_arguments(planned, lock)))
 
 
 def check_replaceable(planned: LockPlan) -> None:
