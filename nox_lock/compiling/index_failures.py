@@ -1,7 +1,7 @@
 """Package indexes that failed, by how their pages were answered.
 
 pip passes over an index that fails and takes what the others have: what another index offers
-instead may be a stranger's package. So one that fails fails the lock, also where pip is content.
+instead may be somebody else's package. So one that fails fails the lock, also where pip is content.
 """
 
 from __future__ import annotations
@@ -86,5 +86,5 @@ def index_error(reasons: Iterable[str]) -> CompileError:
     return CompileError(
         f"a package index failed: {'; '.join(reasons)}",
         kind="index",
-        hint="Nothing was locked: what another index offers instead may be a stranger's package.",
+        hint="Nothing was locked: another index may offer somebody else's package instead.",
     )

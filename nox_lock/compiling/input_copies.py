@@ -1,4 +1,4 @@
-"""Inputs as pip-compile is to read them, where that is not what stands on disk.
+"""Inputs as pip-compile is to read them, where that is not what is on disk.
 
 A lock file that an input names may be made and not written yet; pip-compile knows no dependency
 groups, and loses what a ``name @ file:./path`` names: then all inputs are laid out in a private

@@ -194,15 +194,9 @@ def _probe(
         return None
     if kept is None:
         cache.put(key, Entry(json.dumps(answer)))
-    wanted = {
-        "version": target.version,
-        "implementation": target.implementation,
-        "threaded": target.threaded,
-        "machine": running_platform().machine,
-        "musl": bool(running_platform().libc),
-        "unsupported": [],
-    }
-    if {name: answer.get(name) for name in wanted} != wanted:
+    here = running_platform()
+    python = [target.version, target.implementation, target.threaded, here.machine, bool(here.libc)]
+    if answer.get("unsupported") != [] or answer.get("python") != python:
         return None
     return str(answer.get("executable"))
 

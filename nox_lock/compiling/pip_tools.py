@@ -61,16 +61,14 @@ class Order:
         target: the Python it is for.
         system: the platform it is for, as configured; empty for this machine's.
         levels: the oldest systems that wheels for a named platform may be for.
-        arguments: those of pip-compile that say how the lock file looks.
+        arguments: those of pip-compile: how the lock file looks, and what is upgraded.
+        settings: of pip, by option names with underscores.
         constraints: paths of lock files that narrow it.
         build_constraints: paths of files that limit what builds use.
-        uploaded_prior_to: the moment (ISO 8601) after which releases do not count, or None.
         timeout: how many seconds it may take, as configured.
         starting_pins: body of a lock whose pins are kept where they are allowed; empty for none.
         texts: lock files that are made but not written, by path, for inputs that name them.
         fixed: pins of the lock files below, which may not move.
-        refresh: ask the indexes for their pages again, whatever they said may be kept.
-        upgrade_packages: projects (or requirements) to take the newest of.
         until: when it has to be done, by the monotonic clock.
     """
 
@@ -80,15 +78,13 @@ class Order:
     system: str
     levels: Levels
     arguments: tuple[str, ...]
+    settings: Mapping[str, str]
     constraints: tuple[str, ...]
     build_constraints: tuple[str, ...]
-    uploaded_prior_to: str | None
     timeout: float
     starting_pins: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
     fixed: tuple[Entry, ...] = ()
-    refresh: bool = False
-    upgrade_packages: tuple[str, ...] = ()
     until: float = math.inf
 
     @property
@@ -240,18 +236,12 @@ class PipTools:
         }
 
     def _environment(self, order: Order, folder: Path) -> dict[str, str]:
-        extra = {}
-        if order.uploaded_prior_to:
-            extra["uploaded_prior_to"] = order.uploaded_prior_to
-        if order.refresh:
-            # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
-            extra["refresh_package"] = ":all:"
-        if constraints := order.build_constraints:
-            files = file_urls(self.root, constraints)
+        settings = dict(order.settings)
+        if files := file_urls(self.root, order.build_constraints):
             # Before it had an option for them, pip handed its own constraints on to builds.
             has_option = Version(tool_versions()[1]) >= _WITH_BUILD_CONSTRAINTS
-            extra["build_constraint" if has_option else "constraint"] = files
-        environment = compile_environment(self.environ, self.indexes, **extra)
+            settings["build_constraint" if has_option else "constraint"] = files
+        environment = compile_environment(self.environ, self.indexes, **settings)
         # pip-tools takes the pins it lets go of from a set: the same ones each time.
         environment["PYTHONHASHSEED"] = "0"
         beside = str(Path(sys.executable).parent)
@@ -289,7 +279,8 @@ def build_arguments(order: Order, output: Path, downloads: Path, copies: InputCo
     Header and option lines are left to us, since pip-compile would write the user's own into
     them. `--no-config` works only as the first.
     """
-    arguments = [
+    constraints = (f"--constraint={copies.paths.get(path, path)}" for path in order.constraints)
+    return [
         "--no-config",
         "--no-header",
         "--no-emit-options",
@@ -297,10 +288,9 @@ def build_arguments(order: Order, output: Path, downloads: Path, copies: InputCo
         f"--output-file={output}",
         f"--cache-dir={downloads}",
         *order.arguments,
+        *constraints,
+        *copies.arguments,
     ]
-    arguments += [f"--upgrade-package={name}" for name in order.upgrade_packages]
-    arguments += [f"--constraint={copies.paths.get(c, c)}" for c in order.constraints]
-    return [*arguments, *copies.arguments]
 
 
 def relative_paths(body: str, root: Path) -> str:

@@ -115,12 +115,11 @@ class Compiler:
         for path in planned.lookalikes:
             raise LockFileError(LOOKALIKE, Place(path))
         packages = self.options.packages(planned)
+        refresh = self.options.upgrade or bool(packages) or self.options.refresh
         order = replace(
-            make_order(planned),
+            make_order(planned, upgrade=packages, refresh=refresh),
             texts=texts,
             fixed=fixed,
-            refresh=self.options.upgrade or bool(packages) or self.options.refresh,
-            upgrade_packages=packages,
             until=until or time.monotonic() + planned.lock.compile_timeout,
         )
         self.console.update(planned.path, RESOLVING)
@@ -179,15 +178,30 @@ class Compiler:
             return self._interpreters[key]
 
 
-def make_order(planned: LockPlan, starting_pins: str = "") -> Order:
-    """Return the order to make a lock file, from the body of another one."""
+def make_order(
+    planned: LockPlan,
+    starting_pins: str = "",
+    *,
+    upgrade: Iterable[str] = (),
+    refresh: bool = False,
+) -> Order:
+    """Return the order to make a lock file, from the body of another one.
+
+    `upgrade` are projects (or requirements) to take the newest of; with `refresh` the indexes are
+    asked for their pages again, whatever they said may be kept.
+    """
     settings = planned.settings
+    # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
+    pip_settings = {"refresh_package": ":all:"} if refresh else {}
+    if settings.uploaded_prior_to:
+        pip_settings["uploaded_prior_to"] = settings.uploaded_prior_to
     arguments = [
         "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
         "--strip-extras" if settings.strip_extras else "--no-strip-extras",
     ]
     arguments += ["--generate-hashes"] if settings.generate_hashes else []
     arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
+    arguments += [f"--upgrade-package={name}" for name in upgrade]
     return Order(
         path=planned.path,
         inputs=planned.inputs,
@@ -195,9 +209,9 @@ def make_order(planned: LockPlan, starting_pins: str = "") -> Order:
         system=planned.system,
         levels=planned.lock.levels,
         arguments=tuple(arguments),
+        settings=pip_settings,
         constraints=planned.constraints,
         build_constraints=planned.lock.build_constraints,
-        uploaded_prior_to=settings.uploaded_prior_to,
         timeout=planned.lock.compile_timeout,
         starting_pins=starting_pins,
     )

@@ -95,9 +95,9 @@ class CompileFolder:
         (planned,) = plan_folder(self.root, self.environ)
         return planned
 
-    def order(self, starting_pins: str = "") -> Order:
-        """Return the order to make it."""
-        return make_order(self.plan(), starting_pins)
+    def order(self, starting_pins: str = "", *upgrade: str) -> Order:
+        """Return the order to make it, with the newest of some projects."""
+        return make_order(self.plan(), starting_pins, upgrade=upgrade)
 
     def interpreter(self, order: Order | None = None) -> Interpreter:
         """Return the Python that runs a compile."""

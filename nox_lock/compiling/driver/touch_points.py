@@ -90,11 +90,13 @@ def examine() -> dict[str, Any]:
         missing = [f"{type(error).__name__}: {error}"]
     return {
         "unsupported": missing,
-        "version": "{}.{}".format(*sys.version_info),
-        "implementation": sys.implementation.name,
-        "threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        "machine": platform.machine().lower(),
-        "musl": "musl" in str(sysconfig.get_config_var("SOABI")),
+        "python": [
+            "{}.{}".format(*sys.version_info),
+            sys.implementation.name,
+            bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+            platform.machine().lower(),
+            "musl" in str(sysconfig.get_config_var("SOABI")),
+        ],
         # Of a virtual environment the base Python.
         "executable": os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable),
     }

@@ -95,7 +95,7 @@ PIP = Version(metadata.version("pip"))
 SPELLING = "Check its spelling, and that your pip configuration names the index that has it."
 OTHER = "Ask for an older version, or lock for another Python."
 NEEDS = "Install what its build needs, or ask for a version with a wheel for this Python."
-STRANGER = "Nothing was locked: what another index offers instead may be a stranger's package."
+STRANGER = "Nothing was locked: another index may offer somebody else's package instead."
 METADATA = """\
 .* suffix can only be used with `==` or `!=` operators
     dep (<=0.29.*)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -261,7 +260,7 @@ def test_pins_there_are_and_options(tmp_path: Path) -> None:
                 "pyproject.toml": "[tool.nox-lock]\nallow-unsafe = false\nstrip-extras = false\n",
             }
         )
-        order = replace(folder.order(seed), upgrade_packages=("moved",))
+        order = folder.order(seed, "moved")
         body = folder.run(order).body
         assert body == folder.by_hand(seed, "--upgrade-package=moved")
     counts = {first: text.count("--hash=") for first, text in blocks(body).items()}

@@ -72,7 +72,7 @@ def test_every_failing_index_is_named_once_with_its_first_reason() -> None:
         "a package index failed: http://plain.example/simple: it is plain http and not trusted by "
         f"pip; {ONE}: it cannot be reached: connection refused; {OTHER}: it answered 500"
     )
-    assert "a stranger's package" in (error.hint or "")
+    assert "somebody else's package" in (error.hint or "")
 
 
 def test_of_an_index_in_a_folder_no_path_of_the_machine_is_shown() -> None:
