@@ -15,17 +15,18 @@ from nox_lock.reporting.verdicts import fix_command, target_of
 from nox_lock.text import markdown, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nox_lock.checking.verdict import Judged
     from nox_lock.errors import NoxLockError
+    from nox_lock.project import Project
 
 # What would end the message of a workflow command, or one of its properties.
 _MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
 
 
-def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -> Iterator[str]:
+def annotate(judged: Iterable[Judged], project: Project) -> Iterator[str]:
     """Yield a workflow command for each reason and warning."""
     for each in judged:
         title = f"nox-lock: {each.path} is {each.verdict.word}"
@@ -35,23 +36,23 @@ def annotate(judged: Iterable[Judged], root: Path, environ: Mapping[str, str]) -
                 # GitHub shows no annotation in a file that does not exist.
                 place = Place(each.planned.inputs.files[0], 1)
                 shown = Reason(f"{each.path}: {reason.message}", place)
-            yield _command("error", title, shown, root, environ)
+            yield _command("error", title, shown, project)
         for warning in each.verdict.warnings:
-            yield _command("warning", f"nox-lock: {each.path}", warning, root, environ)
+            yield _command("warning", f"nox-lock: {each.path}", warning, project)
 
 
-def annotate_error(error: NoxLockError, root: Path, environ: Mapping[str, str]) -> str:
+def annotate_error(error: NoxLockError, project: Project) -> str:
     """Return the workflow command for an error that ended the command."""
-    return _command("error", "nox-lock", Reason(error.message, error.place), root, environ)
+    return _command("error", "nox-lock", error, project)
 
 
-def write_summary(judged: Sequence[Judged], lock_command: str, environ: Mapping[str, str]) -> None:
+def write_summary(judged: Sequence[Judged], project: Project, lock_command: str) -> None:
     """Append a table to the summary of the job, if GitHub names a file for it.
 
     Raises:
         OSError: when that file cannot be written.
     """
-    if file := environ.get("GITHUB_STEP_SUMMARY"):
+    if file := project.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as summary:
             summary.writelines(f"{redact(line)}\n" for line in table(judged, lock_command))
 
@@ -73,12 +74,12 @@ def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:
         yield ""
 
 
-def _command(level: str, title: str, reason: Reason, root: Path, environ: Mapping[str, str]) -> str:
+def _command(level: str, title: str, reason: Reason | NoxLockError, project: Project) -> str:
     properties = {"title": title}
     if reason.place is not None:
         # GitHub wants paths from the top of the checkout, of which the project may be a part.
-        top = Path(environ.get("GITHUB_WORKSPACE") or root)
-        path = relative(root / reason.place.file, top)
+        top = Path(project.environ.get("GITHUB_WORKSPACE") or project.root)
+        path = relative(project.root / reason.place.file, top)
         properties["file"] = reason.place.file if path.startswith("../") else path
         if reason.place.line is not None:
             properties["line"] = str(reason.place.line)

@@ -173,7 +173,7 @@ def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
         elif form == "github":
             from nox_lock.reporting.github import annotate_error  # noqa: PLC0415
 
-            _print(annotate_error(error, project.root, project.environ))
+            _print(annotate_error(error, project))
         raise
 
 
@@ -208,9 +208,9 @@ def _check(
     if form == "github":
         from nox_lock.reporting.github import annotate, write_summary  # noqa: PLC0415
 
-        _print(*annotate(judged, project.root, project.environ))
+        _print(*annotate(judged, project))
         try:
-            write_summary(judged, console.lock_command, project.environ)
+            write_summary(judged, project, console.lock_command)
         except OSError as error:
             console.warn(f"the summary of the job cannot be written: {error.strerror}")
     if not all(each.verdict.fresh for each in judged):

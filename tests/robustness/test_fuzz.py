@@ -17,6 +17,7 @@ import pytest
 
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import NoxLockError
+from nox_lock.project import Project
 from nox_lock.reporting.github import annotate, table
 from nox_lock.reporting.verdicts import error_json, verdict_lines, verdicts_json
 from nox_lock.text import redact
@@ -58,9 +59,9 @@ def check(root: Path) -> str:
     except NoxLockError as error:
         judge_error(error, root)
         return type(error).__name__
-    told = [line for each in judged for line in verdict_lines(each)]
-    told += [*annotate(judged, root, {}), *table(judged, "nox -s lock")]
-    assert str(root) not in "\n".join(told)
+    shown = [line for each in judged for line in verdict_lines(each)]
+    shown += [*annotate(judged, Project(root, {})), *table(judged, "nox -s lock")]
+    assert str(root) not in "\n".join(shown)
     json.loads(verdicts_json(judged))
     return " ".join(sorted({each.verdict.word for each in judged}))
 

@@ -588,7 +588,7 @@ from nox_lock.planning.planner import plan
     planned = plan(config, project)
     judged = judge_all(planned, find_orphans(config.locks.values(), planned, project))
     lines = [line for each in judged for line in verdict_lines(each)]
-    report = verdicts_json(judged) + summary(judged) + str(list(annotate(judged, root, {})))
+    report = verdicts_json(judged) + summary(judged) + str(list(annotate(judged, project)))
     watching = False
     print(json.dumps([[each.verdict.word for each in judged], seen]))
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
 from nox_lock.errors import Place
+from nox_lock.project import Project
 from nox_lock.reporting.github import annotate, table
 from nox_lock.text import markdown
 from support.marks import ESCAPED, MARKS
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
     reason = Reason("50%\r\n::error::a, b", Place("in,put:1.in", 3))
-    [line] = annotate([Judged("a:b,c.txt", Verdict(STALE, (reason,)))], tmp_path, {})
+    [line] = annotate([Judged("a:b,c.txt", Verdict(STALE, (reason,)))], Project(tmp_path, {}))
     assert line == (
         "::error title=nox-lock%3A a%3Ab%2Cc.txt is stale,file=in%2Cput%3A1.in,line=3::"
         "50%25%0D%0A::error::a, b"
