@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = ROOT / "docs" / "pictures"
-COLUMNS = 94
+COLUMNS = 98
 PYTHON = "{}.{}".format(*sys.version_info)
 # Of pyte, and of rich.
 _COLOURS = {"brown": "yellow", "default": "default"}
