@@ -122,7 +122,9 @@ class _Reader:
             self.dynamic = True
             return
         extras = self.project.table("optional-dependencies")
-        self._add_all(extras, _key_of("extra", extra, extras, asked), when, of_extra=True)
+        key = _key_of("extra", extra, extras, asked)
+        self.misread |= any(";" in each for each in extras.strings(key))
+        self._add_all(extras, key, when)
 
     def read_group(self, group: str) -> None:
         from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
@@ -166,19 +168,14 @@ class _Reader:
             self.inputs.reached.add(f"{self.file}#{part}")
         return True
 
-    def _add_all(
-        self, table: Table, key: str, when: frozenset[str], *, of_extra: bool = False
-    ) -> None:
+    def _add_all(self, table: Table, key: str, when: frozenset[str]) -> None:
         for value in table.strings(key):
-            self._add(value, self.place(table, key, value), when, of_extra=of_extra)
+            self._add(value, self.place(table, key, value), when)
 
-    def _add(
-        self, value: str, place: Place, when: frozenset[str], *, of_extra: bool = False
-    ) -> None:
+    def _add(self, value: str, place: Place, when: frozenset[str]) -> None:
         refuse_secrets(value, place)
         requirement = parse_requirement(value, place)
         if requirement.marker:
-            self.misread |= of_extra
             when |= {str(requirement.marker)}
         if self.name and canonicalize_name(requirement.name) == canonicalize_name(self.name):
             self._follow_itself(requirement, place, when)

@@ -32,6 +32,7 @@ _MARKS = (
 )
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+_COMMENT = r"(?:^|\s)#"
 _EDITABLE = r"-e|--e(?!x)"
 
 MOST_LINES = 20_000  # that are not empty, in an input or a lock file
@@ -128,7 +129,7 @@ def decode(data: bytes, file: str) -> str:
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (number of its first physical line, line without comment) for each not empty."""
     first, parts = 0, []
-    for number, physical in enumerate(text.splitlines(), start=1):
+    for number, physical in enumerate((*text.splitlines(), ""), start=1):
         comment = physical.lstrip().startswith("#")
         if physical.endswith("\\") and not comment:
             first = first or number
@@ -136,19 +137,9 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
             continue
         # The blank makes a comment after a continued line be seen as one.
         parts.append(f" {physical}" if comment else physical)
-        if line := _without_comment("".join(parts)):
+        if line := re.split(_COMMENT, "".join(parts), maxsplit=1)[0].strip():
             yield first or number, line
         first, parts = 0, []
-    if parts and (line := _without_comment("".join(parts))):
-        yield first, line
-
-
-def _without_comment(line: str) -> str:
-    """Return a line up to the first ``#`` at its start or behind a blank."""
-    at = line.find("#")
-    while at > 0 and not line[at - 1].isspace():
-        at = line.find("#", at + 1)
-    return (line if at < 0 else line[:at]).strip()
 
 
 def refuse_secrets(line: str, place: Place) -> None:

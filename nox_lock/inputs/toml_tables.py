@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from bisect import bisect_left, bisect_right
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -119,43 +118,40 @@ def find_line(text: str, path: Iterable[str], value: str | None = None) -> int |
     The text is searched: where several lines have the string, it is the line of the key; where
     several have the key, that of the table it is in. None where nothing is found.
     """
-    keys, strings = _find_names(text)
+    keys = _find_keys(text)
     names = list(map(_bare, path))
     while names:
         name = ".".join(names)
         # A table that only its parts name is where the first of them is.
-        spans = (
-            keys.get(name)
-            or [spans[0] for other, spans in keys.items() if other.startswith(f"{name}.")][:1]
+        found = keys.get(name) or next(
+            (places[:1] for other, places in keys.items() if other.startswith(f"{name}.")), []
         )
-        if len(spans) == 1:
-            first, last = spans[0]
-            lines = strings.get(value, []) if value is not None else []
-            low, high = bisect_left(lines, first), bisect_right(lines, last)
-            return lines[low] if low < high and lines[low] == lines[high - 1] else first
+        if len(found) == 1:
+            line, strings = found[0]
+            lines = strings.get(value, set()) if value is not None else set()
+            return next(iter(lines)) if len(lines) == 1 else line
         names.pop()
         value = None
     return None
 
 
 @functools.lru_cache(maxsize=4)  # several locks read one file
-def _find_names(text: str) -> tuple[Mapping[str, list[list[int]]], Mapping[str, list[int]]]:
-    """Return the first and last lines of all keys and tables, and the lines of all strings."""
-    keys: dict[str, list[list[int]]] = {}
-    strings: dict[str, list[int]] = {}
-    table, span = "", [1, 1]
+def _find_keys(text: str) -> Mapping[str, list[tuple[int, dict[str, set[int]]]]]:
+    """Return the lines of each key and table, each with the lines of the strings up to the next."""
+    keys: dict[str, list[tuple[int, dict[str, set[int]]]]] = {}
+    strings: dict[str, set[int]] = {}
+    table = ""
     for number, line in enumerate(text.split("\n"), start=1):
         if found := _NAMING.match(line):
             if found["key"] is None:
                 table = name = _bare(found["table"])
             else:
                 name = f"{table}.{_bare(found['key'])}".removeprefix(".")
-            span = [number, number]
-            keys.setdefault(name, []).append(span)
-        span[1] = number
+            strings = {}
+            keys.setdefault(name, []).append((number, strings))
         for string in re.findall(_STRING, line):
-            strings.setdefault(string[1:-1], []).append(number)
-    return keys, strings
+            strings.setdefault(string[1:-1], set()).add(number)
+    return keys
 
 
 def _bare(key: str) -> str:

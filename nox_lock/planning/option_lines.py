@@ -30,65 +30,52 @@ WRITTEN = (
 
 
 def option_lines(options: Iterable[Option], folder: str) -> dict[str, Place]:
-    """Return the lines in pip-compile's order, each with the place that asks for it.
+    """Return the lines in pip-compile's order, each with its place.
 
     `folder` is the lock file's, relative to the project root: pip reads a folder in a lock file
     relative to that file.
     """
-    options = list(options)
-    lines = _index_lines(options)
-    for option in options:
-        if option.name == "--find-links":
-            value = option.value
-            if "://" not in value:
-                value = posixpath.relpath(value, folder or ".")
-            lines.setdefault(f"--find-links {value}", option.place)
-    for option in options:
-        if option.name == "--trusted-host":
-            lines.setdefault(f"--trusted-host {option.value}", option.place)
-    return lines | _format_lines(options)
+    indexes: dict[str, Place] = {}
+    links: dict[str, Place] = {}
+    hosts: dict[str, Place] = {}
+    formats: dict[str, dict[str, Place]] = {"--no-binary": {}, "--only-binary": {}}
+    has_index = True
+    for name, value, place in options:
+        if name == "--no-index":
+            has_index = False
+        elif name == "--index-url":
+            indexes = {f"{name} {value}": place}
+        elif name == "--extra-index-url":
+            indexes.setdefault(f"{name} {value}", place)
+        elif name == "--find-links":
+            path = value if "://" in value else posixpath.relpath(value, folder or ".")
+            links.setdefault(f"{name} {path}", place)
+        elif name == "--trusted-host":
+            hosts.setdefault(f"{name} {value}", place)
+        elif name in formats:
+            (other,) = formats.keys() - {name}
+            _choose(value.split(","), place, formats[name], formats[other])
+    chosen = [(name, *item) for name, projects in formats.items() for item in projects.items()]
+    chosen.sort(key=lambda each: (each[1] != ":all:", each[0] != "--no-binary", each[1]))
+    written = {f"{name} {project}": place for name, project, place in chosen}
+    return (indexes if has_index else {}) | links | hosts | written
 
 
-def _index_lines(options: Iterable[Option]) -> dict[str, Place]:
-    main: dict[str, Place] = {}
-    extra: dict[str, Place] = {}
-    for option in options:
-        if option.name == "--no-index":
-            return {}
-        if option.name == "--index-url":
-            main, extra = {f"--index-url {option.value}": option.place}, {}
-        elif option.name == "--extra-index-url":
-            extra.setdefault(f"--extra-index-url {option.value}", option.place)
-    return main | extra
-
-
-def _format_lines(options: Iterable[Option]) -> dict[str, Place]:
-    chosen: dict[str, dict[str, Place]] = {"--no-binary": {}, "--only-binary": {}}
-    for option in options:
-        if option.name in chosen:
-            other = chosen["--only-binary" if option.name == "--no-binary" else "--no-binary"]
-            _choose(option, chosen[option.name], other)
-    both = [
-        (name, project, where) for name, each in chosen.items() for project, where in each.items()
-    ]
-    both.sort(key=lambda each: (each[1] != ":all:", each[0] != "--no-binary", each[1]))
-    return {f"{name} {project}": where for name, project, where in both}
-
-
-def _choose(option: Option, target: dict[str, Place], other: dict[str, Place]) -> None:
-    """Apply one option, as pip's ``:all:`` and ``:none:`` want it."""
-    names = option.value.split(",")
+def _choose(
+    names: list[str], place: Place, chosen: dict[str, Place], other: dict[str, Place]
+) -> None:
+    """Apply one option of formats, with ``:all:`` and ``:none:`` as pip does."""
     while ":all:" in names:
         other.clear()
-        target.clear()
-        target[":all:"] = option.place
+        chosen.clear()
+        chosen[":all:"] = place
         names = names[names.index(":all:") + 1 :]
         if ":none:" not in names:
             return
     for name in names:
         if name == ":none:":
-            target.clear()
-            continue
-        project = canonicalize_name(name)
-        other.pop(project, None)
-        target[project] = option.place
+            chosen.clear()
+        else:
+            project = canonicalize_name(name)
+            other.pop(project, None)
+            chosen[project] = place
