@@ -46,11 +46,11 @@ def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield what makes a lock file `invalid`: secrets, pins without a hash or a version."""
     for option in lock.options:
         if has_password(option.text):
-            yield Reason("a password stands here in clear", planned.at(option.line))
+            yield Reason("a password is written here in clear", planned.at(option.line))
     hashed = lock.hashed and planned.settings.generate_hashes
     for pin in lock.pins:
         if pin.url and has_password(pin.url):
-            yield Reason("a password stands here in clear", planned.at(pin.line))
+            yield Reason("a password is written here in clear", planned.at(pin.line))
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", planned.at(pin.line))
         if pin.version and parse_version(pin.version) is None:

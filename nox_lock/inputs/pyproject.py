@@ -45,7 +45,7 @@ def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files)
         reader.read_extra(extra, None, _ALWAYS)
     key = "requires-python"
     if versions := reader.project.string(key):
-        inputs.pythons.append(Option(key, versions, reader.place(reader.project, key)))
+        inputs.pythons.append(Option(key, versions, reader.project.place(key)))
     if reader.dynamic:
         inputs.dynamic[file] = dynamic_digest(files.project, posixpath.dirname(file))
     if reader.misread:
@@ -152,10 +152,10 @@ class _Reader:
             return
         for value in table.values[key]:
             if isinstance(value, str):
-                self._add(value, self.place(table, key, value), _ALWAYS)
+                self._add(value, table.place(key, value), _ALWAYS)
             else:
                 included = value["include-group"]
-                place = self.place(table, key, included)
+                place = table.place(key, included)
                 self._add_group(_key_of("group", included, table, place), table)
 
     def _is_new(self, part: str, when: frozenset[str]) -> bool:
@@ -170,7 +170,7 @@ class _Reader:
 
     def _add_all(self, table: Table, key: str, when: frozenset[str]) -> None:
         for value in table.strings(key):
-            self._add(value, self.place(table, key, value), when)
+            self._add(value, table.place(key, value), when)
 
     def _add(self, value: str, place: Place, when: frozenset[str]) -> None:
         refuse_secrets(value, place)
@@ -200,7 +200,7 @@ class _Reader:
             self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
         ):
             raise RequirementsError(
-                f"{str(requirement)!r} is this project, whose dependencies only a build tells",
+                f"{str(requirement)!r} is this project, whose dependencies only a build can say",
                 place,
                 f'Take it out, and lock the project with the group: inputs = ["{self.file}"], '
                 "extras = [...]",
@@ -221,9 +221,6 @@ class _Reader:
 
     def _is_dynamic(self, key: str) -> bool:
         return key in self.project.strings("dynamic")
-
-    def place(self, table: Table, key: str, value: str | None = None) -> Place:
-        return Place(self.file, table.line(key, value) or 1)
 
 
 def _key_of(kind: str, name: str, table: Table, asked: Place | None) -> str:

@@ -149,12 +149,10 @@ def refuse_secrets(line: str, place: Place) -> None:
         RequirementsError: naming the place.
     """
     if has_token(line):
-        message = (
-            "a user name without a password stands here: it is a token, mostly, and would go into "
-            "the lock file"
-        )
+        message = "a user name without a password is written here: it is usually a token, which "
+        message += "would be in the lock file"
     elif has_password(line):
-        message = "a password stands here in clear, and would go into the lock file"
+        message = "a password is written here in clear text: it would be in the lock file"
     else:
         return
     hint = "Take it out, and give it to pip by a netrc file or a keyring."

@@ -25,6 +25,7 @@ _KINDS: Mapping[type, tuple[str, str]] = {
     bool: ("true or false", "{key} = true"),
     str: ("a string", '{key} = "..."'),
     list: ("a list of strings", '{key} = ["..."]'),
+    float: ("a number of seconds", "{key} = 600"),
     dict: ("a table", "[{path}]"),
 }
 _SAVE = "Save it as UTF-8, without a mark of byte order."
@@ -67,9 +68,7 @@ class Table(NamedTuple):
         if found is None:
             return None
         if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found < inf:
-            shown = quoted(found) if isinstance(found, str) else found
-            message = f" must be a number of seconds, not {shown}"
-            raise self.wrong(key, message, f"Write it as: {key} = 600")
+            raise self._of_other_kind(key, float, found)
         return float(found)
 
     def strings(self, key: str) -> tuple[str, ...]:
@@ -90,14 +89,14 @@ class Table(NamedTuple):
             hint = f"There are: {', '.join(sorted(known))}"
             raise self.wrong(key, f" is unknown{nearest(key, known)}", hint)
 
-    def line(self, key: str, value: str | None = None) -> int | None:
-        """Return the line of a key, or of a string in its list; see `find_line`."""
-        return find_line(self.text, (*self.path, key), value)
+    def place(self, key: str, value: str | None = None) -> Place:
+        """Return the place of a key, or of a string in its list; see `find_line`."""
+        return Place(self.file, find_line(self.text, (*self.path, key), value))
 
     def wrong(self, key: str, message: str, hint: str | None = None) -> NoxLockError:
         """Return the error for a key: at its line, or at that of the table it is missing from."""
         name = self._replace(path=(*self.path, key)).name
-        return self.kind(f"`{name}`{message}", Place(self.file, self.line(key)), hint)
+        return self.kind(f"`{name}`{message}", self.place(key), hint)
 
     def _get(self, key: str, kind: type[_T]) -> _T | None:
         found = self.values.get(key)

@@ -189,7 +189,7 @@ def test_layers_follow_the_project(copy: Project, locked: Prepared) -> None:
         ('["lint"]\n[', '["lnit"]\n[', "there is no group 'lnit' in [dependency-groups]"),
         ('["fast-x"]\n', '["fats-x"]\n', f"{FILE}:8: there is no extra 'fats-x'"),
         ('["old"]', '[{include-group = "lint"}]', f"{FILE}:18: `dependency-groups.lint`: Cyclic"),
-        ('"app<1.1"', '"app @ https://u:secret@h.invalid/a.whl"', f"{FILE}:5: a password stands"),
+        ('"app<1.1"', '"app @ https://u:secret@h.invalid/a.whl"', f"{FILE}:5: a password is"),
     ],
 )
 def test_one_clear_error_and_nothing_written(

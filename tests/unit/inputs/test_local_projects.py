@@ -1,4 +1,4 @@
-"""What may decide the dependencies of a project that only its build tells."""
+"""What may decide the dependencies of a project that are known only after a build."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def test_lines_of_extras_and_groups(tmp_path: Path) -> None:
         (
             f"{HEAD}dependencies = ['app', \n'dep @ https://u:pw@h.invalid/d.whl']\n",
             (),
-            f"{FILE}:5: a password stands here in clear",
+            f"{FILE}:5: a password is written here in clear",
         ),
         (
             f"{HEAD}dependencies = ['dep @ https://${{TOKEN}}@h.invalid/d.whl']\n",
@@ -236,7 +236,7 @@ def test_refused(tmp_path: Path, text: str, extras: tuple[str, ...], expected: s
         ),
         (
             f"{HEAD}dynamic = ['dependencies']\n[dependency-groups]\ndev = [\n'my-proj']\n",
-            f"{FILE}:7: 'my-proj' is this project, whose dependencies only a build tells",
+            f"{FILE}:7: 'my-proj' is this project, whose dependencies only a build can say",
         ),
     ],
 )

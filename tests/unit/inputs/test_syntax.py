@@ -32,7 +32,7 @@ SOURCE = "requirements.in"
 # All that nox-lock refuses and pip does not, each for its reason.
 STRICTER = (
     # A secret or a value of this machine would be written into the lock.
-    "a password stands here in clear",
+    "a password is written here in clear",
     "holds a variable, whose value would be written into the lock",
     "lies outside the project",
     # pip reads on, and leaves out a part of what is written.
@@ -496,7 +496,7 @@ def test_bytes_are_decoded_as_pip_does(name: str, oracle: Oracle) -> None:
     ],
 )
 def test_an_error_names_the_line(text: str, line: int, oracle: Oracle) -> None:
-    # `more.in` includes itself: told where that happens.
+    # `more.in` includes itself: the error is where that happens.
     oracle.fill(files(text, **{"more.in": "\n-r more.in\n"}))
     with pytest.raises(RequirementsError) as caught:
         read_inputs([SOURCE], Files(Project(oracle.root, {"TOKEN": "hunter2"})))
@@ -547,7 +547,7 @@ def test_an_archive_that_is_not_there_is_refused(oracle: Oracle) -> None:
 
 @pytest.mark.parametrize("line", ["{}/lib", "-e {}/lib", "app @ file://{}/lib", "file://{}/lib"])
 def test_a_path_of_this_machine_is_refused(line: str, oracle: Oracle, tmp_path: Path) -> None:
-    """It would stand in the lock, from wherever the project is seen."""
+    """It would be in the lock file, wherever the project is."""
     (tmp_path / "lib").mkdir()
     oracle.fill(files(f"app\n{line.format(tmp_path)}\n"))
     error = ours(oracle.root).error
