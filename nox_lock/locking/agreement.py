@@ -88,7 +88,7 @@ def _find_disagreement(made: LockPlan) -> CompileError | None:
 def _explain(planned: LockPlan, conflict: CompileError) -> CompileError:
     """Return the error for a conflict with the chains of the lower pins in it, and the ways out.
 
-    `planned` may have what was made without agreement, as its `existing`.
+    `planned` may have what was made without agreement, as its `current`.
     """
     lines = [
         f"  {pin.shown} is in {low.path}:{pin.line} (layer {low.name!r}): {chain(low, pin.name)}"

@@ -45,7 +45,7 @@ class Outcome:
     """What was done for one lock file.
 
     Attributes:
-        planned: the lock file, with what it is now as its `existing`.
+        planned: the lock file, with what it is now as its `current`.
         action: `up to date`, `restored` or `compiled`.
         text: its new text, to be written; None where it stays.
         seconds: how long a compile took.
