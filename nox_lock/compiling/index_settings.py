@@ -23,20 +23,21 @@ from nox_lock.text import hide_index, origin, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-ACCESS = (
-    "index-url",
-    "extra-index-url",
-    "find-links",
-    "no-index",
-    "trusted-host",
-    "proxy",
-    "cert",
-    "client-cert",
-    "keyring-provider",
-    "timeout",
-    "default-timeout",
-    "retries",
-)
+# With the variables by which uv is given the same.
+ACCESS = {
+    "index-url": "UV_INDEX_URL",
+    "extra-index-url": "UV_EXTRA_INDEX_URL",
+    "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+    "proxy": "ALL_PROXY",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "keyring-provider": "UV_KEYRING_PROVIDER",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+    "retries": "UV_HTTP_RETRIES",
+}
 NARROWING = ("only-binary", "uploaded-prior-to")
 DROPPED = (
     "pre",
@@ -50,21 +51,9 @@ DROPPED = (
     "no-build-isolation",
 )
 # Those that shape what is found; a proxy or a certificate does not.
-_IDENTITY = (*ACCESS[:4], *NARROWING)
+_IDENTITY = ("index-url", "extra-index-url", "find-links", "no-index", *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
-_UV = {
-    "index-url": "UV_INDEX_URL",
-    "extra-index-url": "UV_EXTRA_INDEX_URL",
-    "no-index": "UV_NO_INDEX",
-    "trusted-host": "UV_INSECURE_HOST",
-    "cert": "SSL_CERT_FILE",
-    "client-cert": "SSL_CLIENT_CERT",
-    "keyring-provider": "UV_KEYRING_PROVIDER",
-    "timeout": "UV_HTTP_TIMEOUT",
-    "default-timeout": "UV_HTTP_TIMEOUT",
-    "retries": "UV_HTTP_RETRIES",
-}
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
 # Not GIT_CONFIG_*, which may hold what gives access.
@@ -225,13 +214,11 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
     for name in _OF_UV:
         for url in re.findall(r"https?://[^\s,]+", environ.get(name, "")):
             hide_index(url)
-    found = {_UV[name]: value for name, value in settings.allowed.items() if name in _UV}
-    if links := settings.allowed.get("find-links"):
-        found["UV_FIND_LINKS"] = ",".join(links.split())
+    found = {ACCESS[name]: value for name, value in settings.allowed.items() if name in ACCESS}
+    if "UV_FIND_LINKS" in found:
+        found["UV_FIND_LINKS"] = ",".join(found["UV_FIND_LINKS"].split())
     if any(name in found for name in ("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")):
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip looks at all of them
-    if "proxy" in settings.allowed:
-        found |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), settings.allowed["proxy"])
     return {name: value for name, value in found.items() if name not in environ}
 
 

@@ -261,7 +261,7 @@ def test_nothing_else_of_the_user_is_handed_on() -> None:
         ),
         ({"trusted-host": "h"}, {"UV_INSECURE_HOST": "h"}),
         ({"cert": "c"}, {"SSL_CERT_FILE": "c"}),
-        ({"proxy": "p"}, {"HTTP_PROXY": "p", "HTTPS_PROXY": "p"}),
+        ({"proxy": "p"}, {"ALL_PROXY": "p"}),
         ({"retries": "3", "only-binary": ":all:"}, {"UV_HTTP_RETRIES": "3"}),
     ],
 )
