@@ -190,7 +190,7 @@ CASES = {
     ),
     "metadata that pip refuses, further down": Case(
         "app\nasks\n",
-        "metadata: requirements.in:2: odd 1.0, which asks asks for, cannot be used: "
+        "metadata: requirements.in:2: odd 1.0, which asks requires, cannot be used: "
         f"pip refuses its metadata: {METADATA}",
     ),
     "extras in an egg fragment": Case(
