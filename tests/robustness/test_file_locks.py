@@ -1,4 +1,4 @@
-"""Taking turns: a wait says for whom, and ends; what no file lock guards is right all the same."""
+"""Exclusive file locks: a wait names its process, and ends; without any, all is right as well."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def test_a_wait_names_the_process_and_its_end(
     path: Path, other: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     """Past the limit: the file inside the cache, the process, the variable; no path of here."""
-    told: list[str] = []
+    lines: list[str] = []
     with (
         pytest.raises(NoxLockError) as caught,
-        exclusive(path, 0.1, told.append, "compiles the same lock"),
+        exclusive(path, 0.1, lines.append, "compiles the same lock"),
     ):
         raise AssertionError
     who = rf"another process that compiles the same lock\b.* \(process {other.pid} {SINCE}\)"
-    assert [bool(re.fullmatch(f"waiting for {who}", line)) for line in told] == [True]
+    assert [bool(re.fullmatch(f"waiting for {who}", line)) for line in lines] == [True]
     assert re.match(who, caught.value.message)
     assert "within 0.1 s" in caught.value.message
     assert "v2/busy/key.lock" in caught.value.message
@@ -113,10 +113,10 @@ def test_a_broken_note_names_nobody(
         place.unlink()
     else:
         place.write_bytes(note)
-    told: list[str] = []
-    with pytest.raises(NoxLockError), exclusive(path, 0, told.append, "compiles"):
+    lines: list[str] = []
+    with pytest.raises(NoxLockError), exclusive(path, 0, lines.append, "compiles"):
         raise AssertionError
-    assert told == ["waiting for another process that compiles"]
+    assert lines == ["waiting for another process that compiles"]
     assert other.poll() is None
 
 
@@ -155,7 +155,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         project.close()
 
 
-def test_nox_tells_for_whom_it_waited_in_vain(crowded: Project) -> None:
+def test_nox_names_the_process_it_waited_for_in_vain(crowded: Project) -> None:
     run = crowded.nox(*LOCK, env={"NOX_LOCK_TIMEOUT": "0.1"}).failed()
     pid = crowded.read("pid")
     who = rf"another process that compiles the same lock \(process {pid} {SINCE}\)"

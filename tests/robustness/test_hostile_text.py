@@ -1,4 +1,4 @@
-"""What stands in files, names and arguments reaches no terminal as it is, in no form of output.
+"""What is in files, names and arguments reaches no terminal as it is, in no form of output.
 
 An escape sequence can hide a line, or rewrite the ones above it; a mark of direction makes a text
 look like another; a password in a lock file would go on into every log of every run.
@@ -89,7 +89,7 @@ def test_no_control_character_leaves(place: str, form: str, root: Path) -> None:
     run = check(root, "--", f"--format={form}", GITHUB_STEP_SUMMARY=str(summary))
     assert harmless(run.output), repr(run.output)
     assert not summary.exists() or harmless(summary.read_text(encoding="utf-8"))
-    # It is told, and not left out.
+    # It is shown, not left out.
     assert re.search(r"\\+x1b|\\+u001b|U\+001B", run.output), run.output
 
 
@@ -123,11 +123,11 @@ def test_the_line_is_shown_as_it_is_spelled(root: Path) -> None:
     )
 
 
-def test_json_tells_what_stands_there(root: Path) -> None:
+def test_json_has_the_text_as_it_is(root: Path) -> None:
     """Programs get the text itself; JSON has its own escapes."""
     (root / IN).write_text(f"app\n--find-links https://x.invalid/{NASTY}\n", encoding="utf-8")
-    told = json.loads(check(root, "--", "--format=json").stdout)
-    messages = [reason["message"] for reason in told["locks"][0]["reasons"]]
+    report = json.loads(check(root, "--", "--format=json").stdout)
+    messages = [reason["message"] for reason in report["locks"][0]["reasons"]]
     assert f"--find-links https://x.invalid/{NASTY} is not in the lock" in messages
 
 
@@ -176,7 +176,7 @@ def test_variables_and_user_names_are_no_secrets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mend"),
+    ("name", "fix"),
     [
         ("ENOSPC", "Make room"), ("EACCES", "Let the user"), ("EROFS", "elsewhere"),
         ("ENAMETOOLONG", "shorter name"), ("EISDIR", "by a file"), ("ELOOP", "link"),
@@ -184,14 +184,14 @@ def test_variables_and_user_names_are_no_secrets() -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("where", ["project", "elsewhere"])
-def test_an_error_of_the_system_in_words(name: str, mend: str, tmp_path: Path, where: str) -> None:
+def test_an_error_of_the_system_has_a_fix(name: str, fix: str, tmp_path: Path, where: str) -> None:
     code = getattr(errno, name)
     path = tmp_path / where / "locks" / "a.txt"
-    told = as_error(OSError(code, os.strerror(code), str(path)), tmp_path / "project")
-    assert told.file == ("locks/a.txt" if where == "project" else "a.txt")
-    assert os.strerror(code) in told.message
-    assert mend in str(told.hint)
-    assert str(tmp_path) not in str(told)
+    error = as_error(OSError(code, os.strerror(code), str(path)), tmp_path / "project")
+    assert error.file == ("locks/a.txt" if where == "project" else "a.txt")
+    assert os.strerror(code) in error.message
+    assert fix in str(error.hint)
+    assert str(tmp_path) not in str(error)
 
 
 def test_an_error_of_the_system_without_a_file(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_an_error_of_the_system_without_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
-def test_the_boundary_tells_of_a_full_disk(root: Path) -> None:
+def test_a_full_disk_is_an_error(root: Path) -> None:
     full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115  (closing it fails)
     env = clean_environment(root.parent)
     run = nox_inside(root, *CHECK, "--", "--format=json", env=env, out=full)
@@ -213,7 +213,7 @@ def test_the_boundary_tells_of_a_full_disk(root: Path) -> None:
     assert "Make room on the disk." in run.stderr
 
 
-def test_the_boundary_tells_of_what_is_nested_without_end(root: Path) -> None:
+def test_what_is_nested_without_end_is_an_error(root: Path) -> None:
     """Deeper than any reader looks for: brackets of a marker that are just not too many."""
     lines = "".join(
         f"app ; {'(' * depth}python_version > '3'{')' * depth}\n" for depth in range(50, 400, 7)

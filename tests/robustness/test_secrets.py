@@ -1,6 +1,6 @@
 """A dozen credentials that a user may have: they open the indexes, and go nowhere else.
 
-All of them are made up. Each is a word of its own, so that a find tells which one got out.
+All of them are made up. Each is a word of its own, so that a search finds which one got out.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Employee:
 
     @property
     def needles(self) -> dict[str, str]:
-        """What must not be told, by what it is."""
+        """What must not be shown, by what it is."""
         return {**SECRETS, "the home folder": str(self.project.home)}
 
     def run(self, *args: str, **env: str) -> Run:
@@ -66,8 +66,8 @@ class Employee:
         return self.silent(self.project.nox(*args, env={**self.environ, **env}))
 
     def silent(self, run: Run) -> Run:
-        told = [what for what, secret in self.needles.items() if secret in run.output]
-        assert not told, f"{told}\n{run.output}"
+        found = [what for what, secret in self.needles.items() if secret in run.output]
+        assert not found, f"{found}\n{run.output}"
         return run
 
     def written(self) -> dict[str, list[str]]:
@@ -171,7 +171,7 @@ def employee(
     project.close()
 
 
-def test_each_secret_opens_its_index_and_is_told_nobody(employee: Employee) -> None:
+def test_each_secret_opens_its_index_and_is_shown_nowhere(employee: Employee) -> None:
     run = employee.run("-v", "-s", "lock").ok()
     assert "compiled in" in run.output
     assert pins(employee.project.read(LOCK)) == {f"of-{name}": "1.0" for name in OPENING}
@@ -206,7 +206,7 @@ FAILURES = {
 )
 def test_a_failure_shows_none(employee: Employee, way: str) -> None:
     """Secrets in all that names what failed; -v shows no more."""
-    told, settings = FAILURES[way]
+    message, settings = FAILURES[way]
     with ScriptedIndex(BROKEN) as broken, RefusingIndex() as refusing:
         names = {
             **SECRETS,
@@ -217,7 +217,7 @@ def test_a_failure_shows_none(employee: Employee, way: str) -> None:
         }
         env = {name: value.format(**names) for name, value in settings.items()}
         run = employee.run("-v", "-s", "lock", **env).failed(traceback=True)  # that of pip-tools
-    assert re.search(told, run.output), run.output
+    assert re.search(message, run.output), run.output
     assert not employee.project.exists(LOCK)
     assert employee.written() == {}
 
@@ -408,7 +408,7 @@ def root(tmp_path: Path) -> Path:
     return made
 
 
-def told(root: Path, form: str, **env: str) -> str:
+def output_of(root: Path, form: str, **env: str) -> str:
     """Return all that a failing check says, the summary of the job included."""
     summary = root.parent / "summary.md"
     environ = clean_environment(root.parent, GITHUB_STEP_SUMMARY=str(summary), **env)
@@ -424,7 +424,7 @@ def test_a_variable_in_a_path_is_masked(form: str, made: bool, root: Path) -> No
     if made:
         (root / secret).mkdir()
         (root / secret / "base.in").write_text("more\n", encoding="utf-8")
-    said = told(root, form, PLACE=secret)
+    said = output_of(root, form, PLACE=secret)
     assert secret not in said
     assert "${PLACE}/base.in" in said
 
@@ -439,11 +439,11 @@ def test_a_file_outside_the_project_is_not_quoted(form: str, way: str, root: Pat
             (root / "link.in").unlink(missing_ok=True)
             (root / "link.in").symlink_to(outside)
         (root / INPUT).write_text(f"app\n{way.format(outside.as_posix())}\n", encoding="utf-8")
-        said = told(root, form)
+        said = output_of(root, form)
         assert "planted" not in said
         assert "outside the project" in said
     outside.write_bytes(b"# coding: planted-a7\n")
-    assert "planted" not in told(root, form)
+    assert "planted" not in output_of(root, form)
 
 
 BLANKS = " " * 65536

@@ -59,7 +59,7 @@ def rows(lines: list[str]) -> dict[str, str]:
 
 
 def shows(state: str, count: int = 2) -> Callable[[list[str]], bool]:
-    """Return what tells whether a picture has so many rows, one of them with this state."""
+    """Return whether a picture has so many rows, one with this state: as a function."""
     return lambda lines: len(rows(lines)) == count and state in rows(lines).values()
 
 
@@ -103,7 +103,7 @@ def test_where_nothing_can_be_redrawn_there_are_lines(locked: Project, env: dict
     assert "compiling for Python" in terminal.text
 
 
-def test_what_is_no_terminal_gets_the_same_lines_in_colours_if_told(locked: Project) -> None:
+def test_what_is_no_terminal_gets_the_same_lines_in_colours_if_forced(locked: Project) -> None:
     plain = locked.nox(*LOCK, "--", "-U", "--dry-run").ok()
     assert ESCAPE not in plain.output
     assert "compiling for Python" in plain.output

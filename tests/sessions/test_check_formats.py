@@ -37,7 +37,7 @@ def check(project: Project, *options: str, **env: str) -> Run:
     return project.nox("-s", "lock-check", *options, env=env)
 
 
-def test_text_is_one_line_a_lock_file_with_its_reasons_beneath(stale: Project) -> None:
+def test_text_is_one_line_a_lock_file_with_its_reasons_below(stale: Project) -> None:
     lines = check(stale, PYTHONIOENCODING="utf-8").failed().stderr.splitlines()
     said = [line.removeprefix("nox > ") for line in lines]
     python = re.search(r"Python (\S+)", said[1])
@@ -150,9 +150,9 @@ def test_a_summary_that_cannot_be_written_is_no_verdict(stale: Project) -> None:
 def test_json_of_what_kept_all_from_being_judged(stale: Project) -> None:
     stale.write("requirements-dev.in", "app\n\n???\n")
     run = check(stale, "--", "--format=json").failed()
-    told = json.loads(run.stdout)
-    assert told["version"] == 1
-    assert told["locks"] == []
-    assert told["error"]["file"] == "requirements-dev.in"
-    assert told["error"]["line"] == 3
-    assert "???" in told["error"]["message"]
+    report = json.loads(run.stdout)
+    assert report["version"] == 1
+    assert report["locks"] == []
+    assert report["error"]["file"] == "requirements-dev.in"
+    assert report["error"]["line"] == 3
+    assert "???" in report["error"]["message"]

@@ -58,7 +58,7 @@ def test_targets_have_an_order() -> None:
     assert [str(target) for target in ordered] == ["3.9", "3.10", "3.13", "3.13t", "pypy3.9"]
 
 
-def test_the_running_python_is_told() -> None:
+def test_the_running_python() -> None:
     assert running_target().version == "{}.{}".format(*sys.version_info)
     assert running_target().implementation == sys.implementation.name
     assert parse_platform(str(running_platform())) == running_platform()

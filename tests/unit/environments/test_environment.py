@@ -88,8 +88,8 @@ def test_what_pip_set_aside_goes(venv: Environment) -> None:
 
 
 def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
-    told = {"url": tmp_path.as_uri(), "dir_info": {"editable": True}}
-    install(venv, "mine", "1.0", direct_url__json=json.dumps(told))
+    record = {"url": tmp_path.as_uri(), "dir_info": {"editable": True}}
+    install(venv, "mine", "1.0", direct_url__json=json.dumps(record))
     install(venv, "other", "1.0", direct_url__json='{"url": "https://example.invalid/x.whl"}')
     install(venv, "broken", "1.0", direct_url__json="{")
     installed = list_distributions(venv).installed
@@ -102,8 +102,8 @@ def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
 def test_an_editable_project_is_built_again_where_its_build_changed(
     venv: Environment, tmp_path: Path
 ) -> None:
-    told = {"url": tmp_path.as_uri(), "dir_info": {"editable": True}}
-    install(venv, "mine", "1.0", direct_url__json=json.dumps(told))
+    record = {"url": tmp_path.as_uri(), "dir_info": {"editable": True}}
+    install(venv, "mine", "1.0", direct_url__json=json.dumps(record))
     for content in (b"", b"# \xe9, as Latin-1 has it"):
         (tmp_path / "setup.py").write_bytes(content)
         project = Project(tmp_path, {})
@@ -120,18 +120,18 @@ def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links to a Python are those of POSIX")
 @pytest.mark.parametrize(
-    ("beneath", "other"),
+    ("running", "other"),
     [("python3.11", False), ("python3.12", True), ("python3.11t", False), ("anything", False)],
 )
-def test_the_python_beneath(
+def test_the_python_it_runs(
     venv: Environment,
     tmp_path: Path,
-    beneath: str,
+    running: str,
     other: bool,  # noqa: FBT001
 ) -> None:
-    (tmp_path / beneath).touch()
+    (tmp_path / running).touch()
     (venv.location / "bin").mkdir()
-    (venv.location / "bin" / "python").symlink_to(tmp_path / beneath)
+    (venv.location / "bin" / "python").symlink_to(tmp_path / running)
     assert has_other_python(venv) is other
 
 
@@ -141,11 +141,11 @@ def test_the_python_beneath(
         (("python3.dll", "python311.dll"), False),
         (("python3.dll", "python312.dll"), True),
         (("PYTHON3.DLL", "python312t.dll"), True),
-        (("python311.dll", "python312.dll"), False),  # which of them runs, nothing tells
+        (("python311.dll", "python312.dll"), False),  # which of them runs, nothing shows
         ((), False),
     ],
 )
-def test_the_python_beneath_on_windows(
+def test_the_python_it_runs_on_windows(
     tmp_path: Path,
     dlls: tuple[str, ...],
     other: bool,  # noqa: FBT001
@@ -247,7 +247,7 @@ def write_environment(root: Path, config: str, library: str = "python3.11") -> P
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_an_environment_tells_its_python(tmp_path: Path, config: str) -> None:
+def test_the_python_of_an_environment(tmp_path: Path, config: str) -> None:
     location = write_environment(tmp_path, config)
     assert read_target(location) == Target("3.11")
     found = site_packages(location)
@@ -260,11 +260,11 @@ def test_an_environment_tells_its_python(tmp_path: Path, config: str) -> None:
     ("library", "target"),
     [("pypy3.11", Target("3.11", "pypy")), ("python3.11t", Target("3.11", threaded=True))],
 )
-def test_an_environment_tells_its_build(tmp_path: Path, library: str, target: Target) -> None:
+def test_the_build_of_an_environment(tmp_path: Path, library: str, target: Target) -> None:
     assert read_target(write_environment(tmp_path, CONFIGS["venv"], library)) == target
 
 
-def test_a_conda_environment_tells_its_python(tmp_path: Path) -> None:
+def test_the_python_of_a_conda_environment(tmp_path: Path) -> None:
     location = write_environment(tmp_path, "")
     (location / "pyvenv.cfg").unlink()
     assert read_target(location) is None
@@ -277,7 +277,7 @@ def test_a_conda_environment_tells_its_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", ["", "home = X\n", "uv = 3.11\n", "version = soon\n"])
-def test_an_environment_that_does_not_tell(tmp_path: Path, config: str) -> None:
+def test_an_environment_that_does_not_show_its_python(tmp_path: Path, config: str) -> None:
     assert read_target(write_environment(tmp_path, config)) is None
     assert read_target(tmp_path / "nowhere") is None
     assert site_packages(tmp_path / "nowhere") is None
