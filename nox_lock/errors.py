@@ -122,7 +122,7 @@ class InstallError(NoxLockError):
     """pip or uv could not install what is locked; its output is above."""
 
 
-class InstallerBrokenError(InstallError):
+class InstallerBrokenError(NoxLockError):
     """The environment's own pip does not run: nox was ended while it made the environment."""
 
 

@@ -76,11 +76,6 @@ class Snapshot(NamedTuple):
         return self.state is not None and read_state(self.location) == self.state
 
 
-def take_snapshot(location: Path, request: str) -> Snapshot:
-    """Return the state of an environment, for what a session requires."""
-    return Snapshot(location, request, read_state(location))
-
-
 def read_state(location: Path) -> str | None:
     """Return a digest of an environment's Python and metadata folders; None if it cannot be read.
 

@@ -17,7 +17,7 @@ from nox_lock.environments.comparison import (
 from nox_lock.environments.environment import list_distributions, record_project, remove_broken
 from nox_lock.environments.install_log import explain_failure, find_yanked
 from nox_lock.environments.snapshot import CONSTRAINTS
-from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
+from nox_lock.errors import InstallError, NoxLockError
 from nox_lock.file_locks import exclusive, read_timeout
 from nox_lock.files import write_all
 from nox_lock.inputs.entry import URL
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 class Installer(Protocol):
     """What installs into an environment: pip or uv."""
 
-    def install(self, arguments: list[str], log: Path | None = None) -> None:
-        """Install; the details go to `log`, if given.
+    def install(self, arguments: list[str], log: Path) -> None:
+        """Install; what the installer prints goes to `log`, too.
 
         Raises:
             InstallError: when that fails.
@@ -118,32 +118,32 @@ def _install(
     *,
     force: bool,
 ) -> None:
-    """Install pins; warn of those that are yanked.
-
-    Raises:
-        InstallError: naming those that failed, with their lines.
-    """
+    """Install pins; warn of those that are yanked, and name those that failed."""
     venv = locked.venv
-    log = venv.notes / "install.log"
     venv.write_note(UNFINISHED, " ".join(sorted(each.pin.name or "" for each in missing)))
-    try:
-        for arguments in _install_arguments(locked, missing, console.warn):
-            log.unlink(missing_ok=True)
-            log.parent.mkdir(exist_ok=True)
-            log.touch(mode=0o600)  # pip writes folders of this machine into it, and whole URLs
-            installer.install([*["--force-reinstall"] * force, *arguments], log)
-            console.warn(*find_yanked(_read(log), missing))
-    except InstallerBrokenError:
-        raise
-    except InstallError as error:
-        raise explain_failure(_read(log), missing, locked.lock) from error
-    finally:
-        log.unlink(missing_ok=True)
+    for arguments in _install_arguments(locked, missing, console.warn):
+        with _log_file(venv) as log:
+            try:
+                installer.install([*["--force-reinstall"] * force, *arguments], log)
+            except InstallError as error:
+                text = log.read_text(encoding="utf-8", errors="replace")
+                raise explain_failure(text, missing, locked.lock) from error
+            text = log.read_text(encoding="utf-8", errors="replace")
+            console.warn(*find_yanked(text, missing))
     venv.write_note(UNFINISHED, "")
 
 
-def _read(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+@contextmanager
+def _log_file(venv: Environment) -> Iterator[Path]:
+    """Create a log that only the user can read: pip writes folders and whole URLs into it."""
+    log = venv.notes / "install.log"
+    log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)
+    log.touch(mode=0o600)
+    try:
+        yield log
+    finally:
+        log.unlink(missing_ok=True)
 
 
 def _install_arguments(
@@ -200,7 +200,8 @@ def install_project(
     """
     with exclusive_use(locked.venv, console):
         try:
-            installer.install(["--no-deps", *["-e"] * editable, "."])
+            with _log_file(locked.venv) as log:
+                installer.install(["--no-deps", *["-e"] * editable, "."], log)
         except InstallError as error:
             raise InstallError(
                 "the project itself could not be installed",
@@ -211,11 +212,7 @@ def install_project(
 
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
-    """Check the dependencies of what is installed, and note that they are met.
-
-    Raises:
-        NoxLockError: naming those that are not.
-    """
+    """Check that the dependencies of what is installed are met, and note it."""
     planned, target = locked.planned, locked.venv.target
     installed = list_distributions(locked.venv).installed
     unmet = find_unmet(planned, target, installed)

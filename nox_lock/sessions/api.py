@@ -148,13 +148,14 @@ def _prepare(
         if session.bin_paths is None:
             _refuse_no_environment(session)
             return lambda: None
-        from nox_lock.environments.snapshot import take_snapshot  # noqa: PLC0415
+        from nox_lock.environments.snapshot import Snapshot, read_state  # noqa: PLC0415
         from nox_lock.project import is_ci  # noqa: PLC0415
 
         noxfile = _noxfile()
         used = [(each.locks, *each.pythons()) for each in noxfile.sessions]
         request = repr((names, project, constrain, is_ci(os.environ), used))
-        snapshot = take_snapshot(Path(session.virtualenv.location).resolve(), request)
+        location = Path(session.virtualenv.location).resolve()
+        snapshot = Snapshot(location, request, read_state(location))
         locked = None
         if (paths := snapshot.match(noxfile.project)) is None:
             environment = _session_environment(session, names, noxfile)

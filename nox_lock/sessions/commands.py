@@ -56,7 +56,7 @@ def run_check(
     options = parse_options(check_parser(name), arguments)
     if options is not None:
         _, planned, orphans = _select(options, noxfile)
-        _check(planned, orphans, options, noxfile.project, console)
+        _check(judge_all(planned, orphans), options, noxfile.project, console)
 
 
 def run_lock(
@@ -75,7 +75,7 @@ def run_lock(
         return
     config, planned, orphans = _select(options, noxfile)
     if options.check:
-        _check(planned, orphans, options, noxfile.project, console)
+        _check(judge_all(planned, orphans), options, noxfile.project, console)
         return
     if options.why:
         _print_reasons(planned, options.why)
@@ -143,11 +143,7 @@ def relock(
 
 
 def _select(options: Arguments, noxfile: Noxfile) -> tuple[Config, list[LockPlan], list[str]]:
-    """Return the configuration, the lock files that options choose, and the orphaned ones.
-
-    Raises:
-        NoxLockError: when they cannot be planned.
-    """
+    """Return the configuration, the lock files that options choose, and the orphaned ones."""
     with _errors_printed(options, noxfile.project):
         config, planned = noxfile.plan(options.names)
         chosen = select(planned, options.python, options.platform)
@@ -159,11 +155,7 @@ def _select(options: Arguments, noxfile: Noxfile) -> tuple[Config, list[LockPlan
 
 @contextmanager
 def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
-    """Print an error in the format that is asked for, too; the error boundary shows it to people.
-
-    Raises:
-        NoxLockError: that error.
-    """
+    """Also print an error in the requested format; the error boundary shows it to people."""
     try:
         yield
     except NoxLockError as error:
@@ -178,21 +170,14 @@ def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
 
 
 def _format(options: Arguments, project: Project) -> str:
-    """Return the format that is asked for, else the one that fits where this runs."""
+    """Return the requested format, else the one that fits where this runs."""
     return options.format or (
         "github" if project.environ.get("GITHUB_ACTIONS") == "true" else "text"
     )
 
 
-def _check(
-    planned: Sequence[LockPlan],
-    orphans: Sequence[str],
-    options: Arguments,
-    project: Project,
-    console: Console,
-) -> None:
-    """Check lock files, and report on them and on the orphaned ones."""
-    judged = judge_all(planned, orphans)
+def _check(judged: list[Judged], options: Arguments, project: Project, console: Console) -> None:
+    """Report on lock files; raise an error unless all are fresh."""
     unresolved: list[str] = []
     if options.deep:
         from nox_lock.locking.deep_check import resolve_again  # noqa: PLC0415
@@ -225,11 +210,7 @@ def _check(
 
 
 def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
-    """Print, for each lock file that has a project, why it is there.
-
-    Raises:
-        ConfigError: for a project that no lock file has.
-    """
+    """Print, for each lock file that has a project, why it is there."""
     from nox_lock.locking.changes import find_reasons  # noqa: PLC0415
 
     known = sorted({pin.name for each in planned for pin in each.pins if pin.name})
@@ -247,11 +228,7 @@ def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None
 def _lock(
     planned: Sequence[LockPlan], options: Arguments, project: Project, console: Console
 ) -> None:
-    """Make lock files, and report each when its stack is finished.
-
-    Raises:
-        NoxLockError: when one could not be made.
-    """
+    """Make lock files, and report each when its stack is finished."""
     from nox_lock.locking.stacks import lock_all  # noqa: PLC0415
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 

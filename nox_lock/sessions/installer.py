@@ -7,7 +7,7 @@ import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nox
 from nox.command import CommandFailed
@@ -53,17 +53,17 @@ class SessionInstaller:
             refuse_uv_settings(Path.cwd(), os.environ)
             self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
 
-    def install(self, arguments: list[str], log: Path | None = None) -> None:
+    def install(self, arguments: list[str], log: Path) -> None:
+        silent = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
         try:
-            if not self.by_uv:
-                self._install_by_pip(arguments, log)
-            elif log is None:
-                self.session.install(*arguments, env=self.environ)
+            if self.by_uv:
+                self._install_by_uv(arguments, log, silent=silent)
             else:
-                self._install_by_uv(arguments, log)
+                environ = {**self.environ, "PIP_LOG": str(log)}
+                self._run("install", *arguments, env=environ, silent=silent)
         except CommandFailed as error:
             # pip writes to its log from its start on.
-            if not self.by_uv and log and not log.stat().st_size and not self._pip_runs():
+            if not self.by_uv and not log.stat().st_size and not self._pip_runs():
                 raise InstallerBrokenError(
                     "pip does not run in this environment",
                     hint=f"Run: nox --reuse-venv=never -s {shlex.quote(self.session.name)}",
@@ -72,40 +72,35 @@ class SessionInstaller:
                 read_index_settings(os.environ)
             raise InstallError("the installer failed") from error
 
-    def _install_by_pip(self, arguments: list[str], log: Path | None) -> None:
-        """Do what `session.install` does, with our pip command."""
-        environ = {**self.environ, "PIP_LOG": str(log)} if log else self.environ
-        silent = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
-        self.session.run_install(
-            *_PIP, "install", *arguments, env=environ, silent=silent, external="error"
-        )
-
-    def _pip_runs(self) -> bool:
-        """Return whether pip can install at all, whatever its settings are."""
-        command = (*_PIP, "--isolated", "help", "install")
-        try:
-            self.session.run_install(*command, silent=True, log=False)
-        except CommandFailed:
-            return False
-        return True
-
-    def _install_by_uv(self, arguments: list[str], log: Path) -> None:
+    def _install_by_uv(self, arguments: list[str], log: Path, *, silent: bool) -> None:
         """Keep what uv prints, and show it as nox does: in verbose mode, or when uv fails."""
         show = nox.logger.logger.error
         try:
             with log.open("w", encoding="utf-8") as stderr:
-                self.session.install(*arguments, env=self.environ, stderr=stderr)
+                self._run("install", *arguments, env=self.environ, silent=silent, stderr=stderr)
             show = nox.logger.logger.output
         finally:
             if printed := log.read_text(encoding="utf-8", errors="replace"):
                 show(mask(printed))
 
     def uninstall(self, names: list[str]) -> None:
-        command = ["uv", "pip", "uninstall"] if self.by_uv else [*_PIP, "uninstall", "--yes"]
+        options = [] if self.by_uv else ["--yes"]
         try:
-            self.session.run_install(*command, *names, env=self.environ, silent=True)
+            self._run("uninstall", *options, *names, env=self.environ, silent=True)
         except CommandFailed as error:
             raise InstallError(f"could not be removed: {', '.join(names)}") from error
+
+    def _pip_runs(self) -> bool:
+        """Return whether pip can install at all, whatever its settings are."""
+        try:
+            self._run("--isolated", "help", "install", silent=True, log=False)
+        except CommandFailed:
+            return False
+        return True
+
+    def _run(self, *arguments: str, **options: Any) -> None:
+        command = ("uv", "pip") if self.by_uv else _PIP
+        self.session.run_install(*command, *arguments, external="error", **options)
 
 
 def _has_old_pip(location: Path) -> bool:

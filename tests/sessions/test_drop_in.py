@@ -123,7 +123,7 @@ def both(project: Project, *arguments: str, report: bool = False) -> tuple[Run, 
 
 def told(run: Run) -> tuple[int, str, list[str]]:
     """Return all that a run said, but for how long it took."""
-    untimed = re.sub(r" \(?(?:took|in) (?:a|\d+) seconds?\)?", "", run.stderr)
+    untimed = re.sub(r",? \(?(?:took|in) (?:a|\d+) seconds?\)?", "", run.stderr)
     return run.returncode, run.stdout, untimed.splitlines()
 
 
