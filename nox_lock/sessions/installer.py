@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nox
 from nox.command import CommandFailed
+from packaging.specifiers import SpecifierSet
 
 from nox_lock.compiling.index_settings import (
     REPOSITORY,
@@ -20,12 +17,15 @@ from nox_lock.compiling.index_settings import (
     refuse_uv_settings,
     uv_environment,
 )
-from nox_lock.environments.environment import site_packages
+from nox_lock.environments.environment import list_distributions
 from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
+from nox_lock.inputs.pep508 import meets
 from nox_lock.text import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
+
+    from nox_lock.environments.comparison import LockedEnvironment
 
 # Without -I, a `pip.py` of the project would be run. A variable would reach all that builds, too.
 _PIP = ("python", "-I", "-m", "pip")
@@ -36,22 +36,26 @@ class SessionInstaller:
 
     Args:
         session: the session.
-        build_constraints: the files that limit what builds use.
+        locked: its environment.
     """
 
-    def __init__(self, session: nox.Session, build_constraints: Iterable[str]) -> None:
+    def __init__(self, session: nox.Session, locked: LockedEnvironment) -> None:
+        root, environ = locked.project.root, locked.project.environ
         self.session = session
+        self.locked = locked
         self.by_uv = session.venv_backend == "uv"
         # What a git hook sets for its own repository would mislead a clone, or a build.
-        self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & os.environ.keys())
+        self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & environ.keys())
         self.environ |= UNASKED
-        if limits := file_urls(Path.cwd(), build_constraints):
+        if limits := file_urls(root, locked.build_constraints):
             self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
-            if _has_old_pip(Path(session.virtualenv.location)):
+            pip = list_distributions(locked.venv).installed.get("pip")
+            # Before 25.3 only its own constraints limit what pip builds.
+            if pip and meets(SpecifierSet("<25.3"), pip.version):
                 self.environ["PIP_CONSTRAINT"] = limits
         if self.by_uv:
-            refuse_uv_settings(Path.cwd(), os.environ)
-            self.environ |= uv_environment(read_index_settings(os.environ), os.environ)
+            refuse_uv_settings(root, environ)
+            self.environ |= uv_environment(read_index_settings(environ), environ)
 
     def install(self, arguments: list[str], log: Path) -> None:
         silent = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
@@ -66,10 +70,10 @@ class SessionInstaller:
             if not self.by_uv and not log.stat().st_size and not self._pip_runs():
                 raise InstallerBrokenError(
                     "pip does not run in this environment",
-                    hint=f"Run: nox --reuse-venv=never -s {shlex.quote(self.session.name)}",
+                    hint=f"Run: {self.locked.recreate}",
                 ) from error
             with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
-                read_index_settings(os.environ)
+                read_index_settings(self.locked.project.environ)
             raise InstallError("the installer failed") from error
 
     def _install_by_uv(self, arguments: list[str], log: Path, *, silent: bool) -> None:
@@ -101,10 +105,3 @@ class SessionInstaller:
     def _run(self, *arguments: str, **options: Any) -> None:
         command = ("uv", "pip") if self.by_uv else _PIP
         self.session.run_install(*command, *arguments, external="error", **options)
-
-
-def _has_old_pip(location: Path) -> bool:
-    """Return whether pip is before 25.3: only its own constraints limit what it builds."""
-    found = site_packages(location)
-    names = [each.name for each in found.glob("pip-*.dist-info")] if found else []
-    return any(tuple(map(int, re.findall(r"\d+", name)[:2])) < (25, 3) for name in names)

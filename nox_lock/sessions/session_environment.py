@@ -173,4 +173,4 @@ class SessionEnvironment:
     def _installer(self, locked: LockedEnvironment) -> SessionInstaller:
         from nox_lock.sessions.installer import SessionInstaller  # noqa: PLC0415  (seldom needed)
 
-        return SessionInstaller(self.session, locked.build_constraints)
+        return SessionInstaller(self.session, locked)
