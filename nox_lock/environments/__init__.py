@@ -1,1 +1,4 @@
-"""Compare what is installed in an environment with its lock files; make it match, and verify it."""
+"""What is installed in a virtual environment, against its lock files; makes them match, verifies it.
+
+Nothing here knows nox: pip or uv is handed in as an `Installer`.
+"""

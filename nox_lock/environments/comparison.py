@@ -59,6 +59,7 @@ class Comparison(NamedTuple):
     """What has to change in an environment, so that it matches its lock files.
 
     Attributes:
+        installed: what is installed, by normalized name.
         missing: the pins to install.
         remove: names of what is neither locked, nor the project, nor installed by the body.
         kept: names of what the session's body installed.
@@ -67,7 +68,8 @@ class Comparison(NamedTuple):
         verified: whether they are.
     """
 
-    missing: tuple[Difference, ...]
+    installed: Mapping[str, Distribution]
+    missing: list[Difference]
     remove: list[str]
     kept: list[str]
     broken: list[Path]
@@ -151,7 +153,9 @@ def compare(
     facts += [lock_file.digest(each.current.body) for each in planned if each.current]
     facts += sorted(f"{name} {each.version}" for name, each in installed.items())
     digest = lock_file.digest("\n".join(facts))
-    return Comparison(tuple(missing), sorted({*remove} - locked), [], [], digest, verified=False)
+    return Comparison(
+        installed, missing, sorted({*remove} - locked), [], [], digest, verified=False
+    )
 
 
 def active_pins(planned: Sequence[LockPlan], target: Target) -> Iterator[tuple[LockPlan, Pin]]:

@@ -19,7 +19,7 @@ from nox_lock.project import fingerprint
 from nox_lock.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nox_lock.project import Project
 
@@ -248,12 +248,15 @@ def remove_broken(folders: Iterable[Path]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def project_is_installed(venv: Environment, project: Project) -> bool:
+def project_is_installed(
+    venv: Environment, installed: Mapping[str, Distribution], project: Project
+) -> bool:
     """Return whether the project is installed as editable, from its build files as they are now."""
     url = project.root.resolve().as_uri()
-    origins = (each.origin for each in list_distributions(venv).installed.values())
-    installed = any(each and each.editable and each.url == url for each in origins)
-    return installed and venv.read_note("project") == _project_digest(project)
+    origins = (each.origin for each in installed.values())
+    if not any(each and each.editable and each.url == url for each in origins):
+        return False
+    return venv.read_note("project") == _project_digest(project)
 
 
 def record_project(venv: Environment, project: Project) -> None:

@@ -14,7 +14,7 @@ from nox_lock.environments.comparison import (
     active_pins,
     find_unmet,
 )
-from nox_lock.environments.environment import list_distributions, record_project, remove_broken
+from nox_lock.environments.environment import record_project, remove_broken
 from nox_lock.environments.install_log import explain_failure, find_yanked
 from nox_lock.environments.snapshot import CONSTRAINTS
 from nox_lock.errors import InstallError, NoxLockError
@@ -213,8 +213,7 @@ def install_project(
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     """Check that the dependencies of what is installed are met, and note it."""
-    planned, target = locked.planned, locked.venv.target
-    installed = list_distributions(locked.venv).installed
+    planned, target, installed = locked.planned, locked.venv.target, comparison.installed
     unmet = find_unmet(planned, target, installed)
     if not unmet:
         locked.venv.write_note(VERIFIED, comparison.digest)

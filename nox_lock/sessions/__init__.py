@@ -1,4 +1,4 @@
-"""The border to nox: decorator, commands, their options, and the one place that shows errors.
+"""The border to nox: decorator, commands, their options, and the one error boundary.
 
 The only package that imports nox.
 """

@@ -41,17 +41,11 @@ if TYPE_CHECKING:
     from nox_lock.sessions.options import Arguments
 
 
-def run_check(
-    arguments: Sequence[str],
-    name: str,
-    noxfile: Noxfile,
-    console: Console,
-) -> None:
+def run_check(arguments: Sequence[str], name: str, noxfile: Noxfile, console: Console) -> None:
     """Check lock files, as `arguments` of the session `name` say.
 
     Raises:
-        NoxLockError: when one of them is not fresh, or could not be resolved.
-        NoxLockError: when they cannot be checked.
+        NoxLockError: when one of them is not fresh, or cannot be checked.
     """
     options = parse_options(check_parser(name), arguments)
     if options is not None:
@@ -59,12 +53,7 @@ def run_check(
         _check(judge_all(planned, orphans), options, noxfile.project, console)
 
 
-def run_lock(
-    arguments: Sequence[str],
-    name: str,
-    noxfile: Noxfile,
-    console: Console,
-) -> None:
+def run_lock(arguments: Sequence[str], name: str, noxfile: Noxfile, console: Console) -> None:
     """Bring lock files up to date, as `arguments` of the session `name` say.
 
     Raises:
@@ -102,28 +91,21 @@ def relock(
     `on_stale` is one of `config.ON_STALE`; `may_install` is only called if it matters.
 
     Raises:
-        NoxLockError: where it is not allowed, with the reasons and what to run.
-        NoxLockError: where they cannot be made.
+        NoxLockError: where it is not allowed, with the reasons and what to run; or when a lock
+            file cannot be made.
     """
     reasons = [line for each in judged for line in verdict_lines(each)]
-    stale = [each.planned for each in judged if each.planned]
-    if not (
-        all(each.verdict.word in {STALE, MISSING} for each in judged)
-        and not any(lacks_hashes_alone(each.verdict) for each in judged)
-        and (on_stale == "lock" or (on_stale == "auto" and not is_ci(project.environ)))
-        and all(each.system or each.platform == running_platform() for each in stale)
-        and may_install()
-    ):
-        command = console.lock_command
-        raise NoxLockError(
-            "\n".join(reasons), hint=f"Run: {fix_command(judged, command) or command}"
-        )
+    allowed = on_stale == "lock" or (on_stale == "auto" and not is_ci(project.environ))
+    if not (allowed and all(map(_is_plainly_stale, judged)) and may_install()):
+        command = fix_command(judged, console.lock_command) or console.lock_command
+        raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
     from nox_lock.locking.compile_options import CompileOptions  # noqa: PLC0415
     from nox_lock.locking.stacks import lock_all, with_lower  # noqa: PLC0415
     from nox_lock.reporting.outcomes import outcome_line  # noqa: PLC0415
 
     for line in reasons:
         console.log(line)
+    stale = [each.planned for each in judged if each.planned]
     wanted = {each.path: each for top in stale for each in with_lower(top)}
     verdicts = {each.path: each.verdict for each in judged}
     made: dict[str, LockPlan] = {}
@@ -140,6 +122,17 @@ def relock(
     for error in sorted(errors, key=lambda error: isinstance(error, BlockedError)):
         raise error
     return made
+
+
+def _is_plainly_stale(judged: Judged) -> bool:
+    """Return whether a session may lock again: not for an invalid file, nor for hashes alone."""
+    planned = judged.planned
+    return (
+        judged.verdict.word in {STALE, MISSING}
+        and not lacks_hashes_alone(judged.verdict)
+        and planned is not None
+        and (bool(planned.system) or planned.platform == running_platform())
+    )
 
 
 def _select(options: Arguments, noxfile: Noxfile) -> tuple[Config, list[LockPlan], list[str]]:

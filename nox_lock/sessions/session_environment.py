@@ -76,8 +76,6 @@ class SessionEnvironment:
         venv = self._find_usable()
         config, locked = self.find_locks(venv)
         stale = [each for each in judge_all(locked.planned) if not self._is_usable(each)]
-        editable = install == "editable"
-        installed = project_is_installed(venv, self.project) if editable else install is None
         if stale:
             from nox_lock.sessions.commands import relock  # noqa: PLC0415
 
@@ -86,6 +84,9 @@ class SessionEnvironment:
             locked = locked._replace(planned=[made.get(each.path, each) for each in locked.planned])
         refuse_disagreement(locked.planned)
         comparison = locked.compare()
+        installed, editable = install is None, install == "editable"
+        if editable:
+            installed = project_is_installed(venv, comparison.installed, self.project)
         if comparison.matches:
             line = f"{self.session.name} holds exactly what is locked in {locked.paths}"
             nox.logger.logger.output(redact(line))

@@ -107,9 +107,9 @@ def test_an_editable_project_is_built_again_where_its_build_changed(
     for content in (b"", b"# \xe9, as Latin-1 has it"):
         (tmp_path / "setup.py").write_bytes(content)
         project = Project(tmp_path, {})
-        assert not project_is_installed(venv, project)
+        assert not project_is_installed(venv, list_distributions(venv).installed, project)
         record_project(venv, project)
-        assert project_is_installed(venv, project)
+        assert project_is_installed(venv, list_distributions(venv).installed, project)
 
 
 def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:
