@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name
-
 from nox_lock.errors import RequirementsError
 from nox_lock.inputs.local_projects import metadata_digest, static_name
-from nox_lock.inputs.pep508 import EXAMPLE_NAME, parse_requirement
+from nox_lock.inputs.pep508 import EXAMPLE_NAME, normalized, parse_requirement
 from nox_lock.inputs.syntax import variables
 from nox_lock.project import relative
 from nox_lock.text import quoted
@@ -100,21 +98,23 @@ def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> En
         entry = _parse_direct(text, place, project, editable=editable is not None)
     else:
         entry = _parse_named(text, place, project)
+    if constraint:
+        entry = entry._replace(constraint=True)
+    if not line.options:
+        return entry
     hashes = [value for name, value in line.options if name == "--hash"]
     for each in hashes:
         if not re.match(_HASH, each):
             hint = "Write --hash=sha256:HEXDIGITS."
             raise RequirementsError(f"--hash={each} is no hash", place, hint)
     options = sorted(f"{name}={value}" for name, value in line.options if name != "--editable")
-    return entry._replace(
-        text=" ".join([entry.text, *options]), constraint=constraint, hashes=frozenset(hashes)
-    )
+    return entry._replace(text=" ".join([entry.text, *options]), hashes=frozenset(hashes))
 
 
 def _parse_named(text: str, place: Place, project: Project) -> Entry:
     """Read a requirement by name: PEP 508."""
     found = parse_requirement(text, place)
-    name, extras = canonicalize_name(found.name), _normalized(found.extras)
+    name, extras = normalized(found.name), _extras(found.extras)
     url = found.url and _local(found.url, place, project)
     demand = f" @ {url}" if url else found.specifier
     return Entry(
@@ -135,7 +135,7 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
     name: str | None = None
     extras = ""
     if editable and (named := re.match(_NAMED, text)):
-        name, extras = canonicalize_name(named["name"]), named["extras"] or ""
+        name, extras = normalized(named["name"]), named["extras"] or ""
         text = text[named.end() :].strip()
     bare, _, when = text.partition("; " if URL.match(text) else ";")
     marker = None
@@ -147,12 +147,12 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
         bare, extras = bare[: found.start()], found[1]
     url = _local(bare, place, project)
     if egg := re.search(_EGG, bare):
-        name = canonicalize_name(egg[1])
+        name = normalized(egg[1])
     elif urlsplit(url).path.endswith(".whl"):
-        name = canonicalize_name(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
+        name = normalized(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
     elif name is None and not URL.match(url):
         name = static_name(project, url)
-    asked = _normalized(extras.strip("[]").split(","))
+    asked = _extras(extras.strip("[]").split(","))
     return Entry(
         text=f"{'-e ' * editable}{url}{_in_brackets(asked)}{_behind(marker)}",
         place=place,
@@ -168,8 +168,8 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
     )
 
 
-def _normalized(extras: Iterable[str]) -> frozenset[str]:
-    return frozenset(canonicalize_name(each.strip()) for each in extras if each.strip())
+def _extras(extras: Iterable[str]) -> frozenset[str]:
+    return frozenset(normalized(each.strip()) for each in extras if each.strip())
 
 
 def _in_brackets(extras: frozenset[str]) -> str:

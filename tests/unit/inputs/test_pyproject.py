@@ -358,6 +358,9 @@ def test_a_group_that_asks_for_its_own_project(tmp_path: Path) -> None:
     assert asked(found) == ["app", "dep", "old"]
     assert found.reached == {f"{FILE}#", f"{FILE}#extra=a", f"{FILE}#group=dev"}
     assert list(found.written) == [f"--group {FILE}:dev"]
+    # A marker of its extra is kept: the lines of a group are written out, and only once.
+    found = read(tmp_path, f"{SELF}{groups.replace('[a]', '[b]')}", groups=("dev",))
+    assert found.written == {f"--group {FILE}:dev": ["app", 'lib; os_name == "nt"', "old"]}
     marked = (
         groups.replace("[a]", '[a]; os_name == "a"')
         .replace("'my", "'''my")
