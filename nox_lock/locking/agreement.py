@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import disagreements
@@ -27,30 +26,29 @@ if TYPE_CHECKING:
 def compile_in_agreement(
     compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> Compiled:
-    """Compile to a lock that has the versions of those below; `texts` as in `Compiler.compile`.
+    """Compile to a lock that has the versions of those below; `texts` as in `Compiler.order`.
 
     Raises:
         CompileError: of kind "conflict" with both chains, where there is none.
         NoxLockError: saying why it cannot be compiled.
     """
-    if not planned.below:
-        return compiler.compile(planned, starting, texts)
-    until = time.monotonic() + planned.lock.compile_timeout
-    attempt = functools.partial(compiler.compile, planned, texts=texts, until=until)
+    order = compiler.order(planned, texts)
     try:
-        compiled = attempt(starting)
+        compiled = compiler.compile(order, starting)
     except CompileError as error:
         raise _explain(planned.with_current(None), error) from error
+    if not planned.below:
+        return compiled
     made = planned.with_current(lock_file.parse(compiled.body))
     if _find_disagreement(made) is None:
         return compiled
     # pip-tools lets go of starting pins in an order of its own. With those of the locks below
     # fixed it shows whether there is a way; what it finds are the pins to start from.
     try:
-        found = attempt(starting, fixed=_pins_below(planned))
+        found = compiler.compile(replace(order, fixed=_pins_below(planned)), starting)
     except CompileError as error:
         raise _explain(made, error) from error
-    compiled = attempt([pin for pin in found.pins if pin.version])
+    compiled = compiler.compile(order, [pin for pin in found.pins if pin.version])
     made = planned.with_current(lock_file.parse(compiled.body))
     if differs := _find_disagreement(made):
         raise _explain(made, differs)

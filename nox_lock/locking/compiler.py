@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.console import Console
-    from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compile_options import CompileOptions
@@ -95,34 +94,28 @@ class Compiler:
         self._lock = threading.Lock()
         self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
 
-    def compile(
-        self,
-        planned: LockPlan,
-        starting: Sequence[Pin],
-        texts: Mapping[str, str],
-        fixed: tuple[Entry, ...] = (),
-        until: float | None = None,
-    ) -> Compiled:
-        """Compile, without those of the starting pins that are in a conflict.
+    def order(self, planned: LockPlan, texts: Mapping[str, str]) -> Order:
+        """Return the order to make a lock file, by the options of this run.
 
-        `texts` are lock files below that are made and not written yet, by path; `fixed` are pins
-        that may not move; `until` is when it has to be done, by the monotonic clock; left out, as
-        the configuration says.
+        `texts` are lock files below that are made and not written yet, by path.
 
         Raises:
-            NoxLockError: saying why not.
+            LockFileError: for a path that pip would take for a URL.
         """
         for path in planned.lookalikes:
             raise LockFileError(LOOKALIKE, Place(path))
         packages = self.options.packages(planned)
         refresh = self.options.upgrade or bool(packages) or self.options.refresh
-        order = replace(
-            make_order(planned, upgrade=packages, refresh=refresh),
-            texts=texts,
-            fixed=fixed,
-            until=until or time.monotonic() + planned.lock.compile_timeout,
-        )
-        self.console.update(planned.path, RESOLVING)
+        order = make_order(planned, upgrade=packages, refresh=refresh)
+        return replace(order, texts=texts, until=time.monotonic() + order.timeout)
+
+    def compile(self, order: Order, starting: Sequence[Pin]) -> Compiled:
+        """Compile, without those of the starting pins that are in a conflict.
+
+        Raises:
+            NoxLockError: saying why not.
+        """
+        self.console.update(order.path, RESOLVING)
         while True:
             cache = self.cache
             try:

@@ -87,7 +87,7 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
     starting = [pin._replace(hashes=()) for pin in lock.pins if pin.version]
     try:
-        compiled = compiler.compile(planned, starting, {})
+        compiled = compiler.compile(compiler.order(planned, {}), starting)
     except CompileError as error:
         if error.kind not in _ABOUT_THE_LOCK:
             raise

@@ -169,7 +169,7 @@ def _resolve_together(
         )
         lock = top.lock._replace(constraints=())
         whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
-        compiled = compiler.compile(whole, list(pins.values()), texts)
+        compiled = compiler.compile(compiler.order(whole, texts), list(pins.values()))
     except NoxLockError as error:
         return error
     return [pin for pin in compiled.pins if pin.version]
