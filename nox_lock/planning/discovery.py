@@ -1,4 +1,4 @@
-"""Which files of a project are inputs by their names; and what to do where there are none."""
+"""Which files of a project are inputs by their names, and what helps if there are none."""
 
 from __future__ import annotations
 
@@ -10,34 +10,10 @@ from nox_lock.inputs.toml_tables import FILE
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
+    from nox_lock.planning.config import LockConfig
     from nox_lock.project import Project
-
-FOUND_IN = ("*.in", "requirements/*.in")
-_OWN = (
-    "Write the projects you use, one a line, into requirements.in; "
-    "or name your files in [tool.nox-lock.locks.NAME] inputs = [...]."
-)
-_FREEZE = (
-    "{file} holds pins, as `pip freeze` tells them, and no input. Write the projects that you use "
-    "yourself into {input}, without what they bring along; then: nox -s lock -- --overwrite"
-)
-_GROUPS = (
-    "There are dependency groups: a lock of one is [tool.nox-lock.locks.{group}] "
-    'groups = ["{group}"].'
-)
-
-
-class NoInputsError(ConfigError):
-    """A project has no input that could be found."""
-
-    def __init__(self, hint: str = "") -> None:
-        super().__init__(
-            "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
-            "requirements/*.in here",
-            hint=f"{hint} {_OWN}".strip(),
-        )
 
 
 def name_of_input(file: str) -> str | None:
@@ -55,54 +31,70 @@ def name_of_input(file: str) -> str | None:
     return stem if folder else None
 
 
-def discover(found: Iterable[str], taken: Collection[str]) -> dict[str, str]:
-    """Return the inputs among `found` by the names of their locks, but for those `taken`.
+def discover(project: Project, declared: Collection[LockConfig]) -> dict[str, str]:
+    """Return the inputs of no declared lock by the names of their locks, `requirements` first.
 
     Raises:
         ConfigError: where two would have one name.
     """
-    names: dict[str, str] = {}
-    for file in found:
+    taken = {file for lock in declared for file in lock.inputs}
+    names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
+    inputs: dict[str, str] = {}
+    for file in sorted((*project.glob("*.in"), *project.glob("requirements/*.in"))):
         name = name_of_input(file)
-        if name is None:
+        if name is None or file in taken or not project.is_file(file):
             continue
         if not file.isprintable():
-            message = f"{quoted(file)} is no path: it is not UTF-8, or holds what nobody sees"
+            message = f"{quoted(file)} is no path: it is not UTF-8, or has invisible characters"
             raise ConfigError(message, hint="Rename the file.")
-        other = names.get(name) or (name in taken and f"[tool.nox-lock.locks.{name}]")
-        if other:
+        if name in names:
             raise ConfigError(
-                f"{file} and {other} would both make the lock {name!r}",
+                f"{file} and {names[name]} would both make the lock {name!r}",
                 hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
             )
-        names[name] = file
-    return dict(sorted(names.items(), key=lambda item: (item[0] != "requirements", item[0])))
+        names[name] = inputs[name] = file
+    return dict(sorted(inputs.items(), key=lambda item: (item[0] != "requirements", item[0])))
 
 
-def what_next(project: Project, document: Mapping[str, Any]) -> str:
-    """Say what a project without inputs has instead, and what makes inputs of it; or nothing."""
-    table = document.get("project")
+def no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
+    """Return the error for a project without inputs; `document` is its `pyproject.toml`."""
+    return ConfigError(
+        "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
+        "requirements/*.in here",
+        hint=f"{_find_hint(project, document)}Write the projects you use, one a line, into "
+        "requirements.in; or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
+    )
+
+
+def _find_hint(project: Project, document: Mapping[str, Any]) -> str:
+    """Say how to lock what the project has instead of inputs; empty where it has nothing."""
+    table, groups = document.get("project"), document.get("dependency-groups")
     if isinstance(table, dict) and "dependencies" in table.get("dynamic", ()):
         return (
-            f"Only a build tells the dependencies in {FILE}: to have it built, write "
-            f'[tool.nox-lock.locks.requirements] inputs = ["{FILE}"].'
+            f"The dependencies in {FILE} are only known after a build: to have it built, write "
+            f'[tool.nox-lock.locks.requirements] inputs = ["{FILE}"]. '
         )
-    groups = document.get("dependency-groups")
     if isinstance(groups, dict) and groups:
-        listed = [name for name in groups if name.isprintable()]
-        return _GROUPS.format(group=(listed or ["dev"])[0])
-    patterns = ("*requirements*.txt", "requirements/*.txt")
-    for file in sorted(file for pattern in patterns for file in project.glob(pattern)):
+        group = next((name for name in groups if name.isprintable()), "dev")
+        return (
+            f"There are dependency groups: a lock of one is [tool.nox-lock.locks.{group}] "
+            f'groups = ["{group}"]. '
+        )
+    for file in sorted((*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))):
         if _is_frozen(project, file):
-            return _FREEZE.format(file=file, input=f"{file.removesuffix('.txt')}.in")
+            return (
+                f"{file} is the output of `pip freeze`, not an input. Write the projects that you "
+                f"use yourself into {file.removesuffix('.txt')}.in, without their dependencies; "
+                "then: nox -s lock -- --overwrite. "
+            )
     return ""
 
 
 def _is_frozen(project: Project, file: str) -> bool:
     """Return whether a file has nothing but pins by version, and no header."""
     try:
-        lines = project.read(file).decode().replace("\r\n", "\n").split("\n")
+        lines = project.read(file).decode().split("\n")
     except (OSError, UnicodeDecodeError):
         return False
-    pins = [line for line in lines if line.strip()]
-    return bool(pins) and all(re.match(r"[\w.-]+(\[[^\]]*\])?===?\S+$", line) for line in pins)
+    pins = [line.rstrip("\r") for line in lines if line.strip()]
+    return bool(pins) and all(re.match(r"[\w.-]+(\[[^\]]*\])?===?\S+$", pin) for pin in pins)

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from nox_lock.compiling import cache
-from nox_lock.inputs.toml_tables import parse_toml
-from nox_lock.planning.config import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, parse_config
+from nox_lock.planning.config import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, load_config
+from support.plans import open_folder
 
 if TYPE_CHECKING:
     from support.index import LocalIndex
@@ -54,21 +54,29 @@ def examples(section: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
 
 
-def test_the_reference_lists_every_key() -> None:
+def load(root: Path, text: str) -> None:
+    """Read a configuration in a folder with inputs."""
+    (root / "requirements").mkdir(exist_ok=True)
+    for name in ("requirements.in", "requirements/app.in"):
+        (root / name).touch()
+    (root / "pyproject.toml").write_text(text, encoding="utf-8")
+    load_config(open_folder(root))
+
+
+def test_the_reference_lists_every_key(tmp_path: Path) -> None:
     """Each example of it is a configuration that is taken."""
     common, project = examples("For all locks, or one"), examples("For the project")
     one = examples("For one lock")
     for listed, keys in ((common, LOCK_KEYS), (project[:-1], PROJECT_KEYS), (one, ONE_LOCK_KEYS)):
         assert [each.partition(" = ")[0] for each in listed] == list(keys)
     assert project[-1] == "[tool.nox-lock.locks.NAME]"
-    for table, listed in {"": [*common, *project[:-1]], ".locks.app": [*common, *one]}.items():
+    for table, listed in {"": [*common, *project[:-1]], ".locks.web": [*common, *one]}.items():
         for example in listed:
             name = example.partition(" = ")[0]
             text = f"[tool.nox-lock{table}]\n{example}\n"
             more = "\n[tool.nox-lock.locks.prod]\ninputs = ['prod.in']\n" * (name == "constraints")
             also = "inputs = ['pyproject.toml']\n" * (table != "" and name != "inputs")
-            files = ["requirements.in", "pyproject.toml"]
-            parse_config(parse_toml(f"{text}{also}{more}".encode()).table("tool"), files)
+            load(tmp_path, f"{text}{also}{more}")
 
 
 def test_the_variables_are_listed() -> None:
@@ -95,11 +103,10 @@ def test_a_page_links_to_what_there_is(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_a_page_shows_configurations_that_are_taken(page: Path) -> None:
+def test_a_page_shows_configurations_that_are_taken(page: Path, tmp_path: Path) -> None:
     """Every TOML block of a page is a configuration without an error."""
-    found = ["requirements.in", "requirements/app.in"]
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-        parse_config(parse_toml(block.encode()).table("tool"), found)
+        load(tmp_path, block)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
