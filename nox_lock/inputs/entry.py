@@ -41,14 +41,14 @@ class Entry(NamedTuple):
 
     Attributes:
         text: canonical form: equal for every spelling of the same demand.
-        place: the file and line that ask for it.
+        place: the file and line where it is written.
         name: normalized project name (PEP 503), or None for a bare URL or path.
-        extras: normalized names of the extras asked for.
+        extras: normalized names of its extras.
         specifier: the versions allowed, or None for a direct URL or path.
         marker: when it applies (PEP 508), or None for always.
         url: the direct URL, or the path relative to the project root, or None.
         editable: written with ``-e``.
-        constraint: from a ``-c`` file: narrows a version, asks for nothing.
+        constraint: from a ``-c`` file: it narrows versions, and requires nothing.
         metadata: digest of what a local project says it depends on; empty for all others.
         hashes: the ``--hash`` options behind it.
         fragment: of a URL or path, what is behind its ``#``.

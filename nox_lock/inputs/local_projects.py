@@ -1,4 +1,4 @@
-"""What a local project's own files say of what it depends on."""
+"""The dependencies of a local project, as its own files give them: a digest, for a check."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_project_file(file: str) -> bool:
 
 
 def static_name(project: Project, folder: str) -> str | None:
-    """Return the normalized name of the project in `folder`, where its file has it (PEP 621)."""
+    """Return the normalized name of the project in `folder`; None where it is not static."""
     table = _document(project, folder).get("project")
     name = table.get("name") if isinstance(table, dict) else None
     return canonicalize_name(name) if isinstance(name, str) else None
@@ -78,7 +78,7 @@ def _document(project: Project, folder: str) -> Mapping[str, Any]:
     try:
         return parse_toml(_read(project, folder, FILE)).values
     except NoxLockError:
-        return {}  # pip will say so
+        return {}  # pip refuses it
 
 
 def _digest(facts: object) -> str:

@@ -36,7 +36,7 @@ def parse_requirement(text: str, place: Place, message: str = "") -> Requirement
     text of the error.
 
     Raises:
-        RequirementsError: when it is none.
+        RequirementsError: when it is not one.
     """
     try:
         return _parse(text)
@@ -71,7 +71,7 @@ def name_of(requirement: str) -> str:
 
 @functools.lru_cache(maxsize=4096)  # most pins are in several lock files of a project
 def parse_version(text: str) -> Version | None:
-    """Return a version, or None for what is none."""
+    """Return a version, or None for a text that is not one."""
     try:
         return Version(text)
     except ValueError:  # InvalidVersion, or a number of more digits than Python reads
@@ -89,8 +89,8 @@ def parse_specifier(text: str | None) -> SpecifierSet | None:
 def meets(specifier: SpecifierSet, version: str) -> bool:
     """Return whether a version is one of those allowed.
 
-    pip-tools keeps a pre-release that is locked, so one always counts. What is no version meets
-    nothing, but for what asks for this very text.
+    pip-tools keeps a pre-release that is locked, so one always counts. A text that is no version
+    meets only no specifier, and ``===`` with this text.
     """
     found = parse_version(version)
     if found is None:

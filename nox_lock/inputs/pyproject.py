@@ -71,13 +71,13 @@ def read_group(group: str, inputs: Inputs, files: Files) -> None:
 class _Reader:
     """Adds parts of one project file to `Inputs`.
 
-    What an extra brings may depend on the markers under which it is asked for: `when`.
+    What an extra brings may depend on the markers of the requirement that names it: `when`.
 
     Attributes:
         lines: the requirements as lines of a requirements file, each once.
         dynamic: whether a part is known only after a build.
-        misread: whether pip-compile would read it otherwise: it pins a project that asks for
-            itself, for other extras of it, by its path; and drops the markers within extras.
+        misread: whether pip-compile would read it otherwise: it pins a project that requires
+            itself, with other extras, by its path; and drops the markers within extras.
     """
 
     def __init__(self, file: str, inputs: Inputs, files: Files, *, with_project: bool) -> None:
@@ -89,9 +89,9 @@ class _Reader:
         self.dynamic = self.misread = False
         self._seen: dict[str, list[frozenset[str]]] = {}
         data = files.read(file)
-        # Of another file that a build reads, nothing.
-        text = data if file.endswith(".toml") else b""
-        self.document = parse_toml(text, file, RequirementsError)
+        # What setup.py and setup.cfg say is known only after a build.
+        data = data if file.endswith(".toml") else b""
+        self.document = parse_toml(data, file, RequirementsError)
         self.project = self.document.table("project")
         self.name = self.project.string("name") or ""
         if file not in inputs.files:
@@ -188,7 +188,7 @@ class _Reader:
         self.lines[value] = None
 
     def _follow_itself(self, requirement: Requirement, place: Place, when: frozenset[str]) -> None:
-        """Read what a requirement on the project itself asks for: other extras of it."""
+        """Read what a requirement on the project itself brings: its other extras."""
         version = self.project.values.get("version")
         if isinstance(version, str) and not meets(requirement.specifier, version):
             raise RequirementsError(
@@ -224,7 +224,7 @@ class _Reader:
 
 
 def _key_of(kind: str, name: str, table: Table, asked: Place | None) -> str:
-    """Return the key of an extra or group, which has it in any spelling."""
+    """Return the key of an extra or group, whose name may be spelled otherwise."""
     keys: dict[str, str] = {}
     for key in table.values:
         if (other := keys.setdefault(canonicalize_name(key), key)) != key:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _REMOTE = r"(?:https?|file):"
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
-_DEEPEST = 100  # files that include one another in turn; nobody means more
+_DEEPEST = 100  # files that include one another in turn
 
 
 class Include(NamedTuple):
@@ -44,7 +44,7 @@ class Inputs:
         files: every file read, sources first.
         entries: requirements and constraints in the order pip meets them.
         options: option lines in the order pip meets them.
-        remote: ``-r`` and ``-c`` lines that name a URL: nobody can judge those offline.
+        remote: ``-r`` and ``-c`` lines that name a URL, which cannot be checked offline.
         includes: ``-r`` and ``-c`` lines that name a local file.
         dynamic: of each project file that only a build can read to the end, a digest of all that
             may decide its dependencies.
@@ -73,17 +73,17 @@ class Inputs:
 
     @property
     def requirements(self) -> list[Entry]:
-        """The entries that ask for something."""
+        """The entries that require something."""
         return [entry for entry in self.entries if not entry.constraint]
 
     @property
     def constraints(self) -> list[Entry]:
-        """The entries that only narrow."""
+        """The entries that only narrow versions."""
         return [entry for entry in self.entries if entry.constraint]
 
     @property
     def judgeable(self) -> bool:
-        """Whether the files here say all that is required."""
+        """Whether all that is required is in files here, and needs no build."""
         return not (self.remote or self.dynamic)
 
     def canonical(self) -> list[str]:
@@ -161,8 +161,8 @@ class Files:
         except RequirementsError as error:
             if self.project.is_within(file):
                 raise
-            message = "this line is nothing that a requirements file may hold"
-            hint = "It is not shown, since the file is outside the project, or in .git."
+            message = "this line cannot be read as one of a requirements file"
+            hint = "It is not shown, because the file is outside the project, or in .git."
             raise RequirementsError(message, error.place, hint) from None
         return found
 
@@ -273,7 +273,7 @@ class _Reader:
             return
         path = self._beside(place, target)
         if not path.isprintable():
-            message = f"{quoted(path)} is no path: it holds characters that nobody sees"
+            message = f"{quoted(path)} has characters that cannot be printed"
             raise RequirementsError(message, place, "Rename the file.")
         constraint = name == "--constraint"
         self.inputs.includes.append(Include(path, place, constraint))

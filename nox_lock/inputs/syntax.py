@@ -80,13 +80,13 @@ def read_lines(data: bytes, file: str) -> list[Line]:
     """Return the logical lines of a requirements file.
 
     Raises:
-        RequirementsError: for what is no text, or no line of a requirements file; for a secret.
+        RequirementsError: for bytes that are not text, a malformed line, or one with a secret.
     """
     lines: list[Line] = []
     for number, text in logical_lines(decode(data, file)):
         place = Place(file, number)
         if len(lines) > MOST_LINES:
-            message = f"this file has more than {MOST_LINES} lines, which nobody means"
+            message = f"this file has more than {MOST_LINES} lines"
             raise RequirementsError(message, place, "Take lines out.")
         refuse_secrets(text, place)
         lines.append(_parse_line(text, place))

@@ -38,8 +38,8 @@ _T = TypeVar("_T")
 class Table(NamedTuple):
     """A table of a project file: its values, and where they are, for messages.
 
-    Every getter returns None, or nothing of its kind, for a key that is not there, and raises an
-    error of `kind` for a value of another kind.
+    Every getter returns None, or an empty value, for a key that is missing, and raises an error of
+    `kind` for a value of another type.
     """
 
     values: Mapping[str, Any]
@@ -84,7 +84,7 @@ class Table(NamedTuple):
         return self._replace(values=self._get(key, dict) or {}, path=(*self.path, key))
 
     def refuse_unknown(self, known: Iterable[str]) -> None:
-        """Raise for a key that is none of `known`, naming the nearest one."""
+        """Raise for a key that is not in `known`, naming the nearest one."""
         for key in sorted(set(self.values) - set(known)):
             hint = f"There are: {', '.join(sorted(known))}"
             raise self.wrong(key, f" is unknown{nearest(key, known)}", hint)
