@@ -16,7 +16,6 @@ from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
 from nox_lock.planning.lock_paths import find_orphans
 from nox_lock.planning.planner import select
-from nox_lock.project import is_ci
 from nox_lock.reporting.verdicts import (
     error_json,
     fix_command,
@@ -29,7 +28,7 @@ from nox_lock.target import running_platform
 from nox_lock.text import nearest, quoted, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nox_lock.checking.verdict import Judged
     from nox_lock.console import Console
@@ -80,23 +79,16 @@ def run_lock(arguments: Sequence[str], name: str, noxfile: Noxfile, console: Con
 
 
 def relock(
-    judged: Sequence[Judged],
-    on_stale: str,
-    may_install: Callable[[], bool],
-    project: Project,
-    console: Console,
+    judged: Sequence[Judged], project: Project, console: Console, *, allowed: bool
 ) -> dict[str, LockPlan]:
-    """Lock what a session cannot use, where that is allowed; return the new lock files by path.
-
-    `on_stale` is one of `config.ON_STALE`; `may_install` is only called if it matters.
+    """Lock what a session cannot use, if that is allowed; return the new lock files by path.
 
     Raises:
         NoxLockError: where it is not allowed, with the reasons and what to run; or when a lock
             file cannot be made.
     """
     reasons = [line for each in judged for line in verdict_lines(each)]
-    allowed = on_stale == "lock" or (on_stale == "auto" and not is_ci(project.environ))
-    if not (allowed and all(map(_is_plainly_stale, judged)) and may_install()):
+    if not (allowed and all(map(_is_plainly_stale, judged))):
         command = fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
     from nox_lock.locking.compile_options import CompileOptions  # noqa: PLC0415

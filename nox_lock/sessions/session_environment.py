@@ -5,6 +5,7 @@ Apart from `api`, which each noxfile loads: this is loaded only if there is some
 
 from __future__ import annotations
 
+import functools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -80,7 +81,9 @@ class SessionEnvironment:
             from nox_lock.sessions.commands import relock  # noqa: PLC0415
 
             on_stale = on_stale or config.on_stale
-            made = relock(stale, on_stale, self._may_install, self.project, self.console)
+            allowed = on_stale == "lock" or (on_stale == "auto" and not is_ci(self.project.environ))
+            allowed = allowed and self._may_install
+            made = relock(stale, self.project, self.console, allowed=allowed)
             locked = locked._replace(planned=[made.get(each.path, each) for each in locked.planned])
         refuse_disagreement(locked.planned)
         comparison = locked.compare()
@@ -92,7 +95,7 @@ class SessionEnvironment:
             nox.logger.logger.output(redact(line))
             if installed and not stale:
                 snapshot.save(self.project.facts, locked.paths)
-        elif self._may_install():
+        elif self._may_install:
             locked = self._sync(locked)
         else:
             line = f"{self.session.name} does not hold exactly what is locked in {locked.paths}"
@@ -100,7 +103,7 @@ class SessionEnvironment:
             locked = locked._replace(ignored=comparison.remove)
         if constrain:
             write_constraints(locked)
-        if not installed and self._may_install():
+        if not installed and self._may_install:
             install_project(locked, self._installer(locked), self.console, editable=editable)
         return locked
 
@@ -128,7 +131,7 @@ class SessionEnvironment:
     def _find_usable(self) -> Environment:
         """Return the environment; recreate it if its Python is another X.Y by now."""
         venv = self.find()
-        if has_other_python(venv) and self._may_install():
+        if has_other_python(venv) and self._may_install:
             message = f"{self.session.name} was created with another Python: creating it again"
             self.console.warn(message)
             if self._recreate():
@@ -144,8 +147,9 @@ class SessionEnvironment:
         venv.create()
         return True
 
+    @functools.cached_property
     def _may_install(self) -> bool:
-        """Return whether nox installs in this session: not under -R or --no-install.
+        """Whether nox installs in this session: not under -R or --no-install.
 
         nox has no other public way to ask; see `session.run_install` in its documentation.
         """
