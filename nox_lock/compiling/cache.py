@@ -54,7 +54,7 @@ class Cache:
     Attributes:
         folder: where it is.
         timeout: seconds to wait for another process.
-        interrupted: set by who wants such a wait to end.
+        interrupted: is set to end such a wait.
     """
 
     folder: Path | None
@@ -132,7 +132,7 @@ class Cache:
 def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache:
     """Open the user's cache, in `NOX_LOCK_CACHE_DIR` or the platform's folder for caches.
 
-    One that cannot be made or written, or is not the user's own, is done without, with a warning.
+    One that cannot be created or written, or is not the user's own, is not used; a warning says so.
 
     Raises:
         ConfigError: for a `NOX_LOCK_TIMEOUT` that is no number of seconds.
@@ -148,18 +148,18 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
                     raise PermissionError
             return Cache(folder, timeout)
         why = not_own
-    except (OSError, RuntimeError):  # the latter where nobody knows the user's home
+    except (OSError, RuntimeError):  # the latter if the user's home is not known
         pass
     warn(unusable(f"it {why}"))
     return Cache(None, timeout)
 
 
 def _find_others(folder: Path) -> str:
-    """Say how another user has a hand in a folder; close it to others if none has.
+    """Return how another user could change what is in a folder, or nothing; make it private.
 
-    What runs a compile is read from it. A link of the system's, such as macOS's ``/tmp``, is no
-    other user's. Where others could write in it all is looked at, else what is not deep: nobody
-    else gets deeper without owning a folder on the way.
+    A compile imports and builds from it. Links of the system, such as macOS's ``/tmp``, are
+    allowed. If others could write to it, all of it is checked, else its upper levels: no other
+    user gets deeper without owning a folder on the way.
     """
     if sys.platform == "win32":  # the user's profile is the user's own, by its access lists
         return ""
@@ -173,19 +173,19 @@ def _find_others(folder: Path) -> str:
         return "belongs to another user"
     mode = folder.stat().st_mode & 0o777
     if mode & 0o077:
-        folder.chmod(0o700)  # first, so that nothing comes after the look
+        folder.chmod(0o700)  # first, so that nothing is added after the check
     parts = [f"{part}{below}" for part in (_LAYOUT, *_PARTS) for below in ("", "/*", "/*/*")]
     for pattern in (*parts, "**/*") if mode & 0o022 else parts:
         for path in folder.glob(pattern):
             if _is_of_others(path, me):
-                folder.chmod(mode)  # the next look must be as thorough
+                folder.chmod(mode)  # the next check must be as thorough
                 shown = path.relative_to(folder).as_posix()
                 return f"holds what another user has put there ({shown})"
     return ""
 
 
 def _is_of_others(path: Path, me: int) -> bool:
-    """Return whether somebody else owns what a path leads to, or a link there."""
+    """Return whether another user owns a path, or what it links to."""
     try:
         return path.lstat().st_uid not in {0, me} or path.stat().st_uid not in {0, me}
     except FileNotFoundError:  # just removed, or a link to nothing
@@ -196,7 +196,7 @@ def _cache_folder(given: str | None) -> Path:
     """Return the folder that was given, else the platform's.
 
     Raises:
-        RuntimeError: where it is in a home, and nobody knows that.
+        RuntimeError: if it is in a home folder that is not known.
     """
     if given:
         return Path(given).expanduser().absolute()
@@ -210,7 +210,7 @@ def _cache_folder(given: str | None) -> Path:
 
 
 def unusable(why: str) -> str:
-    """Return what to say of a cache that is done without."""
+    """Return the warning for a cache that is not used."""
     message = f"the cache folder cannot be used: {why} ({VARIABLE} names another)"
     return f"{message}; continuing without a cache"
 

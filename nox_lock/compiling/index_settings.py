@@ -1,7 +1,7 @@
-"""Which of the user's pip settings a compile may see, and uv.
+"""The user's pip settings, and which of them a compile and uv get.
 
-A lock must not depend on who makes it: what gives access to packages, or only narrows the choice,
-is handed on; all else of pip's configuration is kept out. https://pip.pypa.io/en/stable/topics/configuration/
+A lock must not depend on who makes it. Settings that give access to packages, or only narrow the
+choice, are passed on; the others are left out. https://pip.pypa.io/en/stable/topics/configuration/
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nox_lock.text import hide_index, origin, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-# With the variables by which uv is given the same.
+# Each with the variable that sets the same for uv.
 ACCESS = {
     "index-url": "UV_INDEX_URL",
     "extra-index-url": "UV_EXTRA_INDEX_URL",
@@ -66,7 +66,7 @@ REPOSITORY = {
     "GIT_PREFIX",
     "GIT_WORK_TREE",
 }
-# Nobody is asked for a password, by pip or by git: who works may not sit there.
+# Neither pip nor git prompts for a password: the terminal may be unattended.
 UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
@@ -97,7 +97,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
 
     Raises:
         ToolchainError: for a file that pip cannot read, either.
-        ConfigError: for an index that can be none.
+        ConfigError: for an index that is neither a URL with a host nor a folder.
     """
     values = _read_values(environ)
     for name in ("index-url", "extra-index-url", "find-links", "proxy"):
@@ -162,9 +162,9 @@ def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _refuse_broken(values: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Refuse an index that can be none: pip takes most of them for one that has no project."""
+    """Refuse a value that cannot be an index: pip takes most of them for an index without files."""
     for name in ("index-url", "extra-index-url"):
-        for value in filter(_is_no_index, values.get(name, "").split()):
+        for value in filter(_is_broken, values.get(name, "").split()):
             variable = _variable(name)
             place = variable if environ.get(variable) else f"{name} of your pip configuration"
             shown = quoted(origin(value)) if "://" in value else "what it says"
@@ -175,7 +175,7 @@ def _refuse_broken(values: Mapping[str, str], environ: Mapping[str, str]) -> Non
             )
 
 
-def _is_no_index(value: str) -> bool:
+def _is_broken(value: str) -> bool:
     try:
         parts = urlsplit(value)
         _ = parts.port
@@ -192,8 +192,8 @@ def compile_environment(
 ) -> dict[str, str]:
     """Return an environment in which pip sees `settings` and nothing else of the user's.
 
-    `extra` are pip options by their names with underscores, and win. Nor is there anything that
-    would have a Python import other things.
+    `extra` are pip options by their names with underscores, and win. It has no variable either
+    that changes what Python imports.
     """
     left_out = {"CUSTOM_COMPILE_COMMAND", *REPOSITORY}
     options = {"config_file": os.devnull, "disable_pip_version_check": "1"}
@@ -223,7 +223,7 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
 
 
 def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
-    """Refuse a `uv.toml` that comes with the project: whoever adds it names the indexes.
+    """Refuse a `uv.toml` that comes with the project: it names the indexes.
 
     uv looks in each folder above, too. What is in pyproject.toml is the project's own.
 

@@ -37,19 +37,23 @@ class InputCopies:
         arguments: its sources, and the options that they need.
         paths: places in the private folder, by how they are to be shown.
         root: the project root.
+        folder: that private folder.
     """
 
     arguments: tuple[str, ...]
     paths: Mapping[str, Path]
     root: Path
+    folder: Path
 
     def show(self, text: str) -> str:
-        """Return a text of pip-compile's with the inputs named as from the project root."""
+        """Return a text of pip-compile's with all paths as from the project root."""
         for shown, path in sorted(self.paths.items(), key=lambda each: -len(each[0])):
             for spelled in (str(path), relative(path, self.root)):
                 if path.name.startswith(_WRITTEN):
                     text = text.replace(f"-r {spelled}", shown)
                 text = text.replace(spelled, shown)
+        for place in map(str, (self.folder, self.root)):
+            text = text.replace(f"{place}/", "").replace(f"{place}\\", "").replace(place, ".")
         return text
 
 
@@ -61,7 +65,7 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
     """
     named = any(" @ " in each.text and not URL.match(each.url or "") for each in inputs.entries)
     if not named and not inputs.written and not set(texts) & set(inputs.files):
-        return InputCopies(tuple(inputs.native), {}, root)
+        return InputCopies(tuple(inputs.native), {}, root, folder)
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
     tree = folder.joinpath("inputs", *["up"] * up, "project")
@@ -87,6 +91,7 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
         ),
         paths,
         root,
+        folder,
     )
 
 

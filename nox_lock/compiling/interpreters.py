@@ -118,12 +118,12 @@ def find_interpreter(
 ) -> Interpreter:
     """Return the Python that runs the compiles for a target.
 
-    `platform` is the one that is locked for, None for the running one; `processes` are those that
-    others which may be it are among, while they are asked.
+    `platform` is the one that is locked for, None for the running one; `processes` are where
+    other Pythons run while they are probed.
 
     Raises:
-        ToolchainError: for a Python that is too old, and for one that only itself knows about and
-            that is not here.
+        ToolchainError: for a Python that is too old; for PyPy and free-threaded builds that are
+            not installed, since only they know which wheels they take.
     """
     running, here = running_target(), running_platform()
     # The base Python of an environment: a build is kept apart from its site-packages; of an
@@ -178,8 +178,8 @@ def _probe(
 ) -> str | None:
     """Return the path of a Python if it is the target's and can run a compile.
 
-    What it said is kept, for as long as it, pip, pip-tools and the driver are unchanged; not that
-    it said nothing in time, which is of the machine at that moment.
+    Its answer is cached for as long as it, pip, pip-tools and the driver are unchanged; a time-out
+    is not, since that may depend on the load of the machine.
     """
     try:
         seen = os.stat(path)  # noqa: PTH116  (of the program, where this is a link)
@@ -204,7 +204,7 @@ def _probe(
 def _ask(
     path: str, environ: Mapping[str, str], cache_folder: Path | None, processes: Processes
 ) -> dict[str, Any] | None:
-    """Have a Python say what it is: nothing where it is broken, None where it takes too long."""
+    """Return what a Python reports about itself: empty if it is broken, None after a time-out."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         bytecode = (cache_folder or folder) / "bytecode"
@@ -226,8 +226,8 @@ def driver_command(
 ) -> list[str]:
     """Return the command that has the driver do what an order says, see `driver.__main__`.
 
-    The order is written to `folder`, a private one, and so will be the report. `bytecode` is where
-    byte code goes that is not to go into the site-packages that the packages are in.
+    The order is written to `folder`, a private one; the report will be there, too. `bytecode` is
+    a folder for byte code; None leaves it beside the packages.
     """
     given = {"packages": closed_list(), "report": str(folder / "report.json"), **order}
     written = folder / "order.json"

@@ -125,8 +125,8 @@ class PipTools:
         environ: the environment nox has; its pip settings are replaced by `indexes`.
         indexes: the pip settings that a compile may see.
         cache_folder: where what is downloaded is kept, or None to keep nothing.
-        processes: what its processes are among.
-        detail: is called with all that pip-tools printed, in lines; None where nobody wants that.
+        processes: where its process runs.
+        detail: is called with all lines that pip-tools printed, or None.
     """
 
     root: Path
@@ -151,7 +151,7 @@ class PipTools:
         bytecode = None
         if self.interpreter.target != running_target():
             bytecode = (self.cache_folder or folder) / "bytecode"
-        asked = self._order(order, output, copies, folder)
+        asked = self._order(order, output, copies)
         command = driver_command(self.interpreter.path, asked, folder, bytecode)
         environment = self._environment(order, folder)
         deadline = max(order.until - time.monotonic(), 0.0)
@@ -163,29 +163,21 @@ class PipTools:
         except subprocess.TimeoutExpired as error:
             raise _took_too_long(order, folder) from error
         inputs = replace(order.inputs, entries=[*order.inputs.entries, *order.fixed])
-        report = self._report(code, order.path, inputs, copies, folder)
+        report = self._report(code, order.path, inputs, copies)
         if report.unsupported:
             raise describe_unsupported(report.unsupported)
         if failed := describe_failure(report, inputs):
             if failed.kind == "build" and self.interpreter.foreign:
                 failed.hint = _build_elsewhere(order)
             raise failed
-        body = relative_paths(copies.show(output.read_text("utf-8")), self.root).rstrip("\n")
+        body = copies.show(relative_paths(output.read_text("utf-8"), self.root)).rstrip("\n")
         notes = find_notes(report, order, lock_file.parse(body).pins, self.interpreter)
         return Compiled(body, tuple(notes), report.yanked, report.newest)
 
-    def _report(
-        self, code: int, path: str, inputs: Inputs, copies: InputCopies, folder: Path
-    ) -> Report:
+    def _report(self, code: int, path: str, inputs: Inputs, copies: InputCopies) -> Report:
         """Return what the driver reported, with no place of this machine in it."""
-
-        def show(text: str) -> str:
-            text = copies.show(text)
-            for place in map(str, (folder, self.root)):
-                text = text.replace(f"{place}/", "").replace(f"{place}\\", "").replace(place, ".")
-            return text
-
-        printed = show((folder / "printed.txt").read_text("utf-8", errors="replace"))
+        folder = copies.folder
+        printed = copies.show((folder / "printed.txt").read_text("utf-8", errors="replace"))
         if self.detail:
             lines = shareable(printed).splitlines()
             self.detail(f"{path}: pip-tools ended with {code}, and said:", *lines)
@@ -193,16 +185,15 @@ class PipTools:
             # On a full disk it could not even write that.
             (folder / "room").write_bytes(bytes(_ROOM))
         last = (printed.strip().splitlines() or ["it printed nothing"])[-1]
-        report = read_report(folder / "report.json", inputs, show)
+        report = read_report(folder / "report.json", inputs, copies.show)
         report = report or Report(failure=Failure("tool", last))
         if code != 0 and report.failure is None:
             report = report._replace(failure=Failure("other", last))
         return report
 
-    def _order(
-        self, order: Order, output: Path, copies: InputCopies, folder: Path
-    ) -> dict[str, Any]:
+    def _order(self, order: Order, output: Path, copies: InputCopies) -> dict[str, Any]:
         """Return the order for the driver, see `driver.__main__`."""
+        folder = copies.folder
         downloads = self.cache_folder / "pip-tools" if self.cache_folder else folder / "downloads"
         arguments = build_arguments(order, output, downloads, copies)
         if order.fixed:

@@ -63,7 +63,7 @@ class Report(NamedTuple):
         yanked: pins that were withdrawn (PEP 592): project, version, reason.
         extras: extras that were asked for and do not exist: project, version, extra.
         newest: the newest version of each pin that fits, by project.
-        unsupported: touch points that this pip or pip-tools has not.
+        unsupported: touch points that this pip or pip-tools does not have.
     """
 
     failure: Failure | None = None
@@ -79,7 +79,7 @@ class Report(NamedTuple):
 def read_report(
     path: Path, inputs: Inputs, show: Callable[[str], str] = lambda text: text
 ) -> Report | None:
-    """Return the report in a file, or None where there is none; `show` is for each text in it."""
+    """Return the report in a file, or None if there is no whole one; `show` changes each text."""
     try:
         return parse_report(_show_all(json.loads(path.read_bytes()), show), inputs)
     except (OSError, ValueError):

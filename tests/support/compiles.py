@@ -156,7 +156,7 @@ class CompileFolder:
         if seed:
             output.write_text(f"{seed}\n", encoding="utf-8")
         order = self.order()
-        copies = InputCopies(tuple(order.inputs.native), {}, self.root)
+        copies = InputCopies(tuple(order.inputs.native), {}, self.root, self.workshop)
         arguments = build_arguments(order, output, self.home / "by-hand", copies)
         done = subprocess.run(
             [sys.executable, "-m", "piptools", "compile", *arguments, "--quiet", *options],

@@ -58,7 +58,7 @@ def fetch_pages_once(report: Report) -> None:
 
 
 def _judge(page: Any, parse: Any) -> dict[str, Any]:
-    """Return how a page was answered; pip reads what is none of an index as one without files."""
+    """Return how a page was answered; pip takes any other page for one without files."""
     try:
         listed = any(is_archive_file(link.filename) for link in parse(page))
     except Exception:  # noqa: BLE001  (which ends the compile)
