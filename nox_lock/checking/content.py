@@ -46,7 +46,7 @@ def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield what makes a lock file `invalid`: secrets, pins without a hash or a version."""
     for option in lock.options:
         if has_password(option.text):
-            yield Reason("a password is written here in clear", planned.at(option.line))
+            yield Reason("a password is written here in clear", planned.at(option.number))
     hashed = lock.hashed and planned.settings.generate_hashes
     for pin in lock.pins:
         if pin.url and has_password(pin.url):

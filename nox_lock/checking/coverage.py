@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import Marker
 
 from nox_lock.checking.verdict import Reason
 from nox_lock.inputs.pep508 import meets, normalized
@@ -98,7 +98,7 @@ class Coverage:
     def find_other_markers(self) -> Iterator[Reason]:
         """Yield the pins with a marker that no input gives them, and those without theirs.
 
-        pip-compile gives a pin the marker of the last line that asks for it, counts and has one,
+        pip-compile gives a pin the marker of the last line that names it, counts and has one,
         and reads a file as often as it is included; uv gives none.
         https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
         """
@@ -112,7 +112,8 @@ class Coverage:
                 continue
             given = {str(entry.marker or ""): entry for entry, active in entries if active}
             undecided = {str(entry.marker) for entry, active in entries if active is None}
-            has, wanted = _canonical(pin.marker), [each for each in given if each] or [""]
+            has = str(Marker(pin.marker)) if pin.marker else ""
+            wanted = [each for each in given if each] or [""]
             if has in wanted or (undecided and has in {"", *undecided}):
                 continue
             said = f"the marker {pin.marker}" if pin.marker else "no marker"
@@ -160,7 +161,7 @@ class Coverage:
             for pin in missed
             if _key(pin) not in everywhere or counts(pin.marker, planned.target, planned.platform)
         ]
-        if len(missed) > 1 and not lock.annotated:
+        if len(missed) > 1 and not any(pin.via for pin in lock.pins):
             shown = f"{len(missed)} pins are named by no input, such as {missed[0].shown}"
             yield Reason(f"{shown}, and there is no `# via` note", planned.at(missed[0].line))
             return
@@ -228,13 +229,6 @@ def _canonical_url(url: str, name: str | None) -> str:
     if name is not None:  # pip-compile takes the name out of the fragment
         parts = [part for part in parts if part[:4] != "egg=" or normalized(part[4:]) != name]
     return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
-
-
-def _canonical(marker: str) -> str:
-    try:
-        return str(Marker(marker)) if marker else ""
-    except (InvalidMarker, RecursionError):
-        return marker
 
 
 def _key(pin: Pin) -> str:

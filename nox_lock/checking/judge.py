@@ -1,4 +1,4 @@
-"""Judge a lock file: is it what its inputs ask for? Pure: no process, no write, no network."""
+"""Judge a lock file: is it what its inputs require? Pure: no process, no write, no network."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def judge(planned: LockPlan) -> Verdict:
         lookalikes = tuple(Reason(LOOKALIKE, Place(each)) for each in planned.lookalikes)
         return Verdict(INVALID, lookalikes)
     if lock.problems:
-        return Verdict(INVALID, cut(_find_problems(planned, lock)))
+        return Verdict(INVALID, cut(find_problems(planned, lock)))
     if lock.includes:
         return Verdict(STALE, cut(_find_includes(planned, lock)))
     coverage = Coverage(planned, lock)
@@ -107,10 +107,12 @@ def find_obstacles(planned: LockPlan) -> list[Reason]:
     lock = planned.current
     if lock is None:
         return []
-    problems = list(_find_problems(planned, lock))
+    problems = list(find_problems(planned, lock))
     conflicts = [each for each in problems if each.message == MERGE]
-    if conflicts or lock.blank or lock.maker or lock.stamp:
+    if conflicts or lock.maker or lock.stamp:
         return conflicts
+    if not (lock.pins or lock.options or lock.includes or problems):
+        return []
     if not planned.inputs.judgeable:
         return [Reason("what its inputs require is known only after a build", planned.at())]
     coverage = Coverage(planned, lock)
@@ -123,14 +125,15 @@ def find_obstacles(planned: LockPlan) -> list[Reason]:
     ]
 
 
-def _find_problems(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    return (Reason(each.message, planned.at(each.line)) for each in lock.problems)
+def find_problems(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    """Yield the lines of a lock file that two readers may read differently, or none can."""
+    return (Reason(each.text, planned.at(each.number)) for each in lock.problems)
 
 
 def _find_includes(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
         said = f"includes {line.text[len('-r ') :]}; lock files are whole"
-        yield Reason(said, planned.at(line.line))
+        yield Reason(said, planned.at(line.number))
 
 
 def _find_other_target(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
@@ -151,14 +154,14 @@ def _find_other_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     seen: set[str] = set()
     for option in lock.options:
         if option.text in seen:
-            yield Reason(f"{option.text} is there once more", planned.at(option.line))
+            yield Reason(f"{option.text} is there once more", planned.at(option.number))
         seen.add(option.text)
     if seen == set(wanted):
         for kind, names in _ORDERED.items():
             ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]
             if ordered[0] != ordered[1]:
                 said = f"the {kind} are in another order"
-                yield Reason(said, planned.at(lock.options[0].line))
+                yield Reason(said, planned.at(lock.options[0].number))
 
 
 def find_undeclared(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
@@ -166,7 +169,7 @@ def find_undeclared(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     wanted = planned.options
     for option in lock.options:
         if option.text not in wanted:
-            yield Reason(f"no input declares {option.text}", planned.at(option.line))
+            yield Reason(f"no input declares {option.text}", planned.at(option.number))
 
 
 def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:

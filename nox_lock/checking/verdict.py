@@ -1,4 +1,4 @@
-"""What a lock file is worth, and why: data only."""
+"""The result of checking a lock file: data only."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def cut(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 class Verdict(NamedTuple):
-    """What a lock file is worth.
+    """The result of checking a lock file.
 
     Attributes:
         word: `fresh`, `stale`, `missing`, `invalid` or `orphaned`.
         reasons: why; empty for fresh.
         notes: what a person may want to know of a fresh one.
-        warnings: what is better changed, though the verdict does not hang on it.
-        diff: how the lock would change, as a unified diff; only where it was resolved anew.
+        warnings: what is allowed and better changed.
+        diff: how the lock would change, as a unified diff; only where it was resolved again.
     """
 
     word: str
@@ -64,8 +64,8 @@ class Judged(NamedTuple):
 
     Attributes:
         path: relative to the project root.
-        verdict: what it is worth.
-        planned: what it is to be; None for an orphaned one, of which nobody knows.
+        verdict: of it.
+        planned: the plan that it was checked against; None for an orphaned one.
     """
 
     path: str

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.errors import LockFileError, Place, fix_of
-from nox_lock.lockfile.pins import BodyReader, OptionLine, Pin, Problem
+from nox_lock.lockfile.pins import BodyReader, OtherLine, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,14 +64,13 @@ class LockFile(NamedTuple):
         maker: the tool the header names, or None for no known header.
         command: the command the header names, or None.
         stamp: our line, or None.
-        options: its option lines.
-        includes: its ``-r`` and ``-c`` lines. pip takes what stands there, and so no lock file
-            may have one.
+        options: its other option lines.
+        includes: its ``-r`` and ``-c`` lines, which pip follows: no lock file may have one.
         included: the pins of the files that it includes, to start a compile from.
         pins: its pins, in their order.
         unsafe: projects left out as unsafe, by normalized name.
         body: all but header, stamp and options, with LF.
-        problems: what is no sentence of the grammar, in the order of the lines.
+        problems: lines that do not match the grammar, in their order.
         crlf: whether its lines end as Windows has it.
     """
 
@@ -79,12 +78,12 @@ class LockFile(NamedTuple):
     maker: str | None
     command: str | None
     stamp: Stamp | None
-    options: tuple[OptionLine, ...]
+    options: tuple[OtherLine, ...]
     pins: tuple[Pin, ...]
     unsafe: frozenset[str]
     body: str
-    problems: tuple[Problem, ...]
-    includes: tuple[OptionLine, ...] = ()
+    problems: tuple[OtherLine, ...]
+    includes: tuple[OtherLine, ...] = ()
     included: tuple[Pin, ...] = ()
     crlf: bool = False
 
@@ -94,19 +93,9 @@ class LockFile(NamedTuple):
         return any(pin.hashes for pin in self.pins)
 
     @property
-    def annotated(self) -> bool:
-        """Whether the pins say what requires them."""
-        return any(pin.via for pin in self.pins)
-
-    @property
     def as_stamped(self) -> bool:
         """Whether the body is the one that the stamp is of."""
         return self.stamp is not None and self.stamp.body == digest(self.body)
-
-    @property
-    def blank(self) -> bool:
-        """Whether it holds nothing but comments."""
-        return not (self.pins or self.options or self.includes or self.problems)
 
     @property
     def recognised(self) -> bool:
@@ -168,9 +157,9 @@ def _read(project: Project, file: str) -> LockFile | None:
         line = data.count(b"\n", 0, error.start) + 1
         readable = parse(data.decode("utf-8-sig", errors="replace"))
         others = () if b"\0" in data else readable.problems  # of UTF-16 no line is one
-        problems = [each for each in others if each.line != line]
-        problems.append(Problem("this is not UTF-8 text", line))
-        return readable._replace(problems=tuple(sorted(problems, key=lambda each: each.line)))
+        problems = [each for each in others if each.number != line]
+        problems.append(OtherLine("this is not UTF-8 text", line))
+        return readable._replace(problems=tuple(sorted(problems, key=lambda each: each.number)))
 
 
 def is_stamped(project: Project, file: str) -> bool:
@@ -204,13 +193,13 @@ def parse(text: str) -> LockFile:
         pins=tuple(reader.pins),
         unsafe=frozenset(reader.unsafe),
         body=body,
-        problems=tuple(sorted(problems, key=lambda each: each.line)),
+        problems=tuple(sorted(problems, key=lambda each: each.number)),
         includes=tuple(reader.includes),
         crlf=crlf,
     )
 
 
-def _find_ambiguous(text: str) -> Iterator[Problem]:
+def _find_ambiguous(text: str) -> Iterator[OtherLine]:
     """Yield what readers take differently in any line, comments with it.
 
     Python's `str.splitlines`, by which pip reads, knows ten ends of a line; others know one. pip
@@ -218,14 +207,14 @@ def _find_ambiguous(text: str) -> Iterator[Problem]:
     """
     for number, line in enumerate(text.split("\n", 2)[:2], start=1):
         if line.startswith("#") and _CODING.search(line):
-            yield Problem("it declares an encoding; lock files are UTF-8", number)
+            yield OtherLine("it declares an encoding; lock files are UTF-8", number)
     # Of nearly all lock files this finds nothing, in a tenth of the time.
     if text.isascii() and not text.encode().translate(None, _PLAIN):
         return
     for number, line in enumerate(text.replace("\t", "").split("\n"), start=1):
         if not line.isprintable():
             strange = next(each for each in line if not each.isprintable())
-            yield Problem(f"it holds U+{ord(strange):04X}, which readers disagree on", number)
+            yield OtherLine(f"it holds U+{ord(strange):04X}, which readers disagree on", number)
 
 
 def _parse_stamp(head: str) -> Stamp | None:

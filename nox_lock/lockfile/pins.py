@@ -64,14 +64,13 @@ _LONGEST_MARKER = 2000
 _COMMENT = re.compile(r"[ \t]#")
 _UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
 _UNSAFE_NAME = re.compile(rf"# ({_NAME})")
-_NO_EXTRAS: frozenset[str] = frozenset()
 
 
-class OptionLine(NamedTuple):
-    """An option line of a lock file: ``--name value``, by its long name; ``-r`` and ``-c`` too."""
+class OtherLine(NamedTuple):
+    """A line of a lock file that is no pin: an option by its long name, or what is wrong there."""
 
     text: str
-    line: int
+    number: int
 
 
 class Pin(NamedTuple):
@@ -107,20 +106,12 @@ class Pin(NamedTuple):
         return self.editable or "+" in scheme or (local and not _is_archive(self.url))
 
 
-class Problem(NamedTuple):
-    """A line of a lock file that does not belong there."""
-
-    message: str
-    line: int
-
-
 class BodyReader:
     """Reads the text of a lock file into pins and options.
 
     Attributes:
         pins: in their order.
-        options: the option lines but for the next.
-        includes: the ``-r`` and ``-c`` lines.
+        options: the option lines but for ``-r`` and ``-c``, which are the `includes`.
         unsafe: projects that a comment names as left out, normalized.
         problems: what does not match the grammar.
         body: the text behind the header, but for options and includes.
@@ -129,10 +120,10 @@ class BodyReader:
     def __init__(self, text: str, header: int) -> None:
         """Read `text`, which ends with a newline, and the header with this place."""
         self.pins: list[Pin] = []
-        self.options: list[OptionLine] = []
-        self.includes: list[OptionLine] = []
+        self.options: list[OtherLine] = []
+        self.includes: list[OtherLine] = []
         self.unsafe: list[str] = []
-        self.problems: list[Problem] = []
+        self.problems: list[OtherLine] = []
         # The annotation of the last pin, while comments may belong to it.
         self._via: list[str] | None = None
         self._in_via = False  # behind its first line
@@ -160,7 +151,7 @@ class BodyReader:
 
     def _problem(self, message: str, number: int) -> None:
         self._via = None
-        self.problems.append(Problem(message, number))
+        self.problems.append(OtherLine(message, number))
 
     def _comments(self, lines: Iterable[str], first: int) -> None:
         for number, line in enumerate(lines, start=first):
@@ -199,7 +190,7 @@ class BodyReader:
         option = _read_option(line) if line.startswith("-") and not hashes else None
         if option is not None:
             lines = self.includes if option.startswith(("-r ", "-c ")) else self.options
-            lines.append(OptionLine(option, number))
+            lines.append(OtherLine(option, number))
         elif pin := _read_pin(line, hashes, via, number):
             self.pins.append(pin)
             self._via, self._in_via = via, False
@@ -262,12 +253,13 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
             return None  # behind an editable, pip leaves out the marker
         if name is None and (egg := _EGG.search(url)):
             name = egg[1]
+    words = map(str.strip, extras.split(",")) if extras else ()
     return Pin(
         name=normalized(name) if name else None,
         version=version,
         url=url,
         line=number,
-        extras=_read_extras(extras) if extras else _NO_EXTRAS,
+        extras=frozenset(normalized(each) for each in words if each),
         marker=marker.strip(" \t"),
         editable=editable is not None,
         hashes=hashes,
@@ -275,15 +267,17 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
     )
 
 
-def _read_extras(text: str) -> frozenset[str]:
-    return frozenset(normalized(each.strip()) for each in text.split(",") if each.strip())
-
-
+@functools.lru_cache(maxsize=1024)
 def _is_marker(text: str) -> bool:
-    """Return whether what follows a semicolon is a marker to the end."""
+    """Return whether what follows a semicolon is a marker to the end, and can be evaluated."""
     # pip takes a word that begins with a dash for an option, wherever it is.
-    plain = " -" not in text and "${" not in text and "\\" not in text
-    return plain and len(text) < _LONGEST_MARKER and _parses(text)
+    if len(text) >= _LONGEST_MARKER or re.search(r" -|\$\{|\\", text):
+        return False
+    try:
+        Marker(text).evaluate({"extra": ""})
+    except (ValueError, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
+        return False
+    return True
 
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,3})(?:\.(?:0|[1-9][0-9]{0,3})){0,3}"
@@ -305,15 +299,6 @@ def is_plain_marker(marker: str) -> bool:
     """
     parts = re.split(r"[ )](?:and|or)(?=[ (])", marker)
     return all(_COMPARISON.fullmatch(part) for part in parts)
-
-
-@functools.lru_cache(maxsize=1024)
-def _parses(marker: str) -> bool:
-    try:
-        Marker(marker).evaluate({"extra": ""})
-    except (ValueError, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
-        return False  # no marker, or one that nobody can evaluate
-    return True
 
 
 def _is_archive(url: str) -> bool:

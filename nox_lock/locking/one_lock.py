@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.content import find_repeated, find_unused_arguments
-from nox_lock.checking.judge import find_obstacles, find_undeclared, judge
+from nox_lock.checking.judge import find_obstacles, find_problems, find_undeclared, judge
 from nox_lock.checking.verdict import Reason, cut
 from nox_lock.compiling.cache import Entry, make_key
 from nox_lock.compiling.interpreters import tool_versions
@@ -249,7 +249,7 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     lock = planned.current
     if lock is None:
         return ()
-    left_out = [Reason(each.message, planned.at(each.line)) for each in lock.problems]
+    left_out = list(find_problems(planned, lock))
     left_out += (
         Reason(f"{pin.shown} cannot be read", planned.at(pin.line))
         for pin in lock.pins

@@ -153,9 +153,7 @@ def test_a_lock_file_that_is_no_text_holds_no_pins(tmp_path: Path) -> None:
     [planned] = planned_in(tmp_path, {"requirements/dev.in": ""})
     assert planned.current
     assert not planned.current.recognised
-    assert [(each.line, "UTF-8" in each.message) for each in planned.current.problems] == [
-        (2, True)
-    ]
+    assert [(each.number, "UTF-8" in each.text) for each in planned.current.problems] == [(2, True)]
 
 
 def test_a_lock_file_that_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> None:
