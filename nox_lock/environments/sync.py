@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -54,14 +53,15 @@ class Installer(Protocol):
 
 
 @contextmanager
-def exclusive_use(venv: Environment, console: Console) -> Iterator[None]:
+def exclusive_use(locked: LockedEnvironment, console: Console) -> Iterator[None]:
     """Be the only process that installs into an environment.
 
     Raises:
         InstallError: when the environment cannot be written.
         NoxLockError: when another process installs into it for too long.
     """
-    busy, timeout = venv.notes / "busy.lock", read_timeout(os.environ)
+    venv = locked.venv
+    busy, timeout = venv.notes / "busy.lock", read_timeout(locked.project.environ)
     with exclusive(busy, timeout, console.log, "installs into this environment"):
         try:
             yield
@@ -78,13 +78,13 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
     Nothing is removed before everything new is installed.
 
     Raises:
-        NoxLockError: naming what still differs, or what a lock file lacks.
+        NoxLockError: naming what still differs, or what a lock file lacks; or when another
+            process installs into it for too long.
         InstallError: naming the pins that could not be installed.
         InstallerBrokenError: when only a new environment helps.
-        NoxLockError: when another process installs into it for too long.
     """
     venv = locked.venv
-    with exclusive_use(venv, console):
+    with exclusive_use(locked, console):
         interrupted = bool(venv.read_note(UNFINISHED))
         comparison = locked.compare()
         remove_broken(comparison.broken)
@@ -198,7 +198,7 @@ def install_project(
         InstallError: when that fails.
         WaitError: when another process installs into the environment for too long.
     """
-    with exclusive_use(locked.venv, console):
+    with exclusive_use(locked, console):
         try:
             with _log_file(locked.venv) as log:
                 installer.install(["--no-deps", *["-e"] * editable, "."], log)
