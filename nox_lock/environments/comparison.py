@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from nox_lock.environments.environment import Distribution, Environment, Origin
+    from nox_lock.errors import Place
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
@@ -45,9 +46,9 @@ class Difference(NamedTuple):
     installed: str | None = None
 
     @property
-    def place(self) -> str:
-        """The file and line of the pin."""
-        return f"{self.planned.path}:{self.pin.line}"
+    def place(self) -> Place:
+        """Where the pin is."""
+        return self.planned.at(self.pin.line)
 
     def __str__(self) -> str:
         if self.installed is None:
