@@ -1,7 +1,8 @@
-"""What was added, removed and changed in a lock file, with the reasons; and why a pin is there."""
+"""What a run did to a lock file: what was added, removed and changed; and why a pin is there."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement
@@ -11,7 +12,7 @@ from nox_lock.inputs.pep508 import meets, name_of, parse_version
 from nox_lock.target import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.planning.lock_plan import LockPlan
 
+UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
 ADDED, REMOVED = "added", "removed"
 UPGRADED, DOWNGRADED, CHANGED = "upgraded", "downgraded", "changed"
 REHASHED = "new hashes"
@@ -43,6 +45,38 @@ class Change(NamedTuple):
     new: str
     why: str = ""
     size: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done for one lock file.
+
+    Attributes:
+        planned: the lock file, with what it is now as its `current`.
+        action: `up to date`, `restored` or `compiled`.
+        text: its new text, to be written; None where it stays.
+        seconds: how long a compile took.
+        day: when a restored lock was resolved (ISO 8601).
+        notes: what a person should know of it.
+        before: the lock file as it was, or None.
+        changes: what differs from that, or from the lock file it replaces.
+        not_upgraded: of those that were to be upgraded, which could not.
+    """
+
+    planned: LockPlan
+    action: str
+    text: str | None = None
+    seconds: float = 0.0
+    day: str = ""
+    notes: tuple[str, ...] = ()
+    before: LockFile | None = None
+    changes: Sequence[Change] = ()
+    not_upgraded: Sequence[NotUpgraded] = ()
+
+    @property
+    def pins(self) -> int:
+        """How many pins it has now."""
+        return len(self.planned.pins)
 
 
 def find_changes(before: LockFile | None, after: LockPlan) -> list[Change]:

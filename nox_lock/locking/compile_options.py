@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from nox_lock.inputs.pep508 import name_of
+from nox_lock.text import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nox_lock.checking.verdict import Verdict
     from nox_lock.planning.lock_plan import LockPlan
 
 
@@ -43,3 +47,24 @@ class CompileOptions:
         return self.upgrade or any(
             pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )
+
+    def are_met(self, planned: LockPlan, verdict: Verdict) -> bool:
+        """Return whether there is nothing to do: a fresh lock file, as it was stamped.
+
+        One without a stamp, or changed since (by a bot, or by hand), is compiled from its own
+        pins: pip-tools confirms them, and only what it has confirmed is stamped.
+        """
+        return (
+            verdict.fresh
+            and planned.current is not None
+            and planned.current.as_stamped
+            and self.use_cache  # else for what only an index knows has changed
+            and not self.upgrades(planned)
+        )
+
+    def unknown_packages(self, planned: Iterable[LockPlan]) -> list[str]:
+        """Return a note on each project to upgrade that no lock pins."""
+        pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
+        names = [name_of(each) for each in self.upgrade_packages]
+        known = sorted(name for name in pinned if name)
+        return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]

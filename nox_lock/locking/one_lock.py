@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.content import find_repeated, find_unused_arguments
@@ -16,75 +16,30 @@ from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.console import WAITING
 from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.local_projects import is_project_file
-from nox_lock.inputs.pep508 import meets, name_of, parse_version
+from nox_lock.inputs.pep508 import meets, parse_version
 from nox_lock.inputs.syntax import MERGE
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.agreement import compile_in_agreement
-from nox_lock.locking.changes import find_changes, find_not_upgraded
+from nox_lock.locking.changes import (
+    COMPILED,
+    RESTORED,
+    UP_TO_DATE,
+    Outcome,
+    find_changes,
+    find_not_upgraded,
+)
 from nox_lock.locking.compiler import as_text, find_starting_pins
 from nox_lock.target import holds
-from nox_lock.text import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nox_lock.checking.verdict import Verdict
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.locking.changes import Change, NotUpgraded
-    from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.lock_plan import LockPlan
 
 _SHOWN = 10  # lines of a file that is refused
-UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was done for one lock file.
-
-    Attributes:
-        planned: the lock file, with what it is now as its `current`.
-        action: `up to date`, `restored` or `compiled`.
-        text: its new text, to be written; None where it stays.
-        seconds: how long a compile took.
-        day: when a restored lock was resolved (ISO 8601).
-        notes: what a person should know of it.
-        before: the lock file as it was, or None.
-        changes: what differs from that, or from the lock file it replaces.
-        not_upgraded: of those that were to be upgraded, which could not.
-    """
-
-    planned: LockPlan
-    action: str
-    text: str | None = None
-    seconds: float = 0.0
-    day: str = ""
-    notes: tuple[str, ...] = ()
-    before: lock_file.LockFile | None = None
-    changes: Sequence[Change] = ()
-    not_upgraded: Sequence[NotUpgraded] = ()
-
-    @property
-    def pins(self) -> int:
-        """How many pins it has now."""
-        return len(self.planned.pins)
-
-
-def is_current(options: CompileOptions, planned: LockPlan, verdict: Verdict) -> bool:
-    """Return whether there is nothing to do: a fresh lock file, as it was stamped.
-
-    One without a stamp, or changed since (by a bot, or by hand), is compiled from its own pins:
-    pip-tools confirms them, and only what it has confirmed is stamped.
-    """
-    return (
-        verdict.fresh
-        and planned.current is not None
-        and planned.current.as_stamped
-        and options.use_cache  # else for what only an index knows has changed
-        and not options.upgrades(planned)
-    )
 
 
 def make_lock(
@@ -121,7 +76,7 @@ def make_lock(
         now = lock_file.read(compiler.project, planned.path)
         if now != before:
             planned = planned.with_current(now)
-            if together is None and is_current(options, planned, judge(planned)):
+            if together is None and options.are_met(planned, judge(planned)):
                 return Outcome(planned, UP_TO_DATE)
             starting = find_starting_pins(planned, together, upgrade=options.upgrade)
             key = make_key(*facts, as_text(starting))
@@ -286,11 +241,3 @@ def check_replaceable(planned: LockPlan) -> None:
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
         "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",
     )
-
-
-def unknown_packages(planned: Iterable[LockPlan], packages: Iterable[str]) -> list[str]:
-    """Return a note on each project to upgrade that no lock pins."""
-    pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
-    names = [name_of(each) for each in packages]
-    known = sorted(name for name in pinned if name)
-    return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]

@@ -1,8 +1,4 @@
-"""The work of `nox -s lock`: the lock files of a stack in their order, written all or none.
-
-A stack is the lock files of one target that build on each other. What does not depend on each
-other is made side by side.
-"""
+"""Make stacks of lock files side by side, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,29 +10,20 @@ from typing import TYPE_CHECKING
 from nox_lock.checking.judge import judge
 from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
 from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
-from nox_lock.files import clear_leftovers, write_all
+from nox_lock.files import write_all
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile import lock_file
+from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
 from nox_lock.locking.compiler import Compiler, find_starting_pins
-from nox_lock.locking.one_lock import (
-    RESTORED,
-    UP_TO_DATE,
-    Outcome,
-    check_replaceable,
-    is_current,
-    make_lock,
-)
+from nox_lock.locking.one_lock import check_replaceable, make_lock
 from nox_lock.planning.planner import replan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nox_lock.checking.verdict import Verdict
-    from nox_lock.console import Console
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.locking.compile_options import CompileOptions
     from nox_lock.planning.lock_plan import LockPlan
-    from nox_lock.project import Project
 
     Result = Outcome | NoxLockError
 
@@ -45,58 +32,7 @@ if TYPE_CHECKING:
 _SIGN_OF_LIFE = 30.0
 
 
-def find_stacks(planned: Iterable[LockPlan]) -> list[list[LockPlan]]:
-    """Group lock files by what they build on, in the order they are given."""
-    stacks: list[list[LockPlan]] = []
-    for each in planned:
-        below = {low.path for low in each.below}
-        touching = [stack for stack in stacks if below & {other.path for other in stack}]
-        merged = [other for stack in touching for other in stack]
-        stacks = [stack for stack in stacks if stack not in touching]
-        stacks.append([*merged, each])
-    return stacks
-
-
-def with_lower(planned: LockPlan) -> list[LockPlan]:
-    """Return a lock file behind all those it builds on."""
-    found: dict[str, LockPlan] = {}
-    for low in planned.below:
-        found.update((each.path, each) for each in with_lower(low))
-    return [*found.values(), planned]
-
-
-def lock_all(
-    project: Project,
-    options: CompileOptions,
-    console: Console,
-    planned: Sequence[LockPlan],
-    verdicts: Mapping[str, Verdict] | None = None,
-) -> Iterator[tuple[LockPlan, Result]]:
-    """Bring lock files up to date; yield each with what was made of it when its stack is through.
-
-    That is an outcome, or the error that says why not: a lock file of a stack that failed is as it
-    was. `verdicts` are of those that were judged already, by path.
-
-    Raises:
-        ConfigError: for a variable or a setting of pip that cannot be.
-    """
-    for folder in {(project.root / each.path).parent for each in planned}:
-        clear_leftovers(folder)
-    judged = dict(verdicts or {})
-    judged.update((each.path, judge(each)) for each in planned if each.path not in judged)
-    work = []
-    for stack in find_stacks(planned):
-        if all(is_current(options, each, judged[each.path]) for each in stack):
-            yield from ((each, Outcome(each, UP_TO_DATE)) for each in stack)
-        else:
-            work.append(stack)
-    if work:
-        compiler = Compiler(project, options, console)
-        with console.board([each.path for stack in work for each in stack]):
-            yield from _make_all(compiler, work, judged)
-
-
-def _make_all(
+def make_stacks(
     compiler: Compiler, stacks: Sequence[Sequence[LockPlan]], verdicts: Mapping[str, Verdict]
 ) -> Iterator[tuple[LockPlan, Result]]:
     """Make stacks side by side, as many lock files at a time as there are processors."""
@@ -197,7 +133,7 @@ def _make(
     try:
         now = replan(planned, tuple(below), texts, compiler.project)
         verdict = verdict if now is planned else judge(now)
-        if together is None and is_current(compiler.options, now, verdict):
+        if together is None and compiler.options.are_met(now, verdict):
             return Outcome(now, UP_TO_DATE)
         return make_lock(compiler, now, texts, together)
     except NoxLockError as error:

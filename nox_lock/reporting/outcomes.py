@@ -14,9 +14,10 @@ from nox_lock.locking.changes import (
     KINDS,
     REHASHED,
     REMOVED,
+    RESTORED,
+    UP_TO_DATE,
     UPGRADED,
 )
-from nox_lock.locking.one_lock import RESTORED, UP_TO_DATE
 from nox_lock.reporting.verdicts import error_fields, to_json
 from nox_lock.text import markdown
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nox_lock.errors import NoxLockError
-    from nox_lock.locking.changes import Change, NotUpgraded
-    from nox_lock.locking.one_lock import Outcome
+    from nox_lock.locking.changes import Change, NotUpgraded, Outcome
 
 # The mark, colour and remark of a change by its kind.
 _STYLES = {

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from nox_lock.checking.verdict import Judged
     from nox_lock.console import Console
-    from nox_lock.locking.one_lock import Outcome
+    from nox_lock.locking.changes import Outcome
     from nox_lock.planning.config import Config
     from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
@@ -68,9 +68,7 @@ def run_lock(arguments: Sequence[str], name: str, noxfile: Noxfile, console: Con
     if options.why:
         _print_reasons(planned, options.why)
         return
-    from nox_lock.locking.one_lock import unknown_packages  # noqa: PLC0415
-
-    for note in (*config.notes, *unknown_packages(planned, options.upgrade_package)):
+    for note in (*config.notes, *options.compile_options.unknown_packages(planned)):
         console.warn(note)
     console.verbose |= options.verbose
     _lock(planned, options, noxfile.project, console)
@@ -92,7 +90,7 @@ def relock(
         command = fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
     from nox_lock.locking.compile_options import CompileOptions  # noqa: PLC0415
-    from nox_lock.locking.stacks import lock_all, with_lower  # noqa: PLC0415
+    from nox_lock.locking.run import lock_all, with_lower  # noqa: PLC0415
     from nox_lock.reporting.outcomes import outcome_line  # noqa: PLC0415
 
     for line in reasons:
@@ -214,7 +212,7 @@ def _lock(
     planned: Sequence[LockPlan], options: Arguments, project: Project, console: Console
 ) -> None:
     """Make lock files, and report each when its stack is finished."""
-    from nox_lock.locking.stacks import lock_all  # noqa: PLC0415
+    from nox_lock.locking.run import lock_all  # noqa: PLC0415
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 
     results: dict[str, Outcome | NoxLockError] = {}

@@ -10,9 +10,9 @@ import pytest
 
 from nox_lock.console import Console
 from nox_lock.errors import ConfigError
+from nox_lock.locking.changes import Outcome
 from nox_lock.locking.compile_options import CompileOptions
-from nox_lock.locking.one_lock import Outcome
-from nox_lock.locking.stacks import lock_all
+from nox_lock.locking.run import lock_all
 from nox_lock.sessions.options import lock_parser, parse_options
 from support.plans import open_folder, plan_folder
 from support.project import NOXFILE, Project

@@ -62,3 +62,10 @@ def test_a_lock_from_the_cache(project: Project) -> None:
     assert [text for text, times in parsed.items() if times > 1] == []
     assert found.about["judge"] == [LOCK] * 2
     assert len(found.calls) <= MOST, sorted(found.calls)
+
+
+def test_a_fresh_lock(project: Project) -> None:
+    project.write("requirements.in", "dep0<2\n")
+    found = trace(project, "-s", "lock")
+    assert found.about == {"parse": [project.read(LOCK)], "judge": [LOCK]}
+    assert not [each for each in found.calls if "compiling" in each]

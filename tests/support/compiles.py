@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled, Order
-    from nox_lock.locking.one_lock import Outcome
+    from nox_lock.locking.changes import Outcome
     from nox_lock.planning.lock_plan import LockPlan
 
 HEADER = """\

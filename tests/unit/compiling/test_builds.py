@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.locking.one_lock import COMPILED, RESTORED
+from nox_lock.locking.changes import COMPILED, RESTORED
 from nox_lock.target import running_platform
 from support.compiles import CompileFolder
 from support.offers import Offer

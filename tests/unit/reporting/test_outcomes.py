@@ -19,8 +19,8 @@ from nox_lock.locking.changes import (
     UPGRADED,
     Change,
     NotUpgraded,
+    Outcome,
 )
-from nox_lock.locking.one_lock import Outcome
 from nox_lock.reporting.outcomes import change_lines, outcomes_markdown
 from support.marks import ESCAPED, MARKS
 from support.plans import plan_folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock.locking.stacks import find_stacks, with_lower
+from nox_lock.locking.run import find_stacks, with_lower
 from support.plans import plan_folder
 
 if TYPE_CHECKING:

@@ -1,0 +1,77 @@
+"""A run of `nox -s lock`: which lock files are made, in stacks.
+
+A stack is the lock files of one target that build on each other. What does not depend on each
+other is made side by side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nox_lock.checking.judge import judge
+from nox_lock.files import clear_leftovers
+from nox_lock.locking.changes import UP_TO_DATE, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from nox_lock.checking.verdict import Verdict
+    from nox_lock.console import Console
+    from nox_lock.errors import NoxLockError
+    from nox_lock.locking.compile_options import CompileOptions
+    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.project import Project
+
+
+def find_stacks(planned: Iterable[LockPlan]) -> list[list[LockPlan]]:
+    """Group lock files by what they build on, in the order they are given."""
+    stacks: list[list[LockPlan]] = []
+    for each in planned:
+        below = {low.path for low in each.below}
+        touching = [stack for stack in stacks if below & {other.path for other in stack}]
+        merged = [other for stack in touching for other in stack]
+        stacks = [stack for stack in stacks if stack not in touching]
+        stacks.append([*merged, each])
+    return stacks
+
+
+def with_lower(planned: LockPlan) -> list[LockPlan]:
+    """Return a lock file behind all those it builds on."""
+    found: dict[str, LockPlan] = {}
+    for low in planned.below:
+        found.update((each.path, each) for each in with_lower(low))
+    return [*found.values(), planned]
+
+
+def lock_all(
+    project: Project,
+    options: CompileOptions,
+    console: Console,
+    planned: Sequence[LockPlan],
+    verdicts: Mapping[str, Verdict] | None = None,
+) -> Iterator[tuple[LockPlan, Outcome | NoxLockError]]:
+    """Bring lock files up to date; yield each with what was made of it when its stack is through.
+
+    That is an outcome, or the error that says why not: a lock file of a stack that failed is as it
+    was. `verdicts` are of those that were judged already, by path.
+
+    Raises:
+        ConfigError: for a variable or a setting of pip that cannot be.
+    """
+    for folder in {(project.root / each.path).parent for each in planned}:
+        clear_leftovers(folder)
+    judged = dict(verdicts or {})
+    judged.update((each.path, judge(each)) for each in planned if each.path not in judged)
+    work = []
+    for stack in find_stacks(planned):
+        if all(options.are_met(each, judged[each.path]) for each in stack):
+            yield from ((each, Outcome(each, UP_TO_DATE)) for each in stack)
+        else:
+            work.append(stack)
+    if work:
+        from nox_lock.locking.compiler import Compiler  # noqa: PLC0415  (most runs have no work)
+        from nox_lock.locking.stacks import make_stacks  # noqa: PLC0415
+
+        compiler = Compiler(project, options, console)
+        with console.board([each.path for stack in work for each in stack]):
+            yield from make_stacks(compiler, work, judged)
