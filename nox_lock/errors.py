@@ -49,16 +49,6 @@ class NoxLockError(Exception):
         self.place = place
         self.hint = hint
 
-    @property
-    def file(self) -> str | None:
-        """The file, relative to the project root, or None."""
-        return self.place and self.place.file
-
-    @property
-    def line(self) -> int | None:
-        """The line in that file, from 1, or None."""
-        return self.place and self.place.line
-
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message
         return f"{text}\n{self.hint}" if self.hint else text

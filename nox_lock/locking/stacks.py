@@ -159,8 +159,8 @@ def _write(compiler: Compiler, made: Mapping[str, Result]) -> Mapping[str, Resul
                     check_replaceable(each.planned.with_current(now))
         write_all({compiler.project.root / path: text for path, text in texts.items()})
     except LockFileError as error:
-        left = {path: BlockedError(error.file or path, path) for path in texts}
-        return {**made, **left, error.file or "": error}
+        failed = error.place.file if error.place else ""
+        return {**made, **{path: BlockedError(failed, path) for path in texts}, failed: error}
     except OSError as error:
         message = f"cannot be written: {error.strerror}; it is unchanged"
         return {**made, **{path: LockFileError(message, Place(path)) for path in texts}}

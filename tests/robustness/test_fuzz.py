@@ -46,7 +46,7 @@ TOKENS = [
 def judge_error(error: NoxLockError, root: Path) -> None:
     assert error.message
     assert str(root) not in str(error)
-    assert error.line is None or error.line > 0
+    assert error.place is None or error.place.line is None or error.place.line > 0
     json.loads(error_json(error))
     shown = str(error).replace("\t", " ").split("\n")  # a tab moves nothing that was written
     assert all(redact(line).isprintable() for line in shown)

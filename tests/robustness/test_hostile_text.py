@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nox_lock.errors import as_error
+from nox_lock.errors import Place, as_error
 from nox_lock.text import quoted, redact
 from support.inside import nox_inside
 from support.mistakes import BODY, HEADER, IN, PASSWORD, PLAIN, TOML, TXT
@@ -188,16 +188,16 @@ def test_an_error_of_the_system_has_a_fix(name: str, fix: str, tmp_path: Path, w
     code = getattr(errno, name)
     path = tmp_path / where / "locks" / "a.txt"
     error = as_error(OSError(code, os.strerror(code), str(path)), tmp_path / "project")
-    assert error.file == ("locks/a.txt" if where == "project" else "a.txt")
+    assert error.place == Place("locks/a.txt" if where == "project" else "a.txt")
     assert os.strerror(code) in error.message
     assert fix in str(error.hint)
     assert str(tmp_path) not in str(error)
 
 
 def test_an_error_of_the_system_without_a_file(tmp_path: Path) -> None:
-    assert as_error(OSError("so be it"), tmp_path).file is None
-    assert as_error(OSError(errno.EBADF, "Bad", 7), tmp_path).file is None
-    assert as_error(OSError(errno.EIO, "Bad", b"caf\xe9"), tmp_path).file is not None
+    assert as_error(OSError("so be it"), tmp_path).place is None
+    assert as_error(OSError(errno.EBADF, "Bad", 7), tmp_path).place is None
+    assert as_error(OSError(errno.EIO, "Bad", b"caf\xe9"), tmp_path).place is not None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")

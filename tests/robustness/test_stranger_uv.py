@@ -50,6 +50,6 @@ def test_where_uv_looks(tmp_path: Path) -> None:
     (root.parent / "uv.toml").touch()
     with pytest.raises(ConfigError, match="a lock file does not cover") as caught:
         refuse_uv_settings(root, {})
-    assert caught.value.file == "../uv.toml"
+    assert caught.value.place == ("../uv.toml", None)
     refuse_uv_settings(root, {"UV_CONFIG_FILE": "../uv.toml"})
     refuse_uv_settings(root, {"UV_NO_CONFIG": "1"})

@@ -648,7 +648,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequirementsError) as caught:
         planned_in(tmp_path, files)
     assert "there is no file requirements-dve.txt" in str(caught.value)
-    assert (caught.value.file, caught.value.line) == ("requirements-dev.in", 1)
+    assert caught.value.place == ("requirements-dev.in", 1)
 
 
 LOOPS = {
@@ -713,7 +713,7 @@ def test_several_pythons_name_what_to_write_instead(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             planned_in(tmp_path, files | {"requirements-dev.in": f"tool\n{line}\n"})
         assert f"`{line}` names one lock file of 'requirements'" in str(caught.value)
-        assert (caught.value.file, caught.value.line) == ("requirements-dev.in", 2)
+        assert caught.value.place == ("requirements-dev.in", 2)
         assert 'constraints = ["requirements"]' in str(caught.value)
     table += declared("dev", "requirements")
     dev = {"requirements-dev.in": "tool\n", "pyproject.toml": table}

@@ -41,7 +41,7 @@ def verdicts(folder: Path) -> dict[str, Verdict]:
     try:
         judged = judge_all(*plan_with_orphans(folder))
     except NoxLockError as error:
-        return {error.file or "": Verdict(ERROR, [str(error)])}
+        return {error.place.file if error.place else "": Verdict(ERROR, [str(error)])}
     return {
         each.path: Verdict(each.verdict.word, [str(reason) for reason in each.verdict.reasons])
         for each in judged

@@ -79,7 +79,7 @@ def test_the_index_of_today_says_the_same(name: str, tmp_path: Path) -> None:
     """The demands and their places, not the versions: those grow."""
     error, _ = run(SCENES[name], tmp_path)
     known = error_of(name)
-    assert (error.kind, error.file, error.line) == (known.kind, known.file, known.line)
+    assert (error.kind, error.place) == (known.kind, known.place)
     demands = [line for line in known.message.splitlines() if re.search(r"\(\S+:\d+\)$", line)]
     assert [line for line in demands if line not in error.message] == [], error.message
     assert error.hint == known.hint or "may solve it" in str(error)

@@ -448,7 +448,7 @@ def test_how_to_see_what_is_wrong_with_a_project(project: str, folder: str, tmp_
     inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     error = describe_failure(Report(Failure("build", "x", project=project)), inputs)
     assert error is not None
-    assert (error.file, error.line) == (project, None)
+    assert error.place == (project, None)
     assert error.hint == f"See what is wrong with it: python -m pip wheel --no-deps {folder}"
 
 

@@ -502,9 +502,9 @@ def test_an_error_names_the_line(text: str, line: int, oracle: Oracle) -> None:
         read_inputs([SOURCE], Files(Project(oracle.root, {"TOKEN": "hunter2"})))
     error = caught.value
     if "more.in" in text:
-        assert (error.file, error.line) == ("more.in", 2)
+        assert error.place == ("more.in", 2)
     else:
-        assert (error.file, error.line) == (SOURCE, line)
+        assert error.place == (SOURCE, line)
     assert "secret" not in str(error)
     assert "hunter2" not in str(error)
 

@@ -160,7 +160,7 @@ def test_a_lock_file_that_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> 
     (tmp_path / "requirements/dev.txt").mkdir(parents=True)
     with pytest.raises(LockFileError) as caught:
         planned_in(tmp_path, {"requirements/dev.in": ""})
-    assert caught.value.file == "requirements/dev.txt"
+    assert caught.value.place == ("requirements/dev.txt", None)
 
 
 def test_a_session_installs_the_file_of_its_python(tmp_path: Path) -> None:
