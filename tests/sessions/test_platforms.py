@@ -178,7 +178,7 @@ def test_a_session_on_an_older_patch_release(local: Project, index: LocalIndex) 
     local.nox("-s", "lock").ok()
     run = local.nox("-s", "tests").failed()
     here = "{}.{}.{}".format(*sys.version_info)
-    assert "app 1.0 needs old, and it is not there" in run.output
+    assert "app 1.0 needs old, which is not installed" in run.output
     assert f"This session runs Python {here}, and the lock is for a later patch" in run.output
     line = f'python = ["{here}"]'
     assert f"[tool.nox-lock] {line}" in run.output
