@@ -47,7 +47,7 @@ def _run_pip_compile(arguments: Sequence[str]) -> int:
 
 
 def _report_calls(report: Report) -> None:
-    """Have each touch point that is there say what it does, before it or when it fails."""
+    """Wrap the touch points that only add comfort, so that the report has what they do."""
     calls: dict[str, tuple[Callback | None, Callback | None]] = {
         "PipSession.request": (report.note_request, None),
         "Factory.get_installation_error": (report.note_conflict, None),

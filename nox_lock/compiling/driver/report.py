@@ -1,6 +1,6 @@
-"""What happens in a compile, taken from pip's own objects and exceptions, as data.
+"""What happens in a compile, from pip's own objects and exceptions, as data.
 
-The report is one JSON object; `nox_lock.compiling.report` reads it, and says what its parts are.
+The report is one JSON object; `nox_lock.compiling.report` reads it, and documents its parts.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _UNFIT = {
 
 
 class Report:
-    """Collects what happens; what is begun is also written to a file, should this be ended."""
+    """Collects what happens; what begins is written to a file at once, for time-outs."""
 
     def __init__(self, begun: str) -> None:
         self.said: dict[str, Any] = {"pages": [], "built": [], "built_projects": []}
@@ -60,7 +60,7 @@ class Report:
         self.files: dict[str, list[tuple[Any, Any, Any]]] = {}
         # By project: the versions that pip passes over, with why.
         self.refused: dict[str, dict[str, str]] = {}
-        # What is to be said of an exception, if it ends the compile.
+        # What to report of an exception, if it ends the compile.
         self.known: list[tuple[BaseException, Callable[[], dict[str, Any]]]] = []
         self._begun = open(begun, "w", 1, encoding="utf-8")  # noqa: PTH123, SIM115
 
@@ -69,21 +69,21 @@ class Report:
         self._begun.write(f"{what}\n")  # at once: it is buffered by lines
 
     def note_request(self, _session: Any, _method: Any, url: str, *_: Any, **_more: Any) -> None:
-        """Take in what is asked for; what is between host and last part may open an index."""
+        """Write down a request; what is between host and last part may be a token."""
         parts = bare_url(url).rstrip("/").split("/")
         self.note_begun(f"waited for {'/'.join(parts[:3])} ({parts[-1]})")
 
     def note_page(self, url: str, **answer: Any) -> None:
-        """Take in how an index page was answered."""
+        """Record how an index page was answered."""
         address, _, project = bare_url(url.rstrip("/")).rpartition("/")
         self.said["pages"].append({"address": address, "project": project, **answer})
 
     def note_conflict(self, _factory: Any, impossible: Any, constraints: Any) -> None:
-        """Take in demands that cannot hold together."""
+        """Record demands that cannot hold together."""
         self.known.append((impossible, lambda: _describe_conflict(impossible, constraints, self)))
 
     def note_refusal(self, error: Any, candidate: Any) -> None:
-        """Take in a requirement that could not be prepared."""
+        """Record a requirement that could not be prepared."""
         requirement = candidate.get_install_requirement()
         name = canonicalize_name(requirement.name) if requirement.name else None
         link = bare_url(requirement.link.url) if requirement.link else None
@@ -93,12 +93,12 @@ class Report:
             self.refused.setdefault(name, {})[version] = str(error.error)
 
     def note_remote(self, error: Exception, url: str, *_args: Any) -> None:
-        """Take in a requirements file that could not be read."""
+        """Record a requirements file that could not be read."""
         page = {"address": url, **describe_answer(error)}
         self.known.append((error, lambda: {"kind": "remote", "page": page}))
 
     def note_result(self, _resolver: Any, resolver_result: Any) -> None:
-        """Take in what is to be known of what will be pinned."""
+        """Record yanked pins, extras that do not exist, and the newest versions."""
         extras, yanked, newest = [], [], {}
         for candidate in resolver_result.mapping.values():
             name, version, link = candidate.project_name, candidate.version, candidate.source_link
