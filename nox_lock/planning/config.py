@@ -5,18 +5,17 @@ from __future__ import annotations
 import posixpath
 import re
 from string import Formatter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_lock.errors import ConfigError, Place, fix_of
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
-from nox_lock.planning.discovery import discover, no_inputs
 from nox_lock.planning.settings import Settings, merge_settings, read_pip_tools, read_settings
 from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_target
 from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from nox_lock.project import Project
 
@@ -96,18 +95,15 @@ class Config(NamedTuple):
             ConfigError: for an unknown name, with the nearest one.
         """
         known = ", ".join(self.locks)
-        if name is None and len(self.locks) > 1 and "requirements" not in self.locks:
-            raise ConfigError(
-                "lock= is left out, and there is more than one lock",
-                hint=f"Say which in the noxfile: {known}",
-            )
+        only = next(iter(self.locks)) if len(self.locks) == 1 else "requirements"
+        wanted = only if name is None else name
+        if wanted in self.locks:
+            return self.locks[wanted]
         if name is None:
-            name = next(iter(self.locks)) if len(self.locks) == 1 else "requirements"
-        if name in self.locks:
-            return self.locks[name]
-        raise ConfigError(
-            f"there is no lock {name!r}{nearest(name, self.locks)}", hint=f"Locks here: {known}"
-        )
+            message = "lock= is left out, and there is more than one lock"
+            raise ConfigError(message, hint=f"Say which in the noxfile: {known}")
+        near = nearest(wanted, self.locks)
+        raise ConfigError(f"there is no lock {name!r}{near}", hint=f"Locks here: {known}")
 
 
 def load_config(project: Project) -> Config:
@@ -125,16 +121,16 @@ def load_config(project: Project) -> Config:
     common = _parse_common(table, common, (*PROJECT_KEYS, "locks"))
     on_stale = table.string("on-stale") or "auto"
     if on_stale not in ON_STALE:
-        raise table.wrong("on-stale", *_wrong_on_stale(on_stale))
+        check_on_stale(on_stale, f"`{table.name}.on-stale`", table.place("on-stale"))
     declared = table.table("locks")
     locks = {name: _parse_lock(name, declared, common) for name in declared.values}
-    for name, file in discover(project, locks.values()).items():
+    for name, file in _discover(project, locks.values()).items():
         locks[name] = common._replace(name=name, inputs=(file,))
     static = document.values.get("project")
     if not locks and isinstance(static, dict) and "dependencies" in static:
         locks["requirements"] = common._replace(name="requirements", inputs=(FILE,))
     if not locks:
-        raise no_inputs(project, document.values)
+        raise _no_inputs(project, document.values)
     for lock in locks.values():
         for name in lock.constraints:
             if name not in locks or name == lock.name:
@@ -145,20 +141,16 @@ def load_config(project: Project) -> Config:
     return Config(locks, on_stale, notes)
 
 
-def check_on_stale(value: str, source: str) -> None:
-    """Refuse a way to treat a stale lock that does not exist; `source` says so.
+def check_on_stale(value: str, source: str, place: Place | None = None) -> None:
+    """Refuse an unknown way to treat a stale lock.
 
     Raises:
-        ConfigError: naming `source` and the ways there are.
+        ConfigError: naming `source`, which has the value, and the known ways.
     """
     if value not in ON_STALE:
-        message, hint = _wrong_on_stale(value)
-        raise ConfigError(f"{source}{message}", hint=hint)
-
-
-def _wrong_on_stale(value: str) -> tuple[str, str]:
-    listed = ", ".join(f'"{choice}"' for choice in ON_STALE)
-    return f" is {value!r}{nearest(value, ON_STALE)}", f"One of: {listed}"
+        known = ", ".join(f'"{each}"' for each in ON_STALE)
+        message = f"{source} is {value!r}{nearest(value, ON_STALE)}"
+        raise ConfigError(message, place, f"One of: {known}")
 
 
 def _read_document(project: Project) -> Table:
@@ -294,3 +286,83 @@ def _parse_levels(table: Table, default: Levels) -> Levels:
 def _refuse_empty(table: Table, key: str) -> None:
     if table.values.get(key) == []:
         raise table.wrong(key, " is empty", "Name one at least, or leave it out.")
+
+
+def name_of_input(file: str) -> str | None:
+    """Return the name of the lock an input makes, or None for a file that is no input by name.
+
+    ``requirements.in`` -> ``requirements``; ``requirements-dev.in``, ``dev-requirements.in`` and
+    ``requirements/dev.in`` -> ``dev``.
+    """
+    folder, _, base = file.rpartition("/")
+    stem = base.removesuffix(".in")
+    if stem == "requirements":
+        return "requirements"
+    if found := re.fullmatch(r"requirements[-_.](.+)|(.+)[-_.]requirements", stem):
+        return found[1] or found[2]
+    return stem if folder else None
+
+
+def _discover(project: Project, declared: Collection[LockConfig]) -> dict[str, str]:
+    """Return the inputs of no declared lock by the names of their locks, `requirements` first."""
+    taken = {file for lock in declared for file in lock.inputs}
+    names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
+    inputs: dict[str, str] = {}
+    for file in sorted((*project.glob("*.in"), *project.glob("requirements/*.in"))):
+        name = name_of_input(file)
+        if name is None or file in taken or not project.is_file(file):
+            continue
+        if not file.isprintable():
+            message = f"{quoted(file)} is no path: it is not UTF-8, or has invisible characters"
+            raise ConfigError(message, hint="Rename the file.")
+        if name in names:
+            raise ConfigError(
+                f"{file} and {names[name]} would both make the lock {name!r}",
+                hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
+            )
+        names[name] = inputs[name] = file
+    return dict(sorted(inputs.items(), key=lambda item: (item[0] != "requirements", item[0])))
+
+
+def _no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
+    """Return the error for a project without inputs; `document` is its `pyproject.toml`."""
+    return ConfigError(
+        "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
+        "requirements/*.in here",
+        hint=f"{_find_hint(project, document)}Write the projects you use, one a line, into "
+        "requirements.in; or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
+    )
+
+
+def _find_hint(project: Project, document: Mapping[str, Any]) -> str:
+    """Say how to lock what the project has instead of inputs; empty where it has nothing."""
+    table, groups = document.get("project"), document.get("dependency-groups")
+    if isinstance(table, dict) and "dependencies" in table.get("dynamic", ()):
+        return (
+            f"The dependencies in {FILE} are only known after a build: to have it built, write "
+            f'[tool.nox-lock.locks.requirements] inputs = ["{FILE}"]. '
+        )
+    if isinstance(groups, dict) and groups:
+        group = next((name for name in groups if name.isprintable()), "dev")
+        return (
+            f"There are dependency groups: a lock of one is [tool.nox-lock.locks.{group}] "
+            f'groups = ["{group}"]. '
+        )
+    for file in sorted((*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))):
+        if _is_frozen(project, file):
+            return (
+                f"{file} is the output of `pip freeze`, not an input. Write the projects that you "
+                f"use yourself into {file.removesuffix('.txt')}.in, without their dependencies; "
+                "then: nox -s lock -- --overwrite. "
+            )
+    return ""
+
+
+def _is_frozen(project: Project, file: str) -> bool:
+    """Return whether a file has nothing but pins by version, and no header."""
+    try:
+        lines = project.read(file).decode().split("\n")
+    except (OSError, UnicodeDecodeError):
+        return False
+    pins = [line.rstrip("\r") for line in lines if line.strip()]
+    return bool(pins) and all(re.match(r"[\w.-]+(\[[^\]]*\])?===?\S+$", pin) for pin in pins)

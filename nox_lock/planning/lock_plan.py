@@ -9,20 +9,33 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from nox_lock.errors import Place
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.option_lines import WRITTEN, option_lines
 from nox_lock.planning.settings import UNSAFE_PACKAGES, Settings
 from nox_lock.target import Levels, find_platform, holds, running_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from nox_lock.inputs.entry import Option
     from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.config import LockConfig
     from nox_lock.target import Platform, Target
+
+
+# Every other option leaves no line in a lock file.
+_WRITTEN = (
+    "--index-url",
+    "--extra-index-url",
+    "--find-links",
+    "--trusted-host",
+    "--no-binary",
+    "--only-binary",
+)
 
 
 class HiddenFact(NamedTuple):
@@ -116,7 +129,7 @@ class LockPlan:
     @cached_property
     def options(self) -> dict[str, Place]:
         """The option lines its inputs declare, as pip-compile writes and orders them."""
-        return option_lines(self.inputs.options, posixpath.dirname(self.path))
+        return _option_lines(self.inputs.options, posixpath.dirname(self.path))
 
     @cached_property
     def command(self) -> str:
@@ -171,7 +184,7 @@ class LockPlan:
             if holds(entry.marker, self.target, self.platform) is None:
                 yield HiddenFact(entry.text, entry.place)
         for option in (*self.inputs.options, *self.inputs.remote):
-            if option.name not in WRITTEN:
+            if option.name not in _WRITTEN:
                 yield HiddenFact(f"{option.name} {option.value}".strip(), option.place)
         for file, digest in self.inputs.dynamic.items():
             yield HiddenFact(f"what {file} depends on now", Place(file, 1), digest)
@@ -185,3 +198,55 @@ class LockPlan:
             yield HiddenFact(f"{file} as it is now", Place(file, 1), text)
         if self.settings.uploaded_prior_to:
             yield HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}")
+
+
+def _option_lines(options: Iterable[Option], folder: str) -> dict[str, Place]:
+    """Return the lines in pip-compile's order, each with its place.
+
+    `folder` is the lock file's, relative to the project root: pip reads a folder in a lock file
+    relative to that file.
+    """
+    indexes: dict[str, Place] = {}
+    links: dict[str, Place] = {}
+    hosts: dict[str, Place] = {}
+    formats: dict[str, dict[str, Place]] = {"--no-binary": {}, "--only-binary": {}}
+    has_index = True
+    for name, value, place in options:
+        if name == "--no-index":
+            has_index = False
+        elif name == "--index-url":
+            indexes = {f"{name} {value}": place}
+        elif name == "--extra-index-url":
+            indexes.setdefault(f"{name} {value}", place)
+        elif name == "--find-links":
+            path = value if "://" in value else posixpath.relpath(value, folder or ".")
+            links.setdefault(f"{name} {path}", place)
+        elif name == "--trusted-host":
+            hosts.setdefault(f"{name} {value}", place)
+        elif name in formats:
+            (other,) = formats.keys() - {name}
+            _choose(value.split(","), place, formats[name], formats[other])
+    chosen = [(name, *item) for name, projects in formats.items() for item in projects.items()]
+    chosen.sort(key=lambda each: (each[1] != ":all:", each[0] != "--no-binary", each[1]))
+    written = {f"{name} {project}": place for name, project, place in chosen}
+    return (indexes if has_index else {}) | links | hosts | written
+
+
+def _choose(
+    names: list[str], place: Place, chosen: dict[str, Place], other: dict[str, Place]
+) -> None:
+    """Apply one option of formats, with ``:all:`` and ``:none:`` as pip does."""
+    while ":all:" in names:
+        other.clear()
+        chosen.clear()
+        chosen[":all:"] = place
+        names = names[names.index(":all:") + 1 :]
+        if ":none:" not in names:
+            return
+    for name in names:
+        if name == ":none:":
+            chosen.clear()
+        else:
+            project = canonicalize_name(name)
+            other.pop(project, None)
+            chosen[project] = place
