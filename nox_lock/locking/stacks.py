@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import graphlib
 import os
 import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,9 +38,6 @@ def make_stacks(
     compiler: Compiler, stacks: Sequence[Sequence[LockPlan]], verdicts: Mapping[str, Verdict]
 ) -> Iterator[tuple[LockPlan, Result]]:
     """Make stacks side by side, as many lock files at a time as there are processors."""
-    import graphlib  # noqa: PLC0415  (only when something is not fresh)
-    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait  # noqa: PLC0415
-
     stack_of = {each.path: stack for stack in stacks for each in stack}
     by_path = {each.path: each for stack in stacks for each in stack}
     results: dict[str, Result] = {}
