@@ -34,7 +34,7 @@ class Arguments(argparse.Namespace):
     platform: list[str]
     format: str | None
     # Of `lock-check`.
-    deep: bool
+    deep: bool = False
     # Of `lock`.
     upgrade: bool
     upgrade_package: list[str]

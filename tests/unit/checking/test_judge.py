@@ -556,7 +556,7 @@ AUDITED = """
     from nox_lock.checking.judge import judge_all
     from nox_lock.reporting.github import annotate
     from nox_lock.planning.lock_paths import find_orphans
-from nox_lock.planning.planner import plan
+    from nox_lock.planning.planner import plan
     from nox_lock.project import Project
     from nox_lock.reporting.verdicts import summary, verdict_lines, verdicts_json
 
