@@ -42,7 +42,7 @@ PLATFORMS = {
 _MANYLINUX = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 _OLDEST_GLIBC = {"x86_64": 5, "i686": 5, "riscv64": 31}
 _NEWEST_MUSL = 2
-# X.Y alone stands for its newest patch release, whatever that is by now.
+# X.Y alone means its newest patch release, whatever that is by now.
 _NEWEST_PATCH = "99"
 
 
@@ -139,7 +139,7 @@ def parse_platform(text: str) -> Platform:
 
 
 def find_platform(name: str) -> Platform | None:
-    """Return the platform that a configured name stands for, or None.
+    """Return the platform of a configured name, or None.
 
     It is one of `PLATFORMS`, or one with its machine, such as ``linux-aarch64``.
     """
