@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -232,18 +231,11 @@ def _shown_url(found: re.Match[str]) -> str:
 
 
 def has_password(text: str) -> bool:
-    """Return whether a URL has a secret in it; ``${NAME}`` is none."""
+    """Return whether a URL has a secret in it; ``${NAME}`` is none.
+
+    A user name without a password is one, too, where a web server gets it: usually it is a token.
+    """
     return _mask_words(text) != text
-
-
-def has_token(text: str) -> bool:
-    """Return whether a URL has a user name and no password, which usually is a token."""
-    for word in re.findall(_WORD, text) if "@" in text else ():
-        for scheme, part in pairwise(word.split("//")):
-            login, found, _ = re.split(_END, part, maxsplit=1)[0].rpartition("@")
-            if found and ":" not in login and _is_secret(login, scheme):
-                return True
-    return False
 
 
 def shareable(text: str) -> str:

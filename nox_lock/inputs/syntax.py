@@ -15,7 +15,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_lock.errors import Place, RequirementsError
-from nox_lock.text import has_password, has_token, quoted
+from nox_lock.text import has_password, quoted
 
 if TYPE_CHECKING:
     import optparse
@@ -143,23 +143,22 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def refuse_secrets(line: str, place: Place) -> None:
-    """Refuse a line with a password in a URL, or with a token there.
+    """Refuse a line with a password or a token in a URL.
 
     Raises:
         RequirementsError: naming the place.
     """
-    if has_token(line):
-        message = "a user name without a password is written here: it is usually a token, which "
-        message += "would be in the lock file"
-    elif has_password(line):
-        message = "a password is written here in clear text: it would be in the lock file"
-    else:
+    if not has_password(line):
         return
     hint = "Take it out, and give it to pip by a netrc file or a keyring."
     if line.startswith("-") and not re.match(_EDITABLE, line):
         hint = (
             "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
         )
+    message = (
+        "a password is written here in clear, or a user name without a password, which is usually "
+        "a token: it would be in the lock file"
+    )
     raise RequirementsError(message, place, hint)
 
 

@@ -122,7 +122,6 @@ def _ways(folder: Path) -> Mapping[str, Callable[[str], object]]:
         "shareable": text.shareable,
         "without folders": text.without_folders,
         "has password": text.has_password,
-        "has token": text.has_token,
         "quoted": text.quoted,
     }
 
@@ -130,7 +129,7 @@ def _ways(folder: Path) -> Mapping[str, Callable[[str], object]]:
 # By name what `ask` can do; ``judge`` takes the folder as it is.
 WAYS = (
     "lock", "end of a lock", "input", "project", "redact", "mask", "shareable",
-    "without folders", "has password", "has token", "quoted",
+    "without folders", "has password", "quoted",
 )  # fmt: skip
 
 
