@@ -14,7 +14,7 @@ from .report import Report, describe_failure, note_printed
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     Callback = Callable[..., None]
 
@@ -27,23 +27,18 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     target.apply(order["target"], report)
     target.build_projects_within(order["build_constraints"])
     _report_calls(report)
-    code = 1
+    code: int | str | None = 0
+    failed: BaseException | None = None
     try:
-        code = _run_pip_compile(order["arguments"])
+        cli.main(order["arguments"], prog_name="pip-compile", standalone_mode=False)
+    except SystemExit as end:  # after pip-tools has said what is wrong with a build
+        code, failed = end.code, end.__context__
     except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
-        report.said["failure"] = describe_failure(error, report)
+        failed = error
+    if failed is not None:
+        code, report.said["failure"] = 1, describe_failure(failed, report)
     Path(order["report"]).write_text(json.dumps(report.said), encoding="utf-8")
-    return code
-
-
-def _run_pip_compile(arguments: Sequence[str]) -> int:
-    try:
-        cli.main(list(arguments), prog_name="pip-compile", standalone_mode=False)
-    except SystemExit as error:  # after pip-tools has said what is wrong with a build
-        if error.__context__ is not None:
-            raise error.__context__ from None
-        return error.code if isinstance(error.code, int) else 1
-    return 0
+    return code if isinstance(code, int) else 1
 
 
 def _report_calls(report: Report) -> None:

@@ -88,15 +88,12 @@ def examine() -> dict[str, Any]:
         missing = [f"{each.module}.{each.name}" for each in NEEDED if not each.fits()]
     except Exception as error:  # noqa: BLE001  (whatever an unknown pip does when it is imported)
         missing = [f"{type(error).__name__}: {error}"]
+    version = "{}.{}".format(*sys.version_info)
+    threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    is_musl = "musl" in str(sysconfig.get_config_var("SOABI"))
     return {
         "unsupported": missing,
-        "python": [
-            "{}.{}".format(*sys.version_info),
-            sys.implementation.name,
-            bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-            platform.machine().lower(),
-            "musl" in str(sysconfig.get_config_var("SOABI")),
-        ],
+        "python": [version, sys.implementation.name, threaded, platform.machine().lower(), is_musl],
         # Of a virtual environment the base Python.
         "executable": os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable),
     }
