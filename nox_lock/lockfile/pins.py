@@ -253,13 +253,13 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
             return None  # behind an editable, pip leaves out the marker
         if name is None and (egg := _EGG.search(url)):
             name = egg[1]
-    words = map(str.strip, extras.split(",")) if extras else ()
+    words = [each.strip() for each in extras.split(",")] if extras else []
     return Pin(
         name=normalized(name) if name else None,
         version=version,
         url=url,
         line=number,
-        extras=frozenset(normalized(each) for each in words if each),
+        extras=frozenset([normalized(each) for each in words if each]),
         marker=marker.strip(" \t"),
         editable=editable is not None,
         hashes=hashes,
