@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -198,7 +199,8 @@ def _probe(
     python = [target.version, target.implementation, target.threaded, here.machine, bool(here.libc)]
     if answer.get("unsupported") != [] or answer.get("python") != python:
         return None
-    return str(answer.get("executable"))
+    # No absolute path is kept in the cache.
+    return os.path.normpath(Path(path).parent / str(answer["executable"]))
 
 
 def _ask(
@@ -218,7 +220,11 @@ def _ask(
             return None
         except (CompileError, OSError, ValueError):
             return {}
-    return answer if isinstance(answer, dict) else {}
+    if not isinstance(answer, dict):
+        return {}
+    with suppress(ValueError):  # on Windows, on another drive
+        answer["executable"] = os.path.relpath(str(answer.get("executable")), Path(path).parent)
+    return answer
 
 
 def driver_command(
