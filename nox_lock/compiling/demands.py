@@ -1,20 +1,20 @@
-"""Demands that cannot be met: whose they are, where, and what may be changed."""
+"""Demands that cannot be met, and the versions that exist: whose they are, what may be changed."""
 
 from __future__ import annotations
 
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from nox_lock.compiling.versions import Versions, allowed, in_order, nearest
 from nox_lock.errors import CompileError
-from nox_lock.inputs.pep508 import parse_specifier
+from nox_lock.inputs.pep508 import parse_specifier, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from packaging.specifiers import SpecifierSet
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nox_lock.inputs.entry import Entry
     from nox_lock.inputs.requirements import Inputs
@@ -22,6 +22,43 @@ if TYPE_CHECKING:
 _SHOWN = 3
 _OTHER_PYTHON = "Ask for an older version, or lock for another Python."
 OTHER_VERSION = "Ask for another version: only its makers can repair this one."
+_VERSIONS_SHOWN = 8
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Versions(NamedTuple):
+    """The versions of a project, each in one of these, in order.
+
+    Attributes:
+        refused: those whose metadata pip refuses, with why.
+        found: those that pip may take.
+        yanked: those that were withdrawn (PEP 592).
+        python: those for other Pythons, with these.
+        late: those younger than `uploaded-prior-to` allows.
+        platform: those that have files for other platforms or Pythons alone.
+        format: those that `--only-binary` or `--no-binary` leave out.
+    """
+
+    refused: Mapping[str, str] = _NONE
+    found: Collection[str] = ()
+    yanked: Collection[str] = ()
+    python: Mapping[str, str] = _NONE
+    late: Collection[str] = ()
+    platform: Collection[str] = ()
+    format: Collection[str] = ()
+
+    def left_out(self, specifiers: Sequence[SpecifierSet]) -> list[str]:
+        """Return, a line for each reason, those that meet all demands and may not be taken."""
+        return [
+            f"  {why}: {nearest(meeting, *specifiers)}"
+            for why, there in (
+                ("younger than uploaded-prior-to allows", self.late),
+                ("for other Pythons or platforms", in_order((*self.python, *self.platform))),
+                ("left out by --only-binary or --no-binary", self.format),
+                ("withdrawn (yanked)", self.yanked),
+            )
+            if (meeting := allowed(there, *specifiers))
+        ]
 
 
 class Origin(NamedTuple):
@@ -254,3 +291,41 @@ def _find_edits(
         elif rest:
             span = room if len(room) <= _SHOWN else [room[0], "...", room[-1]]
             yield f"loosen {entry.text} ({entry.place}): the others allow {', '.join(span)}"
+
+
+def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
+    """Return the versions that all of these allow; pre-releases as pip does, if no other."""
+    both, there = SpecifierSet(",".join(filter(None, map(str, specifiers)))), list(versions)
+    # Old packaging takes no pre-release by itself.
+    return list(both.filter(there)) or list(both.filter(there, prereleases=True))
+
+
+def in_order(versions: Iterable[str]) -> list[str]:
+    """Return versions in their order, without what is no version."""
+    return list(map(str, sorted({found for each in versions if (found := parse_version(each))})))
+
+
+def nearest(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
+    """Name versions, and of many those on either side of where each demand ends, and the newest.
+
+    Only a part is shown: ``..., 1.0, 2.0, ..., 9.1 (3 of 40)``; of pre-releases none, where there
+    are releases and no demand names one.
+    """
+    ordered = list(versions)
+    if not any(each.prereleases for each in specifiers):
+        ordered = [each for each in ordered if not Version(each).is_prerelease] or ordered
+    if len(ordered) <= _VERSIONS_SHOWN:
+        return ", ".join(ordered) or "none"
+    # Of old packaging they come in any order.
+    bounds = [each for specifier in specifiers for each in sorted(specifier, key=str)]
+    near: list[int] = []
+    for bound in (each.version.removesuffix(".*") for each in bounds if each.operator != "!="):
+        if edge := parse_version(bound):
+            after = sum(Version(each) < edge for each in ordered)
+            near += (each for each in (after, after - 1) if 0 <= each < len(ordered))
+    kept = dict.fromkeys([len(ordered) - 1, *near, *range(len(ordered) - 2, -1, -1)])
+    chosen = sorted(list(kept)[:_VERSIONS_SHOWN])
+    parts = []
+    for before, each in zip([-1, *chosen], chosen, strict=False):
+        parts += (["..."] if each != before + 1 else []) + [ordered[each]]
+    return f"{', '.join(parts)} ({len(chosen)} of {len(ordered)})"

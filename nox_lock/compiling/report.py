@@ -6,9 +6,8 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nox_lock.compiling.demands import find_origin, read_demand
+from nox_lock.compiling.demands import Versions, find_origin, read_demand
 from nox_lock.compiling.index_failures import Page
-from nox_lock.compiling.versions import Versions
 from nox_lock.errors import Place
 
 if TYPE_CHECKING:

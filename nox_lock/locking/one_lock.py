@@ -83,9 +83,7 @@ def make_lock(
         outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
         if outcome is None:
             outcome, entry = _compile(compiler, planned, starting, texts)
-            # With some pins upgraded it answers nobody else.
-            common = options.upgrade or not options.upgrades(planned)
-            if together is None and options.cacheable and common:
+            if together is None and options.may_answer_others(planned):
                 compiler.cache.put(key, entry)
     old = before or planned.earlier
     return replace(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.compiling.demands import Demand, Origin
+from nox_lock.compiling.demands import Demand, Origin, Versions
 from nox_lock.compiling.index_failures import Page
 from nox_lock.compiling.report import Failure, Report, read_report
-from nox_lock.compiling.versions import Versions
 from nox_lock.errors import Place
 from nox_lock.inputs.pep508 import parse_specifier
 from nox_lock.inputs.requirements import Files, read_inputs

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
+from nox_lock.compiling.demands import Versions, allowed, in_order, nearest
 from nox_lock.compiling.failures import describe_failure
 from nox_lock.compiling.report import parse_report
-from nox_lock.compiling.versions import Versions, allowed, in_order, nearest
 from nox_lock.inputs.pep508 import parse_specifier
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
