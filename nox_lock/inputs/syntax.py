@@ -128,8 +128,11 @@ def decode(data: bytes, file: str) -> str:
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (number of its first physical line, line without comment) for each not empty."""
-    first, parts = 0, []
+    first = 0
+    parts: list[str] = []
     for number, physical in enumerate((*text.splitlines(), ""), start=1):
+        if not (physical or parts):
+            continue  # there may be a million
         comment = physical.lstrip().startswith("#")
         if physical.endswith("\\") and not comment:
             first = first or number
