@@ -171,14 +171,8 @@ class Compiler:
             return self._interpreters[key]
 
 
-def make_order(
-    planned: LockPlan,
-    starting_pins: str = "",
-    *,
-    upgrade: Iterable[str] = (),
-    refresh: bool = False,
-) -> Order:
-    """Return the order to make a lock file, from the body of another one.
+def make_order(planned: LockPlan, *, upgrade: Iterable[str] = (), refresh: bool = False) -> Order:
+    """Return the order to make a lock file.
 
     `upgrade` are projects (or requirements) to take the newest of; with `refresh` the indexes are
     asked for their pages again, whatever they said may be kept.
@@ -206,5 +200,4 @@ def make_order(
         constraints=planned.constraints,
         build_constraints=planned.lock.build_constraints,
         timeout=planned.lock.compile_timeout,
-        starting_pins=starting_pins,
     )
