@@ -16,31 +16,23 @@ from support.layers import (
     bodies,
     by_hand,
     compiled,
+    layered_project,
     lock,
     locks,
     planned_in,
-    publish,
     verdicts,
     write_all,
 )
 from support.locks import pins
-from support.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from support.index import LocalIndex
+    from support.project import Project
 
 
-@pytest.fixture
-def project(
-    tmp_path: Path, home: Path, index: LocalIndex, seeds: dict[str, str]
-) -> Iterator[Project]:
-    publish(index)
-    local = Project(tmp_path / "above" / "own name", home, index, seeds)
-    yield local
-    local.close()
+project = pytest.fixture(layered_project)
 
 
 def over(base: str, dev: str, **more: str) -> dict[str, str]:

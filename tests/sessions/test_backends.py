@@ -67,9 +67,7 @@ def made(prepared: Prepared) -> Prepared:
 @pytest.fixture
 def locked(made: Prepared, tmp_path: Path) -> Iterator[Project]:
     """Return a project with a lock; lib 2.0 came out afterwards."""
-    project = made.copy(tmp_path)
-    yield project
-    project.close()
+    yield from made.lend(tmp_path)
 
 
 @pytest.fixture

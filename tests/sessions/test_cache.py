@@ -53,9 +53,7 @@ def made(prepared: Prepared) -> Prepared:
 @pytest.fixture
 def cached(made: Prepared, tmp_path: Path) -> Iterator[Project]:
     """Return a project whose lock was just compiled, and is in the cache."""
-    project = made.copy(tmp_path)
-    yield project
-    project.close()
+    yield from made.lend(tmp_path)
 
 
 @pytest.fixture

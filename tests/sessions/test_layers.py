@@ -24,11 +24,11 @@ from support.layers import (
     bodies,
     by_hand,
     compiled,
+    layered_project,
     layers,
     lock,
     locks,
     planned_in,
-    publish,
     verdicts,
     write_all,
 )
@@ -36,7 +36,7 @@ from support.locks import fingerprint, pins
 from support.project import Project, finish, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from support.index import LocalIndex
@@ -45,15 +45,7 @@ ASKED = "app\nlib<2\n"  # of the base
 MOVED = "app\nlib>=2\n"
 
 
-@pytest.fixture
-def project(
-    tmp_path: Path, home: Path, index: LocalIndex, seeds: dict[str, str]
-) -> Iterator[Project]:
-    """Return a project whose folder has a name of its own, and stands in one of its own."""
-    publish(index)
-    local = Project(tmp_path / "above" / "own name", home, index, seeds)
-    yield local
-    local.close()
+project = pytest.fixture(layered_project)
 
 
 class Form(NamedTuple):

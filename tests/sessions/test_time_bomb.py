@@ -65,9 +65,7 @@ def made(prepared: Prepared) -> Prepared:
 @pytest.fixture
 def bomb(made: Prepared, tmp_path: Path) -> Iterator[Project]:
     """Return a project, locked while lib was at 1.0; now lib 2.0 and other 2.0 are out."""
-    project = made.copy(tmp_path)
-    yield project
-    project.close()
+    yield from made.lend(tmp_path)
 
 
 def test_the_lock_outlives_a_release_that_breaks_a_plain_install(bomb: Project) -> None:

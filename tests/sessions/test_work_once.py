@@ -38,9 +38,7 @@ def made(prepared: Prepared) -> Prepared:
 
 @pytest.fixture
 def project(made: Prepared, tmp_path: Path) -> Iterator[Project]:
-    copied = made.copy(tmp_path)
-    yield copied
-    copied.close()
+    yield from made.lend(tmp_path)
 
 
 def test_a_stale_lock(project: Project) -> None:

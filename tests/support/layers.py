@@ -7,20 +7,22 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.checking.judge import judge
 from nox_lock.lockfile import lock_file
 from support.plans import plan_folder
+from support.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nox_lock.checking.verdict import Verdict
     from nox_lock.planning.lock_plan import LockPlan
     from support.index import LocalIndex
-    from support.project import Project, Run
+    from support.project import Run
 
 NOXFILE = "import nox_lock\n\nnox_lock.add_sessions()\n"
 BASE, DEV = "requirements.txt", "requirements-dev.txt"
@@ -43,6 +45,15 @@ def publish(index: LocalIndex) -> None:
     index.publish("dep", "1.0")
     for version in ("1.0", "2.0"):
         index.publish("lib", version)
+
+
+def layered_project(
+    tmp_path: Path, home: Path, index: LocalIndex, seeds: dict[str, str]
+) -> Iterator[Project]:
+    """Yield a project, for a fixture: its folder has a name of its own, in one of its own."""
+    publish(index)
+    with closing(Project(tmp_path / "above" / "own name", home, index, seeds)) as project:
+        yield project
 
 
 def write_all(project: Project, files: Mapping[str, str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from support.index import LocalIndex
 from support.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from typing_extensions import Self
@@ -52,6 +53,11 @@ class Prepared:
         shutil.copytree(self.project.root, folder / "project", dirs_exist_ok=True)
         shutil.copytree(self.project.home, folder / "home", dirs_exist_ok=True)
         return Project(folder / "project", folder / "home", self.index, self.project.env)
+
+    def lend(self, folder: Path) -> Iterator[Project]:
+        """Yield a copy, which is closed afterwards: the body of a fixture."""
+        with closing(self.copy(folder)) as project:
+            yield project
 
     def _files(self) -> list[Path]:
         return [path for path in self.index.folder.iterdir() if path.is_file()]
