@@ -101,6 +101,13 @@ class Distribution(NamedTuple):
 
         return PathDistribution(self.metadata).requires or []
 
+    def lacks_files(self) -> bool:
+        """Return whether a file that was installed is not there; byte code does not count."""
+        from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
+
+        files = PathDistribution(self.metadata).files or []
+        return any(file.suffix != ".pyc" and not Path(file.locate()).exists() for file in files)
+
 
 class Distributions(NamedTuple):
     """What is installed in an environment, without what conda manages there.

@@ -75,7 +75,8 @@ def exclusive_use(locked: LockedEnvironment, console: Console) -> Iterator[None]
 def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> None:
     """Make an environment match its lock files, and verify that no dependency is missing.
 
-    Nothing is removed before everything new is installed.
+    What goes is removed before what comes is installed: both may have the same files, as
+    `psycopg2` and `psycopg2-binary` do.
 
     Raises:
         NoxLockError: naming what still differs, or what a lock file lacks; or when another
@@ -88,6 +89,8 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
         interrupted = bool(venv.read_note(UNFINISHED))
         comparison = locked.compare()
         remove_broken(comparison.broken)
+        if comparison.remove:
+            comparison = _remove(locked, comparison.remove, installer)
         # What is left of an interrupted install looks complete to an installer.
         for force in (interrupted, True):
             if comparison.missing:
@@ -99,15 +102,21 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
                 f"after installing, the environment does not match the lock:\n{lines}",
                 hint=f"Run: {locked.recreate}",
             )
-        if comparison.remove:
-            installer.uninstall(comparison.remove)
-            comparison = locked.compare()
-            if comparison.remove:
-                raise NoxLockError(
-                    f"not locked, and could not be removed: {', '.join(comparison.remove)}",
-                    hint=f"Run: {locked.recreate}",
-                )
         _verify(locked, comparison)
+
+
+def _remove(locked: LockedEnvironment, names: list[str], installer: Installer) -> Comparison:
+    """Remove distributions; return what is still to be done."""
+    installer.uninstall(names)
+    found = locked.compare()
+    if found.remove:
+        raise NoxLockError(
+            f"not locked, and could not be removed: {', '.join(found.remove)}",
+            hint=f"Run: {locked.recreate}",
+        )
+    # The files of what stays may have gone along.
+    remove_broken(each.metadata for each in found.installed.values() if each.lacks_files())
+    return locked.compare()
 
 
 def _install(
@@ -196,7 +205,7 @@ def install_project(
 
     Raises:
         InstallError: when that fails.
-        WaitError: when another process installs into the environment for too long.
+        NoxLockError: when another process installs into the environment for too long.
     """
     with exclusive_use(locked, console):
         try:

@@ -51,6 +51,8 @@ def made(prepared: Prepared) -> Prepared:
         index.publish("lib", version)
         index.publish("tool", version, requires=["gear"])
     index.publish("gear", "1.0")
+    for name in ("binary", "source"):
+        index.publish(name, "1.0", modules={"shared.py": f"owner = {name!r}\n"})
     prepared.project.write("noxfile.py", NOXFILE.format(backend=ANY, more="", body=RUN))
     prepared.project.write("requirements.in", "app\nlib<2\n")
     prepared.project.nox("-s", "lock").ok()
@@ -61,9 +63,7 @@ def made(prepared: Prepared) -> Prepared:
 
 @pytest.fixture
 def project(made: Prepared, tmp_path: Path) -> Iterator[Project]:
-    copied = made.copy(tmp_path)
-    yield copied
-    copied.close()
+    yield from made.lend(tmp_path)
 
 
 def use(project: Project, backend: str = ANY, body: str = RUN, more: str = "") -> None:
@@ -110,6 +110,29 @@ def test_what_the_body_installs_stays_while_it_does(project: Project, backend: s
     by_hand(project, "uninstall", "-y", "gear")
     run(project).ok()
     assert content(project) == WANTED | {"tool": "2.0"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_project_gives_way_to_one_with_the_same_files(project: Project, backend: str) -> None:
+    """As `psycopg2-binary` does to `psycopg2`: removed last, it would take the new files along."""
+    shared = "session.run('python', '-c', 'import shared; print(shared.owner, chr(46))')"
+    use(project, backend, shared)
+    for name in ("binary", "source"):
+        project.write("requirements.in", f"{name}\n")
+        assert f"{name} ." in run(project).ok().output
+        assert content(project) == {name: "1.0"}
+
+
+def test_what_was_removed_takes_no_file_along(project: Project) -> None:
+    """What stays is whole, though what went had a file of the same name."""
+    project.write("requirements.in", "source\n")
+    use(project, body="session.run('python', '-c', 'import shared; print(shared.owner, chr(46))')")
+    run(project).ok()
+    by_hand(project, "install", "--no-deps", "binary")
+    told = run(project).ok()
+    assert "source ." in told.output
+    assert len(changes(told)) == 2  # binary goes, source is installed again
+    assert changes(run(project).ok()) == []
 
 
 def test_what_a_failing_body_left_is_recorded_too(project: Project) -> None:
