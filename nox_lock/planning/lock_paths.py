@@ -90,7 +90,16 @@ def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> Pars
 
     `any_system` takes the names of platforms that it has no files for, too.
     """
-    found = _expression(lock, any_system=any_system).fullmatch(path)
+    stem = _stem(lock)
+    if lock.lockfile is None and not path.startswith(stem):
+        return None
+    systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
+    if lock.lockfile is None:
+        found = _suffix(systems).fullmatch(path, len(stem))
+    else:
+        known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
+        systems = systems or re.escape(running_platform().system)
+        found = re.fullmatch(_filled(lock.lockfile, known, systems), path)
     if not found:
         return None
     groups = found.groupdict()
@@ -112,11 +121,12 @@ def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
 
     Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
     """
+    named_txt = path.endswith(".txt")
     owners = [
         lock
         for lock in locks
         # Of nearly all, this says enough.
-        if path.startswith(lock.lockfile.partition("{")[0] if lock.lockfile else _stem(lock))
+        if (path.startswith(lock.lockfile.partition("{")[0]) if lock.lockfile else named_txt)
         and parse_path(lock, path) is not None
     ]
     return max(owners, key=lambda lock: len(_stem(lock)), default=None)
@@ -186,6 +196,7 @@ def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin
                 yield whole
 
 
+@functools.lru_cache(maxsize=1024)
 def _stem(lock: LockConfig) -> str:
     """Return what the names of a lock's files begin with; as pip-compile, which knows no extras."""
     first = lock.inputs[0] if lock.inputs else FILE
@@ -201,18 +212,12 @@ def _wild(pattern: str) -> str:
     return "".join(glob.escape(text) + ("*" if name else "") for text, name, _, _ in parts)
 
 
-@functools.lru_cache(maxsize=1024)
-def _expression(lock: LockConfig, *, any_system: bool) -> re.Pattern[str]:
-    """Return the regular expression of the paths of a lock's files."""
-    stem, systems = _stem(lock), "|".join(map(re.escape, lock.platforms))
-    systems = SYSTEM if any_system else systems
-    if lock.lockfile is None:
-        system = rf"(?:-(?P<platform>{systems}))?" if systems else ""
-        python = r"(?:-(?:py(?=\d)|(?=pypy))(?P<python>(?:pypy)?\d+\.\d+t?))?"
-        return re.compile(rf"{re.escape(stem)}{python}{system}\.txt")
-    known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
-    systems = systems or re.escape(running_platform().system)
-    return re.compile(_filled(lock.lockfile, known, systems))
+@functools.lru_cache
+def _suffix(systems: str) -> re.Pattern[str]:
+    """Return the regular expression of what follows the stem of a lock without a pattern."""
+    system = rf"(?:-(?P<platform>{systems}))?" if systems else ""
+    python = r"(?:-(?:py(?=\d)|(?=pypy))(?P<python>(?:pypy)?\d+\.\d+t?))?"
+    return re.compile(rf"{python}{system}\.txt")
 
 
 def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:
