@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 # The folder for our notes inside an environment: deleted with it.
 NOTES = "nox-lock"
 CONSTRAINTS = "constraints.txt"
+# The note of the folder an environment was created in, and of the `python=` it was created for.
+CREATED = "created"
 _NAME = "snapshot"
 _INTERPRETERS = ("bin/python", "Scripts/python.exe")
 # Notes that are not part of the state.
-_PASSING = (_NAME, "install.log", "busy.lock", "busy.holder")
+_PASSING = (_NAME, CREATED, "install.log", "busy.lock", "busy.holder")
 
 
 class Snapshot(NamedTuple):

@@ -153,9 +153,10 @@ def _prepare(
 
         noxfile = _noxfile()
         used = [(each.locks, *each.pythons()) for each in noxfile.sessions]
-        request = repr((names, project, constrain, is_ci(os.environ), used))
         location = Path(session.virtualenv.location).resolve()
-        snapshot = Snapshot(location, request, read_state(location))
+        wanted = session.python or sys.version_info[:2]
+        facts = (names, project, constrain, is_ci(os.environ), used, wanted, str(location))
+        snapshot = Snapshot(location, repr(facts), read_state(location))
         locked = None
         if (paths := snapshot.match(noxfile.project)) is None:
             environment = _session_environment(session, names, noxfile)

@@ -89,6 +89,16 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
     return tuple(lock)
 
 
+def is_for(python: str, target: Target) -> bool | None:
+    """Return whether a value of `python=` names a target; None where its text does not say."""
+    from nox_lock.planning.planner import is_within  # noqa: PLC0415
+    from nox_lock.target import Target  # noqa: PLC0415
+
+    for each in _pythons([python]):
+        return each == target if isinstance(each, Target) else is_within(target, each)
+    return None
+
+
 def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
     """Yield the targets and ranges of versions that values of `python=` name.
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import functools
 import shlex
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import nox
-from nox.virtualenv import VirtualEnv
 
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
 from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
@@ -20,15 +20,20 @@ from nox_lock.environments.environment import (
     has_other_python,
     project_is_installed,
 )
+from nox_lock.environments.snapshot import CREATED
 from nox_lock.environments.sync import install_project, sync, write_constraints
-from nox_lock.errors import InstallerBrokenError
+from nox_lock.errors import InstallerBrokenError, ToolchainError
 from nox_lock.planning.config import check_on_stale
 from nox_lock.planning.planner import for_environment
 from nox_lock.project import is_ci
+from nox_lock.sessions.noxfile import is_for
+from nox_lock.target import running_target
 from nox_lock.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nox.virtualenv import CondaEnv, VirtualEnv
 
     from nox_lock.checking.verdict import Judged
     from nox_lock.console import Console
@@ -129,23 +134,43 @@ class SessionEnvironment:
         return config, LockedEnvironment(chosen, venv, self.project, *commands)
 
     def _find_usable(self) -> Environment:
-        """Return the environment; recreate it if its Python is another X.Y by now."""
+        """Return the environment; recreate it if it is of another folder, or of another Python.
+
+        Raises:
+            ToolchainError: when it is, and nothing may be installed.
+        """
         venv = self.find()
-        if has_other_python(venv) and self._may_install:
-            message = f"{self.session.name} was created with another Python: creating it again"
-            self.console.warn(message)
-            if self._recreate():
-                venv = self.find()
+        wanted = str(self.session.python or running_target())
+        if reason := self._describe_mismatch(venv, wanted):
+            message = f"{self.session.name} was created {reason}"
+            if not self._may_install:
+                raise ToolchainError(message, hint=f"Run: {self.recreate_command}")
+            self.console.warn(f"{message}: creating it again")
+            self._recreate()
+            venv = self.find()
+        with suppress(OSError):  # whoever cannot write it uses it as it is
+            venv.write_note(CREATED, f"{venv.location}\n{wanted}")
         return venv
 
-    def _recreate(self) -> bool:
-        """Create the environment again; return False if it is not one of virtualenv, venv or uv."""
-        venv = self.session.virtualenv
-        if not isinstance(venv, VirtualEnv):
-            return False
+    def _describe_mismatch(self, venv: Environment, wanted: str) -> str:
+        """Return how an environment was created that this session cannot use, else nothing.
+
+        Its scripts name its folder: those of a copy run what is in the original.
+        """
+        folder, _, python = venv.read_note(CREATED).partition("\n")
+        if folder not in {"", str(venv.location)}:
+            return "in another folder"
+        # Without `python=` and a note, its Python may be that of `venv_params`.
+        fits = python == wanted or not (python or self.session.python)
+        if not fits:
+            known = is_for(wanted, venv.target)
+            fits = not python if known is None else known
+        return "" if fits and not has_other_python(venv) else "with another Python"
+
+    def _recreate(self) -> None:
+        venv = cast("VirtualEnv | CondaEnv", self.session.virtualenv)
         venv.reuse_existing = False
         venv.create()
-        return True
 
     @functools.cached_property
     def _may_install(self) -> bool:
@@ -169,8 +194,7 @@ class SessionEnvironment:
             sync(locked, self._installer(locked), self.console)
         except InstallerBrokenError as error:
             self.console.warn(f"{self.session.name}: {error.message}: creating it again")
-            if not self._recreate():
-                raise
+            self._recreate()
             locked = locked._replace(venv=self.find())
             sync(locked, self._installer(locked), self.console)
         return locked
