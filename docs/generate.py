@@ -21,7 +21,10 @@ OPTIONS = f"""\
 {MADE}
 # Options and exit statuses
 
-Write these options after `--`: those before it are nox's own.
+Write these options after `--`: those before it are nox's own. What is after `--` reaches each
+session of a nox call. What `lock` and `lock-check` do not know is left to the other sessions, also
+to those that require or notify them: `nox -s lock-check tests -- -k foo`. Without any, it is an
+error.
 
 ## `nox -s lock -- ...`
 

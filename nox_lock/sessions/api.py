@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ import nox
 import nox.registry
 
 from nox_lock.errors import ConfigError, NoxLockError, as_error
-from nox_lock.sessions.noxfile import LockedSession, Noxfile, lock_names
+from nox_lock.sessions.noxfile import LockedSession, Noxfile, lock_names, names_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -215,7 +216,7 @@ def _lock(session: nox.Session) -> None:
     with _report_errors(session):
         from nox_lock.sessions.commands import run_lock  # noqa: PLC0415
 
-        run_lock(session.posargs, session.name, _noxfile(), _console(session))
+        run_lock(session, _find_others(session), _noxfile(), _console(session))
 
 
 def _check(session: nox.Session) -> None:
@@ -223,7 +224,28 @@ def _check(session: nox.Session) -> None:
     with _report_errors(session):
         from nox_lock.sessions.commands import run_check  # noqa: PLC0415
 
-        run_check(session.posargs, session.name, _noxfile(), _console(session))
+        run_check(session, _find_others(session), _noxfile(), _console(session))
+
+
+def _find_others(session: nox.Session) -> list[str]:
+    """Return the sessions, but for ours, that get the arguments of this one of ours, too.
+
+    Raises:
+        ConfigError: for ``-P six`` without ``--``, which nox takes for a Python.
+    """
+    python = session.python
+    if isinstance(python, str) and not names_python(python):
+        raise ConfigError(
+            f"-P {python} names no Python, and before -- it is an option of nox",
+            hint=f"Run: {_lock_command()} -- -P {shlex.quote(python)}",
+        )
+    runner = session._runner  # noqa: SLF001  (nox has no public way to ask)
+    if session.posargs != [*runner.global_config.posargs]:  # `notify` gave them to this one alone
+        return []
+    if getattr(session, "parallel", False):
+        return ["other sessions"]  # which ones, no worker of ``nox -j`` knows
+    every = (each for each, _ in runner.manifest.list_all_sessions() if each in runner.manifest)
+    return [name for name in dict.fromkeys(each.name for each in every) if name not in _OURS]
 
 
 def _console(session: nox.Session) -> Console:
@@ -235,8 +257,12 @@ def _console(session: nox.Session) -> Console:
     lines = (handler.format(record) for handler in logging.getLogger().handlers)
     terminal = Terminal.of(sys.stderr, os.environ, colour=any("\x1b" in line for line in lines))
     verbose = nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
+    return Console(session.log, session.warn, _lock_command(), terminal, verbose=verbose)
+
+
+def _lock_command() -> str:
     name = next((name for name, made in _OURS.items() if made.func is _lock), "lock")
-    return Console(session.log, session.warn, f"nox -s {name}", terminal, verbose=verbose)
+    return f"nox -s {name}"
 
 
 def _refuse_no_environment(session: nox.Session) -> None:

@@ -5,8 +5,9 @@ What is only needed to lock is imported there: a check must start at once.
 
 from __future__ import annotations
 
+import shlex
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
 from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
+from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_paths import find_orphans
 from nox_lock.planning.planner import select
 from nox_lock.reporting.verdicts import (
@@ -28,7 +30,10 @@ from nox_lock.target import running_platform
 from nox_lock.text import nearest, quoted, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Iterator, Sequence
+
+    from nox import Session
 
     from nox_lock.checking.verdict import Judged
     from nox_lock.console import Console
@@ -40,25 +45,25 @@ if TYPE_CHECKING:
     from nox_lock.sessions.options import Arguments
 
 
-def run_check(arguments: Sequence[str], name: str, noxfile: Noxfile, console: Console) -> None:
-    """Check lock files, as `arguments` of the session `name` say.
+def run_check(session: Session, others: Sequence[str], noxfile: Noxfile, console: Console) -> None:
+    """Check lock files, as the arguments of a session say; `others` get these, too.
 
     Raises:
         NoxLockError: when one of them is not fresh, or cannot be checked.
     """
-    options = parse_options(check_parser(name), arguments)
+    options = _read_options(check_parser, session, others, noxfile, console)
     if options is not None:
         _, planned, orphans = _select(options, noxfile)
         _check(judge_all(planned, orphans), options, noxfile.project, console)
 
 
-def run_lock(arguments: Sequence[str], name: str, noxfile: Noxfile, console: Console) -> None:
-    """Bring lock files up to date, as `arguments` of the session `name` say.
+def run_lock(session: Session, others: Sequence[str], noxfile: Noxfile, console: Console) -> None:
+    """Bring lock files up to date, as the arguments of a session say; `others` get these, too.
 
     Raises:
         NoxLockError: when some could not be made.
     """
-    options = parse_options(lock_parser(name), arguments)
+    options = _read_options(lock_parser, session, others, noxfile, console)
     if options is None:
         return
     config, planned, orphans = _select(options, noxfile)
@@ -74,6 +79,31 @@ def run_lock(arguments: Sequence[str], name: str, noxfile: Noxfile, console: Con
     _lock(planned, options, noxfile.project, console)
     for each in judge_all([], orphans):
         console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
+
+
+def _read_options(
+    make_parser: Callable[[str], ArgumentParser],
+    session: Session,
+    others: Sequence[str],
+    noxfile: Noxfile,
+    console: Console,
+) -> Arguments | None:
+    """Return the options of a session, None for help; none are set if they are for `others`.
+
+    Raises:
+        ConfigError: for arguments that this session does not know, and no other gets.
+    """
+    parser, arguments = make_parser(session.name), session.posargs
+    if not others:
+        return parse_options(parser, arguments)
+    with suppress(ConfigError):
+        if {"-h", "--help"}.isdisjoint(arguments):
+            options = parse_options(parser, arguments)
+            for name in options.names if options else ():
+                load_config(noxfile.project).lock(name)
+            return options
+    console.log(f"left to {', '.join(others)}: {shlex.join(arguments)}")
+    return parse_options(parser, [])
 
 
 def relock(

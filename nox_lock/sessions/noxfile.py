@@ -5,6 +5,7 @@ Each noxfile that uses nox-lock loads this, so the rest is imported only to plan
 
 from __future__ import annotations
 
+import shutil
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -97,6 +98,11 @@ def is_for(python: str, target: Target) -> bool | None:
     for each in _pythons([python]):
         return each == target if isinstance(each, Target) else is_within(target, each)
     return None
+
+
+def names_python(value: str) -> bool:
+    """Return whether a value of `python=` or ``-P`` can mean a Python."""
+    return any(_pythons([value])) or shutil.which(value) is not None
 
 
 def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
