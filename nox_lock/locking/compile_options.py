@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from nox_lock.inputs.pep508 import name_of
-from nox_lock.text import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from nox_lock.checking.verdict import Verdict
     from nox_lock.planning.lock_plan import LockPlan
 
@@ -65,10 +62,3 @@ class CompileOptions:
             and self.use_cache  # else for what only an index knows has changed
             and not self.upgrades(planned)
         )
-
-    def unknown_packages(self, planned: Iterable[LockPlan]) -> list[str]:
-        """Return a note on each project to upgrade that no lock pins."""
-        pinned = {pin.name for each in planned if each.origin for pin in each.origin.pins}
-        names = [name_of(each) for each in self.upgrade_packages]
-        known = sorted(name for name in pinned if name)
-        return [f"no lock pins {n!r}{nearest(n, known)}" for n in names if n not in pinned]

@@ -91,6 +91,8 @@ class Compiler:
                 f"your pip configuration sets {dropped}: left out, since it would change the locks "
                 "for everybody. Say it in an input, or in [tool.nox-lock]"
             )
+        # When the compile of each lock file began, by the monotonic clock.
+        self.begun: dict[str, float] = {}
         self._lock = threading.Lock()
         self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
 

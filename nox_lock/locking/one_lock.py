@@ -141,14 +141,14 @@ def _compile(
 ) -> tuple[Outcome, Entry]:
     if not compiler.console.has_board:
         compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
-    started = time.monotonic()
+    began = compiler.begun[planned.path] = time.monotonic()
     compiled = compile_in_agreement(compiler, planned, starting, texts)
     made, text = _validate(planned, compiled.body, compiler.project.root)
     outcome = Outcome(
         made,
         COMPILED,
         text,
-        seconds=time.monotonic() - started,
+        seconds=time.monotonic() - began,
         notes=compiled.notes,
         not_upgraded=find_not_upgraded(made, compiled.newest, compiler.options),
     )

@@ -41,7 +41,7 @@ def make_stacks(
     stack_of = {each.path: stack for stack in stacks for each in stack}
     by_path = {each.path: each for stack in stacks for each in stack}
     results: dict[str, Result] = {}
-    running: dict[Future[Result], tuple[str, float]] = {}
+    running: dict[Future[Result], str] = {}
     sorter = graphlib.TopologicalSorter(
         {path: {low.path for low in each.below} & by_path.keys() for path, each in by_path.items()}
     )
@@ -57,14 +57,13 @@ def make_stacks(
             while sorter.is_active():
                 for path in sorter.get_ready():
                     work = by_path[path], verdicts[path], results, together.get(path)
-                    running[pool.submit(_make, compiler, *work)] = path, time.monotonic()
+                    running[pool.submit(_make, compiler, *work)] = path
                 ended = wait(running, _SIGN_OF_LIFE, FIRST_COMPLETED).done
                 if not (ended or compiler.console.has_board):
-                    for path, since in running.values():
-                        seconds = time.monotonic() - since
-                        compiler.console.log(f"{path}: not done yet ({seconds:.0f} s)")
+                    at_work = (path for future, path in running.items() if future.running())
+                    compiler.console.log(*(_sign_of_life(compiler, path) for path in at_work))
                 for future in ended:
-                    path, _ = running.pop(future)
+                    path = running.pop(future)
                     results[path] = future.result()
                     compiler.console.update(path, _state(results[path]))
                     sorter.done(path)
@@ -75,6 +74,12 @@ def make_stacks(
         except BaseException:
             compiler.processes.end()
             raise
+
+
+def _sign_of_life(compiler: Compiler, path: str) -> str:
+    if path not in compiler.begun:
+        return f"{path}: not begun yet: waiting for another process"
+    return f"{path}: not done yet ({time.monotonic() - compiler.begun[path]:.0f} s)"
 
 
 def _state(result: Result) -> str:

@@ -48,7 +48,6 @@ class LockConfig(NamedTuple):
         name: what `lock=` and the command line call it.
         inputs: its input files, relative to the project root; may be none when it has groups.
         lockfile: pattern of its lock file, or None for the default beside the first input.
-        lockfile_key: the key that has the pattern.
         pythons: its targets; empty where none is configured.
         platforms: those that get a lock file each, as written; empty for one for all.
         extras: extras of its project files to lock, too.
@@ -63,7 +62,6 @@ class LockConfig(NamedTuple):
     name: str
     inputs: tuple[str, ...]
     lockfile: str | None = None
-    lockfile_key: str = ""
     pythons: tuple[Target, ...] = ()
     platforms: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
@@ -153,6 +151,13 @@ def check_on_stale(value: str, source: str, place: Place | None = None) -> None:
         raise ConfigError(message, place, f"One of: {known}")
 
 
+def find_table(key: str, lock: str, project: Project) -> Table:
+    """Return the table that has a key for a lock, to name its line: its own, else that of all."""
+    table = _read_document(project).table("tool").table("nox-lock")
+    own = table.table("locks").table(lock)
+    return own if key in own.values or key not in table.values else table
+
+
 def _read_document(project: Project) -> Table:
     try:
         return parse_toml(project.read(FILE))
@@ -170,10 +175,8 @@ def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) ->
         message = " is gone: hashes come from the index pages that pip reads, with and without uv"
         raise table.wrong("seed", message, "Take the line out.")
     table.refuse_unknown((*LOCK_KEYS, *others))
-    lockfile = _parse_lockfile(table)
     return default._replace(
-        lockfile=lockfile or default.lockfile,
-        lockfile_key=f"{table.name}.lockfile" if lockfile else default.lockfile_key,
+        lockfile=_parse_lockfile(table) or default.lockfile,
         pythons=_parse_pythons(table) or default.pythons,
         platforms=_parse_platforms(table) or default.platforms,
         settings=merge_settings(read_settings(table), default.settings),

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.errors import ConfigError
+from nox_lock.errors import ConfigError, RequirementsError
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.requirements import Files, Inputs, read_inputs
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.lockfile import lock_file
+from nox_lock.planning.config import find_table
 from nox_lock.planning.lock_paths import find_owner
 
 if TYPE_CHECKING:
@@ -117,9 +118,15 @@ def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] 
     Raises:
         RequirementsError: for an input that cannot be read.
     """
-    return read_inputs(
-        lock.inputs, files, extras=lock.extras, groups=lock.groups, constraints=constraints
-    )
+    try:
+        return read_inputs(
+            lock.inputs, files, extras=lock.extras, groups=lock.groups, constraints=constraints
+        )
+    except RequirementsError as error:
+        for file in lock.inputs:
+            if error.place is None and not files.project.is_file(file):
+                error.place = find_table("inputs", lock.name, files.project).place("inputs", file)
+        raise
 
 
 def _find_roots(lock: LockConfig, project: Project) -> set[str]:

@@ -9,10 +9,10 @@ import re
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock.errors import ConfigError, Place
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.lockfile.lock_file import is_stamped
+from nox_lock.planning.config import find_table
 from nox_lock.target import SYSTEM, find_platform, parse_target, running_platform
 from nox_lock.text import quoted
 
@@ -43,7 +43,9 @@ class ParsedPath(NamedTuple):
     system: str
 
 
-def lockfile_path(lock: LockConfig, target: Target, system: str, *, several: bool) -> str:
+def lockfile_path(
+    lock: LockConfig, target: Target, system: str, project: Project, *, several: bool
+) -> str:
     """Return the path of a lock file, relative to the project root.
 
     `system` is the named platform that it is for, or empty; `several` is whether the lock has
@@ -53,7 +55,7 @@ def lockfile_path(lock: LockConfig, target: Target, system: str, *, several: boo
         ConfigError: for a pattern that gives several files one path, or one that is no path on
             another system.
     """
-    system = system or running_platform().system
+    key, system = "lockfile", system or running_platform().system
     if lock.lockfile is None:
         short = str(target).removeprefix("py")
         parts = [f"py{short}"] * several + [system] * bool(lock.platforms)
@@ -61,10 +63,9 @@ def lockfile_path(lock: LockConfig, target: Target, system: str, *, several: boo
     for name, needed in (("{python}", several), ("{platform}", lock.platforms)):
         if needed and name not in lock.lockfile:
             before, suffix = posixpath.splitext(lock.lockfile)
-            raise ConfigError(
-                f"`{lock.lockfile_key}` is {lock.lockfile!r}; the lock {lock.name!r} has several, "
-                f"so it needs {name}",
-                Place(FILE),
+            raise find_table(key, lock.name, project).wrong(
+                key,
+                f" is {lock.lockfile!r}; the lock {lock.name!r} has several, so it needs {name}",
                 f"Such as: {before}-{name}{suffix}",
             )
     path = lock.lockfile.format(
@@ -75,10 +76,9 @@ def lockfile_path(lock: LockConfig, target: Target, system: str, *, several: boo
         machine=(find_platform(system) or running_platform()).machine,
     )
     if found := re.search(_UNPORTABLE, path, re.IGNORECASE):
-        raise ConfigError(
-            f"`{lock.lockfile_key}` gives {quoted(path)}: not every system can have a file "
-            f"{quoted(found[0])}",
-            Place(FILE),
+        raise find_table(key, lock.name, project).wrong(
+            key,
+            f" gives {quoted(path)}: not every system can have a file {quoted(found[0])}",
             "Name it otherwise: CON, NUL and the like, a dot or blank at the end, and any "
             'of < > : " | ? * mean something else on Windows.',
         )

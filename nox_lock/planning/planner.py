@@ -6,10 +6,11 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nox_lock.errors import ConfigError, Place, fix_of
+from nox_lock.errors import ConfigError, fix_of
 from nox_lock.inputs.requirements import Files
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.lockfile import lock_file
+from nox_lock.planning.config import find_table
 from nox_lock.planning.layers import Layers, read_lock_inputs
 from nox_lock.planning.lock_paths import (
     find_earlier,
@@ -188,13 +189,21 @@ class _Planner:
         if any(parse_path(lock, each.path) for each in self.by_path.values()):
             for _, _, path in self._list_files(lock):
                 if taken := self.by_path.get(path.casefold()):
-                    raise _shared(taken.name, path, f"lock {lock.name!r}")
+                    raise self._shared(taken.name, path, f"lock {lock.name!r}")
+
+    def _shared(self, name: str, path: str, other: str) -> ConfigError:
+        return ConfigError(
+            f"lock {name!r} would write {path}, which is {other}",
+            find_table("lockfile", name, self.project).place("lockfile"),
+            f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
+        )
 
     def _list_files(self, lock: LockConfig) -> list[tuple[Target, str, str]]:
         """Return the target, the named platform and the path of each lock file of a lock."""
         targets = _find_targets(lock, self.project, self.used.get(lock.name, ()))
+        several = len(targets) > 1
         return [
-            (target, system, lockfile_path(lock, target, system, several=len(targets) > 1))
+            (target, system, lockfile_path(lock, target, system, self.project, several=several))
             for target in targets
             for system in lock.platforms or ("",)
         ]
@@ -202,9 +211,9 @@ class _Planner:
     def _add(self, lock: LockConfig, target: Target, system: str, path: str) -> None:
         inputs = self.layers.inputs(lock.name)
         if taken := self.by_path.get(path.casefold()):
-            raise _shared(lock.name, path, f"lock {taken.name!r}")
+            raise self._shared(lock.name, path, f"lock {taken.name!r}")
         if path in (*inputs.files, *inputs.pending):
-            raise _shared(lock.name, path, "one of its inputs")
+            raise self._shared(lock.name, path, "one of its inputs")
         below = self._find_below(lock, target, system)
         self._refuse_other_targets(lock, target, below)
         current = lock_file.read(self.project, path)
@@ -260,7 +269,7 @@ class _Planner:
                 raise ConfigError(
                     f"lock {lock.name!r} is for Python {target}; {name!r}, which constrains it, "
                     f"is for {', '.join(has)}",
-                    Place(FILE),
+                    find_table("constraints", lock.name, self.project).place("constraints", name),
                     f"Make both for the same: [tool.nox-lock] python = {wanted}",
                 )
         return below
@@ -286,14 +295,6 @@ class _Planner:
             )
 
 
-def _shared(name: str, path: str, other: str) -> ConfigError:
-    return ConfigError(
-        f"lock {name!r} would write {path}, which is {other}",
-        Place(FILE),
-        f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
-    )
-
-
 def _listed(*names: object) -> str:
     """Return an array of strings in TOML."""
     quotes = (f'"{name}"' for name in names)
@@ -301,13 +302,14 @@ def _listed(*names: object) -> str:
 
 
 def _read_build_constraints(lock: LockConfig, project: Project) -> tuple[str, ...]:
-    found = []
+    key, found = "build-constraints", []
     for file in lock.build_constraints:
         try:
             found.append(project.read(file).decode(errors="replace"))
         except OSError as error:
-            message = f"build-constraints: {file} cannot be read: {error.strerror}"
-            raise ConfigError(message, Place(FILE), fix_of(error)) from error
+            table = find_table(key, lock.name, project)
+            message = f"{key}: {file} cannot be read: {error.strerror}"
+            raise ConfigError(message, table.place(key, file), fix_of(error)) from error
     return tuple(found)
 
 
@@ -338,7 +340,7 @@ def _find_target(lock: LockConfig, project: Project) -> Target:
     if lock.platforms or "{python}" in (lock.lockfile or ""):
         paths: Collection[str] = find_files(lock, project)
     else:
-        paths = [lockfile_path(lock, here, "", several=False)]
+        paths = [lockfile_path(lock, here, "", project, several=False)]
     files = (lock_file.read(project, path) for path in paths)
     found = {each.python for each in files if each and each.python}
     return parse_target(found.pop()) if len(found) == 1 else here

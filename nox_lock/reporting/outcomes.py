@@ -76,13 +76,10 @@ def not_upgraded_lines(pins: Iterable[NotUpgraded]) -> Iterator[str]:
 def totals(outcomes: Sequence[Outcome]) -> str:
     """Return the sum of the changes: ``3 upgraded, 41 kept; 2 lock files unchanged``; or nothing.
 
-    A lock file that was taken over from another tool counts, also if all its pins are kept.
+    A lock file that was written again counts, also if all its pins are kept: it has another stamp.
     """
-    changed = [
-        each
-        for each in outcomes
-        if each.changes or (each.before and each.before.pins and not each.before.stamp)
-    ]
+    written = [each for each in outcomes if each.text and each.planned.current != each.before]
+    changed = [each for each in written if each.changes or (each.before and each.before.pins)]
     if not changed:
         return ""
     total: Counter[str] = Counter()
@@ -90,7 +87,7 @@ def totals(outcomes: Sequence[Outcome]) -> str:
         total.update(change.kind for change in each.changes)
         total["kept"] += each.pins - sum(change.kind != REMOVED for change in each.changes)
     summed = ", ".join(f"{total[kind]} {kind}" for kind in (*KINDS, "kept") if total[kind])
-    others = len(outcomes) - len(changed)
+    others = len(outcomes) - len(written)
     return f"{summed}; {_count(others, 'lock file')} unchanged" if others else summed
 
 

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
 from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
+from nox_lock.inputs.pep508 import name_of
 from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_paths import find_orphans
 from nox_lock.planning.planner import select
@@ -70,11 +71,11 @@ def run_lock(session: Session, others: Sequence[str], noxfile: Noxfile, console:
     if options.check:
         _check(judge_all(planned, orphans), options, noxfile.project, console)
         return
+    _refuse_unknown(options, planned, noxfile.project)
     if options.why:
         _print_reasons(planned, options.why)
         return
-    for note in (*config.notes, *options.compile_options.unknown_packages(planned)):
-        console.warn(note)
+    console.warn(*config.notes, *noxfile.find_unused(planned))
     console.verbose |= options.verbose
     _lock(planned, options, noxfile.project, console)
     for each in judge_all([], orphans):
@@ -222,15 +223,26 @@ def _check(judged: list[Judged], options: Arguments, project: Project, console: 
         )
 
 
+def _refuse_unknown(options: Arguments, planned: Sequence[LockPlan], project: Project) -> None:
+    """Refuse a project of the command line that no lock file has."""
+    names = {pin.name for each in planned if each.origin for pin in each.origin.pins}
+    packages = options.why
+    if not packages and all(each.origin for each in planned):  # else a new one may have it
+        packages = [name_of(each) for each in options.upgrade_package]
+        names |= {entry.name for each in planned for entry in each.inputs.requirements}
+    with _errors_printed(options, project):
+        for package in packages:
+            name = canonicalize_name(package)
+            if name not in names:
+                near = nearest(name, sorted(filter(None, names)))
+                raise ConfigError(f"no lock file has {quoted(package)}{near}")
+
+
 def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
     """Print, for each lock file that has a project, why it is there."""
     from nox_lock.locking.changes import find_reasons  # noqa: PLC0415
 
-    known = sorted({pin.name for each in planned for pin in each.pins if pin.name})
-    for package in packages:
-        name = canonicalize_name(package)
-        if name not in known:
-            raise ConfigError(f"no lock file has {quoted(package)}{nearest(name, known)}")
+    for name in map(canonicalize_name, packages):
         for each in planned:
             for pin in each.pins:
                 if pin.name == name:
@@ -270,6 +282,7 @@ def _lock(
         raise errors[planned[0].path]
     if errors:
         raise NoxLockError(f"not locked: {', '.join(errors)}")
+    _refuse_unknown(options, [each.planned for each in outcomes], project)
 
 
 def _print(*texts: str) -> None:

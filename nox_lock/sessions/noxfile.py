@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import nox.registry
+
 from nox_lock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,6 +79,25 @@ class Noxfile(NamedTuple):
                 used.setdefault(name, set()).update(_pythons(session.pythons()))
         return config, plan(config, self.project, names=names, used=used)
 
+    def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
+        """Yield a note on each lock file for a Python that no session runs, and nothing names."""
+        from nox_lock.target import running_target  # noqa: PLC0415
+
+        every = (LockedSession((), made, made.python) for made in nox.registry.get().values())
+        used: set[Target | SpecifierSet] = set()
+        # One without a lock may install one by itself.
+        for session in (*self.sessions, *(each for each in every if each.python is not False)):
+            found = set(_pythons(session.pythons()))
+            if not found and any(session.pythons()):
+                return  # a path, whose Python is known when the session runs
+            used |= found or {running_target()}
+        for each in planned if used else ():
+            if not (each.lock.pythons or any(_is_met(python, each.target) for python in used)):
+                yield (
+                    f"{each.path} is for Python {each.target}, which no session of the noxfile "
+                    "runs; [tool.nox-lock] python in pyproject.toml says what to lock for"
+                )
+
 
 def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
     """Return the locks that ``lock=`` of a session names; end nox if it names none."""
@@ -92,12 +113,16 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
 
 def is_for(python: str, target: Target) -> bool | None:
     """Return whether a value of `python=` names a target; None where its text does not say."""
+    for each in _pythons([python]):
+        return _is_met(each, target)
+    return None
+
+
+def _is_met(python: Target | SpecifierSet, target: Target) -> bool:
     from nox_lock.planning.planner import is_within  # noqa: PLC0415
     from nox_lock.target import Target  # noqa: PLC0415
 
-    for each in _pythons([python]):
-        return each == target if isinstance(each, Target) else is_within(target, each)
-    return None
+    return python == target if isinstance(python, Target) else is_within(target, python)
 
 
 def names_python(value: str) -> bool:

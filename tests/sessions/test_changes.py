@@ -103,6 +103,36 @@ def test_a_lock_that_failed_is_in_every_form(project: Project) -> None:
     assert json.loads(told)["error"]["line"] == 2
 
 
+def test_a_project_that_is_in_no_lock_file(project: Project) -> None:
+    """Of a new lock file it is known afterwards alone."""
+    assert project.index is not None
+    project.index.stop()
+    before = project.snapshot()
+    for option, others in (("-P", ("app",)), ("--why", ("app",))):
+        names = [part for name in (*others, "deb") for part in (option, name)]
+        run = project.nox("-s", "lock", "--", *names).failed()
+        assert "no lock file has 'deb'; did you mean 'dep'?" in run.output
+        assert "compiling" not in run.output
+        assert run.stdout == ""
+    told = project.nox("-s", "lock", "--", "-P", "deb", "--format", "json").failed().stdout
+    assert json.loads(told)["error"]["message"].startswith("no lock file has 'deb'")
+    assert project.snapshot() == before
+    project.index.start()
+    project.write("requirements-dev.in", "cut<2\n")
+    run = project.nox("-s", "lock", "--", "-P", "cut<2", "-P", "deb").failed()
+    assert "no lock file has 'deb'; did you mean 'dep'?" in run.output
+    assert "cut==1.0" in project.read("requirements-dev.txt")
+
+
+def test_a_new_stamp_is_a_change(project: Project) -> None:
+    project.write("requirements.in", "app\nold\n--prefer-binary\n")
+    project.write("requirements-dev.in", "cut\n")
+    run = project.nox("-s", "lock").ok()
+    assert "pins: 4 kept\n" in run.stderr  # and a new file is not an unchanged one
+    project.write("requirements.in", "app\nold\n")
+    assert "pins: 4 kept; 1 lock file unchanged\n" in project.nox("-s", "lock").ok().stderr
+
+
 def test_what_moved_is_told_with_the_reason(project: Project) -> None:
     told = project.nox("-s", "lock", "--", "-P", "dep", "--format", "markdown").ok()
     assert "~ dep 2.0 -> 3.0 (major), for app (requirements.in:1)" in told.stderr.replace("→", "->")
@@ -125,13 +155,21 @@ def test_why_is_told_offline(project: Project) -> None:
 def test_a_long_compile_gives_a_sign_of_life(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real work, with the span cut short: each compile takes longer than that."""
+    """Real work, with the span cut short: each compile takes longer than that.
+
+    A lock file whose turn has not come is not named, and its wait is not counted.
+    """
     monkeypatch.setattr("nox_lock.locking.stacks._SIGN_OF_LIFE", 0.1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    project.write("requirements-dev.in", "cut\n")
     monkeypatch.chdir(project.root)
     lines: list[str] = []
     console = Console(lines.append, lines.append)
     folder = open_folder(project.root, project.environment())
     options = CompileOptions(upgrade=True)
     results = list(lock_all(folder, options, console, plan_folder(project.root)))
-    assert [type(result) for _, result in results] == [Outcome]
-    assert re.search(r"requirements\.txt: not done yet \(\d+ s\)", "\n".join(lines))
+    assert [type(result) for _, result in results] == [Outcome, Outcome]
+    for path in ("requirements.txt", "requirements-dev.txt"):
+        told = [line for line in lines if line.startswith(f"{path}: ")]
+        assert told[0].startswith(f"{path}: compiling for")
+        assert re.fullmatch(rf"{re.escape(path)}: not done yet \(0 s\)", told[1])
