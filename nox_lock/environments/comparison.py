@@ -17,7 +17,7 @@ from nox_lock.lockfile import lock_file
 from nox_lock.target import counts, holds, running_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nox_lock.environments.environment import Distribution, Environment, Origin
     from nox_lock.errors import Place
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # is the digest of the contents whose dependencies were found complete.
 UNFINISHED, KEPT, VERIFIED = "unfinished", "kept", "verified"
 # What virtualenv and venv install, and what installs the rest.
-_SEEDS = frozenset({"pip", "setuptools", "wheel"})
+SEEDS = frozenset({"pip", "setuptools", "wheel"})
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+")
 # What precedes the path of a folder, also in ``file:///C:/there``.
 _FILE = re.compile(r"file:(?://(?=/))?(?:/(?=[A-Za-z]:))?")
@@ -62,9 +62,11 @@ class Comparison(NamedTuple):
     Attributes:
         installed: what is installed, by normalized name.
         missing: the pins to install.
-        remove: names of what is neither locked, nor the project, nor installed by the body.
+        remove: names of what is neither locked, nor the project, nor installed by the body, and of
+            what is damaged.
         kept: names of what the session's body installed.
         broken: metadata folders to delete.
+        damaged: see `Distributions`.
         digest: of lock files, distributions and Python, for which dependencies are verified.
         verified: whether they are.
     """
@@ -74,6 +76,7 @@ class Comparison(NamedTuple):
     remove: list[str]
     kept: list[str]
     broken: list[Path]
+    damaged: Mapping[str, Sequence[Distribution]]
     digest: str
     verified: bool
 
@@ -81,6 +84,12 @@ class Comparison(NamedTuple):
     def matches(self) -> bool:
         """Whether nothing has to be done."""
         return self.verified and not (self.missing or self.remove or self.broken)
+
+    def files(self, names: Iterable[str | None]) -> set[str]:
+        """Return the files of what is installed, or damaged."""
+        copies = {name: [each] for name, each in self.installed.items()} | {**self.damaged}
+        found = (each.files() for name in names for each in copies.get(name or "", ()))
+        return set().union(*found)
 
 
 class LockedEnvironment(NamedTuple):
@@ -112,17 +121,30 @@ class LockedEnvironment(NamedTuple):
         """The files that limit what builds use, relative to the project root."""
         return list(dict.fromkeys(f for each in self.planned for f in each.lock.build_constraints))
 
-    def compare(self) -> Comparison:
-        """Compare the environment as it is now."""
-        installed, broken = list_distributions(self.venv)
+    def compare(self, without: Collection[str] = ()) -> Comparison:
+        """Compare the environment as it is now, as if some distributions were not installed."""
+        found = list_distributions(self.venv)
+        damaged = found.damaged
         for name in self.venv.read_note(UNFINISHED).split():
-            installed.pop(name, None)
-        comparison = compare(self.planned, self.venv.target, installed, self.project.root)
-        kept = self.venv.read_note(KEPT).split()
+            if name in found.installed:
+                damaged[name] = [found.installed.pop(name)]
+        for name in without:
+            found.installed.pop(name, None)
+        comparison = compare(self.planned, self.venv.target, found.installed, self.project.root)
+        for _, pin, _ in comparison.missing:
+            # What is installed over it has the same files.
+            copies = damaged.get(pin.name or "", [])
+            if [each.version for each in copies] == [pin.version]:
+                found.broken.extend(each.metadata for each in copies if not each.is_whole)
+                del damaged[pin.name or ""]
+        kept = set(self.venv.read_note(KEPT).split())
+        locked = {pin.name for _, pin, _ in comparison.missing}
+        remove = {*comparison.remove} - kept | (damaged.keys() - (SEEDS - locked))
         return comparison._replace(
-            remove=[name for name in comparison.remove if name not in kept],
-            kept=[name for name in comparison.remove if name in kept],
-            broken=broken,
+            remove=sorted(remove),
+            kept=sorted({*comparison.remove} & kept),
+            broken=found.broken,
+            damaged=damaged,
             verified=self.venv.read_note(VERIFIED) == comparison.digest,
         )
 
@@ -135,7 +157,7 @@ def compare(
 ) -> Comparison:
     """Compare distributions with lock files that agree; nothing of them is kept or verified."""
     missing: list[Difference] = []
-    locked = {*_SEEDS}
+    locked = {*SEEDS}
     for each, pin in active_pins(planned, target):
         if pin.version is None:
             names = (n for n, found in installed.items() if pin.name in {None, n})
@@ -155,7 +177,7 @@ def compare(
     facts += sorted(f"{name} {each.version}" for name, each in installed.items())
     digest = lock_file.digest("\n".join(facts))
     return Comparison(
-        installed, missing, sorted({*remove} - locked), [], [], digest, verified=False
+        installed, missing, sorted({*remove} - locked), [], [], {}, digest, verified=False
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -95,18 +97,28 @@ class Distribution(NamedTuple):
     metadata: Path
     origin: Origin | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its metadata is all there: installers write RECORD last."""
+        return all((self.metadata / name).is_file() for name in ("METADATA", "RECORD"))
+
     def requires(self) -> list[str]:
         """Return the requirements in its metadata, unparsed."""
         from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
 
         return PathDistribution(self.metadata).requires or []
 
-    def lacks_files(self) -> bool:
-        """Return whether a file that was installed is not there; byte code does not count."""
-        from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
+    def files(self) -> set[str]:
+        """Return the files that were installed, relative to site-packages; no byte code."""
+        try:
+            lines = (self.metadata / "RECORD").read_text(encoding="utf-8").splitlines()
+            return {row[0] for row in csv.reader(lines) if row and not row[0].endswith(".pyc")}
+        except (OSError, UnicodeDecodeError, csv.Error):
+            return set()
 
-        files = PathDistribution(self.metadata).files or []
-        return any(file.suffix != ".pyc" and not Path(file.locate()).exists() for file in files)
+    def lacks(self, files: set[str]) -> bool:
+        """Return whether one of these files was installed, and is not there."""
+        return any(not (self.metadata.parent / file).exists() for file in self.files() & files)
 
 
 class Distributions(NamedTuple):
@@ -114,10 +126,12 @@ class Distributions(NamedTuple):
 
     Attributes:
         installed: by normalized name.
-        broken: metadata folders of what was half installed, half deleted, or renamed by pip.
+        damaged: what lacks its METADATA, or is there more than once: by name, with its RECORD.
+        broken: metadata folders without a RECORD, or renamed by pip: half installed or deleted.
     """
 
     installed: dict[str, Distribution]
+    damaged: dict[str, list[Distribution]]
     broken: list[Path]
 
 
@@ -194,19 +208,25 @@ def _current_version(location: Path) -> str | None:
 
 def list_distributions(venv: Environment) -> Distributions:
     """List what is installed in an environment."""
-    found = Distributions({}, [])
+    found = Distributions({}, {}, [])
+    copies: dict[str, list[Distribution]] = {}
     has_conda = (venv.location / "conda-meta").is_dir()
     for folder in venv.site.glob("*.dist-info"):
         name, _, version = folder.name.removesuffix(".dist-info").partition("-")
         if has_conda and _is_managed_by_conda(folder):
             continue
-        # Installers write RECORD last.
-        complete = (folder / "METADATA").is_file() and (folder / "RECORD").is_file()
-        if name[:1].isalnum() and complete:
+        if name[:1].isalnum():
             distribution = Distribution(version, folder, read_origin(folder))
-            found.installed[canonicalize_name(name)] = distribution
+            copies.setdefault(canonicalize_name(name), []).append(distribution)
         else:
             found.broken.append(folder)
+    for name, each in copies.items():
+        recorded = [one for one in each if (one.metadata / "RECORD").is_file()]
+        found.broken.extend(one.metadata for one in each if one not in recorded)
+        if len(each) == 1 and each[0].is_whole:
+            found.installed[name] = each[0]
+        elif recorded:
+            found.damaged[name] = recorded
     return found
 
 
@@ -253,6 +273,20 @@ def remove_broken(folders: Iterable[Path]) -> None:
         renamed = metadata.parent.glob("~*") if metadata.name.startswith("~") else ()
         for folder in (metadata, *renamed):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def delete_files(venv: Environment, files: Iterable[str]) -> None:
+    """Delete installed files, and the folders that have nothing but byte code then."""
+    paths = [Path(os.path.normpath(venv.site / file)) for file in files]
+    for path in paths:
+        if path.is_relative_to(venv.location):
+            with suppress(OSError):
+                path.unlink()
+    folders = {folder for path in paths for folder in path.parents if venv.site in folder.parents}
+    for folder in sorted(folders, reverse=True):  # a folder comes after those in it
+        with suppress(OSError):
+            if {each.name for each in folder.iterdir()} <= {"__pycache__"}:
+                shutil.rmtree(folder)
 
 
 def project_is_installed(

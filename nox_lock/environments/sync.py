@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from nox_lock.environments.comparison import (
     KEPT,
+    SEEDS,
     UNFINISHED,
     VERIFIED,
     active_pins,
     find_unmet,
 )
-from nox_lock.environments.environment import record_project, remove_broken
+from nox_lock.environments.environment import delete_files, record_project, remove_broken
 from nox_lock.environments.install_log import explain_failure, find_yanked
 from nox_lock.environments.snapshot import CONSTRAINTS
 from nox_lock.errors import InstallError, NoxLockError
 from nox_lock.file_locks import exclusive, read_timeout
-from nox_lock.files import write_all
+from nox_lock.files import temporary_directory, write_all
 from nox_lock.inputs.entry import URL
 from nox_lock.project import relative
 from nox_lock.target import parse_platform, running_platform
@@ -76,7 +77,7 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
     """Make an environment match its lock files, and verify that no dependency is missing.
 
     What goes is removed before what comes is installed: both may have the same files, as
-    `psycopg2` and `psycopg2-binary` do.
+    `psycopg2` and `psycopg2-binary` do. Before that, what comes is fetched and built.
 
     Raises:
         NoxLockError: naming what still differs, or what a lock file lacks; or when another
@@ -88,14 +89,21 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
     with exclusive_use(locked, console):
         interrupted = bool(venv.read_note(UNFINISHED))
         comparison = locked.compare()
-        remove_broken(comparison.broken)
         if comparison.remove:
-            comparison = _remove(locked, comparison.remove, installer)
+            comparison = _remove(locked, comparison, installer)
+        remove_broken(comparison.broken)
         # What is left of an interrupted install looks complete to an installer.
         for force in (interrupted, True):
             if comparison.missing:
+                replaced = comparison.files(each.pin.name for each in comparison.missing)
                 _install(locked, comparison.missing, installer, console, force=force)
                 comparison = locked.compare()
+                # pip replaces one after the other: an old version may take new files along.
+                found = comparison.installed.values() if replaced else ()
+                if lacking := [each.metadata for each in found if each.lacks(replaced)]:
+                    remove_broken(lacking)
+                    comparison = locked.compare()
+        venv.write_note(UNFINISHED, "")
         if comparison.missing:
             lines = "\n".join(f"  {each}" for each in comparison.missing)
             raise NoxLockError(
@@ -105,18 +113,43 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
         _verify(locked, comparison)
 
 
-def _remove(locked: LockedEnvironment, names: list[str], installer: Installer) -> Comparison:
-    """Remove distributions; return what is still to be done."""
-    installer.uninstall(names)
+def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Installer) -> Comparison:
+    """Remove what has to go, once what has to come is fetched; return what is still to be done.
+
+    What has files in common with it goes along, and comes again.
+    """
+    venv, names = locked.venv, _with_sharing(comparison)
+    if missing := locked.compare(without=names).missing:
+        # Into a folder of its own: so wheels are unpacked, hashes verified and builds done, and
+        # the second time pip and uv take them from their caches.
+        with temporary_directory(venv.location) as folder:
+            target = ["--no-compile", "--target", relative(folder, locked.project.root)]
+            _run_installer(locked, missing, installer, target)
+    remove_broken(comparison.broken)
+    # Of what is there more than once pip removes one at a time, and uv fails on the second.
+    damaged = [name for name in names if name in comparison.damaged]
+    delete_files(venv, comparison.files(damaged))
+    remove_broken(each.metadata for name in damaged for each in comparison.damaged[name])
+    if whole := [name for name in names if name not in damaged]:
+        installer.uninstall(whole)
     found = locked.compare()
     if found.remove:
         raise NoxLockError(
-            f"not locked, and could not be removed: {', '.join(found.remove)}",
+            f"could not be removed: {', '.join(found.remove)}",
             hint=f"Run: {locked.recreate}",
         )
-    # The files of what stays may have gone along.
-    remove_broken(each.metadata for each in found.installed.values() if each.lacks_files())
-    return locked.compare()
+    return found
+
+
+def _with_sharing(comparison: Comparison) -> list[str]:
+    """Return the names of what has to go, and of all that has files in common with it."""
+    names = set(comparison.remove)
+    gone = comparison.files(names)
+    left = {name: each.files() for name, each in comparison.installed.items()}
+    while more := {n for n in left.keys() - names - SEEDS if not gone.isdisjoint(left[n])}:
+        names |= more
+        gone |= comparison.files(more)
+    return sorted(names)
 
 
 def _install(
@@ -128,18 +161,27 @@ def _install(
     force: bool,
 ) -> None:
     """Install pins; warn of those that are yanked, and name those that failed."""
-    venv = locked.venv
-    venv.write_note(UNFINISHED, " ".join(sorted(each.pin.name or "" for each in missing)))
-    for arguments in _install_arguments(locked, missing, console.warn):
-        with _log_file(venv) as log:
+    locked.venv.write_note(UNFINISHED, " ".join(sorted(each.pin.name or "" for each in missing)))
+    _run_installer(locked, missing, installer, ["--force-reinstall"] * force, console.warn)
+    locked.venv.write_note(UNFINISHED, "")
+
+
+def _run_installer(
+    locked: LockedEnvironment,
+    missing: Sequence[Difference],
+    installer: Installer,
+    options: Sequence[str],
+    warn: Callable[..., None] = lambda *_: None,
+) -> None:
+    for arguments in _install_arguments(locked, missing, warn):
+        with _log_file(locked.venv) as log:
             try:
-                installer.install([*["--force-reinstall"] * force, *arguments], log)
+                installer.install([*options, *arguments], log)
             except InstallError as error:
                 text = log.read_text(encoding="utf-8", errors="replace")
                 raise explain_failure(text, missing, locked.lock) from error
             text = log.read_text(encoding="utf-8", errors="replace")
-            console.warn(*find_yanked(text, missing))
-    venv.write_note(UNFINISHED, "")
+            warn(*find_yanked(text, missing))
 
 
 @contextmanager
@@ -256,7 +298,7 @@ def record_body(locked: LockedEnvironment) -> list[str]:
     """Note what the body of a session installed; return a line for each pin it has changed."""
     comparison = locked.compare()
     names = (n for n in (*comparison.remove, *comparison.kept) if n not in locked.ignored)
-    locked.venv.write_note(KEPT, " ".join(sorted(names)))
+    locked.venv.write_note(KEPT, " ".join(sorted({*names} - comparison.damaged.keys())))
     return [str(each) for each in comparison.missing]
 
 

@@ -51,8 +51,10 @@ def made(prepared: Prepared) -> Prepared:
         index.publish("lib", version)
         index.publish("tool", version, requires=["gear"])
     index.publish("gear", "1.0")
-    for name in ("binary", "source"):
+    for name in ("binary", "source", "moved"):
         index.publish(name, "1.0", modules={"shared.py": f"owner = {name!r}\n"})
+    index.publish("split", "1.0", modules={"shared.py": "owner = 'split'\n"})
+    index.publish("split", "2.0", requires=["moved"])
     prepared.project.write("noxfile.py", NOXFILE.format(backend=ANY, more="", body=RUN))
     prepared.project.write("requirements.in", "app\nlib<2\n")
     prepared.project.nox("-s", "lock").ok()
@@ -112,27 +114,89 @@ def test_what_the_body_installs_stays_while_it_does(project: Project, backend: s
     assert content(project) == WANTED | {"tool": "2.0"}
 
 
+SHARED = "session.run('python', '-c', 'import shared; print(shared.owner, chr(46))')"
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_project_gives_way_to_one_with_the_same_files(project: Project, backend: str) -> None:
-    """As `psycopg2-binary` does to `psycopg2`: removed last, it would take the new files along."""
-    shared = "session.run('python', '-c', 'import shared; print(shared.owner, chr(46))')"
-    use(project, backend, shared)
+    """As `psycopg2-binary` does to `psycopg2`, and not before the new one could be fetched."""
+    assert project.index is not None
+    use(project, backend, SHARED)
+    project.env |= {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1", "UV_HTTP_RETRIES": "0"}
     for name in ("binary", "source"):
         project.write("requirements.in", f"{name}\n")
+        project.nox("-s", "lock").ok()
+        if name == "source":
+            before = listing(project)
+            project.index.stop()
+            assert "not all that is locked could be installed" in run(project).failed().output
+            project.index.start()
+            assert listing(project) == before
         assert f"{name} ." in run(project).ok().output
         assert content(project) == {name: "1.0"}
 
 
-def test_what_was_removed_takes_no_file_along(project: Project) -> None:
+def listing(project: Project) -> list[str]:
+    """Return the files of the environment, but for byte code and our notes."""
+    files = (path.relative_to(project.root) for path in project.root.glob(".nox/tests/**/*"))
+    return sorted(str(path) for path in files if not {"__pycache__", "nox-lock"} & {*path.parts})
+
+
+@pytest.mark.parametrize("backend", ["uv", "virtualenv"])
+def test_what_was_removed_takes_no_file_along(project: Project, backend: str) -> None:
     """What stays is whole, though what went had a file of the same name."""
     project.write("requirements.in", "source\n")
-    use(project, body="session.run('python', '-c', 'import shared; print(shared.owner, chr(46))')")
+    use(project, backend, SHARED)
     run(project).ok()
     by_hand(project, "install", "--no-deps", "binary")
     told = run(project).ok()
     assert "source ." in told.output
-    assert len(changes(told)) == 2  # binary goes, source is installed again
+    assert len(changes(told)) == 3  # source is fetched, both go, source is installed again
     assert changes(run(project).ok()) == []
+
+
+@pytest.mark.parametrize("backend", ["virtualenv", pytest.param("uv", marks=pytest.mark.long)])
+def test_an_old_version_takes_no_file_along(project: Project, backend: str) -> None:
+    """It had a file that another project has from now on, which pip installs before it."""
+    use(project, backend, SHARED)
+    for pin, owner in (("split<2", "split"), ("split", "moved")):
+        project.write("requirements.in", f"{pin}\n")
+        project.nox("-s", "lock", "--", "-P", "split").ok()
+        assert f"{owner} ." in run(project).ok().output
+    assert changes(run(project).ok()) == []
+
+
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_metadata_that_is_there_twice_or_was_lost(project: Project, backend: str) -> None:
+    """Also of what is not locked: its files go, too."""
+    use(project, backend)
+    run(project).ok()
+    by_hand(project, "install", "tool==1.0", "binary")
+    [site] = (project.root / ".nox" / "tests").rglob("site-packages")
+    for name, version in (("lib", "0.9"), ("dep", "2.0"), ("tool", "2.0")):
+        copy = site / f"{name}-{version}.dist-info"
+        shutil.copytree(site / f"{name}-1.0.dist-info", copy)
+        (site / f"{name}_{version[0]}.py").touch()
+        with (copy / "RECORD").open("a", encoding="utf-8") as record:
+            record.write(f"{name}_{version[0]}.py,,\n{copy.name}/RECORD,,\n")
+    (site / "dep-1.0.dist-info" / "RECORD").unlink()
+    (site / "binary-1.0.dist-info" / "METADATA").unlink()
+    assert "1.0 runs" in run(project).ok().output
+    assert content(project) == WANTED
+    left = {path.name for path in site.glob("*.*")}
+    assert not left & {"lib_0.py", "dep_2.py", "tool_2.py", "tool.py", "shared.py", "gear.py"}
+    assert not [*site.glob("*-0.9*"), *site.glob("*-2.0*")]
+    assert changes(run(project).ok()) == []
+
+
+def test_what_is_half_installed_and_not_locked_goes(project: Project) -> None:
+    use(project)
+    run(project).ok()
+    by_hand(project, "install", "gear")
+    notes = project.root / ".nox" / "tests" / "nox-lock"
+    (notes / "unfinished").write_text("gear", encoding="utf-8")
+    run(project).ok()
+    assert content(project) == WANTED
 
 
 def test_what_a_failing_body_left_is_recorded_too(project: Project) -> None:

@@ -174,16 +174,14 @@ LONG = {("virtualenv", "no such project"), ("virtualenv", "a broken page")}
 def test_only_the_pin_that_failed_is_named(
     installed: Project, made: Prepared, failure: str
 ) -> None:
-    """With its line and the fix; what is locked stays, what is too much has been removed."""
+    """With its line and the fix; all that is installed stays."""
     serving, says = FAILURES[failure]
     with serving(made.index) as scripted:
         run = run_without(installed, {"PIP_INDEX_URL": scripted.url}).failed()
     assert "evil" not in run.output
     assert told(run) == [place(installed, "lib")]
     assert says in run.output
-    versions = installed.venv_versions("tests")
-    assert "app" in versions
-    assert "extra" not in versions
+    assert {"app", "extra"} <= installed.venv_versions("tests").keys()
     assert not [*(installed.root / ".nox" / "tests").rglob("install.log")]
 
 

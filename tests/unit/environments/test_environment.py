@@ -14,6 +14,7 @@ from nox_lock.environments.comparison import compare
 from nox_lock.environments.environment import (
     Environment,
     Origin,
+    delete_files,
     find_environment,
     has_other_python,
     list_distributions,
@@ -67,13 +68,44 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
     assert list_distributions(found).broken == []
 
 
-@pytest.mark.parametrize("gone", ["METADATA", "RECORD"])
-def test_halves_are_not_there_and_go(venv: Environment, gone: str) -> None:
-    (install(venv, "half", "1.0") / gone).unlink()
+def test_halves_are_not_there_and_go(venv: Environment) -> None:
+    (install(venv, "half", "1.0") / "RECORD").unlink()
     whole = install(venv, "whole", "1.0")
     assert list(list_distributions(venv).installed) == ["whole"]
     remove_broken(list_distributions(venv).broken)
     assert list(venv.site.iterdir()) == [whole]
+
+
+def test_what_has_no_metadata_or_two_is_damaged(venv: Environment) -> None:
+    lost = install(venv, "lost", "1.0")
+    (lost / "METADATA").unlink()
+    twice = [install(venv, name, "1.0") for name in ("Two_Times", "two.times")]
+    more = install(venv, "more", "1.0")
+    (install(venv, "more", "2.0") / "RECORD").unlink()
+    found = list_distributions(venv)
+    assert found.installed == {}
+    assert found.broken == [venv.site / "more-2.0.dist-info"]
+    copies = {name: {each.metadata for each in found.damaged[name]} for name in found.damaged}
+    assert copies == {"lost": {lost}, "two-times": {*twice}, "more": {more}}
+
+
+def test_files_of_the_environment_alone_are_deleted(venv: Environment, tmp_path: Path) -> None:
+    """And a folder without any other file goes, too: it would be a namespace package."""
+    outside = tmp_path / "outside.py"
+    script = venv.location / "bin" / "script"
+    other = venv.site / "other" / "other.py"
+    files = ["p/q/a.py", "p/__init__.py", "other/mine.py", "../../../bin/script", "p/gone.py"]
+    for path in (outside, script, other, *(venv.site / file for file in files[:3])):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (venv.site / "p" / "q" / "__pycache__").mkdir()
+    (venv.site / "p" / "q" / "__pycache__" / "a.cpython-311.pyc").touch()
+    delete_files(venv, [*files, "../../../../outside.py", str(outside)])
+    assert outside.exists()
+    assert not script.exists()
+    assert script.parent.exists()
+    assert [*venv.site.iterdir()] == [other.parent]
+    assert [*other.parent.iterdir()] == [other]
 
 
 def test_what_pip_set_aside_goes(venv: Environment) -> None:
