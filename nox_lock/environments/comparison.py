@@ -244,7 +244,7 @@ def refuse_disagreement(planned: Sequence[LockPlan]) -> None:
     ]
     if differing:
         raise NoxLockError(
-            "\n".join(["these lock files do not agree:", *differing]),
+            "\n".join(["these lock files of one session do not agree:", *differing]),
             hint="Bring their inputs together, for instance by one `-c` file for both.",
         )
 

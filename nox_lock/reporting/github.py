@@ -29,7 +29,8 @@ _PROPERTY = _MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
 def annotate(judged: Iterable[Judged], project: Project) -> Iterator[str]:
     """Yield a workflow command for each reason and warning."""
     for each in judged:
-        title = f"nox-lock: {each.path} is {each.verdict.word}"
+        path = _from_top(each.path, project)
+        title = f"nox-lock: {path} is {each.verdict.word}"
         for reason in each.verdict.reasons:
             shown = reason
             if each.verdict.word == MISSING and each.planned and each.planned.inputs.files:
@@ -38,7 +39,7 @@ def annotate(judged: Iterable[Judged], project: Project) -> Iterator[str]:
                 shown = Reason(f"{each.path}: {reason.message}", place)
             yield _command("error", title, shown, project)
         for warning in each.verdict.warnings:
-            yield _command("warning", f"nox-lock: {each.path}", warning, project)
+            yield _command("warning", f"nox-lock: {path}", warning, project)
 
 
 def annotate_error(error: NoxLockError, project: Project) -> str:
@@ -54,11 +55,11 @@ def write_summary(judged: Sequence[Judged], project: Project, lock_command: str)
     """
     if file := project.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as summary:
-            summary.writelines(f"{redact(line)}\n" for line in table(judged, lock_command))
+            summary.writelines(f"{redact(line)}\n" for line in table(judged, project, lock_command))
 
 
-def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:
-    """Yield the lines of a Markdown table of the verdicts, and what to run."""
+def table(judged: Sequence[Judged], project: Project, lock_command: str) -> Iterator[str]:
+    """Yield the lines of a Markdown table of the verdicts, and what to run where."""
     yield "| | lock file | for | verdict | why |"
     yield "| --- | --- | --- | --- | --- |"
     for each in judged:
@@ -66,21 +67,30 @@ def table(judged: Sequence[Judged], lock_command: str) -> Iterator[str]:
         mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.fresh else "\N{CROSS MARK}"
         lines = [*map(str, verdict.reasons), *verdict.notes]
         lines += [f"warning: {warning}" for warning in verdict.warnings]
-        path, why = f"<code>{markdown(each.path)}</code>", "<br>".join(map(markdown, lines))
+        path, why = (
+            f"<code>{markdown(_from_top(each.path, project))}</code>",
+            "<br>".join(map(markdown, lines)),
+        )
         yield f"| {mark} | {path} | {markdown(target_of(each))} | {verdict.word} | {why} |"
     yield ""
     if command := fix_command(judged, lock_command):
-        yield f"Run: <code>{markdown(command)}</code>"
+        folder = _from_top(".", project)
+        where = "" if folder == "." else f" in <code>{markdown(folder)}</code>"
+        yield f"Run{where}: <code>{markdown(command)}</code>"
         yield ""
+
+
+def _from_top(path: str, project: Project) -> str:
+    """Return a path of the project from the top of the checkout: it may have several projects."""
+    top = project.environ.get("GITHUB_WORKSPACE")
+    found = relative(project.root / path, Path(top)) if top else path
+    return path if found.startswith("..") else found
 
 
 def _command(level: str, title: str, reason: Reason | NoxLockError, project: Project) -> str:
     properties = {"title": title}
     if reason.place is not None:
-        # GitHub wants paths from the top of the checkout, of which the project may be a part.
-        top = Path(project.environ.get("GITHUB_WORKSPACE") or project.root)
-        path = relative(project.root / reason.place.file, top)
-        properties["file"] = reason.place.file if path.startswith("../") else path
+        properties["file"] = _from_top(reason.place.file, project)
         if reason.place.line is not None:
             properties["line"] = str(reason.place.line)
     listed = ",".join(f"{key}={value.translate(_PROPERTY)}" for key, value in properties.items())

@@ -55,7 +55,7 @@ def run_check(session: Session, others: Sequence[str], noxfile: Noxfile, console
     options = _read_options(check_parser, session, others, noxfile, console)
     if options is not None:
         _, planned, orphans = _select(options, noxfile)
-        _check(judge_all(planned, orphans), options, noxfile.project, console)
+        _check(judge_all(planned, orphans), options, noxfile, console)
 
 
 def run_lock(session: Session, others: Sequence[str], noxfile: Noxfile, console: Console) -> None:
@@ -69,7 +69,7 @@ def run_lock(session: Session, others: Sequence[str], noxfile: Noxfile, console:
         return
     config, planned, orphans = _select(options, noxfile)
     if options.check:
-        _check(judge_all(planned, orphans), options, noxfile.project, console)
+        _check(judge_all(planned, orphans), options, noxfile, console)
         return
     _refuse_unknown(options, planned, noxfile.project)
     if options.why:
@@ -116,13 +116,13 @@ def relock(
         NoxLockError: where it is not allowed, with the reasons and what to run; or when a lock
             file cannot be made.
     """
-    reasons = [line for each in judged for line in verdict_lines(each)]
+    unicode = console.terminal.unicode
+    reasons = [line for each in judged for line in verdict_lines(each, unicode=unicode)]
     if not (allowed and all(map(_is_plainly_stale, judged))):
         command = fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
     from nox_lock.locking.compile_options import CompileOptions  # noqa: PLC0415
     from nox_lock.locking.run import lock_all, with_lower  # noqa: PLC0415
-    from nox_lock.reporting.outcomes import outcome_line  # noqa: PLC0415
 
     for line in reasons:
         console.log(line)
@@ -136,8 +136,7 @@ def relock(
         if isinstance(result, NoxLockError):
             errors.append(result)
             continue
-        console.log(outcome_line(result))
-        console.warn(*(f"{each.path}: {note}" for note in result.notes))
+        _print_outcome(result, console)
         made[each.path] = result.planned
     # The error of a lock below says more than that of the one it blocks.
     for error in sorted(errors, key=lambda error: isinstance(error, BlockedError)):
@@ -190,13 +189,17 @@ def _format(options: Arguments, project: Project) -> str:
     )
 
 
-def _check(judged: list[Judged], options: Arguments, project: Project, console: Console) -> None:
-    """Report on lock files; raise an error unless all are fresh."""
+def _check(judged: list[Judged], options: Arguments, noxfile: Noxfile, console: Console) -> None:
+    """Report on lock files; raise an error unless all are fresh, and those of a session agree."""
     unresolved: list[str] = []
+    project = noxfile.project
     if options.deep:
         from nox_lock.locking.deep_check import resolve_again  # noqa: PLC0415
 
         judged, unresolved = resolve_again(judged, project, console)
+    if all(each.verdict.fresh for each in judged):
+        with _errors_printed(options, project):
+            noxfile.refuse_disagreement([each.planned for each in judged if each.planned])
     form = _format(options, project)
     if form == "json":
         _print(verdicts_json(judged))
@@ -261,11 +264,7 @@ def _lock(
     with _errors_printed(options, project):
         for each, result in lock_all(project, options.compile_options, console, planned):
             if not isinstance(result, NoxLockError):
-                line = report.outcome_line(result, dry=options.dry_run)
-                changes = report.change_lines(result.changes, unicode=console.terminal.unicode)
-                kept = (f"    {line}" for line in report.not_upgraded_lines(result.not_upgraded))
-                console.log(line, *changes, *kept)
-                console.warn(*(f"{each.path}: {note}" for note in result.notes))
+                _print_outcome(result, console, dry=options.dry_run)
             elif len(planned) > 1 and all(result is not other for other in results.values()):
                 console.warn(*str(result).splitlines())
             results[each.path] = result
@@ -283,6 +282,16 @@ def _lock(
     if errors:
         raise NoxLockError(f"not locked: {', '.join(errors)}")
     _refuse_unknown(options, [each.planned for each in outcomes], project)
+
+
+def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
+    """Print what was done for one lock file, or would be, and what moved in it."""
+    from nox_lock.reporting import outcomes as report  # noqa: PLC0415
+
+    changes = report.change_lines(outcome.changes, unicode=console.terminal.unicode)
+    kept = (f"    {line}" for line in report.not_upgraded_lines(outcome.not_upgraded))
+    console.log(report.outcome_line(outcome, dry=dry), *changes, *kept)
+    console.warn(*(f"{outcome.planned.path}: {note}" for note in outcome.notes))
 
 
 def _print(*texts: str) -> None:

@@ -51,6 +51,11 @@ class LockedSession(NamedTuple):
         for call in getattr(self.made, "parametrize", ()):
             yield getattr(call, "call_spec", {}).get("python")
 
+    def runs_on(self, target: Target) -> bool:
+        """Return whether it may run on a target, as far as its values of `python=` say."""
+        named = list(_pythons(self.pythons()))
+        return not named or any(_is_met(each, target) for each in named)
+
 
 class Noxfile(NamedTuple):
     """A noxfile: the project it belongs to, and its sessions that use locks."""
@@ -97,6 +102,22 @@ class Noxfile(NamedTuple):
                     f"{each.path} is for Python {each.target}, which no session of the noxfile "
                     "runs; [tool.nox-lock] python in pyproject.toml says what to lock for"
                 )
+
+    def refuse_disagreement(self, planned: Sequence[LockPlan]) -> None:
+        """Check that lock files which a session installs together pin the same versions.
+
+        Raises:
+            NoxLockError: naming each project they differ in.
+        """
+        for session in [each for each in self.sessions if len(each.locks) > 1]:
+            from nox_lock.environments.comparison import refuse_disagreement  # noqa: PLC0415
+
+            names, runs_on = session.locks, session.runs_on
+            files = [each for each in planned if each.name in names and runs_on(each.target)]
+            for one in files:
+                others = (e for e in files if e.name != one.name and e.target == one.target)
+                fitting = (e for e in others if e.system == one.system or (e.here and one.here))
+                refuse_disagreement([one, *fitting])
 
 
 def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:

@@ -60,7 +60,10 @@ def check(root: Path) -> str:
         judge_error(error, root)
         return type(error).__name__
     shown = [line for each in judged for line in verdict_lines(each)]
-    shown += [*annotate(judged, Project(root, {})), *table(judged, "nox -s lock")]
+    shown += [
+        *annotate(judged, Project(root, {})),
+        *table(judged, Project(root, {}), "nox -s lock"),
+    ]
     assert str(root) not in "\n".join(shown)
     json.loads(verdicts_json(judged))
     return " ".join(sorted({each.verdict.word for each in judged}))

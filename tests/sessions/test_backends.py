@@ -441,10 +441,12 @@ REASON = "lib>=2 is not met by lib==1.0 (requirements.in:2)"
 
 
 def test_a_stale_lock_is_made_anew_on_the_desk(stale: Project) -> None:
-    """Without CI a session says why the lock is stale, locks, and runs on the new one."""
-    run = stale.nox("-s", "tests").ok()
+    """Without CI a session says why the lock is stale, locks, says what moved, and runs on it."""
+    run = stale.nox("-s", "tests", env={"PYTHONIOENCODING": "utf-8"}).ok()
+    assert f"✗ {LOCK}: stale" in run.output
     assert REASON in run.output
     assert f"{LOCK}: compiled" in run.output
+    assert "    ~ lib 1.0 → 2.0 (major), lib>=2 (requirements.in:2)\n" in run.output
     assert "lib 2.0 runs" in run.output
 
 

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.inside import nox_inside
 from support.project import NOXFILE, Project, Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.index import LocalIndex
 
 LOCK, DEV = "requirements.txt", "requirements-dev.txt"
@@ -97,19 +100,20 @@ def test_github_gets_annotations_on_the_lines_of_the_inputs(stale: Project) -> N
         GITHUB_WORKSPACE=str(stale.root.parent),
         GITHUB_STEP_SUMMARY=str(summary),
     ).failed()
-    title = f"title=nox-lock%3A {DEV} is stale"
+    folder = stale.root.name
+    title = f"title=nox-lock%3A {folder}/{DEV} is stale"
     line = "--extra-index-url http://index.invalid/simple"
-    place = f"file={stale.root.name}/requirements-dev.in"
+    place = f"file={folder}/requirements-dev.in"
     assert run.stdout.splitlines() == [
         f"::error {title},{place},line=2::app>=2 is not met by app==1.0",
         f"::error {title},{place},line=3::{line} is not in the lock",
         (
-            f"::warning title=nox-lock%3A {DEV},{place},line=3::--extra-index-url "
+            f"::warning title=nox-lock%3A {folder}/{DEV},{place},line=3::--extra-index-url "
             "http://index.invalid/simple is not encrypted: anybody on the way can change it"
         ),
         (
-            "::error title=nox-lock%3A requirements-new.txt is missing,"
-            f"file={stale.root.name}/requirements-new.in,line=1::requirements-new.txt: "
+            f"::error title=nox-lock%3A {folder}/requirements-new.txt is missing,"
+            f"file={folder}/requirements-new.in,line=1::requirements-new.txt: "
             "there is no lock file"
         ),
     ]
@@ -119,9 +123,9 @@ def test_github_gets_annotations_on_the_lines_of_the_inputs(stale: Project) -> N
     assert text.startswith("# Before\n| | lock file |")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 5
-    assert f"<code>{DEV}</code>" in rows[3]
+    assert f"<code>{folder}/{DEV}</code>" in rows[3]
     assert "app&gt;=2 is not met by app==1.0 (requirements-dev.in:2)<br>" in rows[3]
-    assert "Run: <code>nox -s lock</code>" in text
+    assert f"Run in <code>{folder}</code>: <code>nox -s lock</code>" in text
 
 
 def test_github_gets_an_annotation_on_a_mistake_in_an_input(stale: Project) -> None:
@@ -156,3 +160,51 @@ def test_json_of_what_kept_all_from_being_judged(stale: Project) -> None:
     assert report["error"]["file"] == "requirements-dev.in"
     assert report["error"]["line"] == 3
     assert "???" in report["error"]["message"]
+
+
+TWO_LOCKS = """
+    import nox_lock
+
+    nox_lock.add_sessions()
+
+
+    @nox_lock.session(lock=["requirements", "dev"], python={python})
+    def tests(session):
+        pass
+
+
+    @nox_lock.session(lock="dev", python=["3.9"])
+    def alone(session):
+        pass
+"""
+
+
+@pytest.mark.parametrize("python", ['["3.11", "3.12"]', '">=3.11"', "None"])
+def test_locks_of_one_session_that_do_not_agree(tmp_path: Path, home: Path, python: str) -> None:
+    """Each is fresh, and only the session needs both: only for Pythons that it runs on."""
+    project = Project(tmp_path / "project", home)
+    project.write("noxfile.py", TWO_LOCKS.format(python=python))
+    project.write("pyproject.toml", '[tool.nox-lock]\npython = ["3.9", "3.11", "3.12"]\n')
+    for stem in ("requirements", "requirements-dev"):
+        project.write(f"{stem}.in", "lib\n")
+        for version in ("3.9", "3.11", "3.12"):
+            project.write(f"{stem}-py{version}.txt", "lib==1.0\n")
+
+    def run(*options: str) -> Run:
+        return nox_inside(project.root, "-s", "lock-check", *options, env=project.environment())
+
+    project.write("requirements-dev-py3.9.txt", "lib==2.0\n")
+    if python != "None":
+        run().ok()
+    project.write("requirements-dev-py3.9.txt", "lib==1.0\n")
+    run().ok()
+    project.write("requirements-dev-py3.12.txt", "lib==2.0\n")
+    done = run().failed()
+    assert "these lock files of one session do not agree:" in done.stderr
+    line = "  lib: 1.0 in requirements-py3.12.txt, 2.0 in requirements-dev-py3.12.txt\n"
+    assert line in done.stderr
+    assert "by one `-c` file for both" in done.stderr
+    error = json.loads(run("--", "--format=json").failed().stdout)["error"]
+    assert line.strip() in error["message"]
+    run("--", "dev").ok()
+    run("--", "--python", "3.11").ok()

@@ -25,23 +25,41 @@ def test_what_has_a_meaning_in_a_command_is_escaped(tmp_path: Path) -> None:
     )
 
 
-def test_what_has_a_meaning_in_a_table_is_escaped() -> None:
+def test_what_has_a_meaning_in_a_table_is_escaped(tmp_path: Path) -> None:
     reason = Reason("x | y <script>\nz", Place("a.txt"))
-    rows = list(table([Judged("a.txt", Verdict(INVALID, (reason,)))], "nox -s lock"))
+    judged = [Judged("a.txt", Verdict(INVALID, (reason,)))]
+    rows = list(table(judged, Project(tmp_path, {}), "nox -s lock"))
     assert "x \\| y &lt;script&gt; z (a.txt)" in rows[2]
     assert rows[2].count(" | ") == 4
 
 
-def test_orphans_have_their_own_fix() -> None:
+def test_orphans_have_their_own_fix(tmp_path: Path) -> None:
     orphan = Judged("old.txt", Verdict(ORPHANED, (Reason("git rm old.txt", Place("old.txt")),)))
-    assert not any("Run:" in line for line in table([orphan], "nox -s lock"))
+    lines = table([orphan], Project(tmp_path, {}), "nox -s lock")
+    assert not any("Run" in line for line in lines)
 
 
-def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html() -> None:
+def test_nothing_in_the_summary_is_a_mark_of_markdown_or_html(tmp_path: Path) -> None:
     verdict = Verdict(INVALID, (Reason(MARKS),), (MARKS,), (Reason(MARKS),))
-    *_, row, _, run, _ = table([Judged(MARKS, verdict)], MARKS)
+    *_, row, _, run, _ = table([Judged(MARKS, verdict)], Project(tmp_path, {}), MARKS)
     assert row.count(ESCAPED) == 4
     assert f"Run: <code>{ESCAPED}" in run
     assert not re.search(r"(?<!\\)[`\[\]!*_~@]|<(?!br>|/?code>)", row + run)
     assert len(re.findall(r"(?<!\\)\|", row)) == 6
     assert markdown(ESCAPED) != ESCAPED  # it is for what is not Markdown yet
+
+
+def test_several_projects_of_one_checkout_are_distinguished(tmp_path: Path) -> None:
+    """Titles and the summary of a job have the paths from the top, and say where to lock."""
+    judged = [Judged("a.txt", Verdict(STALE, (Reason("why", Place("a.in", 1)),)))]
+    top = {"GITHUB_WORKSPACE": str(tmp_path)}
+    for folder, path in (("", "a.txt"), ("back end", "back end/a.txt"), ("x/y", "x/y/a.txt")):
+        project = Project(tmp_path / folder, top)
+        [line] = annotate(judged, project)
+        assert f"title=nox-lock%3A {path} is stale,file={path[:-3]}in,line=1::" in line
+        *_, row, _, run, _ = table(judged, project, "nox -s lock")
+        assert f"<code>{path}</code>" in row
+        where = f" in <code>{folder}</code>" if folder else ""
+        assert run == f"Run{where}: <code>nox -s lock</code>"
+    outside = Project(tmp_path.parent, top)
+    assert "nox-lock%3A a.txt is stale" in next(iter(annotate(judged, outside)))
