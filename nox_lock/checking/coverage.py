@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from packaging.markers import Marker
 
@@ -99,7 +100,8 @@ class Coverage:
         """Yield the pins with a marker that no input gives them, and those without theirs.
 
         pip-compile gives a pin the marker of the last line that names it, counts and has one,
-        and reads a file as often as it is included; uv gives none.
+        and reads a file as often as it is included; it drops that of a URL or path without a name.
+        uv gives none.
         https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
         """
         lock = self._lock
@@ -112,6 +114,7 @@ class Coverage:
                 continue
             given = {str(entry.marker or ""): entry for entry, active in entries if active}
             undecided = {str(entry.marker) for entry, active in entries if active is None}
+            undecided |= {str(entry.marker) for entry, active in entries if active and entry.bare}
             has = str(Marker(pin.marker)) if pin.marker else ""
             wanted = [each for each in given if each] or [""]
             if has in wanted or (undecided and has in {"", *undecided}):
@@ -179,13 +182,18 @@ class Coverage:
         """Return the keys of the pins that the requirements among entries reach."""
         asking = {id(entry): entry for entry in entries if not entry.constraint}
         waiting = [entry.name for entry in asking.values() if entry.name]
+        # What a local project requires is known where it is static: no note can add to it.
+        local = {each.name: each.requires for each in asking.values() if each.requires is not None}
         requires: dict[str, list[str]] = {}
         for pin in self._lock.pins:
             if pin.url and any(id(entry) in asking for entry, _ in self._naming(pin)):
                 waiting.append(_key(pin))
             for via in pin.via:
-                if not via.startswith("-"):
-                    requires.setdefault(normalized(via), []).append(_key(pin))
+                if via.startswith("-"):
+                    continue
+                parent = normalized(via)
+                if parent not in local or pin.name in local[parent]:
+                    requires.setdefault(parent, []).append(_key(pin))
         if any(entry.name is None for entry in asking.values()):
             # A project named only by its path: its name is in the annotations alone.
             waiting += requires.keys() - {_key(pin) for pin in self._lock.pins}
@@ -222,7 +230,9 @@ def _url_of(entry: Entry) -> str:
 def _canonical_url(url: str, name: str | None) -> str:
     bare, mark, fragment = url.partition("#")
     if "://" not in bare:
-        bare = bare.removeprefix("file:").rstrip("/").removeprefix("./")
+        if bare.startswith("file:"):
+            bare = unquote(bare.removeprefix("file:")).replace("#", "%23")
+        bare = bare.rstrip("/").removeprefix("./")
     parts = sorted(part for part in fragment.split("&") if part)
     if mark and not fragment:  # for pip a part of the path
         parts = [""]

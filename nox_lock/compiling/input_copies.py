@@ -1,7 +1,7 @@
 """Inputs as pip-compile is to read them, where that is not what is on disk.
 
 A lock file that an input names may be made and not written yet; pip-compile knows no dependency
-groups, and loses what a ``name @ file:./path`` names: then all inputs are laid out in a private
+groups, and loses what a ``file:./path`` names: then all inputs are laid out in a private
 folder, with the same paths.
 """
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 # Names of the files that hold what is written out for pip-compile.
 _WRITTEN = "written-"
-_RELATIVE_URL = re.compile(r"(?P<before>@\s*)file:(?P<path>[^/\s#;][^\s#;]*)", re.IGNORECASE)
+_RELATIVE_URL = re.compile(
+    r"(?P<before>@\s*|^\s*(?:(?:-e|--editable)[\s=]*)?)file:(?P<path>[^/\s#;][^\s#;]*)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
     Raises:
         OSError: when `folder` cannot be written.
     """
-    named = any(" @ " in each.text and not URL.match(each.url or "") for each in inputs.entries)
-    if not named and not inputs.written and not set(texts) & set(inputs.files):
+    local = any(each.url and not URL.match(each.url) for each in inputs.entries)
+    if not local and not inputs.written and not set(texts) & set(inputs.files):
         return InputCopies(tuple(inputs.native), {}, root, folder)
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)

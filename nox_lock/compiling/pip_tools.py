@@ -293,8 +293,8 @@ def relative_paths(body: str, root: Path) -> str:
     def rewrite(found: re.Match[str]) -> str:
         path = quote(relative(Path(unquote(found["path"])), root))
         path = path if path.startswith(".") else f"./{path}"
-        if found["before"].startswith("-e"):
-            return f"-e {path}"
+        if found["before"].startswith("-e"):  # a path is taken as it is, a URL is not
+            return f"-e file:{path}" if "%" in path else f"-e {path}"
         return f"{found['before']}file:{path}" if found["before"] else path
 
     return _LOCAL.sub(rewrite, body)

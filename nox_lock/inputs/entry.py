@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from nox_lock.errors import RequirementsError
-from nox_lock.inputs.local_projects import metadata_digest, static_name
+from nox_lock.inputs.local_projects import metadata_digest, static_name, static_requirements
 from nox_lock.inputs.pep508 import EXAMPLE_NAME, normalized, parse_requirement
 from nox_lock.inputs.syntax import variables
 from nox_lock.project import relative
@@ -50,6 +50,8 @@ class Entry(NamedTuple):
         editable: written with ``-e``.
         constraint: from a ``-c`` file: it narrows versions, and requires nothing.
         metadata: digest of what a local project says it depends on; empty for all others.
+        requires: the projects that a local project requires, with all its extras; None where that
+            is not static.
         hashes: the ``--hash`` options behind it.
         fragment: of a URL or path, what is behind its ``#``.
         bare: written as a URL or path alone, without a name before it.
@@ -65,6 +67,7 @@ class Entry(NamedTuple):
     editable: bool = False
     constraint: bool = False
     metadata: str = ""
+    requires: frozenset[str] | None = None
     hashes: frozenset[str] = frozenset()
     fragment: str = ""
     bare: bool = False
@@ -125,7 +128,7 @@ def _parse_named(text: str, place: Place, project: Project) -> Entry:
         specifier=None if url else found.specifier,
         marker=found.marker,
         url=url,
-        metadata=_metadata(url, project),
+        **_local_facts(url, project),
         fragment=(found.url or "").partition("#")[2],
     )
 
@@ -162,7 +165,7 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
         marker=marker,
         url=url,
         editable=editable,
-        metadata=_metadata(url, project),
+        **_local_facts(url, project),
         fragment=bare.partition("#")[2],
         bare=True,
     )
@@ -180,8 +183,12 @@ def _behind(marker: Marker | None) -> str:
     return f"; {marker}" if marker else ""
 
 
-def _metadata(url: str | None, project: Project) -> str:
-    return metadata_digest(project, url) if url and not URL.match(url) else ""
+def _local_facts(url: str | None, project: Project) -> dict[str, Any]:
+    """Return the attributes of an entry that the files of a local project give."""
+    if not url or URL.match(url):
+        return {}
+    facts = metadata_digest(project, url), static_requirements(project, url)
+    return dict(zip(("metadata", "requires"), facts, strict=True))
 
 
 def _is_path(text: str, project: Project, place: Place) -> bool:
@@ -194,11 +201,10 @@ def _is_path(text: str, project: Project, place: Place) -> bool:
     path = path[: path.rfind("[")].strip() if path.endswith("]") and "[" in path else path
     if path.startswith(".") or "/" in path or os.sep in path:
         if not project.exists(path):
-            raise RequirementsError(
-                f"there is no {path}, seen from the project root",
-                place,
-                f"Write the path from there; a project of an index is: {EXAMPLE_NAME}",
-            )
+            hint = f"Write the path from there; a project of an index is: {EXAMPLE_NAME}"
+            if egg := re.search(_EGG, path):
+                hint = f"pip takes no fragment behind a path: {egg[1]} @ file:{path[: egg.start()]}"
+            raise RequirementsError(f"there is no {path}, seen from the project root", place, hint)
         return True
     return path.endswith(_ARCHIVES)
 
@@ -211,7 +217,7 @@ def _local(url: str, place: Place, project: Project) -> str:
         if not url.lower().startswith("file:"):
             return url
         bare = url.partition("#")[0]
-        path = unquote(urlsplit(bare).path) if bare.startswith("file:/") else bare[len("file:") :]
+        path = unquote(urlsplit(bare).path if bare.startswith("file:/") else bare[len("file:") :])
     located = relative(project.root / path, project.root)
     if Path(path).is_absolute() and located.startswith("../"):
         raise RequirementsError(

@@ -1,4 +1,4 @@
-"""The dependencies of a local project, as its own files give them: a digest, for a check."""
+"""The dependencies of a local project, as its own files give them, for a check."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import NoxLockError
+from nox_lock.inputs.pep508 import name_of
 from nox_lock.inputs.toml_tables import FILE, parse_toml
 
 if TYPE_CHECKING:
@@ -38,6 +39,22 @@ def static_name(project: Project, folder: str) -> str | None:
     return canonicalize_name(name) if isinstance(name, str) else None
 
 
+def static_requirements(project: Project, folder: str) -> frozenset[str] | None:
+    """Return the projects that the one in `folder` requires, with all its extras.
+
+    None where only a build can say, or the project has no name.
+    """
+    table = _static_table(project, folder)
+    if table is None:
+        return None
+    extras = table.get("optional-dependencies")
+    lists = [table.get("dependencies"), *(extras.values() if isinstance(extras, dict) else ())]
+    try:
+        return frozenset(name_of(each) for found in lists for each in found or ())
+    except (TypeError, ValueError, RecursionError):  # its build refuses it
+        return frozenset()
+
+
 def metadata_digest(project: Project, folder: str) -> str:
     """Return a digest that changes when the dependencies of the project in `folder` may have.
 
@@ -46,12 +63,10 @@ def metadata_digest(project: Project, folder: str) -> str:
     """
     if not any(project.is_file(posixpath.join(folder, name)) for name in _FILES):
         return ""
-    table = _document(project, folder).get("project", {})
-    if isinstance(table, dict) and "name" in table:
-        dynamic = table.get("dynamic", [])
-        if isinstance(dynamic, list) and all(key not in dynamic for key in _DEPENDENCIES):
-            return _digest({key: table.get(key) for key in _KEYS})
-    return dynamic_digest(project, folder)
+    table = _static_table(project, folder)
+    if table is None:
+        return dynamic_digest(project, folder)
+    return _digest({key: table.get(key) for key in _KEYS})
 
 
 def dynamic_digest(project: Project, folder: str) -> str:
@@ -72,6 +87,16 @@ def dynamic_digest(project: Project, folder: str) -> str:
         if not path.startswith("/") and ".." not in path and not path.endswith(_PROSE)
     }
     return _digest([texts, {path: data for path, data in named.items() if data}])
+
+
+def _static_table(project: Project, folder: str) -> Mapping[str, Any] | None:
+    """Return the table `[project]` in `folder`, if the dependencies in it are all there are."""
+    table = _document(project, folder).get("project")
+    if not isinstance(table, dict) or "name" not in table:
+        return None
+    dynamic = table.get("dynamic", [])
+    static = isinstance(dynamic, list) and all(key not in dynamic for key in _DEPENDENCIES)
+    return table if static else None
 
 
 def _document(project: Project, folder: str) -> Mapping[str, Any]:

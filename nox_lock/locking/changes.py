@@ -133,9 +133,12 @@ def find_reasons(planned: LockPlan, name: str) -> list[str]:
         return []
     via = pins[name].via
     ways = _places(entry for entry in planned.inputs.requirements if entry.name == name)
+    # An editable project has no name in its pin.
+    known = pins.keys() | {entry.name for entry in planned.inputs.requirements}
     ways += (
-        f"{parent} {_version(pins[parent])}, from {chain(planned, parent)}"
-        for parent in sorted({canonicalize_name(each) for each in via} & pins.keys())
+        (f"{parent} {_version(pins[parent])}, from " if parent in pins else "")
+        + chain(planned, parent)
+        for parent in sorted({canonicalize_name(each) for each in via} & known)
     )
     return ways or ([", ".join(via)] if via else [])
 
@@ -153,7 +156,7 @@ def chain(planned: LockPlan, name: str | None) -> str:
         pin = pins.get(trail[-1])
         for via in pin.via if pin else ():
             parent = canonicalize_name(via)
-            if parent in pins and parent not in seen:
+            if parent in (pins | entries) and parent not in seen:
                 seen.add(parent)
                 trails.append((*trail, parent))
     return f"{name}"

@@ -21,11 +21,20 @@ def _read(key, default):
     return ast.literal_eval(found[1]) if found else default
 
 
+def _extras():
+    text = pathlib.Path("pyproject.toml").read_text("utf-8")
+    return text.partition("[project.optional-dependencies]")[2].partition("\\n[")[0]
+
+
 def _build(folder, files):
     stem = re.sub(r"[-_.]+", "_", _read("name", None)) + "-" + _read("version", None)
     metadata = ["Metadata-Version: 2.1", "Name: " + _read("name", None)]
     metadata += ["Version: " + _read("version", None)]
     metadata += ["Requires-Dist: " + each for each in _read("dependencies", [])]
+    for name, needs in re.findall(r"(?m)^(\\w+) = (.*)$", _extras()):
+        metadata += ["Provides-Extra: " + name]
+        for each in ast.literal_eval(needs):
+            metadata += [f"Requires-Dist: {each} ; extra == '{name}'"]
     info = stem + ".dist-info"
     files = dict(files)
     files[info + "/METADATA"] = "\\n".join([*metadata, ""])

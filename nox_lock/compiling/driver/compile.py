@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pip._internal.resolution.resolvelib import factory
 from piptools.scripts.compile import cli
 
 from . import target
@@ -26,6 +27,7 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     take_hashes_from_pages(report)
     target.apply(order["target"], report)
     target.build_projects_within(order["build_constraints"])
+    _keep_origins()
     _report_calls(report)
     code: int | str | None = 0
     failed: BaseException | None = None
@@ -39,6 +41,18 @@ def compile_lock(order: Mapping[str, Any]) -> int:
         code, report.said["failure"] = 1, describe_failure(failed, report)
     Path(order["report"]).write_text(json.dumps(report.said), encoding="utf-8")
     return code if isinstance(code, int) else 1
+
+
+def _keep_origins() -> None:
+    """Let a path with extras come from its line: for pip it comes from itself, an absolute path."""
+    drop_extras = factory.install_req_drop_extras
+
+    def drop_extras_alone(ireq: Any) -> Any:
+        found = drop_extras(ireq)
+        found.comes_from = ireq.comes_from
+        return found
+
+    factory.install_req_drop_extras = drop_extras_alone
 
 
 def _report_calls(report: Report) -> None:

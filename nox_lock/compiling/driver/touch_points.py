@@ -9,6 +9,7 @@ refuses to start, and says which.
     .models.target_python:TargetPython.__init__(platforms py_version_info abis)  wheel tags
     .cli.req_command:RequirementCommand.make_resolver(py_version_info)  the target's Requires-Python
     .resolution.resolvelib.factory:Factory.get_wheel_cache_entry(link name)  none of another Python
+    .resolution.resolvelib.factory:install_req_drop_extras(ireq)  what requires a path with extras
     .distributions.sdist:SourceDistribution.prepare_distribution_metadata  what is built
     piptools.build:_create_project_builder(src_dir)  build dynamic inputs with our pip
     piptools.build:StaticProjectMetadata  know those that are not dynamic
