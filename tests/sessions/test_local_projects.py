@@ -96,7 +96,9 @@ def test_each_form_is_locked(project: Project) -> None:
 def test_why_reaches_the_input(project: Project, name: str) -> None:
     said = project.nox("-s", "lock", "--", "--why", f"{name}-dep").ok().output
     number = next(n for n, line in enumerate(FORMS, start=1) if re.match(rf"(.*\W)?{name}\b", line))
-    assert re.search(rf"requirements\.txt:\d+: {name}-dep==1.0\n    .*\(requirements\.in:{number}\)", said), said
+    assert re.search(
+        rf"requirements\.txt:\d+: {name}-dep==1.0\n    .*\(requirements\.in:{number}\)", said
+    ), said
 
 
 def test_a_note_does_not_add_to_what_a_project_requires(project: Project) -> None:
