@@ -85,10 +85,10 @@ class Comparison(NamedTuple):
         """Whether nothing has to be done."""
         return self.verified and not (self.missing or self.remove or self.broken)
 
-    def files(self, names: Iterable[str | None]) -> set[str]:
+    def files(self, names: Iterable[str]) -> set[str]:
         """Return the files of what is installed, or damaged."""
         copies = {name: [each] for name, each in self.installed.items()} | {**self.damaged}
-        found = (each.files() for name in names for each in copies.get(name or "", ()))
+        found = (each.files() for name in names for each in copies.get(name, ()))
         return set().union(*found)
 
 
@@ -102,6 +102,7 @@ class LockedEnvironment(NamedTuple):
         recreate: the command that creates the environment again.
         lock: the command that locks.
         ignored: what is not locked, and cannot be removed in this run.
+        order: how many times the session has installed locks before.
     """
 
     planned: Sequence[LockPlan]
@@ -110,6 +111,7 @@ class LockedEnvironment(NamedTuple):
     recreate: str
     lock: str
     ignored: Collection[str] = ()
+    order: int = 0
 
     @property
     def paths(self) -> str:
@@ -121,31 +123,33 @@ class LockedEnvironment(NamedTuple):
         """The files that limit what builds use, relative to the project root."""
         return list(dict.fromkeys(f for each in self.planned for f in each.lock.build_constraints))
 
+    def note(self, name: str) -> str:
+        """Return the name of KEPT or VERIFIED for these locks."""
+        return f"{name}{self.order or ''}"
+
     def compare(self, without: Collection[str] = ()) -> Comparison:
         """Compare the environment as it is now, as if some distributions were not installed."""
         found = list_distributions(self.venv)
-        damaged = found.damaged
-        for name in self.venv.read_note(UNFINISHED).split():
-            if name in found.installed:
-                damaged[name] = [found.installed.pop(name)]
+        unfinished = found.installed.keys() & self.venv.read_note(UNFINISHED).split()
+        half = {name: [found.installed.pop(name)] for name in unfinished}
         for name in without:
             found.installed.pop(name, None)
         comparison = compare(self.planned, self.venv.target, found.installed, self.project.root)
-        for _, pin, _ in comparison.missing:
-            # What is installed over it has the same files.
-            copies = damaged.get(pin.name or "", [])
-            if [each.version for each in copies] == [pin.version]:
-                found.broken.extend(each.metadata for each in copies if not each.is_whole)
-                del damaged[pin.name or ""]
-        kept = set(self.venv.read_note(KEPT).split())
-        locked = {pin.name for _, pin, _ in comparison.missing}
-        remove = {*comparison.remove} - kept | (damaged.keys() - (SEEDS - locked))
+        locked = {pin.name: pin.version for _, pin, _ in comparison.missing}
+        damaged = {name: each for name, each in half.items() if name not in locked}
+        for name, each in found.damaged.items():
+            if [one.version for one in each] == [locked.get(name)]:
+                found.broken.append(each[0].metadata)  # what is installed has the same files
+            else:
+                damaged[name] = each
+        kept = set(self.venv.read_note(self.note(KEPT)).split())
+        remove = {*comparison.remove} - kept | (damaged.keys() - (SEEDS - locked.keys()))
         return comparison._replace(
             remove=sorted(remove),
             kept=sorted({*comparison.remove} & kept),
             broken=found.broken,
             damaged=damaged,
-            verified=self.venv.read_note(VERIFIED) == comparison.digest,
+            verified=self.venv.read_note(self.note(VERIFIED)) == comparison.digest,
         )
 
 

@@ -97,11 +97,6 @@ class Distribution(NamedTuple):
     metadata: Path
     origin: Origin | None = None
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether its metadata is all there: installers write RECORD last."""
-        return all((self.metadata / name).is_file() for name in ("METADATA", "RECORD"))
-
     def requires(self) -> list[str]:
         """Return the requirements in its metadata, unparsed."""
         from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
@@ -115,10 +110,6 @@ class Distribution(NamedTuple):
             return {row[0] for row in csv.reader(lines) if row and not row[0].endswith(".pyc")}
         except (OSError, UnicodeDecodeError, csv.Error):
             return set()
-
-    def lacks(self, files: set[str]) -> bool:
-        """Return whether one of these files was installed, and is not there."""
-        return any(not (self.metadata.parent / file).exists() for file in self.files() & files)
 
 
 class Distributions(NamedTuple):
@@ -221,9 +212,10 @@ def list_distributions(venv: Environment) -> Distributions:
         else:
             found.broken.append(folder)
     for name, each in copies.items():
+        # Installers write it last.
         recorded = [one for one in each if (one.metadata / "RECORD").is_file()]
         found.broken.extend(one.metadata for one in each if one not in recorded)
-        if len(each) == 1 and each[0].is_whole:
+        if len(each) == len(recorded) == 1 and (each[0].metadata / "METADATA").is_file():
             found.installed[name] = each[0]
         elif recorded:
             found.damaged[name] = recorded

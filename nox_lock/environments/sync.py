@@ -94,16 +94,18 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
         remove_broken(comparison.broken)
         # What is left of an interrupted install looks complete to an installer.
         for force in (interrupted, True):
+            names = sorted(each.pin.name or "" for each in comparison.missing)
+            venv.write_note(UNFINISHED, " ".join(names))
             if comparison.missing:
-                replaced = comparison.files(each.pin.name for each in comparison.missing)
-                _install(locked, comparison.missing, installer, console, force=force)
-                comparison = locked.compare()
+                replaced = comparison.files(names)
+                options = ["--force-reinstall"] * force
+                _install(locked, comparison.missing, installer, options, console.warn)
+                venv.write_note(UNFINISHED, "")
                 # pip replaces one after the other: an old version may take new files along.
-                found = comparison.installed.values() if replaced else ()
-                if lacking := [each.metadata for each in found if each.lacks(replaced)]:
-                    remove_broken(lacking)
-                    comparison = locked.compare()
-        venv.write_note(UNFINISHED, "")
+                for each in locked.compare().installed.values() if replaced else ():
+                    if any(not (venv.site / file).exists() for file in each.files() & replaced):
+                        remove_broken([each.metadata])
+                comparison = locked.compare()
         if comparison.missing:
             lines = "\n".join(f"  {each}" for each in comparison.missing)
             raise NoxLockError(
@@ -124,7 +126,7 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
         # the second time pip and uv take them from their caches.
         with temporary_directory(venv.location) as folder:
             target = ["--no-compile", "--target", relative(folder, locked.project.root)]
-            _run_installer(locked, missing, installer, target)
+            _install(locked, missing, installer, target)
     remove_broken(comparison.broken)
     # Of what is there more than once pip removes one at a time, and uv fails on the second.
     damaged = [name for name in names if name in comparison.damaged]
@@ -156,23 +158,10 @@ def _install(
     locked: LockedEnvironment,
     missing: Sequence[Difference],
     installer: Installer,
-    console: Console,
-    *,
-    force: bool,
-) -> None:
-    """Install pins; warn of those that are yanked, and name those that failed."""
-    locked.venv.write_note(UNFINISHED, " ".join(sorted(each.pin.name or "" for each in missing)))
-    _run_installer(locked, missing, installer, ["--force-reinstall"] * force, console.warn)
-    locked.venv.write_note(UNFINISHED, "")
-
-
-def _run_installer(
-    locked: LockedEnvironment,
-    missing: Sequence[Difference],
-    installer: Installer,
     options: Sequence[str],
     warn: Callable[..., None] = lambda *_: None,
 ) -> None:
+    """Install pins; warn of those that are yanked, and name those that failed."""
     for arguments in _install_arguments(locked, missing, warn):
         with _log_file(locked.venv) as log:
             try:
@@ -267,7 +256,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     planned, target, installed = locked.planned, locked.venv.target, comparison.installed
     unmet = find_unmet(planned, target, installed)
     if not unmet:
-        locked.venv.write_note(VERIFIED, comparison.digest)
+        locked.venv.write_note(locked.note(VERIFIED), comparison.digest)
         return
     here = running_platform()
     stamps = [each.current.stamp for each in planned if each.current]
@@ -298,8 +287,17 @@ def record_body(locked: LockedEnvironment) -> list[str]:
     """Note what the body of a session installed; return a line for each pin it has changed."""
     comparison = locked.compare()
     names = (n for n in (*comparison.remove, *comparison.kept) if n not in locked.ignored)
-    locked.venv.write_note(KEPT, " ".join(sorted({*names} - comparison.damaged.keys())))
+    locked.venv.write_note(
+        locked.note(KEPT), " ".join(sorted({*names} - comparison.damaged.keys()))
+    )
     return [str(each) for each in comparison.missing]
+
+
+def keep_new(before: LockedEnvironment) -> None:
+    """Note what the body installed after some locks: it stays when more are installed."""
+    note = before._replace(order=before.order + 1).note(KEPT)
+    names = {*before.venv.read_note(note).split(), *before.compare().remove}
+    before.venv.write_note(note, " ".join(sorted(names)))
 
 
 def write_constraints(locked: LockedEnvironment) -> None:

@@ -12,7 +12,8 @@ import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from weakref import WeakKeyDictionary
 
 import nox
 import nox.registry
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nox._decorators import Func
+    from nox.virtualenv import ProcessEnv
 
     from nox_lock.console import Console
     from nox_lock.environments.comparison import LockedEnvironment
@@ -37,6 +39,30 @@ _PROJECTS = (None, "editable", "wheel")
 # The locked sessions of the noxfile, and those of `add_sessions` by name.
 _LOCKED: list[LockedSession] = []
 _OURS: dict[str, Func] = {}
+
+
+class _Installed(NamedTuple):
+    """Locks that a session has installed, after others; `locked` is None if a snapshot matched."""
+
+    session: nox.Session
+    names: tuple[str | None, ...]
+    order: int
+    snapshot: Snapshot
+    locked: LockedEnvironment | None = None
+
+    def environment(self) -> SessionEnvironment:
+        from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
+
+        console = _console(self.session)
+        return SessionEnvironment(self.session, self.names, _noxfile(), console, self.order)
+
+    def find_locked(self) -> LockedEnvironment:
+        environment = self.environment()
+        return self.locked or environment.find_locks(environment.find())[1]
+
+
+# By environment, in order.
+_INSTALLED: WeakKeyDictionary[ProcessEnv, list[_Installed]] = WeakKeyDictionary()
 
 
 @overload
@@ -123,7 +149,8 @@ def install(
 ) -> None:
     """Make a session's environment match its lock; run nothing if it does already.
 
-    A stale or missing lock is compiled first, or is an error, as `on-stale` says.
+    A stale or missing lock is compiled first, or is an error, as `on-stale` says. What one session
+    installs, by its decorator and by several calls, adds up, and must agree.
 
     Args:
         session: the session, with a virtual environment.
@@ -153,15 +180,24 @@ def _prepare(
         from nox_lock.project import is_ci  # noqa: PLC0415
 
         noxfile = _noxfile()
+        installed = _INSTALLED.setdefault(session.virtualenv, [])
+        before = installed[-1].names if installed else ()
+        all_names = tuple(dict.fromkeys((*before, *(names or (None,)))))
         used = [(each.locks, *each.pythons()) for each in noxfile.sessions]
         location = Path(session.virtualenv.location).resolve()
         wanted = session.python or sys.version_info[:2]
-        facts = (names, project, constrain, is_ci(os.environ), used, wanted, str(location))
-        snapshot = Snapshot(location, repr(facts), read_state(location))
-        locked = None
+        facts = (all_names, project, constrain, is_ci(os.environ), used, wanted, str(location))
+        # It is of the locks that are installed first.
+        snapshot = Snapshot(location, repr(facts), None if installed else read_state(location))
+        this = _Installed(session, all_names, len(installed), snapshot)
         if (paths := snapshot.match(noxfile.project)) is None:
-            environment = _session_environment(session, names, noxfile)
+            environment = this.environment()
+            if installed:
+                from nox_lock.environments.sync import keep_new  # noqa: PLC0415
+
+                keep_new(installed[-1].find_locked())
             locked = environment.prepare(project, snapshot, constrain=constrain)
+            this = this._replace(locked=locked)
         else:
             from nox_lock.text import redact  # noqa: PLC0415
 
@@ -170,36 +206,29 @@ def _prepare(
         if constrain:
             variables = ("PIP_CONSTRAINT", "UV_CONSTRAINT")
             session.env.update(dict.fromkeys(variables, snapshot.constraints))
-        return functools.partial(_record_body, session, names, snapshot, locked)
+        if installed:
+            _record_body(installed)
+        installed.append(this)
+        return functools.partial(_record_body, installed)
 
 
-def _record_body(
-    session: nox.Session,
-    names: Sequence[str],
-    snapshot: Snapshot,
-    locked: LockedEnvironment | None,
-) -> None:
-    """Note what the body installed, and warn of the pins it changed."""
-    if locked is None and snapshot.is_unchanged():
+def _record_body(installed: Sequence[_Installed]) -> None:
+    """Note what the body installed after each of its locks, and warn of the pins it changed."""
+    first, *more = installed
+    if not more and first.locked is None and first.snapshot.is_unchanged():
         return
     from nox_lock.environments.sync import record_body  # noqa: PLC0415
 
     try:
-        environment = _session_environment(session, names, _noxfile())
-        for line in record_body(locked or environment.find_locks(environment.find())[1]):
+        changed = dict.fromkeys(
+            line for each in installed for line in record_body(each.find_locked())
+        )
+        for line in changed:
             message = f"changed by this session itself, and repaired by the next run: {line}"
-            environment.console.warn(message)
+            first.environment().console.warn(message)
     except (NoxLockError, OSError) as error:
         reason = error.message if isinstance(error, NoxLockError) else error.strerror
-        session.warn(f"what this session installed cannot be recorded: {reason}")
-
-
-def _session_environment(
-    session: nox.Session, names: Sequence[str], noxfile: Noxfile
-) -> SessionEnvironment:
-    from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
-
-    return SessionEnvironment(session, names, noxfile, _console(session))
+        first.session.warn(f"what this session installed cannot be recorded: {reason}")
 
 
 def _noxfile() -> Noxfile:

@@ -51,19 +51,26 @@ class SessionEnvironment:
 
     Args:
         session: the session.
-        names: its locks; none means the only one, or `requirements`.
+        names: its locks; None is the only one, or `requirements`.
         noxfile: the noxfile it is in.
         console: where to print.
+        order: how many times this session has installed locks before.
     """
 
     def __init__(
-        self, session: nox.Session, names: Sequence[str], noxfile: Noxfile, console: Console
+        self,
+        session: nox.Session,
+        names: Sequence[str | None],
+        noxfile: Noxfile,
+        console: Console,
+        order: int,
     ) -> None:
         self.session = session
-        self.names: Sequence[str | None] = names or [None]
+        self.names = names
         self.noxfile = noxfile
         self.project = noxfile.project
         self.console = console
+        self.order = order
         self.recreate_command = f"nox --reuse-venv=never -s {shlex.quote(session.name)}"
 
     def prepare(
@@ -131,7 +138,7 @@ class SessionEnvironment:
         names = {config.lock(name).name for name in self.names}
         chosen = for_environment([each for each in planned if each.name in names], venv.target)
         commands = self.recreate_command, self.console.lock_command
-        return config, LockedEnvironment(chosen, venv, self.project, *commands)
+        return config, LockedEnvironment(chosen, venv, self.project, *commands, order=self.order)
 
     def _find_usable(self) -> Environment:
         """Return the environment; recreate it if it is of another folder, or of another Python.

@@ -407,6 +407,57 @@ def test_locks_that_agree_share_an_environment(
     assert installs(project.nox("-s", session).ok()) == 0
 
 
+ADDED = """
+    import nox
+    import nox_lock
+
+    nox_lock.add_sessions()
+    RUN = ("python", "-c", "import app, tool; print('both', 'run')")
+
+
+    @nox_lock.session(lock="requirements", venv_backend="uv|virtualenv")
+    def tests(session):
+        session.install("tool")
+        nox_lock.install(session, "dev")
+        session.run(*RUN)
+
+
+    @nox.session(reuse_venv=True, venv_backend="uv|virtualenv")
+    def byhand(session):
+        nox_lock.install(session, "requirements")
+        session.install("tool")
+        nox_lock.install(session, "dev")
+        session.run(*RUN)
+"""
+
+
+@pytest.mark.parametrize("session", ["tests", "byhand"])
+def test_locks_of_one_session_add_up(project: Project, index: LocalIndex, session: str) -> None:
+    """Also with what the body installs in between; what the second lock has no more goes."""
+    publish(index)
+    for name in ("extra", "more", "tool"):
+        index.publish(name, "1.0", requires=["lib"] if name == "extra" else [])
+    project.env["UV_DEFAULT_INDEX"] = index.url
+    project.write("noxfile.py", ADDED)
+    project.write(INPUT, "app\n")
+    project.write("requirements-dev.in", "extra\nmore\n")
+    project.nox("-s", "lock").ok()
+    both = {**WANTED, "extra": "1.0", "tool": "1.0"}
+    assert "both run" in project.nox("-s", session).ok().output
+    assert content(project, session) == both | {"more": "1.0"}
+    again = project.nox("-s", session).ok().output
+    assert again.count("pip install") == 1  # that of the body
+    assert "uninstall" not in again
+    project.write("requirements-dev.in", "extra\n")
+    assert "both run" in project.nox("-s", session).ok().output
+    assert content(project, session) == both
+    assert "uninstall" not in project.nox("-s", session).ok().output
+    index.publish("lib", "2.0")
+    project.write("requirements-dev.in", "extra\nlib>1\n")
+    run = project.nox("-s", session).failed()
+    assert "1.0 in requirements.txt, 2.0 in requirements-dev.txt" in run.output
+
+
 @pytest.mark.parametrize("session", ["tests", "byhand"])
 def test_locks_that_do_not_agree_are_refused(
     project: Project, index: LocalIndex, session: str
