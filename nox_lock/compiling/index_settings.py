@@ -50,6 +50,11 @@ DROPPED = (
     "config-settings",
     "no-build-isolation",
 )
+# With these pip installs into another place, or not at all.
+DIVERTING = ("target", "prefix", "root", "user", "dry-run")
+# These hide what an index has.
+HIDING = ("no-index", "only-binary", "uploaded-prior-to")
+HIDING_OF_UV = ("UV_NO_INDEX", "UV_OFFLINE", "UV_EXCLUDE_NEWER")
 # Those that shape what is found; a proxy or a certificate does not.
 _IDENTITY = ("index-url", "extra-index-url", "find-links", "no-index", *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
@@ -115,6 +120,12 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
     return IndexSettings(allowed, tuple(dropped))
 
 
+def find_set(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+    """Return, of some options of pip, those that are set: the variable, or the name."""
+    values = _read_values(environ)
+    return [_where(name, environ) for name in names if values.get(name, "").lower() not in _OFF]
+
+
 def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return pip's settings by their names; the later source wins, what is empty counts nowhere."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
@@ -165,11 +176,10 @@ def _refuse_broken(values: Mapping[str, str], environ: Mapping[str, str]) -> Non
     """Refuse a value that cannot be an index: pip takes most of them for an index without files."""
     for name in ("index-url", "extra-index-url"):
         for value in filter(_is_broken, values.get(name, "").split()):
-            variable = _variable(name)
-            place = variable if environ.get(variable) else f"{name} of your pip configuration"
             shown = quoted(origin(value)) if "://" in value else "what it says"
             raise ConfigError(
-                f"{place}: {shown} is neither a URL with a host nor a folder that exists",
+                f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder that "
+                "exists",
                 hint="Write a URL such as https://host.example/simple, or unset it: "
                 "`pip config debug` shows where it is set.",
             )
@@ -247,6 +257,12 @@ def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
 def file_urls(root: Path, files: Iterable[str]) -> str:
     """Return files as a variable of pip's or uv's names them: both split it at blanks."""
     return " ".join((root / each).as_uri() for each in files)
+
+
+def _where(name: str, environ: Mapping[str, str]) -> str:
+    """Return where an option of pip is set, for a message."""
+    variable = _variable(name)
+    return variable if environ.get(variable) else f"{name} of your pip configuration"
 
 
 def _variable(name: str) -> str:

@@ -59,10 +59,13 @@ def find_yanked(log: str, installed: Sequence[Difference]) -> list[str]:
     ]
 
 
-def explain_failure(log: str, missing: Sequence[Difference], lock: str) -> InstallError:
+def explain_failure(
+    log: str, missing: Sequence[Difference], lock: str, hidden: str | None = None
+) -> InstallError:
     """Return the error for a failed install: which pins, why, and how to fix it.
 
-    `missing` are the pins that were to be installed; `lock` is the command that locks.
+    `missing` are the pins that were to be installed; `lock` is the command that locks;
+    `hidden` is the hint if settings may hide what an index has.
     """
     text = _COLOUR.sub("", log)
     error = _ERROR.search(text)
@@ -74,7 +77,7 @@ def explain_failure(log: str, missing: Sequence[Difference], lock: str) -> Insta
     upgrade = " ".join(f"-P {each.pin.name}" for each in failed if each.pin.version)
     hint = None
     if _NOT_FOUND.search(errors) and upgrade and not pages:
-        hint = f"The index no longer has it. Lock another version: {lock} -- {upgrade}"
+        hint = hidden or f"The index no longer has it. Lock another version: {lock} -- {upgrade}"
     elif pages or "Failed to fetch" in errors:
         hint = "Run it again when the package index answers; what is installed stays."
     elif _OTHER_FILE.search(errors):

@@ -42,7 +42,7 @@ class Installer(Protocol):
         """Install; what the installer prints goes to `log`, too.
 
         Raises:
-            InstallError: when that fails.
+            InstallError: when that fails; with a hint where settings may hide what an index has.
         """
 
     def uninstall(self, names: list[str]) -> None:
@@ -168,7 +168,7 @@ def _install(
                 installer.install([*options, *arguments], log)
             except InstallError as error:
                 text = log.read_text(encoding="utf-8", errors="replace")
-                raise explain_failure(text, missing, locked.lock) from error
+                raise explain_failure(text, missing, locked.lock, error.hint) from error
             text = log.read_text(encoding="utf-8", errors="replace")
             warn(*find_yanked(text, missing))
 

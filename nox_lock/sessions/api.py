@@ -220,12 +220,13 @@ def _record_body(installed: Sequence[_Installed]) -> None:
     from nox_lock.environments.sync import record_body  # noqa: PLC0415
 
     try:
-        changed = dict.fromkeys(
-            line for each in installed for line in record_body(each.find_locked())
-        )
-        for line in changed:
-            message = f"changed by this session itself, and repaired by the next run: {line}"
-            first.environment().console.warn(message)
+        with _folder_of_noxfile(first.session):
+            changed = dict.fromkeys(
+                line for each in installed for line in record_body(each.find_locked())
+            )
+            for line in changed:
+                message = f"changed by this session itself, and repaired by the next run: {line}"
+                first.environment().console.warn(message)
     except (NoxLockError, OSError) as error:
         reason = error.message if isinstance(error, NoxLockError) else error.strerror
         first.session.warn(f"what this session installed cannot be recorded: {reason}")
@@ -311,8 +312,9 @@ def _report_errors(session: nox.Session) -> Iterator[None]:
     # filelock logs each lock at a level that old nox versions show.
     logging.getLogger("filelock").setLevel(logging.WARNING)
     try:
-        _refuse_overridden()
-        yield
+        with _folder_of_noxfile(session):
+            _refuse_overridden()
+            yield
     except (NoxLockError, OSError, RecursionError) as caught:
         from nox_lock.text import redact  # noqa: PLC0415  (only for an error)
 
@@ -321,6 +323,17 @@ def _report_errors(session: nox.Session) -> Iterator[None]:
             session.warn(line)
         # nox puts a full stop behind this, so the commands are printed above.
         session.error(redact(error.message.partition("\n")[0]).rstrip(":.?"))
+
+
+@contextmanager
+def _folder_of_noxfile(session: nox.Session) -> Iterator[None]:
+    """Work in the folder of the noxfile meanwhile, wherever `session.chdir` led."""
+    before = Path.cwd()
+    os.chdir(Path(session._runner.global_config.noxfile).parent)  # noqa: SLF001
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _refuse_overridden() -> None:

@@ -10,15 +10,19 @@ from nox.command import CommandFailed
 from packaging.specifiers import SpecifierSet
 
 from nox_lock.compiling.index_settings import (
+    DIVERTING,
+    HIDING,
+    HIDING_OF_UV,
     REPOSITORY,
     UNASKED,
     file_urls,
+    find_set,
     read_index_settings,
     refuse_uv_settings,
     uv_environment,
 )
 from nox_lock.environments.environment import list_distributions
-from nox_lock.errors import InstallerBrokenError, InstallError, NoxLockError
+from nox_lock.errors import ConfigError, InstallerBrokenError, InstallError, NoxLockError
 from nox_lock.inputs.pep508 import meets
 from nox_lock.text import mask
 
@@ -56,6 +60,11 @@ class SessionInstaller:
         if self.by_uv:
             refuse_uv_settings(root, environ)
             self.environ |= uv_environment(read_index_settings(environ), environ)
+        elif found := find_set(DIVERTING, environ):
+            raise ConfigError(
+                f"{', '.join(found)}: pip would install nothing into this environment",
+                hint="Unset it: `pip config debug` shows where it is set.",
+            )
 
     def install(self, arguments: list[str], log: Path) -> None:
         silent = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
@@ -63,8 +72,8 @@ class SessionInstaller:
             if self.by_uv:
                 self._install_by_uv(arguments, log, silent=silent)
             else:
-                environ = {**self.environ, "PIP_LOG": str(log)}
-                self._run("install", *arguments, env=environ, silent=silent)
+                variables = {**self.environ, "PIP_LOG": str(log)}
+                self._run("install", *arguments, env=variables, silent=silent)
         except CommandFailed as error:
             # pip writes to its log from its start on.
             if not self.by_uv and not log.stat().st_size and not self._pip_runs():
@@ -72,9 +81,13 @@ class SessionInstaller:
                     "pip does not run in this environment",
                     hint=f"Run: {self.locked.recreate}",
                 ) from error
+            environ = self.locked.project.environ
             with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
-                read_index_settings(self.locked.project.environ)
-            raise InstallError("the installer failed") from error
+                read_index_settings(environ)
+            hiding = find_set(HIDING, environ)
+            hiding += (name for name in HIDING_OF_UV if self.by_uv and environ.get(name))
+            hint = f"Unset what may hide it, and run this again: {', '.join(hiding)}"
+            raise InstallError("the installer failed", hint=hint if hiding else None) from error
 
     def _install_by_uv(self, arguments: list[str], log: Path, *, silent: bool) -> None:
         """Keep what uv prints, and show it as nox does: in verbose mode, or when uv fails."""

@@ -372,6 +372,8 @@ def test_the_real_hatchling_builds_the_project(own: Project) -> None:
 
 
 TWO_LOCKS = """
+    import pathlib
+
     import nox
     import nox_lock
 
@@ -386,7 +388,10 @@ TWO_LOCKS = """
 
     @nox.session(reuse_venv=True, venv_backend="uv|virtualenv")
     def byhand(session):
+        session.chdir(session.create_tmp())  # the lock files are those beside the noxfile
+        before = pathlib.Path.cwd()
         nox_lock.install(session, "dev", "requirements")
+        assert pathlib.Path.cwd() == before
         session.run(*USE)
 """
 

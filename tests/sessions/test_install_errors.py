@@ -226,6 +226,34 @@ def test_no_index_is_needed_where_all_is_there(installed: Project) -> None:
     assert "app runs" in run.output
 
 
+@pytest.mark.parametrize(
+    ("backend", "name", "value"),
+    [
+        ("virtualenv", "PIP_NO_INDEX", "1"),
+        ("uv", "UV_EXCLUDE_NEWER", "2000-01-01"),
+    ],
+)
+def test_a_setting_that_hides_releases_is_named(installed: Project, name: str, value: str) -> None:
+    """Not the index, which has them."""
+    run = run_without(installed, {name: value}).failed()
+    assert f"Unset what may hide it, and run this again: {name}\n" in run.output
+    assert "no longer has it" not in run.output
+
+
+@pytest.mark.parametrize("backend", ["virtualenv"])
+@pytest.mark.parametrize("name", ["TARGET", "PREFIX", "ROOT", "USER", "DRY_RUN"])
+def test_a_setting_with_which_nothing_is_installed_is_refused(
+    installed: Project, name: str
+) -> None:
+    """Before anything is removed or installed."""
+    value = "1" if name in {"USER", "DRY_RUN"} else "elsewhere"
+    run = run_without(installed, {f"PIP_{name}": value}).failed()
+    assert f"PIP_{name}: pip would install nothing into this environment" in run.output
+    assert "Unset it: `pip config debug`" in run.output
+    assert not installed.exists("elsewhere")
+    assert any((installed.root / ".nox").rglob("extra-1.0.dist-info"))
+
+
 @pytest.mark.parametrize("backend", ["uv", long("virtualenv")])
 def test_a_project_that_cannot_be_built(installed: Project) -> None:
     """Nothing that is locked is to blame."""
