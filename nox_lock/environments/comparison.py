@@ -194,15 +194,31 @@ def active_pins(planned: Sequence[LockPlan], target: Target) -> Iterator[tuple[L
                 yield each, pin
 
 
+def is_local(pin: Pin) -> bool:
+    """Return whether a pin is a folder or an archive on this machine."""
+    url = pin.url or ""
+    return url[:1] in {".", "/"} or url.startswith("file:")
+
+
+def whole_url(pin: Pin, root: Path) -> str:
+    """Return the URL of a pin, of what is local from the root of the file system on.
+
+    pip records ``file:./lib`` as ``file:///./lib``, so that nobody knows where it was.
+    """
+    url, mark, fragment = (pin.url or "").partition("#")
+    if is_local(pin):
+        path = unquote(_FILE.sub("", url)) if url.startswith("file:") else url
+        url = (root / path).resolve().as_uri()
+    return f"{url}{mark}{fragment}"
+
+
 def is_from(pin: Pin, origin: Origin | None, root: Path) -> bool:
     """Return whether a distribution was installed from the URL or path of a pin."""
     url, _, fragment = (pin.url or "").partition("#")
     if origin is None or pin.editable is not origin.editable:
         return False
     if not _REPOSITORY.match(url):
-        if pin.editable or url == "." or url.startswith(("./", "../", "file:")):
-            url = (root / unquote(_FILE.sub("", url))).resolve().as_uri()
-        return split_url(url) == split_url(origin.url)
+        return split_url(whole_url(pin, root).partition("#")[0]) == split_url(origin.url)
     if pin.editable:
         return _is_clone(url, Path(unquote(urlsplit(origin.url).path)))
     scheme, host, path = split_url(url.partition("+")[2])

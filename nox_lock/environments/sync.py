@@ -13,6 +13,8 @@ from nox_lock.environments.comparison import (
     VERIFIED,
     active_pins,
     find_unmet,
+    is_local,
+    whole_url,
 )
 from nox_lock.environments.environment import delete_files, record_project, remove_broken
 from nox_lock.environments.install_log import explain_failure, find_yanked
@@ -195,7 +197,7 @@ def _install_arguments(
         bare = [pin for pin in pins if not pin.hashes]
         hashed = [pin for pin in pins if pin.hashes]
         complete = len(pins) == len([*active_pins([planned], locked.venv.target)])
-        if pins and complete and not (hashed and bare):
+        if pins and complete and not (hashed and bare) and not any(map(is_local, pins)):
             yield ["--no-deps", *["--require-hashes"] * bool(hashed), "-r", planned.path]
             continue
         # pip takes no hash of a folder or a repository, and refuses a file with hashes of others.
@@ -207,7 +209,13 @@ def _install_arguments(
                 warn(f"{planned.path}: installed without a hash: {shown}")
             path = locked.venv.notes / f"{planned.name}-{name}.txt"
             options = _option_lines(planned, locked.project.root)
-            write_all({path: "\n".join([*options, *map(_pin_line, some), ""])})
+            write_all(
+                {
+                    path: "\n".join(
+                        [*options, *(_pin_line(pin, locked.project.root) for pin in some), ""]
+                    )
+                }
+            )
             yield ["--no-deps", *flags, "-r", relative(path, locked.project.root)]
 
 
@@ -221,9 +229,11 @@ def _option_lines(planned: LockPlan, root: Path) -> Iterator[str]:
             yield option.text
 
 
-def _pin_line(pin: Pin) -> str:
+def _pin_line(pin: Pin, root: Path) -> str:
     """Return a pin as one line, for a file in another folder."""
-    named = f"{pin.name} @ {pin.url}" if pin.name and pin.url and not pin.editable else pin.shown
+    named = whole_url(pin, root) if pin.url else pin.shown
+    if pin.url and pin.name and not pin.editable:
+        named = f"{pin.name} @ {named}"
     marker = f" ; {pin.marker}" if pin.marker else ""
     hashes = "".join(f" --hash={value}" for value in pin.hashes)
     return f"{'-e ' if pin.editable else ''}{named}{marker}{hashes}"

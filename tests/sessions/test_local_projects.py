@@ -115,3 +115,15 @@ def test_a_fragment_behind_a_path(project: Project) -> None:
     said = project.nox("-s", "lock").failed().output
     assert "requirements.in:1: there is no ./a#egg=a" in said
     assert "pip takes no fragment behind a path: a @ file:./a" in said
+
+
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_each_form_is_installed_once(project: Project, backend: str) -> None:
+    if backend == "uv":
+        pytest.importorskip("uv")
+    project.write("noxfile.py", NOXFILE.format(backend=backend))
+    assert "a says one" in project.nox("-s", "tests").ok().output
+    names = {*"abcdefghi", "wheel", "source"}
+    assert names <= project.venv_versions("tests").keys()
+    again = project.nox("-s", "tests").ok().output
+    assert "install" not in again
