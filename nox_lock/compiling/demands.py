@@ -128,8 +128,8 @@ def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> Origin |
     return Origin(there[0], through) if there else None
 
 
-def read_demand(found: Mapping[str, Any], inputs: Inputs) -> Demand:
-    """Return a demand of a report."""
+def read_demand(found: Mapping[str, Any], inputs: Inputs) -> list[Demand]:
+    """Return a demand of a report; of constraints that pip has merged one for each line."""
     by, version = found.get("by") or ("", "")
     demand = Demand(
         found["project"],
@@ -140,10 +140,15 @@ def read_demand(found: Mapping[str, Any], inputs: Inputs) -> Demand:
         constraint=found.get("constraint", False),
     )
     if not demand.constraint:
-        return demand._replace(origin=find_origin(demand.parent or demand.project, found, inputs))
+        return [demand._replace(origin=find_origin(demand.parent or demand.project, found, inputs))]
     named = [each for each in inputs.constraints if each.name == demand.project]
-    exact = [each for each in named if each.specifier == demand.specifier] or named
-    return demand._replace(origin=Origin(exact[0]) if exact else None)
+    exact = [each for each in named if each.specifier == demand.specifier][:1] or named
+    return [
+        demand._replace(
+            text=each.text.partition(" --hash=")[0], specifier=each.specifier, origin=Origin(each)
+        )
+        for each in exact
+    ] or [demand]
 
 
 def describe_demands(

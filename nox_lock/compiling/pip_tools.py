@@ -247,8 +247,8 @@ class PipTools:
 
 def _build_elsewhere(order: Order) -> str:
     if order.platform in {None, running_platform()}:
-        return f"Python {order.target} has to build it: install that, and run: nox -s lock"
-    return f"It cannot be built here. Run on {order.system}: nox -s lock"
+        return f"Python {order.target} has to build it: install that, and lock again"
+    return f"It cannot be built here: lock on {order.system}"
 
 
 def _took_too_long(order: Order, folder: Path) -> CompileError:

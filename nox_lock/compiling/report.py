@@ -96,7 +96,8 @@ def parse_report(found: Mapping[str, Any], inputs: Inputs) -> Report:
         if failure.get("file") is not None:
             parts["place"] = Place(failure["file"], failure.get("line"))
         parts["page"] = Page(**failure.get("page", {"address": ""}))
-        parts["demands"] = [read_demand(each, inputs) for each in failure.get("demands", ())]
+        demands = (read_demand(each, inputs) for each in failure.get("demands", ()))
+        parts["demands"] = [demand for lines in demands for demand in lines]
         versions = failure.get("versions", {}).items()
         parts["versions"] = {name: Versions(**each) for name, each in versions}
         known["failure"] = Failure(**parts)

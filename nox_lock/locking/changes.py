@@ -162,6 +162,12 @@ def chain(planned: LockPlan, name: str | None) -> str:
     return f"{name}"
 
 
+def whole_chain(planned: LockPlan, name: str | None) -> str:
+    """Return the way from a pin to an input, and the constraints on it."""
+    lines = _places(entry for entry in planned.inputs.constraints if entry.name == name)
+    return ", limited by ".join(filter(None, [chain(planned, name), " and ".join(lines)]))
+
+
 class NotUpgraded(NamedTuple):
     """A project that was to be upgraded and could not: its versions here and newest, and why."""
 

@@ -33,7 +33,6 @@ from nox_lock.target import holds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compiler import Compiler
@@ -58,7 +57,7 @@ def make_lock(
     """
     options = compiler.options
     if not options.overwrite:
-        check_replaceable(planned)
+        check_replaceable(planned, compiler.console.lock_command)
     before = planned.current
     facts = (
         "lock 2",  # the first ones answered also those who did not start from the same pins
@@ -113,7 +112,7 @@ def _restore(
     if entry is None:
         return None
     try:
-        made, text = _validate(planned, entry.body, compiler.project.root)
+        made, text = _validate(compiler, planned, entry.body)
     except CompileError:  # nothing in a cache is trusted
         return None
     return Outcome(made, RESTORED, text, day=entry.day, notes=entry.notes)
@@ -143,7 +142,7 @@ def _compile(
         compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
     began = compiler.begun[planned.path] = time.monotonic()
     compiled = compile_in_agreement(compiler, planned, starting, texts)
-    made, text = _validate(planned, compiled.body, compiler.project.root)
+    made, text = _validate(compiler, planned, compiled.body)
     outcome = Outcome(
         made,
         COMPILED,
@@ -156,7 +155,7 @@ def _compile(
     return outcome, Entry(compiled.body, day, compiled.notes)
 
 
-def _validate(planned: LockPlan, body: str, root: Path) -> tuple[LockPlan, str]:
+def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPlan, str]:
     """Return the lock file as it will be, and its text.
 
     Raises:
@@ -165,7 +164,7 @@ def _validate(planned: LockPlan, body: str, root: Path) -> tuple[LockPlan, str]:
     text = lock_file.render(
         body,
         python=planned.target.version,
-        command=planned.command,
+        command=planned.command or compiler.console.lock_command,
         stamp=lock_file.Stamp(
             inputs=planned.digest,
             hidden=frozenset(planned.hidden),
@@ -177,7 +176,7 @@ def _validate(planned: LockPlan, body: str, root: Path) -> tuple[LockPlan, str]:
     if planned.current is not None and planned.current.crlf:
         text = text.replace("\n", "\r\n")
     lock = lock_file.parse(text)
-    made = planned.with_current(lock)
+    made, root = planned.with_current(lock), compiler.project.root
     own = [(root / each).parent.resolve() for each in filter(is_project_file, made.inputs.sources)]
     for pin in lock.pins if own else ():
         _, local, path = (pin.url or "").partition("file:")
@@ -215,8 +214,8 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     return (*lost, *map(str, find_unused_arguments(planned, lock)))
 
 
-def check_replaceable(planned: LockPlan) -> None:
-    """Refuse to write a lock file over something else.
+def check_replaceable(planned: LockPlan, command: str) -> None:
+    """Refuse to write a lock file over something else; `command` locks.
 
     Raises:
         LockFileError: saying what, and the ways out.
@@ -227,7 +226,7 @@ def check_replaceable(planned: LockPlan) -> None:
     first = obstacles[0]
     if first.message == MERGE:
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
-        hint += "that fit: nox -s lock -- --overwrite"
+        hint += f"that fit: {command} -- --overwrite"
         raise LockFileError(MERGE, first.place, hint)
     lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
     if len(obstacles) > _SHOWN:
@@ -237,5 +236,5 @@ def check_replaceable(planned: LockPlan) -> None:
         first.place,
         "Is it yours? Give the lock another name: "
         f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
-        "Else: nox -s lock -- --overwrite keeps its pins, as far as they are needed",
+        f"Else: {command} -- --overwrite keeps its pins, as far as they are needed",
     )

@@ -160,7 +160,7 @@ def _write(compiler: Compiler, made: Mapping[str, Result]) -> Mapping[str, Resul
                 compiler.project.forget(each.planned.path)
                 now = lock_file.read(compiler.project, each.planned.path)
                 if now != each.before and not compiler.options.overwrite:
-                    check_replaceable(each.planned.with_current(now))
+                    check_replaceable(each.planned.with_current(now), compiler.console.lock_command)
         write_all({compiler.project.root / path: text for path, text in texts.items()})
     except LockFileError as error:
         failed = error.place.file if error.place else ""

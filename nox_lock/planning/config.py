@@ -34,10 +34,11 @@ LOCK_KEYS = (
     "build-constraints",
     "compile-timeout",
 )
-PROJECT_KEYS = ("on-stale",)  # in [tool.nox-lock] alone
-ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints")  # in the table of one lock alone
+PROJECT_KEYS = ("on-stale", "find")  # in [tool.nox-lock] alone
+# In the table of one lock alone.
+ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints", "builds-on")
 ON_STALE = ("auto", "lock", "error")
-_PLACEHOLDERS = ("name", "stem", "python", "platform", "machine")
+_PLACEHOLDERS = ("name", "stem", "python", "python_nodot", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 
 
@@ -53,6 +54,7 @@ class LockConfig(NamedTuple):
         extras: extras of its project files to lock, too.
         groups: dependency groups (PEP 735) of `pyproject.toml` to lock, too.
         constraints: names of the locks it must agree with.
+        builds_on: of the locks whose inputs it includes those it must agree with; None for all.
         settings: how it is compiled.
         levels: the newest systems that wheels for named platforms may need.
         build_constraints: files that limit what builds use, relative to the project root.
@@ -67,6 +69,7 @@ class LockConfig(NamedTuple):
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    builds_on: tuple[str, ...] | None = None
     settings: Settings = Settings()
     levels: Levels = Levels()
     build_constraints: tuple[str, ...] = ()
@@ -78,11 +81,13 @@ class Config(NamedTuple):
 
     Attributes:
         locks: by name, `requirements` first.
+        project: where it was read.
         on_stale: what a session does with a stale lock, one of `ON_STALE`.
         notes: settings of `[tool.pip-tools]` that cannot be honoured, for a warning.
     """
 
     locks: Mapping[str, LockConfig]
+    project: Project
     on_stale: str = "auto"
     notes: tuple[str, ...] = ()
 
@@ -101,7 +106,10 @@ class Config(NamedTuple):
             message = "lock= is left out, and there is more than one lock"
             raise ConfigError(message, hint=f"Say which in the noxfile: {known}")
         near = nearest(wanted, self.locks)
-        raise ConfigError(f"there is no lock {name!r}{near}", hint=f"Locks here: {known}")
+        from nox_lock.planning.candidates import suggest  # noqa: PLC0415  (only for errors)
+
+        more = suggest(self.project, _read_document(self.project).values, name)
+        raise ConfigError(f"there is no lock {name!r}{near}", hint=f"{more}Locks here: {known}")
 
 
 def load_config(project: Project) -> Config:
@@ -122,21 +130,18 @@ def load_config(project: Project) -> Config:
         check_on_stale(on_stale, f"`{table.name}.on-stale`", table.place("on-stale"))
     declared = table.table("locks")
     locks = {name: _parse_lock(name, declared, common) for name in declared.values}
-    for name, file in _discover(project, locks.values()).items():
-        locks[name] = common._replace(name=name, inputs=(file,))
+    whole = [lock for lock in locks.values() if lock.inputs or lock.groups]
+    found = _discover(project, whole, _find_more(table, project))
     static = document.values.get("project")
-    if not locks and isinstance(static, dict) and "dependencies" in static:
-        locks["requirements"] = common._replace(name="requirements", inputs=(FILE,))
+    if not (whole or found) and isinstance(static, dict) and "dependencies" in static:
+        found["requirements"] = FILE
+    for name, file in found.items():
+        locks[name] = locks.get(name, common)._replace(name=name, inputs=(file,))
     if not locks:
         raise _no_inputs(project, document.values)
     for lock in locks.values():
-        for name in lock.constraints:
-            if name not in locks or name == lock.name:
-                near = nearest(name, set(locks) - {lock.name})
-                message = f": {quoted(name)} is no other lock{near}"
-                hint = f"Locks here: {', '.join(locks)}"
-                raise declared.table(lock.name).wrong("constraints", message, hint)
-    return Config(locks, on_stale, notes)
+        _check_lock(lock, locks, declared)
+    return Config(locks, project, on_stale, notes)
 
 
 def check_on_stale(value: str, source: str, place: Place | None = None) -> None:
@@ -194,21 +199,34 @@ def _parse_lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
     lock = _parse_common(table, common, ONE_LOCK_KEYS)
     inputs, extras = _parse_paths(table, "inputs"), table.strings("extras")
     groups = table.strings("groups")
-    if not inputs and not groups:
-        raise table.wrong("inputs", " is missing", 'Write it as: inputs = ["FILE.in"]')
-    if extras and not any(map(is_project_file, inputs)):
-        hint = f'Name the project file, too: inputs = ["{FILE}"]'
-        raise table.wrong("extras", ": none of its inputs has extras", hint)
-    if lock.lockfile in inputs:
-        message = f": {lock.lockfile} is both input and lock file"
-        raise table.wrong("lockfile", message, "Give one of them another name.")
+    builds_on = table.strings("builds-on")
     return lock._replace(
         name=name,
         inputs=inputs,
         extras=extras,
         groups=groups,
         constraints=table.strings("constraints"),
+        builds_on=builds_on if "builds-on" in table.values else None,
     )
+
+
+def _check_lock(lock: LockConfig, locks: Mapping[str, LockConfig], declared: Table) -> None:
+    """Refuse what does not go with the inputs of a lock, which may be found ones."""
+    table = declared.table(lock.name)
+    if not lock.inputs and not lock.groups:
+        raise table.wrong("inputs", " is missing", 'Write it as: inputs = ["FILE.in"]')
+    if lock.extras and not any(map(is_project_file, lock.inputs)):
+        hint = f'Name the project file, too: inputs = ["{FILE}"]'
+        raise table.wrong("extras", ": none of its inputs has extras", hint)
+    if lock.lockfile in lock.inputs:
+        message = f": {lock.lockfile} is both input and lock file"
+        raise table.wrong("lockfile", message, "Give one of them another name.")
+    for key, names in (("constraints", lock.constraints), ("builds-on", lock.builds_on or ())):
+        for name in names:
+            if name not in locks or name == lock.name:
+                near = nearest(name, set(locks) - {lock.name})
+                message = f": {quoted(name)} is no other lock{near}"
+                raise table.wrong(key, message, f"Locks here: {', '.join(locks)}")
 
 
 def _parse_paths(table: Table, key: str) -> tuple[str, ...]:
@@ -306,13 +324,30 @@ def name_of_input(file: str) -> str | None:
     return stem if folder else None
 
 
-def _discover(project: Project, declared: Collection[LockConfig]) -> dict[str, str]:
-    """Return the inputs of no declared lock by the names of their locks, `requirements` first."""
+def _find_more(table: Table, project: Project) -> set[str]:
+    """Return the files that the patterns of `find` name; refuse a pattern that names none."""
+    key, hint = "find", 'Such as: find = ["tests/*.in", "*/requirements.in"]'
+    found: set[str] = set()
+    for pattern in _parse_paths(table, key):
+        if "**" in pattern or not pattern.endswith(".in"):
+            message = f": {quoted(pattern)} has to end in .in, and name each level of folders"
+            raise table.wrong(key, message, hint)
+        files = {file for file in project.glob(pattern) if not file.endswith("MANIFEST.in")}
+        if not files:
+            raise table.wrong(key, f": there is no file like {quoted(pattern)}", hint)
+        found |= files
+    return found
+
+
+def _discover(
+    project: Project, declared: Collection[LockConfig], more: Collection[str]
+) -> dict[str, str]:
+    """Return `more` and the usual inputs, of no declared lock, by name, `requirements` first."""
     taken = {file for lock in declared for file in lock.inputs}
     names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
     inputs: dict[str, str] = {}
-    for file in sorted((*project.glob("*.in"), *project.glob("requirements/*.in"))):
-        name = name_of_input(file)
+    for file in sorted({*project.glob("*.in"), *project.glob("requirements/*.in"), *more}):
+        name = name_of_input(file) or (file.removesuffix(".in") if file in more else None)
         if name is None or file in taken or not project.is_file(file):
             continue
         if not file.isprintable():
@@ -329,36 +364,22 @@ def _discover(project: Project, declared: Collection[LockConfig]) -> dict[str, s
 
 def _no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
     """Return the error for a project without inputs; `document` is its `pyproject.toml`."""
+    from nox_lock.planning.candidates import suggest  # noqa: PLC0415  (only for errors)
+
+    hint = suggest(project, document)
+    for file in sorted((*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))):
+        if not hint and _is_frozen(project, file):
+            hint = (
+                f"{file} is the output of `pip freeze`, not an input. Write the projects that you "
+                f"use yourself into {file.removesuffix('.txt')}.in, without their dependencies; "
+                "then lock with -- --overwrite.\n"
+            )
     return ConfigError(
         "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
         "requirements/*.in here",
-        hint=f"{_find_hint(project, document)}Write the projects you use, one a line, into "
+        hint=f"{hint}Write the projects you use, one a line, into "
         "requirements.in; or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
     )
-
-
-def _find_hint(project: Project, document: Mapping[str, Any]) -> str:
-    """Say how to lock what the project has instead of inputs; empty where it has nothing."""
-    table, groups = document.get("project"), document.get("dependency-groups")
-    if isinstance(table, dict) and "dependencies" in table.get("dynamic", ()):
-        return (
-            f"The dependencies in {FILE} are only known after a build: to have it built, write "
-            f'[tool.nox-lock.locks.requirements] inputs = ["{FILE}"]. '
-        )
-    if isinstance(groups, dict) and groups:
-        group = next((name for name in groups if name.isprintable()), "dev")
-        return (
-            f"There are dependency groups: a lock of one is [tool.nox-lock.locks.{group}] "
-            f'groups = ["{group}"]. '
-        )
-    for file in sorted((*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))):
-        if _is_frozen(project, file):
-            return (
-                f"{file} is the output of `pip freeze`, not an input. Write the projects that you "
-                f"use yourself into {file.removesuffix('.txt')}.in, without their dependencies; "
-                "then: nox -s lock -- --overwrite. "
-            )
-    return ""
 
 
 def _is_frozen(project: Project, file: str) -> bool:

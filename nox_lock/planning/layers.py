@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Layers:
     """The locks of a project with their inputs, each read once.
 
-    A lock is a layer above another when its inputs comprise all that the other is made from, name
-    a lock file of it, or when its `constraints` name it.
+    A lock is a layer above another when its inputs comprise all that the other is made from (but
+    for what its `builds-on` leaves out), name a lock file of it, or when its `constraints` name it.
     """
 
     def __init__(self, locks: Mapping[str, LockConfig], project: Project) -> None:
@@ -91,6 +91,7 @@ class Layers:
             for each in reversed(inputs.includes)
             if (owner := self.owner(each.file)) is not None
         }
+        within: dict[str, str] = {}
         found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
         for source in lock.inputs:
             if (owner := self.owner(source)) not in (None, lock):
@@ -101,8 +102,14 @@ class Layers:
             if name in included:
                 found[name] = included[name]
             elif self._roots[name] <= inputs.reached and not own <= self.inputs(name).reached:
-                found[name] = ", ".join(lock.inputs) or FILE
-        return found
+                within[name] = ", ".join(lock.inputs) or FILE
+        for name in lock.builds_on or ():
+            if name not in {**found, **within}:
+                key, hint = "builds-on", f'To have its versions: constraints = ["{name}"]'
+                message = f": it does not include the inputs of {name!r}"
+                raise find_table(key, lock.name, self.project).wrong(key, message, hint)
+        chosen = within if lock.builds_on is None else lock.builds_on
+        return found | {name: why for name, why in within.items() if name in chosen}
 
     def _is_unmade(self, file: str) -> bool:
         """Return whether a file is the lock file of a lock, and yet to be made."""

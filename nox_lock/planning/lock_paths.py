@@ -32,6 +32,8 @@ _UNPORTABLE = (
     r"(?=\s*(?:[./:]|$))[^/]*"
     r'|[^/]*[. ](?=/|$)|[^/]*[<>:"|?*][^/]*'
 )
+_PYTHON = r"(?:pypy)?\d+\.\d+t?"
+_NODOT = r"(?:pypy)?\d{2,3}t?"
 # The name of a folder that a URL leads into, if it is taken for a path.
 _LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
 
@@ -61,7 +63,7 @@ def lockfile_path(
         parts = [f"py{short}"] * several + [system] * bool(lock.platforms)
         return "-".join([_stem(lock), *parts]) + ".txt"
     for name, needed in (("{python}", several), ("{platform}", lock.platforms)):
-        if needed and name not in lock.lockfile:
+        if needed and not (name in lock.lockfile or f"{name[:-1]}_nodot}}" in lock.lockfile):
             before, suffix = posixpath.splitext(lock.lockfile)
             raise find_table(key, lock.name, project).wrong(
                 key,
@@ -72,6 +74,7 @@ def lockfile_path(
         name=lock.name,
         stem=posixpath.basename(_stem(lock)),
         python=target,
+        python_nodot=str(target).replace(".", ""),
         platform=system,
         machine=(find_platform(system) or running_platform()).machine,
     )
@@ -88,14 +91,15 @@ def lockfile_path(
 def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> ParsedPath | None:
     """Parse a path as that of a lock file of this lock, for any target; None if it cannot be one.
 
-    `any_system` takes the names of platforms that it has no files for, too.
+    `any_system` takes the names of platforms that it has no files for, too, and without a pattern
+    those of Pythons without a dot, as others have them: `requirements-py311.txt`.
     """
     stem = _stem(lock)
     if lock.lockfile is None and not path.startswith(stem):
         return None
     systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
     if lock.lockfile is None:
-        found = _suffix(systems).fullmatch(path, len(stem))
+        found = _suffix(systems, nodot=any_system).fullmatch(path, len(stem))
     else:
         known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
         systems = systems or re.escape(running_platform().system)
@@ -103,7 +107,9 @@ def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> Pars
     if not found:
         return None
     groups = found.groupdict()
-    return ParsedPath(groups.get("python") or "", groups.get("platform") or "")
+    dotted = re.sub(r"(\d)(\d+)", r"\1.\2", groups.get("python_nodot") or "")  # 311 is 3.11
+    python = groups.get("python") or dotted
+    return None if dotted not in {"", python} else ParsedPath(python, groups.get("platform") or "")
 
 
 def find_files(
@@ -213,17 +219,18 @@ def _wild(pattern: str) -> str:
 
 
 @functools.lru_cache
-def _suffix(systems: str) -> re.Pattern[str]:
+def _suffix(systems: str, *, nodot: bool) -> re.Pattern[str]:
     """Return the regular expression of what follows the stem of a lock without a pattern."""
     system = rf"(?:-(?P<platform>{systems}))?" if systems else ""
-    python = r"(?:-(?:py(?=\d)|(?=pypy))(?P<python>(?:pypy)?\d+\.\d+t?))?"
+    version = rf"(?P<python>{_PYTHON})" + rf"|(?P<python_nodot>{_NODOT})" * nodot
+    python = rf"(?:-(?:py(?=\d)|(?=pypy))(?:{version}))?"
     return re.compile(rf"{python}{system}\.txt")
 
 
 def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:
     """Return a pattern of paths as a regular expression with a group for each placeholder."""
-    python = r"(?:pypy)?\d+\.\d+t?"
-    each = {"python": python, "platform": systems, "machine": r"\w+", **known}
+    pythons = {"python": _PYTHON, "python_nodot": _NODOT}
+    each = {**pythons, "platform": systems, "machine": r"\w+", **known}
     expression, seen = "", set()
     for text, name, _, _ in Formatter().parse(pattern):
         expression += re.escape(text)

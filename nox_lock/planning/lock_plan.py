@@ -133,7 +133,7 @@ class LockPlan:
 
     @cached_property
     def command(self) -> str:
-        """The plain command that makes the same lock, as pip-compile spells and orders it."""
+        """The command of pip-compile that makes the same lock, as it spells it; empty for none."""
         settings = self.settings
         options = [f"--output-file={shlex.quote(self.path)}"]
         options += ["--allow-unsafe"] if settings.allow_unsafe else []
@@ -145,7 +145,7 @@ class LockPlan:
         parts = self.inputs.extras or self.inputs.written or len(self.inputs.sources) != 1
         # A bot must not compile what is for another platform for its own.
         if parts or self.system or self.lock.build_constraints:
-            return "nox -s lock"
+            return ""
         return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 
     @cached_property

@@ -337,7 +337,7 @@ def _find_targets(
 def _find_target(lock: LockConfig, project: Project) -> Target:
     """Return the Python that all lock files of a lock name, else the running one."""
     here = running_target()
-    if lock.platforms or "{python}" in (lock.lockfile or ""):
+    if lock.platforms or "{python" in (lock.lockfile or ""):
         paths: Collection[str] = find_files(lock, project)
     else:
         paths = [lockfile_path(lock, here, "", project, several=False)]

@@ -71,7 +71,8 @@ def run_lock(session: Session, others: Sequence[str], noxfile: Noxfile, console:
     if options.check:
         _check(judge_all(planned, orphans), options, noxfile, console)
         return
-    _refuse_unknown(options, planned, noxfile.project)
+    with _errors_printed(options, noxfile.project):
+        _refuse_unknown(options, planned)
     if options.why:
         _print_reasons(planned, options.why)
         return
@@ -226,19 +227,19 @@ def _check(judged: list[Judged], options: Arguments, noxfile: Noxfile, console: 
         )
 
 
-def _refuse_unknown(options: Arguments, planned: Sequence[LockPlan], project: Project) -> None:
+def _refuse_unknown(options: Arguments, planned: Sequence[LockPlan]) -> None:
     """Refuse a project of the command line that no lock file has."""
-    names = {pin.name for each in planned if each.origin for pin in each.origin.pins}
+    names = {pin.name for each in planned for pin in each.pins}
     packages = options.why
     if not packages and all(each.origin for each in planned):  # else a new one may have it
         packages = [name_of(each) for each in options.upgrade_package]
         names |= {entry.name for each in planned for entry in each.inputs.requirements}
-    with _errors_printed(options, project):
-        for package in packages:
-            name = canonicalize_name(package)
-            if name not in names:
-                near = nearest(name, sorted(filter(None, names)))
-                raise ConfigError(f"no lock file has {quoted(package)}{near}")
+        names |= {pin.name for each in planned if each.origin for pin in each.origin.pins}
+    for package in packages:
+        name = canonicalize_name(package)
+        if name not in names:
+            near = nearest(name, sorted(filter(None, names)))
+            raise ConfigError(f"no lock file has {quoted(package)}{near}")
 
 
 def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
@@ -281,7 +282,7 @@ def _lock(
         raise errors[planned[0].path]
     if errors:
         raise NoxLockError(f"not locked: {', '.join(errors)}")
-    _refuse_unknown(options, [each.planned for each in outcomes], project)
+    _refuse_unknown(options, [each.planned for each in outcomes])
 
 
 def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> None:

@@ -81,6 +81,48 @@ def test_layers_that_cannot_agree(line: str, project: Project) -> None:
     assert project.snapshot() == before
 
 
+def test_a_variant_that_is_to_differ(project: Project) -> None:
+    """Each line that takes part is named, and what the variant is for is not advised away."""
+    noxfile = "import nox_lock\n\nnox_lock.add_sessions(lock='pip-compile')\n"
+    files = {
+        "tests/relaxed.in": "app\n",
+        "tests/strict.in": "-r relaxed.in\n-c caps.txt\n",
+        "tests/caps.txt": "# caps\nlib<2\n",
+        "noxfile.py": noxfile,
+        "pyproject.toml": '[tool.nox-lock]\nfind = ["tests/*.in"]\n',
+    }
+    write_all(project, files)
+    said = project.nox("-s", "pip-compile").failed().output
+    assert "    lib<2 (tests/caps.txt:2)\n" in said
+    assert "    lib==2.0 (tests/relaxed.txt:" in said
+    assert "nox -s pip-compile -- --together" in said
+    assert "To let them differ: [tool.nox-lock.locks.strict] builds-on = []" in said
+    assert "loosen" not in said
+    table = "[tool.nox-lock.locks.strict]\nbuilds-on = []\n"
+    project.write("pyproject.toml", project.read("pyproject.toml") + table)
+    project.nox("-s", "pip-compile").ok()
+    assert versions(project, "lib") == {"tests/relaxed.txt": "2.0", "tests/strict.txt": "1.0"}
+    project.nox("-s", "lock-check").ok()
+
+
+def test_inputs_that_cannot_agree_whatever_is_pinned(project: Project, index: LocalIndex) -> None:
+    """Then `--together` would not help either, and is not advised."""
+    index.publish("needs", "1.0", requires=["lib>=2"])
+    files = over("app\n-c caps.txt\n", "-r requirements.in\nneeds\n", **{"caps.txt": "lib<2\n"})
+    write_all(project, files)
+    said = lock(project).failed().output
+    limited = "lib, for app (requirements.in:1), limited by lib<2 (caps.txt:1)"
+    assert limited in said
+    assert "This may solve it: loosen lib<2 (caps.txt:1): the others allow 2.0" in said
+    assert "--together" not in said
+    # Where the upper layer does not include the line, it is named all the same.
+    write_all(project, {"requirements-dev.in": "-c requirements.txt\nneeds\n"})
+    said = lock(project).failed().output
+    assert limited in said
+    assert "nox -s lock -- --together" in said
+    assert "builds-on" not in said
+
+
 @pytest.mark.long
 def test_a_disagreement_deep_below_is_told_by_its_chain(
     project: Project, index: LocalIndex

@@ -643,6 +643,33 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert caught.value.place == ("requirements-dev.in", 1)
 
 
+def test_what_a_lock_builds_on_can_be_chosen(tmp_path: Path) -> None:
+    """A table without inputs is for the input that is found under its name."""
+    files = {
+        "requirements.in": "app\n",
+        "requirements-dev.in": "-r requirements.in\ntool\n",
+        "requirements-all.in": "-r requirements-dev.in\nlib\n",
+    }
+    for text, dev, top in (
+        ("", {BASE}, {BASE, DEV}),
+        ("dev]\nbuilds-on = []", set(), {BASE, DEV}),
+        ("all]\nbuilds-on = ['dev']", {BASE}, {DEV}),
+        ("all]\nbuilds-on = []\nconstraints = ['requirements']", {BASE}, {BASE}),
+    ):
+        table = f"[tool.nox-lock.locks.{text}\n" if text else ""
+        planned = planned_in(tmp_path, files | {"pyproject.toml": table})
+        found = layers(planned)
+        assert (found[DEV], found["requirements-all.txt"]) == (dev, top), text
+    for name, said in (
+        ("docs", "'docs' is no other lock"),
+        ("all", "it does not include the inputs of 'all'"),
+    ):
+        table = f"[tool.nox-lock.locks.dev]\nbuilds-on = ['{name}']\n"
+        with pytest.raises(ConfigError, match=f"`tool.nox-lock.locks.dev.builds-on`: {said}") as e:
+            planned_in(tmp_path, files | {"pyproject.toml": table})
+        assert str(e.value.place) == "pyproject.toml:2"
+
+
 LOOPS = {
     "lock files": (
         {

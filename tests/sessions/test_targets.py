@@ -507,6 +507,12 @@ WILD = {
         ["requirements/base.in", "requirements/dev.in"],
         ["requirements/base.pip", "requirements/dev.pip"],
     ),
+    "nodot": (
+        "lockfile = '{stem}-py{python_nodot}.txt'\npython = ['3.9', '3.10', 'pypy3.10']",
+        ["requirements.in", "dev-requirements.in"],
+        [f"{stem}-{python}.txt" for stem in ("requirements", "dev-requirements")
+         for python in ("py39", "py310", "pypypy310")],
+    ),
     "stem": (
         "lockfile = 'locks/{stem}-{machine}.txt'",
         ["requirements/my.dev.in", "requirements.in"],

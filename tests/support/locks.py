@@ -76,7 +76,7 @@ def stamp_all(
         text = lock_file.render(
             body,
             python=planned.target.version,
-            command=planned.command,
+            command=planned.command or "nox -s lock",
             stamp=stamp,
             options=tuple(planned.options),
         )

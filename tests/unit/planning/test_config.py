@@ -428,22 +428,98 @@ def test_on_stale_is_one_of_three() -> None:
         ({"pyproject.toml": "[tool.poetry]\nname = 'a'\n"}, "Write the projects you use"),
         (
             {"pyproject.toml": "[dependency-groups]\nlint = ['a']\n"},
-            '[tool.nox-lock.locks.lint] groups = ["lint"]',
+            '[tool.nox-lock.locks.lint]\n  groups = ["lint"]\n',
         ),
         (
             {"pyproject.toml": '[project]\nname = "a"\ndynamic = ["dependencies"]\n'},
-            'inputs = ["pyproject.toml"]',
+            '[tool.nox-lock.locks.requirements]\n  inputs = ["pyproject.toml"]\n',
         ),
+        ({"setup.py": ""}, '[tool.nox-lock.locks.requirements]\n  inputs = ["setup.py"]\n'),
+        (
+            {"lib/pyproject.toml": '[project]\nname = "lib"\n'},
+            '[tool.nox-lock.locks.lib]\n  inputs = ["lib/pyproject.toml"]\n',
+        ),
+        (
+            {"tests/a.in": "app\n", "tests/b.in": "-r a.in\n", ".nox/x/c.in": "app\n"},
+            (
+                "There is tests/a.in, tests/b.in. To lock it, write into pyproject.toml:\n"
+                '  [tool.nox-lock]\n  find = ["tests/*.in"]\n'
+            ),
+        ),
+        (
+            {"src/config.h.in": "#define A b c\n", "src/dev.in": "app\n"},
+            "src/dev.in. To lock it, write into pyproject.toml:\n  [tool.nox-lock]\n  find = [",
+        ),
+        (
+            {"tools.in": "app\n", "pyproject.toml": "[tool.nox-lock]\npython = '3.11'\n"},
+            'pyproject.toml:\n  find = ["tools.in"]\n',
+        ),
+        ({"MANIFEST.in": "include README.md\n"}, "Write the projects you use"),
     ],
 )
 def test_first_contact(tmp_path: Path, files: dict[str, str], told: str) -> None:
     """A project that has no input is told what makes one of what it has."""
     (tmp_path / "requirements").mkdir()
     for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="latin-1")
     with pytest.raises(ConfigError, match="no inputs found") as error:
         load_config(Project(tmp_path, {}))
     assert told in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({"tests/dev.in": "app\n"}, '[tool.nox-lock]\n  find = ["tests/*.in"]'),
+        ({"pyproject.toml": "[dependency-groups]\nDev = []\n"}, 'locks.Dev]\n  groups = ["Dev"]'),
+        (
+            {
+                "pyproject.toml": "[project.optional-dependencies]\ndev = []\n",
+            },
+            'locks.dev]\n  inputs = ["pyproject.toml"]\n  extras = ["dev"]',
+        ),
+        ({"dev/pyproject.toml": "[project]\nname = 'a'\n"}, 'inputs = ["dev/pyproject.toml"]'),
+    ],
+)
+def test_what_a_missing_lock_could_be_made_of(
+    tmp_path: Path, files: dict[str, str], lines: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    config = load(tmp_path)
+    with pytest.raises(ConfigError, match="there is no lock 'dev'") as error:
+        config.lock("dev")
+    assert lines in (error.value.hint or "")
+    assert (error.value.hint or "").endswith("\nLocks here: requirements")
+    with pytest.raises(ConfigError) as error:
+        config.lock("docs")
+    assert error.value.hint == "Locks here: requirements"
+
+
+def test_inputs_in_other_places_are_found(tmp_path: Path) -> None:
+    """Beside those with usual names, and the files that tables name."""
+    found = ("requirements.in", "tests/dev.in", "tests/docs.in", "tools.in", "MANIFEST.in", "x.in")
+    text = "[tool.nox-lock]\nfind = ['tests/*.in', './[tM]*.in']\n"
+    text += "[tool.nox-lock.locks.other]\ninputs = ['tests/docs.in']\n"
+    config = load(tmp_path, text, *found)
+    assert {name: lock.inputs for name, lock in config.locks.items()} == {
+        "other": ("tests/docs.in",),
+        "requirements": ("requirements.in",),
+        "dev": ("tests/dev.in",),
+        "tools": ("tools.in",),
+    }
+    for pattern, said in (
+        ("test/*.in", "there is no file like 'test/\\*.in'"),
+        ("**/*.in", "name each level"),
+        ("tests/*.txt", "end in .in"),
+        ("../*.in", "is not inside the project"),
+    ):
+        with pytest.raises(ConfigError, match=said) as e:
+            load(tmp_path, f"[tool.nox-lock]\nfind = ['{pattern}']\n")
+        assert str(e.value).startswith("pyproject.toml:2: `tool.nox-lock.find`")
+        assert e.value.hint
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "true", "'600'", "inf", "nan"])
