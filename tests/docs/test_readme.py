@@ -56,8 +56,8 @@ def examples(section: str) -> list[str]:
 
 def load(root: Path, text: str) -> None:
     """Read a configuration in a folder with inputs."""
-    (root / "requirements").mkdir(exist_ok=True)
-    for name in ("requirements.in", "requirements/app.in"):
+    for name in ("requirements.in", "requirements/app.in", "tests/a.in", "dependencies/b.in"):
+        (root / name).parent.mkdir(exist_ok=True)
         (root / name).touch()
     (root / "pyproject.toml").write_text(text, encoding="utf-8")
     load_config(open_folder(root))
@@ -74,7 +74,8 @@ def test_the_reference_lists_every_key(tmp_path: Path) -> None:
         for example in listed:
             name = example.partition(" = ")[0]
             text = f"[tool.nox-lock{table}]\n{example}\n"
-            more = "\n[tool.nox-lock.locks.prod]\ninputs = ['prod.in']\n" * (name == "constraints")
+            more = "\n[tool.nox-lock.locks.prod]\ninputs = ['prod.in']\n"
+            more *= name in {"constraints", "builds-on"}
             also = "inputs = ['pyproject.toml']\n" * (table != "" and name != "inputs")
             load(tmp_path, f"{text}{also}{more}")
 
