@@ -45,7 +45,7 @@ def _find_parts(project: Project, document: Mapping[str, Any]) -> Iterator[tuple
     """Yield projects, and parts of them: the name of a lock, what it is of, and its table."""
     static = _table(document, "project")
     itself = "this project, whose dependencies only a build can say"
-    if "dependencies" in static.get("dynamic", ()):
+    if "'dependencies'" in str(static.get("dynamic")):
         yield "requirements", itself, _declared("requirements", inputs=FILE)
     elif not static and project.is_file("setup.py"):
         yield "requirements", itself, _declared("requirements", inputs="setup.py")

@@ -314,7 +314,7 @@ ARGUMENTS = [
     Case("an empty name", {}, "no lock ''", "lock", "Locks here", check("")),
     Case("a name with an escape", {}, "no lock", r"\x1b", "Locks here", check("\x1b[31mapp\x07\u202e"), never=("\x1b", "\x07", "\u202e")),
     Case("-P of a file", {}, "--upgrade-package './app'", "names no project", "'NAME<3'", lock("-P", "./app")),
-    Case("-P of a project that no lock has", {}, "no lock file has 'dpe'; did you mean 'dep'?", "'dpe'", "'dep'", lock("-P", "app", "-P", "dpe<2"), {"PIP_INDEX_URL": "https://x.invalid"}),
+    Case("-P of a project that no lock has", {}, "no lock file has 'dpe'; did you mean 'dep'?", "'dpe'", "'dep'", lock("-P", "app", "-P", "dpe<2")),
     Case("-P with one =", {}, "--upgrade-package 'app=1'", "names no project", "'NAME<3'", lock("-P", "app=1")),
     Case("-P of nothing", {}, "--upgrade-package ''", "names no project", "'NAME<3'", lock("-P", "")),
     Case("-P with a password", {}, "--upgrade-package", "names no project", "'NAME<3'", lock("-P", f"app = https://me:{PASSWORD}@x.invalid")),
