@@ -86,6 +86,11 @@ class Project:
         names: str = self._once("glob", folder, pattern)
         return [posixpath.join(folder, name) for name in names.split("\0") if name]
 
+    def tree(self, folder: str) -> str:
+        """Return the state of all files below a folder, but for hidden ones and byte code."""
+        found: str = self._once("tree", folder)
+        return found
+
     def variable(self, name: str) -> str | None:
         """Return an environment variable, or None."""
         found = self.environ.get(name)
@@ -178,10 +183,22 @@ def _glob(root: Path, folder: str, pattern: str) -> str:
     return "\0".join(path.relative_to(top).as_posix() for path in sorted(top.glob(pattern)))
 
 
+def _tree(root: Path, folder: str, _: str) -> str:
+    found = []
+    for top, folders, files in os.walk(root / folder):
+        folders[:] = [each for each in folders if each[0] != "." and each != "__pycache__"]
+        for path in (os.path.join(top, each) for each in files):  # noqa: PTH118
+            with suppress(OSError):
+                state = os.stat(path)  # noqa: PTH116
+                found.append(f"{path} {state.st_size} {state.st_mtime_ns}")
+    return "\0".join(sorted(found))
+
+
 _READERS: Mapping[str, Callable[[Path, str, str], bytes | str | OSError]] = {
     "file": _read_file,
     "is file": _is_file,
     "exists": _exists,
     "real": _real,
     "glob": _glob,
+    "tree": _tree,
 }

@@ -14,6 +14,7 @@ from nox_lock.environments.environment import list_distributions, split_url
 from nox_lock.errors import NoxLockError
 from nox_lock.inputs.pep508 import meets, parse_version
 from nox_lock.lockfile import lock_file
+from nox_lock.project import fingerprint
 from nox_lock.target import counts, holds, running_platform
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 # Notes in an environment. UNFINISHED names what is being installed: when that is interrupted, files
 # may be missing whatever the metadata says. KEPT names what the session's body installed. VERIFIED
 # is the digest of the contents whose dependencies were found complete.
-UNFINISHED, KEPT, VERIFIED = "unfinished", "kept", "verified"
+# FOLDERS has the state of the folders that were installed as copies.
+UNFINISHED, KEPT, VERIFIED, FOLDERS = "unfinished", "kept", "verified", "folders"
 # What virtualenv and venv install, and what installs the rest.
 SEEDS = frozenset({"pip", "setuptools", "wheel"})
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+")
@@ -132,7 +134,14 @@ class LockedEnvironment(NamedTuple):
         found = list_distributions(self.venv)
         unfinished = found.installed.keys() & self.venv.read_note(UNFINISHED).split()
         half = {name: [found.installed.pop(name)] for name in unfinished}
-        for name in without:
+        known = self.venv.read_note(FOLDERS).splitlines()
+        changed = [pin for line, pin in self._folders().items() if line not in known]
+        old = (
+            name
+            for name, each in found.installed.items()
+            if any(is_from(pin, each.origin, self.project.root) for pin in changed)
+        )
+        for name in (*without, *old):
             found.installed.pop(name, None)
         comparison = compare(self.planned, self.venv.target, found.installed, self.project.root)
         locked = {pin.name: pin.version for _, pin, _ in comparison.missing}
@@ -151,6 +160,19 @@ class LockedEnvironment(NamedTuple):
             damaged=damaged,
             verified=self.venv.read_note(self.note(VERIFIED)) == comparison.digest,
         )
+
+    def _folders(self) -> dict[str, Pin]:
+        """Return the pins that are installed as copies of a folder, by the state of that."""
+        pins = (pin for _, pin in active_pins(self.planned, self.venv.target))
+        copied = (p for p in pins if is_local(p) and p.unhashable and not p.editable)
+        folders = {unquote(_FILE.sub("", pin.url or "").partition("#")[0]): pin for pin in copied}
+        return {f"{name} {fingerprint(self.project.tree(name))}": p for name, p in folders.items()}
+
+    def record_folders(self) -> None:
+        """Note the state of the folders that are installed as copies, after a build in them."""
+        for line in self._folders():
+            self.project.forget(line.rpartition(" ")[0])
+        self.venv.write_note(FOLDERS, "".join(f"{line}\n" for line in self._folders()))
 
 
 def compare(

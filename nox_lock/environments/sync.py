@@ -100,8 +100,11 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
             venv.write_note(UNFINISHED, " ".join(names))
             if comparison.missing:
                 replaced = comparison.files(names)
-                options = ["--force-reinstall"] * force
+                # An installer does not see that a folder has changed.
+                again = force or any(is_local(each.pin) for each in comparison.missing)
+                options = ["--force-reinstall"] * again
                 _install(locked, comparison.missing, installer, options, console.warn)
+                locked.record_folders()
                 venv.write_note(UNFINISHED, "")
                 # pip replaces one after the other: an old version may take new files along.
                 for each in locked.compare().installed.values() if replaced else ():

@@ -127,3 +127,6 @@ def test_each_form_is_installed_once(project: Project, backend: str) -> None:
     assert names <= project.venv_versions("tests").keys()
     again = project.nox("-s", "tests").ok().output
     assert "install" not in again
+    project.write("a/a.py", "says = 'two'\n")
+    assert "a says two" in project.nox("-s", "tests").ok().output
+    assert "install" not in project.nox("-s", "tests").ok().output
