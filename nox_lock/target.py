@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import re
 import sys
@@ -44,6 +45,8 @@ _OLDEST_GLIBC = {"x86_64": 5, "i686": 5, "riscv64": 31}
 _NEWEST_MUSL = 2
 # X.Y alone means its newest patch release, whatever that is by now.
 _NEWEST_PATCH = "99"
+_PATCHES = range(int(_NEWEST_PATCH) + 1)
+_MOST_TURNS = 10  # numbers in a marker that anybody means
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,46 +159,63 @@ def holds(
 ) -> bool | None:
     """Return whether a marker holds for a target with `extra`, or None if X.Y alone cannot say.
 
-    A marker on ``python_full_version`` may hold for some patch releases of X.Y: where that is open,
-    it is evaluated for both ends, and for those around each number in it.
+    A marker on ``python_full_version`` may hold for some patch releases of X.Y alone.
     """
     if marker is None:
         return True
-    text = str(marker)
-    if _UNKNOWABLE.search(text):
-        return None
-    if target.implementation != "cpython" and "implementation_version" in text:
-        return None  # PyPy has versions of its own
-    try:
-        found = {
-            marker.evaluate({**marker_environment(target, platform_, patch), "extra": extra})
-            for patch in patch_releases(text, target)
-        }
-    except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
-        return False
+    found = {*_evaluate(marker, target, platform_, extra).values()}
     return found.pop() if len(found) == 1 else None
 
 
-def patch_releases(markers: str, target: Target) -> set[str]:
-    """Return patch releases of a target that show each way in which markers may hold or not."""
-    if target.patch:
-        return {target.patch}
-    found = {"0", _NEWEST_PATCH}
-    if "full_version" in markers or "implementation_version" in markers:
-        numbers = {int(number) for number in re.findall(r"\.(\d{1,3})\b", markers)}
-        near = {number + step for number in numbers for step in (-1, 0, 1) if number + step >= 0}
-        found |= set(map(str, near if len(near) < int(_NEWEST_PATCH) else range(100)))
-    return found
+def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -> dict[int, bool]:
+    """Return whether a marker holds from which patch release on; nothing where X.Y cannot say.
+
+    What it says may change at each number in it, and behind that.
+    """
+    text, turns = str(marker), {int(target.patch or 0)}
+    if _UNKNOWABLE.search(text):
+        return {}
+    # PyPy has versions of its own.
+    if target.implementation != "cpython" and "implementation_version" in text:
+        return {}
+    if not target.patch and re.search("(?:full|implementation)_version", text):
+        numbers = {int(number) for number in re.findall(r"\.(\d{1,3})\b", text)}
+        if len(numbers) > _MOST_TURNS:
+            return {}
+        turns |= {n for number in numbers for n in (number, number + 1) if n in _PATCHES}
+    try:
+        return {
+            turn: marker.evaluate(
+                {**marker_environment(target, platform_, str(turn)), "extra": extra}
+            )
+            for turn in sorted(turns)
+        }
+    except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
+        return {0: False}
 
 
 def counts(marker: str, target: Target, platform_: Platform) -> bool:
     """Return whether a pin with this marker may be installed for a target."""
-    if not marker:
-        return True
+    return bool(counting_patches(marker, target, platform_))
+
+
+def counting_patches(marker: str, target: Target, platform_: Platform) -> frozenset[int]:
+    """Return the patch releases of a target for which a pin with this marker may be installed."""
+    return _counting_patches(marker, target, target.patch, platform_)
+
+
+@functools.lru_cache(maxsize=32768)  # one marker is on many pins; targets are equal in any patch
+def _counting_patches(
+    marker: str, target: Target, patch: str, platform_: Platform
+) -> frozenset[int]:
+    every = frozenset([int(patch)] if patch else _PATCHES)
     try:
-        return holds(Marker(marker), target, platform_) is not False
+        found = _evaluate(Marker(marker), target, platform_, "") if marker else {}
     except (ValueError, RecursionError):  # no marker, or one that compares what cannot be compared
-        return True
+        return every
+    if set(found.values()) <= {True}:
+        return every
+    return every - {n for n in every if not found[max(turn for turn in found if turn <= n)]}
 
 
 def marker_environment(target: Target, platform_: Platform, patch: str = "") -> dict[str, str]:

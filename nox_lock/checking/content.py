@@ -19,7 +19,7 @@ from nox_lock.checking.verdict import Reason
 from nox_lock.inputs.pep508 import parse_version
 from nox_lock.lockfile.pins import is_plain_marker
 from nox_lock.planning.settings import UNSAFE_PACKAGES
-from nox_lock.target import marker_environment, patch_releases
+from nox_lock.target import counting_patches
 from nox_lock.text import has_password, redact
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _AS_LINES = (*_INDEXES, "--trusted-host", "--pre")
 _FLAGS = ("--pre", "--all-extras", "--no-annotate")
 _LONG_NAMES = {"-c": "--constraint", "-i": "--index-url", "-f": "--find-links"}
 _LONGEST = 4096  # a command that anybody has typed
-_MOST_VERSIONS = 50  # of one project in a lock file for all Pythons and platforms
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
@@ -85,15 +84,11 @@ def _differ(pins: list[Pin], planned: LockPlan) -> bool:
     """Return whether two pins of one project differ in some patch release of the target."""
     if len({pin.shown for pin in pins}) == 1:
         return len({frozenset(pin.hashes) for pin in pins}) > 1
-    if len(pins) > _MOST_VERSIONS:
-        return True
-    markers = [(pin.shown, Marker(pin.marker) if pin.marker else None) for pin in pins]
-    for patch in patch_releases(" ".join(pin.marker for pin in pins), planned.target):
-        environment = marker_environment(planned.target, planned.platform, patch)
-        holding = {shown for shown, each in markers if not each or each.evaluate(environment)}
-        if len(holding) > 1:
-            return True
-    return False
+    taken: dict[str, frozenset[int]] = {}
+    for pin in pins:
+        found = counting_patches(pin.marker, planned.target, planned.platform)
+        taken[pin.shown] = taken.get(pin.shown, frozenset()) | found
+    return sum(map(len, taken.values())) > len(frozenset().union(*taken.values()))
 
 
 def find_warnings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.content import find_faults, find_repeated, find_warnings
@@ -19,7 +20,7 @@ from nox_lock.checking.verdict import (
 )
 from nox_lock.errors import Place
 from nox_lock.inputs.syntax import MERGE
-from nox_lock.target import counts
+from nox_lock.target import PLATFORMS, counts, running_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,6 +144,17 @@ def _find_other_target(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         yield Reason(f"made for {made}, wanted for {platform}", planned.at())
     if lock.python not in {None, target.version}:
         yield Reason(f"made for Python {lock.python}, wanted for Python {target}", planned.at())
+    # A session may run on another patch release, or processor, than the one that is judged.
+    machines = {*PLATFORMS.get(planned.system, ()), planned.platform.machine}
+    if planned.system in PLATFORMS:
+        machines |= {running_platform().machine, "another"}
+    for pin in lock.pins:
+        if counts(pin.marker, target, planned.platform):
+            continue
+        others = (planned.platform._replace(machine=each) for each in machines)
+        if any(counts(pin.marker, replace(target, patch=""), each) for each in others):
+            said = "counts for other patch releases or processors alone"
+            yield Reason(f"{pin.shown} {said}: {pin.marker}", planned.at(pin.line))
 
 
 def _find_other_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:

@@ -239,15 +239,19 @@ def is_from(pin: Pin, origin: Origin | None, root: Path) -> bool:
     url, _, fragment = (pin.url or "").partition("#")
     if origin is None or pin.editable is not origin.editable:
         return False
+    subdirectory = parse_qs(fragment).get("subdirectory", [""])[0]
+    if subdirectory != origin.subdirectory and not pin.editable:
+        return False
+    locked = {each for each in pin.hashes if each.startswith("sha256:")}
+    if locked and origin.sha256 and f"sha256:{origin.sha256}" not in locked:
+        return False
     if not _REPOSITORY.match(url):
         return split_url(whole_url(pin, root).partition("#")[0]) == split_url(origin.url)
     if pin.editable:
         return _is_clone(url, Path(unquote(urlsplit(origin.url).path)))
     scheme, host, path = split_url(url.partition("+")[2])
     path, _, revision = path.partition("@")
-    subdirectory = parse_qs(fragment).get("subdirectory", [""])[0]
-    same = (scheme, host, path) == split_url(origin.url)
-    return same and revision in origin.revisions and subdirectory == origin.subdirectory
+    return (scheme, host, path) == split_url(origin.url) and revision in origin.revisions
 
 
 def _is_clone(url: str, folder: Path) -> bool:

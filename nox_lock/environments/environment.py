@@ -76,12 +76,14 @@ class Origin(NamedTuple):
         editable: whether it is a link to a folder.
         revisions: the requested revision and its commit; empty if not from a repository.
         subdirectory: the folder of the project in it; empty for the top.
+        sha256: the digest of an archive; empty where none is recorded.
     """
 
     url: str
     editable: bool = False
     revisions: frozenset[str] = frozenset()
     subdirectory: str = ""
+    sha256: str = ""
 
 
 class Distribution(NamedTuple):
@@ -241,6 +243,7 @@ def read_origin(metadata: Path) -> Origin | None:
             bool(record.get("dir_info", {}).get("editable")),
             frozenset(revisions),
             record.get("subdirectory", ""),
+            str(record.get("archive_info", {}).get("hashes", {}).get("sha256", "")),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

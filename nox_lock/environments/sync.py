@@ -11,7 +11,6 @@ from nox_lock.environments.comparison import (
     SEEDS,
     UNFINISHED,
     VERIFIED,
-    active_pins,
     find_unmet,
     is_local,
     whole_url,
@@ -194,15 +193,15 @@ def _log_file(venv: Environment) -> Iterator[Path]:
 def _install_arguments(
     locked: LockedEnvironment, missing: Sequence[Difference], warn: Callable[[str], None]
 ) -> Iterator[list[str]]:
-    """Yield the arguments of the installer runs that install pins."""
+    """Yield the arguments of the installer runs that install pins.
+
+    These are written to files of their own: pip gets what was judged, whatever happens to the lock
+    file meanwhile, and however it would read it; before 25.0 it does so in the user's encoding.
+    """
     for planned in locked.planned:
         pins = [each.pin for each in missing if each.planned is planned]
         bare = [pin for pin in pins if not pin.hashes]
         hashed = [pin for pin in pins if pin.hashes]
-        complete = len(pins) == len([*active_pins([planned], locked.venv.target)])
-        if pins and complete and not (hashed and bare) and not any(map(is_local, pins)):
-            yield ["--no-deps", *["--require-hashes"] * bool(hashed), "-r", planned.path]
-            continue
         # pip takes no hash of a folder or a repository, and refuses a file with hashes of others.
         for name, some, flags in (("hashed", hashed, ["--require-hashes"]), ("rest", bare, [])):
             if not some:
@@ -227,7 +226,7 @@ def _option_lines(planned: LockPlan, root: Path) -> Iterator[str]:
     for option in planned.current.options if planned.current else ():
         name, _, value = option.text.partition(" ")
         if name == "--find-links" and not URL.match(value):
-            yield f"{name} {(root / planned.path).parent / value}"
+            yield f"{name} {((root / planned.path).parent / value).as_uri()}"
         else:
             yield option.text
 

@@ -61,6 +61,7 @@ _ARCHIVES = (
     *(".lz", ".tlz", ".lzma"),
 )
 _LONGEST_MARKER = 2000
+_MOST_MARKERS = 100_000  # letters of different ones; large lock files have some thousand
 _COMMENT = re.compile(r"[ \t]#")
 _UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
 _UNSAFE_NAME = re.compile(rf"# ({_NAME})")
@@ -124,6 +125,8 @@ class BodyReader:
         self.includes: list[OtherLine] = []
         self.unsafe: list[str] = []
         self.problems: list[OtherLine] = []
+        self._markers: set[str] = set()
+        self._markers_left = _MOST_MARKERS
         # The annotation of the last pin, while comments may belong to it.
         self._via: list[str] | None = None
         self._in_via = False  # behind its first line
@@ -192,6 +195,11 @@ class BodyReader:
             lines = self.includes if option.startswith(("-r ", "-c ")) else self.options
             lines.append(OtherLine(option, number))
         elif pin := _read_pin(line, hashes, via, number):
+            if pin.marker not in self._markers:
+                self._markers.add(pin.marker)
+                self._markers_left -= len(pin.marker)
+                if self._markers_left < 0:
+                    self._problem("more markers than anybody means", number)
             self.pins.append(pin)
             self._via, self._in_via = via, False
             self._annotate(comment.strip())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from nox_lock.compiling.cache import Entry, make_key
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.console import WAITING
 from nox_lock.errors import CompileError, LockFileError, Place
+from nox_lock.inputs.entry import URL
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.pep508 import meets, parse_version
 from nox_lock.inputs.syntax import MERGE
@@ -32,7 +35,8 @@ from nox_lock.locking.compiler import as_text, find_starting_pins
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compiler import Compiler
@@ -66,6 +70,7 @@ def make_lock(
         compiler.interpreter(planned.target, planned.named_platform).builder,
         *tool_versions(),
         compiler.indexes.identity,
+        *_local_files(planned, compiler.project.root),
     )
     starting = find_starting_pins(planned, together, upgrade=options.upgrade)
     key = make_key(*facts, as_text(starting))
@@ -91,6 +96,26 @@ def make_lock(
         changes=find_changes(old, outcome.planned) if old and old.pins else (),
         notes=(*_find_lost(planned), *outcome.notes),
     )
+
+
+def _local_files(planned: LockPlan, root: Path) -> Iterator[str]:
+    """Yield digests of the files that a compile takes from folders here: no input shows them."""
+    inputs = planned.inputs
+    places = [each.value for each in inputs.options if each.name == "--find-links"]
+    places += [each.url for each in inputs.entries if each.url and not each.metadata]
+    for path in (root / place for place in places if not URL.match(place)):
+        with suppress(OSError):  # pip will say so
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            yield from [f"{each.name} {_digest(each)}" for each in files if each.is_file()]
+
+
+@functools.lru_cache(maxsize=4096)  # many lock files may be made from one folder
+def _digest(file: Path) -> str:
+    total = hashlib.sha256()
+    with file.open("rb") as opened:
+        while part := opened.read(1 << 20):
+            total.update(part)
+    return total.hexdigest()
 
 
 def _show_wait(compiler: Compiler, planned: LockPlan, message: str) -> None:

@@ -176,6 +176,7 @@ def _prepare(
         if session.bin_paths is None:
             _refuse_no_environment(session)
             return lambda: None
+        from nox_lock import __version__  # noqa: PLC0415  (it imports this module)
         from nox_lock.environments.snapshot import Snapshot, read_state  # noqa: PLC0415
         from nox_lock.project import is_ci  # noqa: PLC0415
 
@@ -186,7 +187,8 @@ def _prepare(
         used = [(each.locks, *each.pythons()) for each in noxfile.sessions]
         location = Path(session.virtualenv.location).resolve()
         wanted = session.python or sys.version_info[:2]
-        facts = (all_names, project, constrain, is_ci(os.environ), used, wanted, str(location))
+        ours = (__version__, all_names, project, constrain, is_ci(os.environ))
+        facts = (*ours, used, wanted, str(location))
         # It is of the locks that are installed first.
         snapshot = Snapshot(location, repr(facts), None if installed else read_state(location))
         this = _Installed(session, all_names, len(installed), snapshot)
@@ -215,8 +217,10 @@ def _prepare(
 def _record_body(installed: Sequence[_Installed]) -> None:
     """Note what the body installed after each of its locks, and warn of the pins it changed."""
     first, *more = installed
-    if not more and first.locked is None and first.snapshot.is_unchanged():
-        return
+    if not more and first.locked is None:
+        found = first.snapshot
+        if found.is_unchanged() or found.match(_noxfile().project) is None:
+            return  # what other lock files do not have was not installed by the body
     from nox_lock.environments.sync import record_body  # noqa: PLC0415
 
     try:

@@ -17,6 +17,7 @@ from support.backend import project_table, publish_backend
 from support.index import LocalIndex
 from support.locks import fingerprint, pins
 from support.project import Project, finish
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -544,3 +545,19 @@ def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) ->
     left = {path.name for path in cache.rglob("*") if path.is_file()}
     assert {Path(name).suffix for name in left} <= {".json", ".lock"}
     assert set(locked.snapshot()) == {"noxfile.py", INPUT, LOCK}
+
+
+@pytest.mark.parametrize(
+    "wanted", ["--find-links ./wheels\napp\nhandmade\n", "app\nhandmade @ file:./wheels/{}\n"]
+)
+def test_what_a_folder_here_has_is_no_answer_for_another(
+    cached: Project, clone: Project, wanted: str
+) -> None:
+    """Two projects with the same inputs, and a file of one name in a folder of each."""
+    for project, needed in ((cached, "lib"), (clone, "alien")):
+        wheel = build_wheel(project.root / "wheels", "handmade", "1.0", requires=[needed])
+        project.write(INPUT, wanted.format(wheel.name))
+        (project.root / LOCK).unlink(missing_ok=True)
+        assert "compiled" in project.nox("-s", "lock").ok().output
+        assert needed in pins(project.read(LOCK))
+    assert "alien" in pins(clone.read(LOCK))

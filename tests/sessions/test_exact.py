@@ -9,12 +9,15 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.project import Project, finish, kill
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -422,3 +425,33 @@ def test_a_killed_install_is_mended(project: Project, backend: str) -> None:
 @pytest.mark.parametrize("backend", ["virtualenv", "uv", "venv"])
 def test_many_killed_installs_are_mended(project: Project, backend: str) -> None:
     kill_some(project, backend, 20)
+
+
+CHANGED = """
+    import nox
+
+    install = nox.Session.run_install
+
+    def install_later(*arguments, **options):
+        with open("requirements.txt", "a") as file:
+            file.write("--no-index\\ntool\\n")
+        return install(*arguments, **options)
+
+    nox.Session.run_install = install_later
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS[:2])
+def test_what_was_checked_is_installed(made: Prepared, backend: str, tmp_path: Path) -> None:
+    """Also if the lock file is another one by then: by `git switch`, or by another session.
+
+    pip reads options in words, and a path may have a blank.
+    """
+    with closing(made.copy(tmp_path / "with a blank")) as project:
+        build_wheel(project.root / "wheels", "handmade", "1.0")
+        project.write("requirements.in", "--find-links ./wheels\napp\nlib<2\nhandmade\n")
+        use(project, backend)
+        project.nox("-s", "lock").ok()
+        project.write("noxfile.py", textwrap.dedent(CHANGED) + project.read("noxfile.py"))
+        run(project).ok()
+        assert content(project) == {**WANTED, "handmade": "1.0"}

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -355,3 +356,26 @@ def test_a_broken_note_stops_no_session(project: Project) -> None:
     for _ in range(2):
         project.nox("-s", "tests").ok()
     assert project.venv_versions("tests")["app"] == "1.0"
+
+
+def test_a_newer_nox_lock_looks_again(project: Project) -> None:
+    """Its checks may be stricter."""
+    noxfile = NOXFILE.format(more="", body="pass")
+    project.write("noxfile.py", f"import nox_lock\nnox_lock.__version__ = '99'\n{dedent(noxfile)}")
+    assert looks(project, 2) == [True, False]
+
+
+def test_a_lock_file_that_the_body_changed_says_nothing_of_what_it_installed(
+    project: Project,
+) -> None:
+    """What the old lock file had is not kept as if the body had installed it."""
+    before = [(name, project.read(name)) for name in ("requirements.in", "requirements.txt")]
+    project.write("requirements.in", "app<2\nlib<2\n")
+    assert looks(project) == [True, True, False]
+    lines = [f"open({name!r}, 'w').write({text!r})" for name, text in before]
+    body = "; ".join([*lines, "session.install('app==2.0', env={'PIP_CONSTRAINT': ''})"])
+    project.write("noxfile.py", NOXFILE.format(more="", body=body))
+    project.nox("-s", "tests").ok()
+    project.write("noxfile.py", NOXFILE.format(more="", body="pass"))
+    project.nox("-s", "tests").ok()
+    assert "lib" not in project.venv_versions("tests")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock.lockfile import lock_file
@@ -123,13 +124,27 @@ def differences(base: Base, oracle: Oracle) -> list[str]:
     return found + strangers(base, read)
 
 
+def holds(pin: Covered, patch: int) -> bool:
+    """Return whether pip takes a pin on a patch release of the Python that the projects have."""
+    full = f"3.11.{patch}"
+    here = {"python_version": "3.11", "python_full_version": full, "implementation_version": full}
+    return not pin.marker or Marker(pin.marker).evaluate(here)
+
+
 def strangers(base: Base, read: Reading) -> list[str]:
     """Return what no check that is offline may let pass, by the pins of the good file alone."""
     good = {pin.name or pin.demand: pin for pin in base.pins}
     found = []
-    each_once = {pin._replace(extras=(), marker=None) for pin in read.pins}
-    for key, count in collections.Counter(pin.name or pin.demand for pin in each_once).items():
-        found += [f"{key} is there {count} times"] if count > 1 else []
+    kinds: dict[str | None, dict[Covered, list[Covered]]] = {}
+    for pin in read.pins:
+        kind = pin._replace(extras=(), marker=None)
+        kinds.setdefault(pin.name or pin.demand, {}).setdefault(kind, []).append(pin)
+    for key, some in kinds.items():
+        if len(some) > 1 and any(
+            sum(any(holds(pin, patch) for pin in pins) for pins in some.values()) > 1
+            for patch in range(100)
+        ):
+            found.append(f"{key} is there {len(some)} times")
     # With another header it may be the lock file of another tool, which has markers of its own.
     head = b"".join(re.findall(rb"(?m)^#.*\n", base.text)[:7])
     text = (base.folder / LOCK).read_bytes().replace(b"\r\n", b"\n").removeprefix(b"\xef\xbb\xbf")

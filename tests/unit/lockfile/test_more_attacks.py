@@ -228,3 +228,50 @@ def test_a_command_of_one_long_word(reader: Reader) -> None:
     answer = reader.ask("judge")
     assert "error" not in answer, answer
     assert answer["seconds"] < LIMIT, answer["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("python", "platforms", "place"),
+    [
+        ("3.11.4", "", 'python_full_version {} "3.11.4"'),
+        ("3.11", 'platforms = ["linux"]\n', 'platform_machine {} "x86_64"'),
+        ("3.11", 'platforms = ["linux"]\n', "implementation_name {} 'cpython'"),
+    ],
+)
+def test_a_pin_for_where_the_lock_is_not_judged_for(
+    python: str, platforms: str, place: str, tmp_path: Path
+) -> None:
+    """A session on 3.11.9 takes the lock file of 3.11.4, one on linux-aarch64 that of linux."""
+    config = PYPROJECT.replace("3.11", python) + platforms
+    write(tmp_path, {INPUT: b"app>=1,<2\n", "pyproject.toml": config.encode()})
+    [lock] = stamp_all(tmp_path, {"requirements": BODY})
+    assert verdicts(tmp_path)[lock].word == "fresh"
+    pins = f"app==6.6.6 ; {place.format('!=')} {A}\napp==1.0 ; {place.format('==')}"
+    text = by_no_pip_compile((tmp_path / lock).read_text(encoding="utf-8"), "3.11")
+    write(tmp_path, {lock: text.replace("app==1.0", pins).encode()})
+    # Where no session takes it for, such a pin is that of a universal lock file.
+    word = "fresh" if "implementation_name" in place else "stale"
+    assert verdicts(tmp_path)[lock].word == word
+
+
+NUMBERS = " or ".join(f'python_full_version == "3.11.{number}"' for number in range(48))
+TURNS = " or ".join(f'python_full_version == "3.11.{number % 9}"' for number in range(46))
+
+
+@pytest.mark.parametrize(
+    "pins",
+    [
+        [f"p{number}==1 ; {NUMBERS}" for number in range(500)],
+        [f'p{number}==1 ; os_name == "{number}" or {TURNS}' for number in range(450)],
+        [
+            f'p{number % 400}==1.{number // 400} ; python_full_version == "3.1.{number // 99}"'
+            for number in range(8000)
+        ],
+        [f'p{number}==1 ; os_name != "{number}"' for number in range(8000)],
+        [f"silk==3.{number} ; {NUMBERS}" for number in range(45)],
+    ],
+    ids=["of numbers", "that differ", "of many versions", "short", "of one project"],
+)
+def test_many_markers(pins: list[str], reader: Reader) -> None:
+    """Each is evaluated for the patch releases that it may differ in."""
+    judged(reader, "".join(f"{pin} {SILK}\n    # via app\n" for pin in pins)[: 2**20 - 5000])
