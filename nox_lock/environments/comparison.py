@@ -242,7 +242,7 @@ def is_from(pin: Pin, origin: Origin | None, root: Path) -> bool:
     subdirectory = parse_qs(fragment).get("subdirectory", [""])[0]
     if subdirectory != origin.subdirectory and not pin.editable:
         return False
-    locked = {each for each in pin.hashes if each.startswith("sha256:")}
+    locked = {each.lower() for each in pin.hashes if each.startswith("sha256:")}
     if locked and origin.sha256 and f"sha256:{origin.sha256}" not in locked:
         return False
     if not _REPOSITORY.match(url):

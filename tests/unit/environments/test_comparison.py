@@ -149,7 +149,7 @@ def test_an_archive_that_is_another_by_now(
     text = json.dumps({**record, "archive_info": {"hashes": {"sha256": "a" * 64}}})
     (tmp_path / "direct_url.json").write_text(text, encoding="utf-8")
     url = f"https://h.invalid/a.zip#{fragment}"
-    hashes = [f"sha256:{digest * 64}", f"sha512:{'a' * 128}"]
+    hashes = [f"sha256:{digest.upper() * 64}", f"sha512:{'a' * 128}"]
     assert is_from(Pin("a", None, url, 1, hashes=hashes), read_origin(tmp_path), tmp_path) is same
     only = Pin("a", None, url, 1, hashes=hashes[1:])
     assert is_from(only, read_origin(tmp_path), tmp_path) is (fragment == "subdirectory=one")
