@@ -1,8 +1,8 @@
 """Inputs as pip-compile is to read them, where that is not what is on disk.
 
 A lock file that an input names may be made and not written yet; pip-compile knows no dependency
-groups, and loses what a ``file:./path`` names: then all inputs are laid out in a private
-folder, with the same paths.
+groups, loses what a ``file:./path`` names, and takes no editable as a constraint: then all inputs
+are laid out in a private folder, with the same paths.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from nox_lock.project import relative
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nox_lock.errors import Place
     from nox_lock.inputs.requirements import Include, Inputs
 
 # Names of the files that hold what is written out for pip-compile.
@@ -67,7 +68,8 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
         OSError: when `folder` cannot be written.
     """
     local = any(each.url and not URL.match(each.url) for each in inputs.entries)
-    if not local and not inputs.written and not set(texts) & set(inputs.files):
+    changed = inputs.left_out or inputs.written or set(texts) & set(inputs.files)
+    if not local and not changed:
         return InputCopies(tuple(inputs.native), {}, root, folder)
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
@@ -79,9 +81,10 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
         text = texts.get(file)
         if text is None:
             text = syntax.decode((root / file).read_bytes(), file)
+        left_out = [each.place for each in inputs.left_out if each.place.file == file]
         path.parent.mkdir(parents=True, exist_ok=True)
         # The mark comes before an encoding that the text declares.
-        path.write_text(_rewrite(text, includes, paths, root), encoding="utf-8-sig")
+        path.write_text(_rewrite(text, includes, left_out, paths, root), encoding="utf-8-sig")
     for number, (name, lines) in enumerate(inputs.written.items()):
         paths[name] = folder / f"{_WRITTEN}{number}.in"
         paths[name].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -98,8 +101,14 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
     )
 
 
-def _rewrite(text: str, includes: Iterable[Include], paths: Mapping[str, Path], root: Path) -> str:
-    """Return the text of an input for its place in the folder.
+def _rewrite(
+    text: str,
+    includes: Iterable[Include],
+    left_out: Iterable[Place],
+    paths: Mapping[str, Path],
+    root: Path,
+) -> str:
+    """Return the text of an input for its place in the folder, without the lines left out.
 
     What it includes is named by its place there: a path with a variable, or through a folder
     that is not laid out, would lead elsewhere.
@@ -110,6 +119,8 @@ def _rewrite(text: str, includes: Iterable[Include], paths: Mapping[str, Path], 
         if file in paths and not lines[number].endswith("\\"):
             flag = "-c" if constraint else "-r"
             lines[number] = f"{flag} {shlex.quote(str(paths[file]))}"
+    for _, first in left_out:
+        lines[(first or 1) - 1] = ""
     base = root.as_uri()
     return "".join(
         _RELATIVE_URL.sub(lambda found: f"{found['before']}{base}/{found['path']}", line) + "\n"

@@ -82,6 +82,11 @@ class Inputs:
         return [entry for entry in self.entries if entry.constraint]
 
     @property
+    def left_out(self) -> list[Entry]:
+        """The editables among the constraints: pip refuses them, and no folder has two versions."""
+        return [entry for entry in self.constraints if entry.editable]
+
+    @property
     def judgeable(self) -> bool:
         """Whether all that is required is in files here, and needs no build."""
         return not (self.remote or self.dynamic)

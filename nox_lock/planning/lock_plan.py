@@ -144,7 +144,7 @@ class LockPlan:
         options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
         parts = self.inputs.extras or self.inputs.written or len(self.inputs.sources) != 1
         # A bot must not compile what is for another platform for its own.
-        if parts or self.system or self.lock.build_constraints:
+        if parts or self.system or self.lock.build_constraints or self.inputs.left_out:
             return ""
         return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 

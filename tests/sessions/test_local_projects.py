@@ -130,3 +130,20 @@ def test_each_form_is_installed_once(project: Project, backend: str) -> None:
     project.write("a/a.py", "says = 'two'\n")
     assert "a says two" in project.nox("-s", "tests").ok().output
     assert "install" not in project.nox("-s", "tests").ok().output
+
+
+@pytest.mark.parametrize("by", ["-c requirements.txt\n", "constraints = ['requirements']"])
+def test_an_editable_below_constrains_nothing(project: Project, by: str) -> None:
+    """pip takes no editable as a constraint; and there is one version of a project in a folder."""
+    line, table = (by, "") if by.startswith("-c") else ("", by)
+    project.write("requirements-dev.in", f"{line}h-dep\na[dev] @ file:./a\n")
+    if table:
+        config = "\n[tool.nox-lock.locks.dev]\ninputs = ['requirements-dev.in']\n"
+        project.write("pyproject.toml", f"{project.read('pyproject.toml')}{config}{table}\n")
+    assert project.index
+    project.index.publish("h-dep", "2.0")
+    project.nox("-s", "lock").ok()
+    text = project.read("requirements-dev.txt")
+    assert pins(text) == {"h-dep": "1.0", "a-dep": "1.0", "a-extra": "1.0"}
+    assert "requirements-dev.txt: up to date" in project.nox("-s", "lock").ok().output
+    project.nox("-s", "lock-check").ok()
