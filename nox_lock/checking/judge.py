@@ -55,6 +55,8 @@ def judge(planned: LockPlan) -> Verdict:
         return Verdict(INVALID, cut(find_problems(planned, lock)))
     if lock.includes:
         return Verdict(STALE, cut(_find_includes(planned, lock)))
+    if planned.inputs.missing:
+        return _judge_alone(planned, lock)
     coverage = Coverage(planned, lock)
     faults = [*find_faults(planned, lock), *coverage.find_unrequested_urls()]
     reasons = [
@@ -80,6 +82,19 @@ def judge(planned: LockPlan) -> Verdict:
         () if reasons else tuple(notes),
         cut(find_warnings(planned, lock)),
     )
+
+
+def _judge_alone(planned: LockPlan, lock: LockFile) -> Verdict:
+    """Judge a lock file without all its inputs."""
+    faults = list(find_faults(planned, lock))
+    unproven = "without it nobody knows what the pins are for, and whose the options are"
+    missing = (f"there is no {file}: {unproven}" for file in planned.inputs.missing)
+    reasons = [
+        *faults,
+        *(Reason(each, planned.at()) for each in missing),
+        *_find_other_target(planned, lock),
+    ]
+    return Verdict(INVALID if faults else STALE, cut(reasons))
 
 
 def judge_all(planned: Iterable[LockPlan], orphans: Iterable[str] = ()) -> list[Judged]:

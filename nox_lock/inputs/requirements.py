@@ -54,6 +54,7 @@ class Inputs:
         reached: all that is read: real paths of files; of a project file ``FILE#`` for its own
             dependencies, ``FILE#extra=NAME`` and ``FILE#group=NAME``.
         pending: lock files it names that are not there, or broken.
+        missing: files that are not there; see `Files`.
         pythons: the ``requires-python`` of project files.
     """
 
@@ -69,6 +70,7 @@ class Inputs:
     written: dict[str, list[str]] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
     pending: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     pythons: list[Option] = field(default_factory=list)
 
     @property
@@ -115,6 +117,7 @@ class Files:
         project: where they are read.
         made: lock files that are made but not written yet, by path: these are read instead.
         is_unmade: whether a file is a lock file that is yet to be made; asked once of each.
+        may_lack: whether requirements files may be missing: they count as empty then.
     """
 
     def __init__(
@@ -122,10 +125,14 @@ class Files:
         project: Project,
         made: Mapping[str, str] | None = None,
         is_unmade: Callable[[str], bool] = lambda _file: False,
+        *,
+        may_lack: bool = False,
     ) -> None:
         self.project = project
         self.made = made or {}
         self._is_unmade = functools.cache(is_unmade)
+        self._may_lack = may_lack
+        self.missing: set[str] = set()
         self._items: dict[tuple[str, bool], list[Entry | Line]] = {}
 
     def read(self, file: str, asked: Place | None = None) -> bytes:
@@ -139,6 +146,9 @@ class Files:
         try:
             return self.project.read(file)
         except FileNotFoundError as error:
+            if self._may_lack:
+                self.missing.add(file)
+                return b""
             hint = "It is named by `inputs` or `groups` in pyproject.toml."
             if asked:
                 hint = f"-r and -c are seen from the file they are in: {asked.file}"
@@ -206,6 +216,7 @@ def read_inputs(
         read_group(group, inputs, files)
     for path in constraints:
         reader.read(path, constraint=True)
+    inputs.missing += [file for file in inputs.files if file in files.missing]
     urls = [each.url or "" for each in inputs.entries]
     for url in (*urls, *(each.value for each in (*inputs.options, *inputs.remote))):
         if "://" in url:

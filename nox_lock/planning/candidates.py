@@ -30,11 +30,24 @@ def suggest(project: Project, document: Mapping[str, Any], lock: str | None = No
 
     `document` is the `pyproject.toml` of the project.
     """
+    from nox_lock.planning.lock_paths import find_missing_inputs  # noqa: PLC0415
+
+    missing = [
+        file
+        for name, file in find_missing_inputs(project, ()).items()
+        if not project.is_file(file) and lock in {None, name}
+    ]
+    lacking = (
+        f"{', '.join(missing)} is not here, and its lock file is. Put it here; or, in an image "
+        f'without inputs, write into {FILE}:\n  [tool.nox-lock]\n  on-stale = "install"\n'
+        if missing
+        else ""
+    )
     found: dict[str, list[str]] = {}
     for name, what, lines in (*_find_parts(project, document), *_find_inputs(project, document)):
         if lock is None or canonicalize_name(name) == canonicalize_name(lock):
             found.setdefault(lines, []).append(what)
-    return "".join(
+    return lacking + "".join(
         f"There is {', '.join(what[:_SHOWN])}{', ...' * (len(what) > _SHOWN)}. "
         f"To lock it, write into {FILE}:\n{indent(lines, '  ')}\n"
         for lines, what in list(found.items())[:_SHOWN]

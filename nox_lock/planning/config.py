@@ -15,7 +15,7 @@ from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_targ
 from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from nox_lock.project import Project
 
@@ -37,7 +37,7 @@ LOCK_KEYS = (
 PROJECT_KEYS = ("on-stale", "find")  # in [tool.nox-lock] alone
 # In the table of one lock alone.
 ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints", "builds-on")
-ON_STALE = ("auto", "lock", "error")
+ON_STALE = ("auto", "lock", "error", "install")
 _PLACEHOLDERS = ("name", "stem", "python", "python_nodot", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
 
@@ -82,7 +82,7 @@ class Config(NamedTuple):
     Attributes:
         locks: by name, `requirements` first.
         project: where it was read.
-        on_stale: what a session does with a stale lock, one of `ON_STALE`.
+        on_stale: what a session does with a stale lock, one of `ON_STALE`; a variable may say so.
         notes: settings of `[tool.pip-tools]` that cannot be honoured, for a warning.
     """
 
@@ -126,8 +126,10 @@ def load_config(project: Project) -> Config:
     common = LockConfig("", (), settings=pip_tools)
     common = _parse_common(table, common, (*PROJECT_KEYS, "locks"))
     on_stale = table.string("on-stale") or "auto"
-    if on_stale not in ON_STALE:
-        check_on_stale(on_stale, f"`{table.name}.on-stale`", table.place("on-stale"))
+    check_on_stale(on_stale, f"`{table.name}.on-stale`", table.place("on-stale"))
+    if variable := project.environ.get("NOX_LOCK_ON_STALE"):
+        check_on_stale(variable, "NOX_LOCK_ON_STALE")
+        on_stale = variable
     declared = table.table("locks")
     locks = {name: _parse_lock(name, declared, common) for name in declared.values}
     whole = [lock for lock in locks.values() if lock.inputs or lock.groups]
@@ -137,6 +139,11 @@ def load_config(project: Project) -> Config:
         found["requirements"] = FILE
     for name, file in found.items():
         locks[name] = locks.get(name, common)._replace(name=name, inputs=(file,))
+    if on_stale == "install":
+        from nox_lock.planning.lock_paths import find_missing_inputs  # noqa: PLC0415  (imports this)
+
+        for name, file in find_missing_inputs(project, locks.values()).items():
+            locks[name] = common._replace(name=name, inputs=(file,))
     if not locks:
         raise _no_inputs(project, document.values)
     for lock in locks.values():
@@ -346,9 +353,12 @@ def _discover(
     taken = {file for lock in declared for file in lock.inputs}
     names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
     inputs: dict[str, str] = {}
-    for file in sorted({*project.glob("*.in"), *project.glob("requirements/*.in"), *more}):
+    files = sorted({*project.glob("*.in"), *project.glob("requirements/*.in"), *more})
+    files = [file for file in files if project.is_file(file)]
+    taken |= {limits for file in files for limits in _find_limits(file, project)}
+    for file in files:
         name = name_of_input(file) or (file.removesuffix(".in") if file in more else None)
-        if name is None or file in taken or not project.is_file(file):
+        if name is None or file in taken:
             continue
         if not file.isprintable():
             message = f"{quoted(file)} is no path: it is not UTF-8, or has invisible characters"
@@ -360,6 +370,17 @@ def _discover(
             )
         names[name] = inputs[name] = file
     return dict(sorted(inputs.items(), key=lambda item: (item[0] != "requirements", item[0])))
+
+
+def _find_limits(file: str, project: Project) -> Iterator[str]:
+    """Yield the files of constraints that an input names with ``-c``: they are no inputs."""
+    try:
+        text = project.read(file).decode(errors="replace")
+    except OSError:
+        return  # whoever reads it as an input says why
+    for found in re.finditer(r"^[ \t]*(?:-c|--constraint)[= \t]*([^\s#]+)", text, re.MULTILINE):
+        if "constraint" in posixpath.basename(found[1]):
+            yield posixpath.normpath(posixpath.join(posixpath.dirname(file), found[1]))
 
 
 def _no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:

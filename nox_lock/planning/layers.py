@@ -28,10 +28,12 @@ class Layers:
     for what its `builds-on` leaves out), name a lock file of it, or when its `constraints` name it.
     """
 
-    def __init__(self, locks: Mapping[str, LockConfig], project: Project) -> None:
+    def __init__(
+        self, locks: Mapping[str, LockConfig], project: Project, *, may_lack: bool = False
+    ) -> None:
         self.locks = locks
         self.project = project
-        self.files = Files(project, is_unmade=self._is_unmade)
+        self.files = Files(project, is_unmade=self._is_unmade, may_lack=may_lack)
         self._inputs: dict[str, Inputs] = {}
         self._below: dict[str, dict[str, str]] = {}
         self._roots = {name: _find_roots(lock, project) for name, lock in locks.items()}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.inputs.local_projects import is_project_file
 from nox_lock.inputs.toml_tables import FILE
-from nox_lock.lockfile.lock_file import is_stamped
-from nox_lock.planning.config import find_table
+from nox_lock.lockfile import lock_file
+from nox_lock.planning.config import find_table, name_of_input
 from nox_lock.target import SYSTEM, find_platform, parse_target, running_platform
 from nox_lock.text import quoted
 
@@ -181,8 +181,26 @@ def find_orphans(
         expression = _filled(pattern, {"name": r"[\w.-]+", "stem": r"[\w.-]+"}, SYSTEM)
         found |= {path for path in project.glob(_wild(pattern)) if re.fullmatch(expression, path)}
     return sorted(
-        path for path in found if project.real(path) not in live and is_stamped(project, path)
+        path
+        for path in found
+        if project.real(path) not in live and lock_file.is_stamped(project, path)
     )
+
+
+def find_missing_inputs(project: Project, locks: Collection[LockConfig]) -> dict[str, str]:
+    """Return, by the names of their locks, inputs that are not here and whose lock files are.
+
+    The lock files have the names that nox-lock gives them, and belong to none of `locks`.
+    """
+    found: dict[str, str] = {}
+    for path in sorted({*project.glob("*.txt"), *project.glob("requirements/*.txt")}):
+        stem = re.fullmatch(rf"(.+?){_suffix(SYSTEM, nodot=False).pattern}", path)
+        name = name_of_input(f"{stem[1]}.in") if stem else None
+        if stem and name and find_owner(path, locks) is None:
+            lock = lock_file.read(project, path)
+            if lock is not None and (lock.maker or lock.stamp):
+                found.setdefault(name, f"{stem[1]}.in")
+    return found
 
 
 def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin]) -> Iterator[str]:

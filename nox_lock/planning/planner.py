@@ -40,11 +40,12 @@ def plan(
     *,
     names: Iterable[str | None] = (),
     used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
+    may_lack: bool = False,
 ) -> list[LockPlan]:
     """Plan the lock files that must exist, each after those it builds on.
 
     `names` keeps to those locks and what they build on; `used` gives, by lock, the Pythons of
-    the sessions that use it, as targets or ranges of versions.
+    the sessions that use it, as targets or ranges of versions; `may_lack` is of `Files`.
 
     Raises:
         ConfigError: for an unknown name, two lock files with one path, locks that build on each
@@ -53,7 +54,7 @@ def plan(
         LockFileError: for a lock file that cannot be read.
     """
     chosen = [config.lock(name).name for name in names] or list(config.locks)
-    planner = _Planner(config, project, used or {})
+    planner = _Planner(config, project, used or {}, may_lack=may_lack)
     planned = planner.plan(chosen)
     # One lock file with hashes, and those without must have them, too.
     if any(map(_lacks_hashes, planned)) and any(map(_has_hashes, planner.plan(config.locks))):
@@ -163,11 +164,13 @@ class _Planner:
         config: Config,
         project: Project,
         used: Mapping[str, Collection[Target | SpecifierSet]],
+        *,
+        may_lack: bool,
     ) -> None:
         self.locks = config.locks
         self.project = project
         self.used = used
-        self.layers = Layers(config.locks, project)
+        self.layers = Layers(config.locks, project, may_lack=may_lack)
         self.by_name: dict[str, list[LockPlan]] = {}
         # By path, as systems have it that do not distinguish upper case.
         self.by_path: dict[str, LockPlan] = {}

@@ -63,8 +63,13 @@ class Noxfile(NamedTuple):
     project: Project
     sessions: Sequence[LockedSession]
 
-    def plan(self, names: Iterable[str | None] = ()) -> tuple[Config, list[LockPlan]]:
+    def plan(
+        self, names: Iterable[str | None] = (), *, to_install: bool = False
+    ) -> tuple[Config, list[LockPlan]]:
         """Plan the lock files of the locks of these names, or of all.
+
+        `to_install` is whether they are only installed, which ``on-stale = "install"`` allows
+        without their inputs.
 
         Raises:
             ConfigError: for an invalid configuration, or a session that names no lock of it.
@@ -82,7 +87,8 @@ class Noxfile(NamedTuple):
                     message = f"session {session.made.name!r} of the noxfile: {error.message}"
                     raise ConfigError(message, hint=error.hint) from error
                 used.setdefault(name, set()).update(_pythons(session.pythons()))
-        return config, plan(config, self.project, names=names, used=used)
+        may_lack = to_install and config.on_stale == "install"
+        return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
 
     def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
         """Yield a note on each lock file for a Python that no session runs, and nothing names."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import nox
 
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
+from nox_lock.checking.verdict import STALE
 from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
 from nox_lock.environments.environment import (
     find_environment,
@@ -23,7 +24,6 @@ from nox_lock.environments.environment import (
 from nox_lock.environments.snapshot import CREATED
 from nox_lock.environments.sync import install_project, sync, write_constraints
 from nox_lock.errors import InstallerBrokenError, ToolchainError
-from nox_lock.planning.config import check_on_stale
 from nox_lock.planning.planner import for_environment
 from nox_lock.project import is_ci
 from nox_lock.sessions.noxfile import is_for
@@ -83,16 +83,13 @@ class SessionEnvironment:
         Raises:
             NoxLockError: when that is not possible.
         """
-        on_stale = self.project.environ.get("NOX_LOCK_ON_STALE", "")
-        if on_stale:
-            check_on_stale(on_stale, "NOX_LOCK_ON_STALE")
         venv = self._find_usable()
         config, locked = self.find_locks(venv)
-        stale = [each for each in judge_all(locked.planned) if not self._is_usable(each)]
+        judged, on_stale = judge_all(locked.planned), config.on_stale
+        stale = [each for each in judged if not self._is_usable(each, on_stale)]
         if stale:
             from nox_lock.sessions.commands import relock  # noqa: PLC0415
 
-            on_stale = on_stale or config.on_stale
             allowed = on_stale == "lock" or (on_stale == "auto" and not is_ci(self.project.environ))
             allowed = allowed and self._may_install
             made = relock(stale, self.project, self.console, allowed=allowed)
@@ -105,7 +102,8 @@ class SessionEnvironment:
         if comparison.matches:
             line = f"{self.session.name} holds exactly what is locked in {locked.paths}"
             nox.logger.logger.output(redact(line))
-            if installed and not stale:
+            proven = on_stale != "install" or all(each.verdict.fresh for each in judged)
+            if installed and proven and not stale:
                 snapshot.save(self.project.facts, locked.paths)
         elif self._may_install:
             locked = self._sync(locked)
@@ -134,7 +132,7 @@ class SessionEnvironment:
         Raises:
             NoxLockError: when they cannot be planned, or there is none for its Python.
         """
-        config, planned = self.noxfile.plan(self.names)
+        config, planned = self.noxfile.plan(self.names, to_install=True)
         names = {config.lock(name).name for name in self.names}
         chosen = for_environment([each for each in planned if each.name in names], venv.target)
         commands = self.recreate_command, self.console.lock_command
@@ -187,9 +185,14 @@ class SessionEnvironment:
         """
         return self.session.run_install("python", "-V", silent=True, log=False) is not None
 
-    def _is_usable(self, judged: Judged) -> bool:
+    def _is_usable(self, judged: Judged, on_stale: str) -> bool:
         """Return whether a lock file may be installed; outside CI also without required hashes."""
-        verdict = judged.verdict
+        verdict, current = judged.verdict, judged.planned and judged.planned.current
+        if on_stale == "install" and verdict.word == STALE and current and not current.includes:
+            self.console.warn(
+                f"{judged.path} is {STALE}, and installed: {verdict.reasons[0].message}"
+            )
+            return True
         if is_ci(self.project.environ) or not lacks_hashes_alone(verdict):
             return verdict.fresh
         self.console.warn(f"{judged.path}: {verdict.reasons[0].message}")

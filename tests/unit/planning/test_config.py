@@ -522,6 +522,15 @@ def test_inputs_in_other_places_are_found(tmp_path: Path) -> None:
         assert e.value.hint
 
 
+def test_constraints_of_an_input_are_no_input(tmp_path: Path) -> None:
+    names = ("dev.in", "base.in", "constraints.in", "more-constraints.in", "constraints-alone.in")
+    files = [f"requirements/{name}" for name in names]
+    load(tmp_path, "", *files)
+    (tmp_path / files[0]).write_text("-c base.in\n-c constraints.in # why\n--constraint=./x.in\n")
+    (tmp_path / files[1]).write_text("  --constraint more-constraints.in\n")
+    assert load_config(Project(tmp_path, {})).locks.keys() == {"dev", "base", "constraints-alone"}
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "true", "'600'", "inf", "nan"])
 def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, value: str) -> None:
     with pytest.raises(ConfigError, match=r"`tool.nox-lock.compile-timeout` must be a number"):
