@@ -63,15 +63,7 @@ def make_lock(
     if not options.overwrite:
         check_replaceable(planned, compiler.console.lock_command)
     before = planned.current
-    facts = (
-        "lock 2",  # the first ones answered also those who did not start from the same pins
-        planned.canonical,
-        str(planned.platform),
-        compiler.interpreter(planned.target, planned.named_platform).builder,
-        *tool_versions(),
-        compiler.indexes.identity,
-        *_local_files(planned, compiler.project.root),
-    )
+    facts = _list_facts(compiler, planned)
     starting = find_starting_pins(planned, together, upgrade=options.upgrade)
     key = make_key(*facts, as_text(starting))
     with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
@@ -95,6 +87,19 @@ def make_lock(
         before=before,
         changes=find_changes(old, outcome.planned) if old and old.pins else (),
         notes=(*_find_lost(planned), *outcome.notes),
+    )
+
+
+def _list_facts(compiler: Compiler, planned: LockPlan) -> tuple[str, ...]:
+    """Return what decides how a lock file is made, but for its starting pins."""
+    return (
+        "lock 2",  # the first ones answered also those who did not start from the same pins
+        planned.canonical,
+        str(planned.platform),
+        compiler.interpreter(planned.target, planned.named_platform).builder,
+        *tool_versions(),
+        compiler.indexes.identity,
+        *_local_files(planned, compiler.project.root),
     )
 
 
