@@ -105,7 +105,7 @@ def find_warnings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         said = f"{option.name} {option.value} is remote: what it holds is seen by --deep alone"
         yield Reason(said, option.place)
     if planned.lock.settings.generate_hashes is None and lock.pins and not lock.hashed:
-        fix = "say generate-hashes = true in [tool.nox-lock], and lock again"
+        fix = "say generate-hashes = true in [tool.nox-lock], and run: nox -s lock"
         yield Reason(f"its pins have no hashes: {fix}", planned.at())
     for pin in lock.pins:
         if risk := _find_risk(pin):

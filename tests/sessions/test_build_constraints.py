@@ -104,7 +104,7 @@ def test_a_file_that_is_not_there(limited: Project) -> None:
     (limited.root / "limits.txt").unlink()
     run = limited.nox("-s", "lock-check").failed()
     assert (
-        "pyproject.toml: build-constraints: limits.txt cannot be read: No such file" in run.output
+        "pyproject.toml:2: build-constraints: limits.txt cannot be read: No such file" in run.output
     )
     limited.write("pyproject.toml", '[tool.nox-lock]\nbuild-constraints = ["../limits.txt"]\n')
     run = limited.nox("-s", "lock-check").failed()

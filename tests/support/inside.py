@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from unittest import mock
 
+import nox
 import nox.registry
 from nox.__main__ import main
 
@@ -30,6 +31,9 @@ def nox_inside(root: Path, *args: str, env: Mapping[str, str], out: TextIO | Non
     root_logger = logging.getLogger()
     handlers, level = root_logger.handlers[:], root_logger.level
     registry = nox.registry._REGISTRY  # noqa: SLF001
+    # What a noxfile sets in `nox.options` would count for the next one.
+    names = getattr(nox.options, "__slots__", None) or [*vars(nox.options)]
+    options = {each: getattr(nox.options, each) for each in names if not each.startswith("_")}
     with (
         mock.patch.dict(os.environ, env, clear=True),
         mock.patch.object(sys, "argv", ["nox", *args]),
@@ -48,6 +52,8 @@ def nox_inside(root: Path, *args: str, env: Mapping[str, str], out: TextIO | Non
             code = 1
         finally:
             os.chdir(before)
+            for name, value in options.items():
+                setattr(nox.options, name, value)
             registry.clear()
             api._LOCKED.clear()  # noqa: SLF001
             api._OURS.clear()  # noqa: SLF001
