@@ -211,13 +211,8 @@ def _install_arguments(
                 warn(f"{planned.path}: installed without a hash: {shown}")
             path = locked.venv.notes / f"{planned.name}-{name}.txt"
             options = _option_lines(planned, locked.project.root)
-            write_all(
-                {
-                    path: "\n".join(
-                        [*options, *(_pin_line(pin, locked.project.root) for pin in some), ""]
-                    )
-                }
-            )
+            lines = (_pin_line(pin, locked.project.root) for pin in some)
+            write_all({path: "\n".join([*options, *lines, ""])})
             yield ["--no-deps", *flags, "-r", relative(path, locked.project.root)]
 
 

@@ -187,8 +187,10 @@ def _local_facts(url: str | None, project: Project) -> dict[str, Any]:
     """Return the attributes of an entry that the files of a local project give."""
     if not url or URL.match(url):
         return {}
-    facts = metadata_digest(project, url), static_requirements(project, url)
-    return dict(zip(("metadata", "requires"), facts, strict=True))
+    return {
+        "metadata": metadata_digest(project, url),
+        "requires": static_requirements(project, url),
+    }
 
 
 def _is_path(text: str, project: Project, place: Place) -> bool:

@@ -156,7 +156,7 @@ def chain(planned: LockPlan, name: str | None) -> str:
         pin = pins.get(trail[-1])
         for via in pin.via if pin else ():
             parent = canonicalize_name(via)
-            if parent in (pins | entries) and parent not in seen:
+            if (parent in pins or parent in entries) and parent not in seen:
                 seen.add(parent)
                 trails.append((*trail, parent))
     return f"{name}"

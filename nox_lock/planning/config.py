@@ -112,8 +112,11 @@ class Config(NamedTuple):
         raise ConfigError(f"there is no lock {name!r}{near}", hint=f"{more}Locks here: {known}")
 
 
-def load_config(project: Project) -> Config:
+def load_config(project: Project, *, to_install: bool = False) -> Config:
     """Read a project's configuration and find its inputs.
+
+    `to_install` is whether locks are only installed: ``on-stale = "install"`` finds them without
+    their inputs then.
 
     Raises:
         ConfigError: for a `pyproject.toml` that is not TOML; an unknown key, a wrong type or name;
@@ -139,7 +142,7 @@ def load_config(project: Project) -> Config:
         found["requirements"] = FILE
     for name, file in found.items():
         locks[name] = locks.get(name, common)._replace(name=name, inputs=(file,))
-    if on_stale == "install":
+    if to_install and on_stale == "install":
         from nox_lock.planning.lock_paths import find_missing_inputs  # noqa: PLC0415  (imports this)
 
         for name, file in find_missing_inputs(project, locks.values()).items():

@@ -77,7 +77,7 @@ class Noxfile(NamedTuple):
         from nox_lock.planning.config import load_config  # noqa: PLC0415
         from nox_lock.planning.planner import plan  # noqa: PLC0415
 
-        config = load_config(self.project)
+        config = load_config(self.project, to_install=to_install)
         used: dict[str, set[Target | SpecifierSet]] = {}
         for session in self.sessions:
             for lock in session.locks:
