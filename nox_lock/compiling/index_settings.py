@@ -23,12 +23,12 @@ from nox_lock.text import hide_index, origin, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-# Each with the variable that sets the same for uv.
+# Each with the variable that sets the same for uv, which has none for one of them.
 ACCESS = {
     "index-url": "UV_INDEX_URL",
     "extra-index-url": "UV_EXTRA_INDEX_URL",
     "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
+    "no-index": "",
     "trusted-host": "UV_INSECURE_HOST",
     "proxy": "ALL_PROXY",
     "cert": "SSL_CERT_FILE",
@@ -54,7 +54,6 @@ DROPPED = (
 DIVERTING = ("target", "prefix", "root", "user", "dry-run")
 # These hide what an index has.
 HIDING = ("no-index", "only-binary", "uploaded-prior-to")
-HIDING_OF_UV = ("UV_NO_INDEX", "UV_OFFLINE", "UV_EXCLUDE_NEWER")
 # Those that shape what is found; a proxy or a certificate does not.
 _IDENTITY = ("index-url", "extra-index-url", "find-links", "no-index", *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
@@ -224,7 +223,7 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
     for name in _OF_UV:
         for url in re.findall(r"https?://[^\s,]+", environ.get(name, "")):
             hide_index(url)
-    found = {ACCESS[name]: value for name, value in settings.allowed.items() if name in ACCESS}
+    found = {ACCESS[name]: value for name, value in settings.allowed.items() if ACCESS.get(name)}
     if "UV_FIND_LINKS" in found:
         found["UV_FIND_LINKS"] = ",".join(found["UV_FIND_LINKS"].split())
     if any(name in found for name in ("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")):

@@ -12,7 +12,6 @@ from packaging.specifiers import SpecifierSet
 from nox_lock.compiling.index_settings import (
     DIVERTING,
     HIDING,
-    HIDING_OF_UV,
     REPOSITORY,
     UNASKED,
     file_urls,
@@ -33,6 +32,12 @@ if TYPE_CHECKING:
 
 # Without -I, a `pip.py` of the project would be run. A variable would reach all that builds, too.
 _PIP = ("python", "-I", "-m", "pip")
+# What uv says where one of its settings hides a release.
+_HIDDEN_FROM_UV = {
+    "`exclude-newer`": "exclude-newer",
+    "index lookups were disabled": "no-index",
+    "network was disabled": "offline",
+}
 
 
 class SessionInstaller:
@@ -60,6 +65,8 @@ class SessionInstaller:
         if self.by_uv:
             refuse_uv_settings(root, environ)
             self.environ |= uv_environment(read_index_settings(environ), environ)
+            # For this alone uv has no variable.
+            self.no_index = ["--no-index"] * bool(find_set(["no-index"], environ))
         elif found := find_set(DIVERTING, environ):
             raise ConfigError(
                 f"{', '.join(found)}: pip would install nothing into this environment",
@@ -84,17 +91,30 @@ class SessionInstaller:
             environ = self.locked.project.environ
             with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
                 read_index_settings(environ)
-            hiding = find_set(HIDING, environ)
-            hiding += (name for name in HIDING_OF_UV if self.by_uv and environ.get(name))
+            hiding = self._find_hiding(log)
             hint = f"Unset what may hide it, and run this again: {', '.join(hiding)}"
             raise InstallError("the installer failed", hint=hint if hiding else None) from error
+
+    def _find_hiding(self, log: Path) -> list[str]:
+        """Return the settings that may hide what was to be installed."""
+        environ = self.locked.project.environ
+        if not self.by_uv or self.no_index:
+            return find_set(["no-index"] if self.by_uv else HIDING, environ)
+        said = log.read_text(encoding="utf-8", errors="replace")
+        found = [name for text, name in _HIDDEN_FROM_UV.items() if text in said]
+        variables = [f"UV_{name.upper().replace('-', '_')}" for name in found]
+        return [
+            variable if environ.get(variable) else f"{name} of uv's configuration"
+            for name, variable in zip(found, variables, strict=True)
+        ]
 
     def _install_by_uv(self, arguments: list[str], log: Path, *, silent: bool) -> None:
         """Keep what uv prints, and show it as nox does: in verbose mode, or when uv fails."""
         show = nox.logger.logger.error
         try:
             with log.open("w", encoding="utf-8") as stderr:
-                self._run("install", *arguments, env=self.environ, silent=silent, stderr=stderr)
+                command = "install", *self.no_index, *arguments
+                self._run(*command, env=self.environ, silent=silent, stderr=stderr)
             show = nox.logger.logger.output
         finally:
             if printed := log.read_text(encoding="utf-8", errors="replace"):

@@ -230,6 +230,8 @@ def test_no_index_is_needed_where_all_is_there(installed: Project) -> None:
     ("backend", "name", "value"),
     [
         ("virtualenv", "PIP_NO_INDEX", "1"),
+        ("uv", "PIP_NO_INDEX", "1"),
+        ("uv", "UV_OFFLINE", "1"),
         ("uv", "UV_EXCLUDE_NEWER", "2000-01-01"),
     ],
 )
@@ -237,6 +239,33 @@ def test_a_setting_that_hides_releases_is_named(installed: Project, name: str, v
     """Not the index, which has them."""
     run = run_without(installed, {name: value}).failed()
     assert f"Unset what may hide it, and run this again: {name}\n" in run.output
+    assert "no longer has it" not in run.output
+
+
+@pytest.mark.parametrize("backend", ["uv"])
+@pytest.mark.parametrize(
+    ("where", "setting"),
+    [
+        ("project", 'exclude-newer = "2000-01-01"'),
+        ("user", 'exclude-newer = "2000-01-01"'),
+        ("project", "no-index = true"),
+        ("project", "offline = true"),
+    ],
+)
+def test_what_uv_is_configured_with_is_named(
+    installed: Project, where: str, setting: str, tmp_path: Path
+) -> None:
+    """Of the project's own table, or of a file that the user points uv to."""
+    env = {}
+    if where == "project":
+        installed.write("pyproject.toml", f"[tool.uv]\n{setting}\n")
+    else:
+        (tmp_path / "uv.toml").write_text(f"{setting}\n", encoding="utf-8")
+        env = {"UV_CONFIG_FILE": str(tmp_path / "uv.toml")}
+    run = run_without(installed, env).failed()
+    (installed.root / "pyproject.toml").unlink(missing_ok=True)
+    shown = f"{setting.partition(' ')[0]} of uv's configuration"
+    assert f"Unset what may hide it, and run this again: {shown}\n" in run.output
     assert "no longer has it" not in run.output
 
 

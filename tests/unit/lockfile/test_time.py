@@ -85,6 +85,17 @@ WHOLE = {
     "includes": "-r a.txt\n" * (MOST // 9),
     "hashes of one pin": "app==1.0" + f" \\\n    {HASH}" * (MOST // 85),
     "merge marks": "<<<<<<< a\n" * (MOST // 10),
+    "pins": "".join(f"p{n}==1.{n}\n" for n in range(MOST // 15)),
+    "markers": "".join(
+        f"p{n}>=1,<2 ; python_version > '3.{n % 20}' and os_name == 'posix'\n"
+        for n in range(MOST // 64)
+    ),
+    "different markers": "".join(f"p{n} ; os_name == 'o{n}'\n" for n in range(MOST // 26)),
+    "specifiers": "app" + ">=1," * (MOST // 5) + ">=1",
+    "different specifiers": "app" + ",".join(f"!=1.{n}" for n in range(MOST // 9)),
+    "one marker": "app ; " + "os_name == 'x' or " * (MOST // 19) + "os_name == 'y'",
+    "indexes": "".join(f"--extra-index-url https://h{n}.invalid/s\n" for n in range(MOST // 42)),
+    "URLs": "".join(f"p{n} @ https://x.invalid/p{n}-1.zip\n" for n in range(MOST // 38)),
 }
 
 
