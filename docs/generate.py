@@ -23,8 +23,8 @@ OPTIONS = f"""\
 
 Write these options after `--`: those before it are nox's own. What is after `--` reaches each
 session of a nox call. What `lock` and `lock-check` do not know is left to the other sessions, also
-to those that require or notify them: `nox -s lock-check tests -- -k foo`. Without any, it is an
-error.
+to those that require or notify them: `nox -s lock-check tests -- -k foo`. Of `lock` and
+`lock-check` themselves, each leaves to the other what only that knows. Without any, it is an error.
 
 ## `nox -s lock -- ...`
 

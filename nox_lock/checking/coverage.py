@@ -26,11 +26,13 @@ class Coverage:
     def __init__(self, planned: LockPlan, lock: LockFile) -> None:
         self._planned = planned
         self._lock = lock
+        entries = planned.inputs.entries
+        markers = {id(entry.marker): entry.marker for entry in entries}  # many lines share one
+        counting = {
+            key: holds(marker, planned.target, planned.platform) for key, marker in markers.items()
+        }
         # Each with whether its marker holds; None where that depends on the patch release.
-        self._entries = [
-            (entry, holds(entry.marker, planned.target, planned.platform))
-            for entry in planned.inputs.entries
-        ]
+        self._entries = [(entry, counting[id(entry.marker)]) for entry in entries]
         self._by_name: dict[str, list[tuple[Entry, bool | None]]] = {}
         self._by_url: dict[str, list[tuple[Entry, bool | None]]] = {}
         for each in self._entries:

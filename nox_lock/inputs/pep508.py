@@ -6,7 +6,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # In a marker: the comparisons of versions alone, and names that only a lock file has.
 _DOUBTFUL = r"~=|===|extras|dependency_groups"
 _DIGITS = 1000  # Python reads no more than 4300
+_LONGEST = 10_000  # letters of what anybody means
 EXAMPLE_NAME = 'name==1.2, name[extra]>=1,<2 ; python_version < "3.12"'
 _EXAMPLE = f"One project a line, such as: {EXAMPLE_NAME}"
 
@@ -55,12 +56,22 @@ def parse_requirement(text: str, place: Place, message: str = "") -> Requirement
 @functools.lru_cache(maxsize=8192)  # the same lines are in many inputs of a project
 def _parse(text: str) -> Requirement:
     bare, _, when = text.partition(";")
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST} letters")
     if len(text) > _DIGITS and re.search(rf"\d{{{_DIGITS}}}", text):
         raise ValueError("a number has too many digits")
     # pip splits here, also behind a URL, where PEP 508 wants a blank.
-    found = Requirement(f"{bare} ; {when}" if when else text)
-    if found.marker and re.search(_DOUBTFUL, when):
-        found.marker.evaluate({"extra": ""})
+    found = Requirement(bare if when else text)
+    if when:
+        found.marker = _parse_marker(when)
+    return found
+
+
+@functools.lru_cache(maxsize=1024)  # a few are in many lines
+def _parse_marker(text: str) -> Marker:
+    found = Marker(text)
+    if re.search(_DOUBTFUL, text):
+        found.evaluate({"extra": ""})
     return found
 
 

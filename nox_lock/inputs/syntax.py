@@ -36,6 +36,7 @@ _COMMENT = r"(?:^|\s)#"
 _EDITABLE = r"-e|--e(?!x)"
 
 MOST_LINES = 20_000  # that are not empty, in an input or a lock file
+MOST_MARKERS = 100_000  # letters of different ones in a file; large ones have some thousand
 # What git leaves in a file, and what to call it.
 MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 MERGE = "a merge conflict was left here"
@@ -90,6 +91,10 @@ def read_lines(data: bytes, file: str) -> list[Line]:
             raise RequirementsError(message, place, "Take lines out.")
         refuse_secrets(text, place)
         lines.append(_parse_line(text, place))
+    markers = {line.requirement.partition(";")[2] for line in lines}
+    if sum(map(len, markers)) > MOST_MARKERS:
+        message = f"its markers have more than {MOST_MARKERS} letters"
+        raise RequirementsError(message, Place(file), "Take lines out.")
     return lines
 
 

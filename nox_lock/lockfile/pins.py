@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
 from nox_lock.inputs.pep508 import normalized
-from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES
+from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES, MOST_MARKERS
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ _ARCHIVES = (
     *(".lz", ".tlz", ".lzma"),
 )
 _LONGEST_MARKER = 2000
-_MOST_MARKERS = 100_000  # letters of different ones; large lock files have some thousand
 _COMMENT = re.compile(r"[ \t]#")
 _UNSAFE_TITLE = re.compile(r"# (?:WARNING: )?The following packages (?:were not|are considered)")
 _UNSAFE_NAME = re.compile(rf"# ({_NAME})")
@@ -126,7 +125,7 @@ class BodyReader:
         self.unsafe: list[str] = []
         self.problems: list[OtherLine] = []
         self._markers: set[str] = set()
-        self._markers_left = _MOST_MARKERS
+        self._markers_left = MOST_MARKERS
         # The annotation of the last pin, while comments may belong to it.
         self._via: list[str] | None = None
         self._in_via = False  # behind its first line

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
+    from nox_lock.sessions.options import Others
     from nox_lock.sessions.session_environment import ProjectInstall, SessionEnvironment
 
     RawFunc = Callable[..., Any]
@@ -261,8 +262,8 @@ def _check(session: nox.Session) -> None:
         run_check(session, _find_others(session), _noxfile(), _console(session))
 
 
-def _find_others(session: nox.Session) -> list[str]:
-    """Return the sessions, but for ours, that get the arguments of this one of ours, too.
+def _find_others(session: nox.Session) -> Others:
+    """Return the other sessions that get the arguments of this one of ours, too.
 
     Raises:
         ConfigError: for ``-P six`` without ``--``, which nox takes for a Python.
@@ -273,13 +274,17 @@ def _find_others(session: nox.Session) -> list[str]:
             f"-P {python} names no Python, and before -- it is an option of nox",
             hint=f"Run: {_lock_command()} -- -P {shlex.quote(python)}",
         )
+    from nox_lock.sessions.options import Others  # noqa: PLC0415
+
     runner = session._runner  # noqa: SLF001  (nox has no public way to ask)
     if session.posargs != [*runner.global_config.posargs]:  # `notify` gave them to this one alone
-        return []
+        return Others([])
     if getattr(session, "parallel", False):
-        return ["other sessions"]  # which ones, no worker of ``nox -j`` knows
+        return Others(["other sessions"])  # which ones, no worker of ``nox -j`` knows
     every = (each for each, _ in runner.manifest.list_all_sessions() if each in runner.manifest)
-    return [name for name in dict.fromkeys(each.name for each in every) if name not in _OURS]
+    names = dict.fromkeys(each.name for each in every)
+    ours = (name for name in names if name in _OURS and name != session.name)
+    return Others([name for name in names if name not in _OURS], next(ours, None))
 
 
 def _console(session: nox.Session) -> Console:

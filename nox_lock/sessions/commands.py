@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.sessions.noxfile import Noxfile
-    from nox_lock.sessions.options import Arguments
+    from nox_lock.sessions.options import Arguments, Others
 
 
-def run_check(session: Session, others: Sequence[str], noxfile: Noxfile, console: Console) -> None:
+def run_check(session: Session, others: Others, noxfile: Noxfile, console: Console) -> None:
     """Check lock files, as the arguments of a session say; `others` get these, too.
 
     Raises:
@@ -58,7 +58,7 @@ def run_check(session: Session, others: Sequence[str], noxfile: Noxfile, console
         _check(judge_all(planned, orphans), options, noxfile, console)
 
 
-def run_lock(session: Session, others: Sequence[str], noxfile: Noxfile, console: Console) -> None:
+def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Console) -> None:
     """Bring lock files up to date, as the arguments of a session say; `others` get these, too.
 
     Raises:
@@ -86,7 +86,7 @@ def run_lock(session: Session, others: Sequence[str], noxfile: Noxfile, console:
 def _read_options(
     make_parser: Callable[[str], ArgumentParser],
     session: Session,
-    others: Sequence[str],
+    others: Others,
     noxfile: Noxfile,
     console: Console,
 ) -> Arguments | None:
@@ -95,17 +95,29 @@ def _read_options(
     Raises:
         ConfigError: for arguments that this session does not know, and no other gets.
     """
-    parser, arguments = make_parser(session.name), session.posargs
-    if not others:
+    parser, arguments, left_to = make_parser(session.name), session.posargs, others.names
+    if {"-h", "--help"}.isdisjoint(arguments):
+        with suppress(ConfigError):
+            return _parse_known(parser, arguments, noxfile)
+        if others.ours and not left_to:
+            make_other = check_parser if make_parser is lock_parser else lock_parser
+            with suppress(ConfigError):
+                _parse_known(make_other(others.ours), arguments, noxfile)
+                left_to = [others.ours]
+    if not left_to:
         return parse_options(parser, arguments)
-    with suppress(ConfigError):
-        if {"-h", "--help"}.isdisjoint(arguments):
-            options = parse_options(parser, arguments)
-            for name in options.names if options else ():
-                load_config(noxfile.project).lock(name)
-            return options
-    console.log(f"left to {', '.join(others)}: {shlex.join(arguments)}")
+    console.log(f"left to {', '.join(left_to)}: {shlex.join(arguments)}")
     return parse_options(parser, [])
+
+
+def _parse_known(
+    parser: ArgumentParser, arguments: Sequence[str], noxfile: Noxfile
+) -> Arguments | None:
+    """Parse options; names of no lock are an error, too."""
+    options = parse_options(parser, arguments)
+    for name in options.names if options else ():
+        load_config(noxfile.project).lock(name)
+    return options
 
 
 def relock(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
@@ -62,6 +62,13 @@ class Arguments(argparse.Namespace):
             together=self.together,
             dry_run=self.dry_run,
         )
+
+
+class Others(NamedTuple):
+    """The other sessions that get the arguments of one of ours: those of the noxfile, and ours."""
+
+    names: list[str]
+    ours: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):

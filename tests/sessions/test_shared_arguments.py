@@ -85,11 +85,27 @@ def test_arguments_that_ours_knows_are_used_beside_others_too(adopted: Project) 
 
 
 @pytest.mark.parametrize(
+    ("argument", "used_by", "left_by"),
+    [("--why=app", "lock", "lock-check"), ("--format=github", "lock-check", "lock")],
+)
+def test_of_ours_each_leaves_what_only_the_other_knows(
+    adopted: Project, argument: str, used_by: str, left_by: str
+) -> None:
+    for order in ([used_by, left_by], [left_by, used_by]):
+        done = run(adopted, "-s", *order, "--", argument).ok()
+        assert f"left to {used_by}: {argument}\n" in done.stderr
+        assert done.stderr.count("left to ") == 1
+        assert done.stderr.count(": fresh, ") == 2
+        assert ("requirements.txt:1: app==1.0" in done.stdout) == (used_by == "lock")
+
+
+@pytest.mark.parametrize(
     ("arguments", "error"),
     [
         ("-s lock-check -- --bogus", "unrecognized arguments: --bogus"),
         ("-s lock-check -- nosuch", "there is no lock 'nosuch'"),
         ("-s lock lock-check -- --bogus", "unrecognized arguments: --bogus"),
+        ("-s lock lock-check -- nosuch", "there is no lock 'nosuch'"),
         ("-s lock -- --bogus", "unrecognized arguments: --bogus"),
         ("-s notifies -- own", "unrecognized arguments: --bogus"),
     ],

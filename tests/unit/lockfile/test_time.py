@@ -90,7 +90,9 @@ WHOLE = {
         f"p{n}>=1,<2 ; python_version > '3.{n % 20}' and os_name == 'posix'\n"
         for n in range(MOST // 64)
     ),
-    "different markers": "".join(f"p{n} ; os_name == 'o{n}'\n" for n in range(MOST // 26)),
+    "different markers": "".join(
+        f"p{n} ; python_version > '3.{n}' and os_name == 'o{n}'\n" for n in range(MOST // 55)
+    ),
     "specifiers": "app" + ">=1," * (MOST // 5) + ">=1",
     "different specifiers": "app" + ",".join(f"!=1.{n}" for n in range(MOST // 9)),
     "one marker": "app ; " + "os_name == 'x' or " * (MOST // 19) + "os_name == 'y'",
