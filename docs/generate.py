@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock.sessions.options import check_parser, lock_parser
+from nox_lock.sessions.commands import check_parser, lock_parser
 
 if TYPE_CHECKING:
     import argparse

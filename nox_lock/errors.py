@@ -139,3 +139,13 @@ def as_error(error: OSError | RecursionError, root: Path) -> NoxLockError:
         place = Place(path.relative_to(root).as_posix() if inside else path.name)
     reason = error.strerror or "no reason given"
     return NoxLockError(f"the operating system refused this: {reason}", place, fix_of(error))
+
+
+class Reason(NamedTuple):
+    """Why a lock file is not fresh, or a warning about one, and the place to look at."""
+
+    message: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.place})" if self.place else self.message

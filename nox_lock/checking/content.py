@@ -1,6 +1,6 @@
-"""What does not belong in a lock file, whatever its inputs say: what a reviewer may overlook.
+"""The pins of a lock file beside what its inputs require, and what no lock file should have.
 
-npm's users have lockfile-lint for this. https://github.com/lirantal/lockfile-lint
+npm's users have lockfile-lint for the latter. https://github.com/lirantal/lockfile-lint
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ import posixpath
 import re
 import shlex
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from nox_lock.checking.coverage import show_url
-from nox_lock.checking.verdict import Reason
-from nox_lock.inputs.pep508 import parse_version
+from nox_lock.errors import Reason
+from nox_lock.inputs.syntax import meets, normalized, parse_version
 from nox_lock.lockfile.pins import is_plain_marker
-from nox_lock.planning.settings import UNSAFE_PACKAGES
-from nox_lock.target import counting_patches
+from nox_lock.planning.config import UNSAFE_PACKAGES
+from nox_lock.target import counting_patches, counts, holds
 from nox_lock.text import has_password, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.lock_plan import LockPlan
@@ -39,6 +39,233 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _COMMIT = re.compile(r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)")
+
+
+class Coverage:
+    """The pins of a lock file beside the entries of its inputs; its methods yield what differs."""
+
+    def __init__(self, planned: LockPlan, lock: LockFile) -> None:
+        self._planned = planned
+        self._lock = lock
+        entries = planned.inputs.entries
+        markers = {id(entry.marker): entry.marker for entry in entries}  # many lines share one
+        counting = {
+            key: holds(marker, planned.target, planned.platform) for key, marker in markers.items()
+        }
+        # Each with whether its marker holds; None where that depends on the patch release.
+        self._entries = [(entry, counting[id(entry.marker)]) for entry in entries]
+        self._by_name: dict[str, list[tuple[Entry, bool | None]]] = {}
+        self._by_url: dict[str, list[tuple[Entry, bool | None]]] = {}
+        for each in self._entries:
+            if each[0].name is not None:
+                self._by_name.setdefault(each[0].name, []).append(each)
+            if each[0].url is not None:
+                self._by_url.setdefault(_url_of(each[0]), []).append(each)
+
+    def _naming(self, pin: Pin) -> list[tuple[Entry, bool | None]]:
+        """Return the entries with the direct URL or folder of a pin, and no other project.
+
+        pip-compile writes what an input names by its URL alone with its name.
+        """
+        return [
+            (entry, active)
+            for entry, active in self._by_url.get(canonical_url(pin), ())
+            if pin.editable == entry.editable
+            and (entry.bare if pin.name is None else entry.name in {None, pin.name})
+        ]
+
+    def find_unmet(self) -> Iterator[Reason]:
+        """Yield the requirements without a pin that meets them, and the constraints broken."""
+        planned, settings = self._planned, self._planned.settings
+        pins: dict[str | None, list[Pin]] = {}
+        named: set[str] = set()
+        for pin in self._lock.pins:
+            if pin.name and counts(pin.marker, planned.target, planned.platform):
+                pins.setdefault(pin.name, []).append(pin)
+            if pin.url:
+                named |= {entry.text for entry, _ in self._naming(pin)}
+        left_out = () if settings.allow_unsafe else settings.unsafe_packages or ()
+        for entry, active in self._entries:
+            found = pins.get(entry.name, ())
+            if active is False or entry.name in left_out or (active is None and not found):
+                continue
+            said = [self._fault(entry, pin) for pin in found]
+            if not found and not entry.constraint and entry.text not in named:
+                said = [f"{entry.text} is not in the lock"]
+            yield from (Reason(each, entry.place) for each in said if each)
+
+    def _fault(self, entry: Entry, pin: Pin) -> str:
+        """Return why a pin does not do for an entry, or nothing."""
+        hashed = self._lock.hashed or self._planned.lock.settings.generate_hashes is not False
+        if not self._meets(entry, pin):
+            if entry.constraint:
+                return f"{pin.shown} breaks the constraint {entry.text}"
+            return f"{entry.text} is not met by {pin.shown}"
+        if entry.constraint:
+            return ""
+        if not self._planned.settings.strip_extras and not entry.extras <= pin.extras:
+            return f"{entry.text} needs extras that the lock does not have"
+        if entry.hashes and hashed and not entry.hashes <= set(pin.hashes):
+            return f"{entry.text} has a --hash that {pin.shown} has not"
+        return ""
+
+    def _meets(self, entry: Entry, pin: Pin) -> bool:
+        if entry.url is not None:
+            return pin.url is not None and any(each is entry for each, _ in self._naming(pin))
+        if pin.version is None or entry.specifier is None:
+            return True
+        key = entry.text, pin.version
+        if key not in _MET:
+            _MET[key] = meets(entry.specifier, pin.version)
+        return _MET[key]
+
+    def find_other_markers(self) -> Iterator[Reason]:
+        """Yield the pins with a marker that no input gives them, and those without theirs.
+
+        pip-compile gives a pin the marker of the last line that names it, counts and has one,
+        and reads a file as often as it is included; it drops that of a URL or path without a name.
+        uv gives none.
+        https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
+        """
+        lock = self._lock
+        by_pip_compile = lock.stamp is not None or (lock.maker or "").startswith("pip-compile")
+        if not by_pip_compile or not self._planned.inputs.judgeable:
+            return
+        for pin in lock.pins:
+            entries = self._by_name.get(pin.name, ()) if pin.name else self._naming(pin)
+            if not entries and not pin.marker:
+                continue
+            given = {str(entry.marker or ""): entry for entry, active in entries if active}
+            undecided = {str(entry.marker) for entry, active in entries if active is None}
+            undecided |= {str(entry.marker) for entry, active in entries if active and entry.bare}
+            has = str(Marker(pin.marker)) if pin.marker else ""
+            wanted = [each for each in given if each] or [""]
+            if has in wanted or (undecided and has in {"", *undecided}):
+                continue
+            said = f"the marker {pin.marker}" if pin.marker else "no marker"
+            if given:
+                entry = given[wanted[-1]]
+                yield Reason(f"{entry.text}: its pin has {said} in the lock", entry.place)
+            else:
+                said = f"{pin.shown} has {said}, which no input gives it"
+                yield Reason(said, self._planned.at(pin.line))
+
+    def find_unrequested_urls(self) -> Iterator[Reason]:
+        """Yield the direct URLs and folders that no input names: their project, and the whole URL.
+
+        What another project requires by URL has to be named, too: its metadata is not seen offline.
+        """
+        if not self._planned.inputs.judgeable:
+            return
+        for pin in self._lock.pins:
+            if pin.url is None:
+                continue
+            naming = self._naming(pin)
+            if all(active is False for _, active in naming):
+                why = ""
+                if naming:
+                    why = f", {naming[0][0].text} does not count for {self._planned.target}"
+                said = f"no input requires {show_url(pin)}{why}"
+                yield Reason(said, self._planned.at(pin.line))
+
+    def find_unreached(self) -> Iterator[Reason]:
+        """Yield the pins that no input requires, directly or through their ``# via`` notes.
+
+        What counts for the target is reached from what counts for it. A universal lock file has
+        pins for others, too, which lines for others may reach.
+        """
+        planned, lock = self._planned, self._lock
+        if not planned.inputs.judgeable:
+            return
+        reached = self._reach(entry for entry, active in self._entries if active is not False)
+        missed = [pin for pin in lock.pins if _key(pin) not in reached]
+        if not missed:
+            return
+        everywhere = self._reach(planned.inputs.entries)
+        missed = [
+            pin
+            for pin in missed
+            if _key(pin) not in everywhere or counts(pin.marker, planned.target, planned.platform)
+        ]
+        if len(missed) > 1 and not any(pin.via for pin in lock.pins):
+            shown = f"{len(missed)} pins are named by no input, such as {missed[0].shown}"
+            yield Reason(f"{shown}, and there is no `# via` note", planned.at(missed[0].line))
+            return
+        here = f"Python {planned.target} on {planned.platform.system}"
+        for pin in missed:
+            entries = self._by_name.get(pin.name or "", ())
+            silent = [each for each, active in entries if active is False and not each.constraint]
+            if silent:
+                said = f"the marker of {silent[-1].text} does not hold for {here}"
+                yield Reason(f"{pin.shown} is in the lock, and {said}", silent[-1].place)
+            else:
+                yield Reason(f"{pin.shown} is required by no input", planned.at(pin.line))
+
+    def _reach(self, entries: Iterable[Entry]) -> set[str]:
+        """Return the keys of the pins that the requirements among entries reach."""
+        asking = {id(entry): entry for entry in entries if not entry.constraint}
+        waiting = [entry.name for entry in asking.values() if entry.name]
+        # What a local project requires is known where it is static: no note can add to it.
+        local = {each.name: each.requires for each in asking.values() if each.requires is not None}
+        requires: dict[str, list[str]] = {}
+        for pin in self._lock.pins:
+            if pin.url and any(id(entry) in asking for entry, _ in self._naming(pin)):
+                waiting.append(_key(pin))
+            for via in pin.via:
+                if via.startswith("-"):
+                    continue
+                parent = normalized(via)
+                if parent not in local or pin.name in local[parent]:
+                    requires.setdefault(parent, []).append(_key(pin))
+        if any(entry.name is None for entry in asking.values()):
+            # A project named only by its path: its name is in the annotations alone.
+            waiting += requires.keys() - {_key(pin) for pin in self._lock.pins}
+        reached: set[str] = set()
+        while waiting:
+            key = waiting.pop()
+            if key not in reached:
+                reached.add(key)
+                waiting += requires.get(key, ())
+        return reached
+
+
+# One requirement and one pin meet in many lock files of a project.
+_MET: dict[tuple[str, str], bool] = {}
+
+
+def show_url(pin: Pin) -> str:
+    """Return a direct URL as a requirement has it, with its project; a path alone."""
+    url = pin.url or ""
+    return url if pin.name is None or url.startswith((".", "/")) else f"{pin.name} @ {url}"
+
+
+def canonical_url(pin: Pin) -> str:
+    """Return the URL of a pin with its fragment in the one form that all its spellings share."""
+    return _canonical_url(pin.url or "", pin.name)
+
+
+def _url_of(entry: Entry) -> str:
+    url = entry.url or ""
+    whole = url if "#" in url or not entry.fragment else f"{url}#{entry.fragment}"
+    return _canonical_url(whole, entry.name)
+
+
+def _canonical_url(url: str, name: str | None) -> str:
+    bare, mark, fragment = url.partition("#")
+    if "://" not in bare:
+        if bare.startswith("file:"):
+            bare = unquote(bare.removeprefix("file:")).replace("#", "%23")
+        bare = bare.rstrip("/").removeprefix("./")
+    parts = sorted(part for part in fragment.split("&") if part)
+    if mark and not fragment:  # for pip a part of the path
+        parts = [""]
+    if name is not None:  # pip-compile takes the name out of the fragment
+        parts = [part for part in parts if part[:4] != "egg=" or normalized(part[4:]) != name]
+    return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
+
+
+def _key(pin: Pin) -> str:
+    return pin.name or canonical_url(pin)
 
 
 def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:

@@ -19,8 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock.file_locks import SECONDS, exclusive, read_timeout
-from nox_lock.files import temporary_directory, write_all
+from nox_lock.files import SECONDS, exclusive, read_timeout, temporary_directory, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +32,7 @@ _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools",
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """What is kept for a key.
 
     Attributes:
@@ -61,7 +60,7 @@ class Cache:
     timeout: float = SECONDS
     interrupted: threading.Event = field(default_factory=threading.Event)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> CacheEntry | None:
         """Return the entry for `key`, or None; one that does not verify is removed."""
         if self.folder is None:
             return None
@@ -69,7 +68,7 @@ class Cache:
         try:
             stored = json.loads(path.read_bytes())
             notes = tuple(map(str, stored["notes"]))
-            entry = Entry(str(stored["body"]), str(stored["day"]), notes)
+            entry = CacheEntry(str(stored["body"]), str(stored["day"]), notes)
             if stored["check"] == _check(key, entry):
                 with suppress(OSError):
                     os.utime(path)  # those that are not used for long are removed
@@ -82,7 +81,7 @@ class Cache:
             path.unlink()
         return None
 
-    def put(self, key: str, entry: Entry) -> None:
+    def put(self, key: str, entry: CacheEntry) -> None:
         """Keep an entry; a cache that cannot be written keeps nothing, and that is no error."""
         if self.folder is None:
             return
@@ -225,7 +224,7 @@ def make_key(*facts: str) -> str:
     return total.hexdigest()
 
 
-def _check(key: str, entry: Entry) -> str:
+def _check(key: str, entry: CacheEntry) -> str:
     return make_key(key, entry.body, entry.day, *entry.notes)
 
 

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from nox_lock.errors import CompileError
-from nox_lock.inputs.pep508 import parse_specifier, parse_version
+from nox_lock.inputs.syntax import parse_specifier, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,24 +1,56 @@
-"""What to say of a compile that failed, by what the driver reports."""
+"""What the driver reports of a compile, and what to say of one that failed.
+
+pip passes over an index that fails and takes what the others have: what another index offers
+instead may be somebody else's package. So one that fails fails the lock, also where pip is content.
+"""
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nox_lock.compiling.demands import OTHER_VERSION, describe_demands
-from nox_lock.compiling.index_failures import index_error, index_reasons
+from nox_lock.compiling.demands import (
+    OTHER_VERSION,
+    Versions,
+    describe_demands,
+    find_origin,
+    read_demand,
+)
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.errors import CompileError, Place
-from nox_lock.text import quoted, shareable
+from nox_lock.text import quoted, shareable, without_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from nox_lock.compiling.report import Failure, Report
+    from nox_lock.compiling.demands import Demand
     from nox_lock.inputs.entry import Entry
     from nox_lock.inputs.requirements import Inputs
 
+_FINE = (200, 404, 410)
+_FORBIDDEN = 403
+_UNAUTHORIZED = 401
+_WHO = (
+    ": it wants a user name and password "
+    "(in pip's configuration or netrc, or keyring-provider = subprocess)"
+)
+PROBLEMS = {
+    "tls": "TLS failed: its certificate is not trusted, or it speaks no TLS",
+    "refused": "it cannot be reached: connection refused",
+    "timeout": "it did not answer in time",
+    "name": "its name cannot be resolved",
+    "broken": "its answer broke off",
+    "unreachable": "it cannot be reached",
+    "untrusted": "it is plain http and not trusted by pip",
+    "unreadable": "what it answers for {} cannot be read",
+    "page": "what it answers for {} is no page of the simple API: is it a login page? "
+    "(A page without files has a meta element named pypi:repository-version)",
+}
+_NONE: Mapping[str, Any] = MappingProxyType({})
 # Of what a build printed: a failure in CI cannot be repeated.
 _LINES = 40
 _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of (?P<file>.+?)\))")
@@ -33,6 +65,154 @@ _PKG_RESOURCES = (
     "It needs a setuptools that still has pkg_resources: write setuptools<81 into "
     'build-constraints.txt, and [tool.nox-lock] build-constraints = ["build-constraints.txt"]'
 )
+
+
+class Page(NamedTuple):
+    """An index page that was asked for, and how that was answered.
+
+    Attributes:
+        address: of the index that it belongs to, without credentials.
+        project: whose page it is.
+        status: of HTTP, or None where there was no answer that counts.
+        problem: what else was wrong: a key of `PROBLEMS`, or in words.
+    """
+
+    address: str
+    project: str = ""
+    status: int | None = None
+    problem: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it was not fetched, in our words; in pip's where we have none."""
+        if self.status is not None:
+            return f"it answered {self.status}{_WHO if self.status == _UNAUTHORIZED else ''}"
+        words = PROBLEMS.get(self.problem, "").format(self.project)
+        return words or shareable(self.problem) or "it gave no answer"
+
+
+def index_reasons(pages: Iterable[Page]) -> list[str]:
+    """Say, a line each, which indexes failed, and how.
+
+    404 and 410, and 403 for single projects, only mean that an index does not have a project. What
+    is no page of the simple API may mean that, too, where no other index could offer it instead.
+    """
+    failed: dict[str, str] = {}
+    excused: dict[str, str] = {}
+    pages = list(pages)
+    fine = {page.address for page in pages if page.status in _FINE}
+    several = len({page.address for page in pages}) > 1
+    for page in pages:
+        if page.status == _FORBIDDEN:
+            excused.setdefault(page.address, "it answered 403 to everything")
+        elif page.problem == "page" and not several:
+            excused.setdefault(page.address, page.reason)
+        elif page.status not in _FINE:
+            failed.setdefault(page.address, page.reason)
+    failed |= {index: why for index, why in excused.items() if index not in fine}
+    return [f"{without_folders(index)}: {why}" for index, why in failed.items()]
+
+
+def index_error(reasons: Iterable[str]) -> CompileError:
+    """Return the error for indexes that failed, or hosts of files."""
+    return CompileError(
+        f"a package index failed: {'; '.join(reasons)}",
+        kind="index",
+        hint="Nothing was locked: another index may offer somebody else's package instead.",
+    )
+
+
+class Failure(NamedTuple):
+    """What ended a compile.
+
+    Attributes:
+        kind: ``demands``, or another that `driver.report.describe_failure` gives.
+        message: what pip or pip-tools said.
+        name: the project it is about, or None.
+        link: the URL of that requirement, without credentials, or None.
+        place: the line of an input that it comes from, as pip says, or None.
+        entry: the requirement of an input that brings `name`, or None.
+        project: the input that is itself a project and could not be built, or None.
+        output: what a build printed, in lines.
+        page: what could not be fetched.
+        demands: those that cannot hold together.
+        versions: those of each project in question.
+    """
+
+    kind: str
+    message: str
+    name: str | None = None
+    link: str | None = None
+    place: Place | None = None
+    entry: Entry | None = None
+    project: str | None = None
+    output: Sequence[str] = ()
+    page: Page = Page("")
+    demands: Sequence[Demand] = ()
+    versions: Mapping[str, Versions] = _NONE
+
+
+class Report(NamedTuple):
+    """What happened in a compile.
+
+    Attributes:
+        failure: what ended it, or None.
+        pages: the index pages that were asked for.
+        built: what had to be built for its metadata: project, version.
+        built_projects: inputs that are projects and had to be built.
+        yanked: pins that were withdrawn (PEP 592): project, version, reason.
+        extras: extras that were asked for and do not exist: project, version, extra.
+        newest: the newest version of each pin that fits, by project.
+        unsupported: touch points that this pip or pip-tools does not have.
+    """
+
+    failure: Failure | None = None
+    pages: Sequence[Page] = ()
+    built: Sequence[Sequence[str]] = ()
+    built_projects: Sequence[str] = ()
+    yanked: Sequence[Sequence[str]] = ()
+    extras: Sequence[Sequence[str]] = ()
+    newest: Mapping[str, str] = _NONE
+    unsupported: Sequence[str] = ()
+
+
+def read_report(
+    path: Path, inputs: Inputs, show: Callable[[str], str] = lambda text: text
+) -> Report | None:
+    """Return the report in a file, or None if there is no whole one; `show` changes each text."""
+    try:
+        return parse_report(_show_all(json.loads(path.read_bytes()), show), inputs)
+    except (OSError, ValueError):
+        return None
+
+
+def parse_report(found: Mapping[str, Any], inputs: Inputs) -> Report:
+    """Return a report, with the requirements of `inputs` that what is in it comes from."""
+    known = {name: found[name] for name in Report._fields if name in found}
+    known["pages"] = [Page(**each) for each in found.get("pages", ())]
+    if failure := found.get("failure"):
+        parts = {name: failure[name] for name in Failure._fields if name in failure}
+        origin = find_origin(failure.get("name") or "", failure, inputs)
+        parts["entry"] = origin and origin.entry
+        if failure.get("file") is not None:
+            parts["place"] = Place(failure["file"], failure.get("line"))
+        parts["page"] = Page(**failure.get("page", {"address": ""}))
+        demands = (read_demand(each, inputs) for each in failure.get("demands", ()))
+        parts["demands"] = [demand for lines in demands for demand in lines]
+        versions = failure.get("versions", {}).items()
+        parts["versions"] = {name: Versions(**each) for name, each in versions}
+        known["failure"] = Failure(**parts)
+    return Report(**known)
+
+
+def _show_all(found: Any, show: Callable[[str], str]) -> Any:
+    if isinstance(found, str):
+        return show(found)
+    if isinstance(found, list):
+        return [_show_all(each, show) for each in found]
+    if isinstance(found, dict):
+        return {key: _show_all(each, show) for key, each in found.items()}
+    return found
 
 
 def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:

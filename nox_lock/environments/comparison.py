@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.environments.environment import list_distributions, split_url
 from nox_lock.errors import NoxLockError
-from nox_lock.inputs.pep508 import meets, parse_version
+from nox_lock.inputs.syntax import meets, parse_version
 from nox_lock.lockfile import lock_file
 from nox_lock.project import fingerprint
 from nox_lock.target import counts, holds, running_platform

@@ -14,10 +14,8 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place, RequirementsError
-from nox_lock.inputs.entry import Option, parse_entry
-from nox_lock.inputs.local_projects import dynamic_digest
-from nox_lock.inputs.pep508 import meets, parse_requirement
-from nox_lock.inputs.syntax import Line, refuse_secrets
+from nox_lock.inputs.entry import Option, dynamic_digest, parse_entry
+from nox_lock.inputs.syntax import Line, meets, parse_requirement, refuse_secrets
 from nox_lock.inputs.toml_tables import FILE, Table, find_line, parse_toml
 from nox_lock.text import nearest
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.errors import RequirementsError, fix_of
-from nox_lock.inputs.entry import URL, Entry, Option, parse_entry, refuse_bad_url
-from nox_lock.inputs.local_projects import is_project_file
+from nox_lock.inputs.entry import URL, Entry, Option, is_project_file, parse_entry, refuse_bad_url
 from nox_lock.inputs.pyproject import read_group, read_project
 from nox_lock.inputs.syntax import Line, read_lines, variables
 from nox_lock.project import relative

@@ -8,7 +8,7 @@ import sys
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from nox_lock.errors import ConfigError, NoxLockError, Place
+from nox_lock.errors import ConfigError, NoxLockError, Place, fix_of
 from nox_lock.text import nearest, quoted
 
 if sys.version_info >= (3, 11):
@@ -18,6 +18,8 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from nox_lock.project import Project
 
 FILE = "pyproject.toml"
 # In words, and an example.
@@ -187,3 +189,26 @@ def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigE
 @functools.lru_cache(maxsize=4)  # the configuration and several locks read one file
 def _parse(text: str) -> Mapping[str, Any]:
     return tomllib.loads(text)
+
+
+def find_table(key: str, lock: str, project: Project) -> Table:
+    """Return the table that has a key for a lock, to name its line: its own, else that of all."""
+    table = read_document(project).table("tool").table("nox-lock")
+    own = table.table("locks").table(lock)
+    return own if key in own.values or key not in table.values else table
+
+
+def read_document(project: Project) -> Table:
+    """Return the table of all that the `pyproject.toml` of a project holds; empty without one.
+
+    Raises:
+        ConfigError: for a file that cannot be read, or is no TOML.
+    """
+    try:
+        return parse_toml(project.read(FILE))
+    except OSError as error:
+        # A link that leads nowhere was meant to lead somewhere.
+        if isinstance(error, FileNotFoundError) and not (project.root / FILE).is_symlink():
+            return Table({})
+        message = f"cannot be read: {error.strerror}"
+        raise ConfigError(message, Place(FILE), fix_of(error)) from error

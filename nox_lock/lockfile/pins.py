@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
-from nox_lock.inputs.pep508 import normalized
-from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES, MOST_MARKERS
+from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES, MOST_MARKERS, normalized
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:

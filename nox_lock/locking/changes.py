@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from nox_lock.inputs.pep508 import meets, name_of, parse_version
+from nox_lock.inputs.syntax import meets, name_of, parse_version
 from nox_lock.target import counts
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.locking.compile_options import CompileOptions
+    from nox_lock.locking.run import CompileOptions
     from nox_lock.planning.lock_plan import LockPlan
 
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from nox_lock.checking.judge import LOOKALIKE
 from nox_lock.compiling.cache import open_cache, unusable
 from nox_lock.compiling.index_settings import read_index_settings
-from nox_lock.compiling.interpreters import find_interpreter
+from nox_lock.compiling.interpreters import Processes, find_interpreter
 from nox_lock.compiling.pip_tools import Order, PipTools
 from nox_lock.console import RESOLVING
 from nox_lock.errors import CompileError, LockFileError, Place
-from nox_lock.inputs.pep508 import parse_version
-from nox_lock.processes import Processes
+from nox_lock.inputs.syntax import parse_version
 from nox_lock.target import counts
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.locking.compile_options import CompileOptions
+    from nox_lock.locking.run import CompileOptions
     from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.target import Platform, Target

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 
-from nox_lock.checking.coverage import canonical_url
-from nox_lock.checking.verdict import INVALID, STALE, Judged, Reason, cut
-from nox_lock.errors import CompileError, ToolchainError
+from nox_lock.checking.content import canonical_url
+from nox_lock.checking.judge import INVALID, STALE, Judged, cut
+from nox_lock.errors import CompileError, Reason, ToolchainError
 from nox_lock.lockfile import lock_file
-from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.compiler import Compiler
+from nox_lock.locking.run import CompileOptions
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nox_lock.checking.verdict import Verdict
+    from nox_lock.checking.judge import Verdict
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin

@@ -23,7 +23,7 @@ from nox_lock.planning.planner import replan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nox_lock.checking.verdict import Verdict
+    from nox_lock.checking.judge import Verdict
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.lock_plan import LockPlan
 

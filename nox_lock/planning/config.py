@@ -1,24 +1,41 @@
-"""The configuration of a project: `[tool.nox-lock]` and the inputs found, as a `Config`."""
+"""The configuration of a project: `[tool.nox-lock]`, `[tool.pip-tools]` and the inputs found."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 from string import Formatter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock.errors import ConfigError, Place, fix_of
-from nox_lock.inputs.local_projects import is_project_file
-from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
-from nox_lock.planning.settings import Settings, merge_settings, read_pip_tools, read_settings
+from packaging.utils import canonicalize_name
+
+from nox_lock.errors import ConfigError, Place
+from nox_lock.inputs.entry import is_project_file
+from nox_lock.inputs.toml_tables import FILE, Table, read_document
+from nox_lock.planning.discovery import discover, find_missing_inputs, find_more, no_inputs, suggest
 from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_target
 from nox_lock.text import nearest, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Mapping
 
+    from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.project import Project
 
+# pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
+UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
+_PIP_TOOLS_READ = ("generate-hashes", "strip-extras", "allow-unsafe", "unsafe-package", "compile")
+# What changes no lock, and values that nox-lock uses anyway.
+_PIP_TOOLS_IGNORED = ("cache-dir", "color", "quiet", "sync", "verbose")
+_PIP_TOOLS_FIXED: Mapping[str, object] = {
+    "annotate": True,
+    "annotation-style": "split",
+    "header": True,
+    "newline": "lf",
+    "resolver": "backtracking",
+    "reuse-hashes": True,
+}
 # docs/reference/configuration.md says what each means.
 LOCK_KEYS = (
     "python",
@@ -40,6 +57,120 @@ ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints", "builds-on")
 ON_STALE = ("auto", "lock", "error", "install")
 _PLACEHOLDERS = ("name", "stem", "python", "python_nodot", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
+
+
+class Settings(NamedTuple):
+    """How a lock is compiled; None leaves it to the next source (see `resolve_settings`)."""
+
+    generate_hashes: bool | None = None
+    strip_extras: bool | None = None
+    allow_unsafe: bool | None = None
+    unsafe_packages: tuple[str, ...] | None = None
+    uploaded_prior_to: str | None = None
+
+
+_DEFAULTS = Settings(True, True, True, UNSAFE_PACKAGES)
+
+
+def resolve_settings(configured: Settings, lock: LockFile | None) -> Settings:
+    """Fill what the configuration leaves open from the current lock file, else by defaults."""
+    recorded = _recorded(lock) if lock is not None else Settings()
+    return merge_settings(configured, merge_settings(recorded, _DEFAULTS))
+
+
+def _recorded(lock: LockFile) -> Settings:
+    """Return how a lock file was made: by the command in its header, else by its content."""
+    words = (lock.command or "").split()
+    if words[:1] not in (["uv"], ["pip-compile"]):
+        # "make upgrade", "nox -s lock": the command does not say.
+        return Settings(
+            generate_hashes=lock.hashed if lock.pins else None,
+            strip_extras=False if any(pin.extras for pin in lock.pins) else None,
+            allow_unsafe=False if lock.unsafe else None,
+        )
+    hashed = lock.hashed or "--generate-hashes" in words  # `uv export` writes hashes unasked
+    if words[0] == "uv":  # it strips extras and pins unsafe projects by default
+        return Settings(hashed, "--no-strip-extras" not in words)
+    unsafe = {
+        canonicalize_name(word.partition("=")[2])
+        for word in words
+        if word.startswith("--unsafe-package=")
+    }
+    # What is left out is not judged: only a configuration may add to pip-tools' own list.
+    unsafe &= {*UNSAFE_PACKAGES}
+    return Settings(
+        hashed,
+        "--strip-extras" in words,
+        # pip-compile 8 will pin them by default; the body shows it.
+        "--allow-unsafe" in words or any(p.name in (unsafe or UNSAFE_PACKAGES) for p in lock.pins),
+        tuple(sorted(unsafe)) or None,
+    )
+
+
+def merge_settings(upper: Settings, lower: Settings) -> Settings:
+    """Take each setting from `upper`, and from `lower` where it is None."""
+    pairs = zip(upper, lower, strict=True)
+    return Settings._make(low if value is None else value for value, low in pairs)
+
+
+def read_settings(table: Table) -> Settings:
+    """Read the settings in a table of `pyproject.toml`.
+
+    Raises:
+        ConfigError: for a value of the wrong type.
+    """
+    unsafe = table.strings("unsafe-package")
+    for name in unsafe:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+            message = f": {quoted(name)} is no name of a project"
+            raise table.wrong(
+                "unsafe-package", message, "Write the name alone, such as: setuptools"
+            )
+    moment = table.string("uploaded-prior-to")
+    if moment is not None and not _is_moment(moment):
+        message = f": {quoted(moment)} is no date"
+        raise table.wrong("uploaded-prior-to", message, 'Such as: "2026-11-01"')
+    return Settings(
+        table.flag("generate-hashes"),
+        table.flag("strip-extras"),
+        table.flag("allow-unsafe"),
+        tuple(sorted(map(canonicalize_name, unsafe))) or None,
+        moment,
+    )
+
+
+def _is_moment(text: str) -> bool:
+    """Return whether pip accepts a text: a date with or without a time, or a number of days.
+
+    https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-uploaded-prior-to
+    """
+    import datetime as dt  # noqa: PLC0415  (few have one)
+
+    if found := re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]|$)", text):
+        with suppress(ValueError):
+            return bool(dt.date(*map(int, found.groups())))
+    return re.fullmatch(r"P\d+D", text) is not None
+
+
+def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
+    """Read `[tool.pip-tools]`: the settings taken over, and a note on each that is not.
+
+    Its keys may be written with underscores, and under `compile`:
+    https://pip-tools.readthedocs.io/en/stable/#configuration
+
+    Raises:
+        ConfigError: for a value of the wrong type.
+    """
+    values = {**table.values, **table.table("compile").values}
+    values = {key.replace("_", "-"): value for key, value in values.items()}
+    notes = tuple(
+        f"[{table.name}] {key} cannot be honoured in locks of nox-lock: leave it out, "
+        "or say it in an input or in [tool.nox-lock]"
+        for key, value in sorted(values.items())
+        if key not in (*_PIP_TOOLS_READ, *_PIP_TOOLS_IGNORED)
+        and (key not in _PIP_TOOLS_FIXED or _PIP_TOOLS_FIXED[key] != value)
+    )
+    return read_settings(table._replace(values=values)), notes
 
 
 class LockConfig(NamedTuple):
@@ -106,9 +237,8 @@ class Config(NamedTuple):
             message = "lock= is left out, and there is more than one lock"
             raise ConfigError(message, hint=f"Say which in the noxfile: {known}")
         near = nearest(wanted, self.locks)
-        from nox_lock.planning.candidates import suggest  # noqa: PLC0415  (only for errors)
 
-        more = suggest(self.project, _read_document(self.project).values, name)
+        more = suggest(self.project, read_document(self.project).values, name)
         raise ConfigError(f"there is no lock {name!r}{near}", hint=f"{more}Locks here: {known}")
 
 
@@ -122,7 +252,7 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
         ConfigError: for a `pyproject.toml` that is not TOML; an unknown key, a wrong type or name;
             two locks that clash; no input.
     """
-    document = _read_document(project)
+    document = read_document(project)
     tools = document.table("tool")
     pip_tools, notes = read_pip_tools(tools.table("pip-tools"))
     table = tools.table("nox-lock")
@@ -136,19 +266,18 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
     declared = table.table("locks")
     locks = {name: _parse_lock(name, declared, common) for name in declared.values}
     whole = [lock for lock in locks.values() if lock.inputs or lock.groups]
-    found = _discover(project, whole, _find_more(table, project))
+    more = find_more(_parse_paths(table, "find"), table, project)
+    found = discover(project, whole, more)
     static = document.values.get("project")
     if not (whole or found) and isinstance(static, dict) and "dependencies" in static:
         found["requirements"] = FILE
     for name, file in found.items():
         locks[name] = locks.get(name, common)._replace(name=name, inputs=(file,))
     if to_install and on_stale == "install":
-        from nox_lock.planning.lock_paths import find_missing_inputs  # noqa: PLC0415  (imports this)
-
         for name, file in find_missing_inputs(project, locks.values()).items():
             locks[name] = common._replace(name=name, inputs=(file,))
     if not locks:
-        raise _no_inputs(project, document.values)
+        raise no_inputs(project, document.values)
     for lock in locks.values():
         _check_lock(lock, locks, declared)
     return Config(locks, project, on_stale, notes)
@@ -164,24 +293,6 @@ def check_on_stale(value: str, source: str, place: Place | None = None) -> None:
         known = ", ".join(f'"{each}"' for each in ON_STALE)
         message = f"{source} is {value!r}{nearest(value, ON_STALE)}"
         raise ConfigError(message, place, f"One of: {known}")
-
-
-def find_table(key: str, lock: str, project: Project) -> Table:
-    """Return the table that has a key for a lock, to name its line: its own, else that of all."""
-    table = _read_document(project).table("tool").table("nox-lock")
-    own = table.table("locks").table(lock)
-    return own if key in own.values or key not in table.values else table
-
-
-def _read_document(project: Project) -> Table:
-    try:
-        return parse_toml(project.read(FILE))
-    except OSError as error:
-        # A link that leads nowhere was meant to lead somewhere.
-        if isinstance(error, FileNotFoundError) and not (project.root / FILE).is_symlink():
-            return Table({})
-        message = f"cannot be read: {error.strerror}"
-        raise ConfigError(message, Place(FILE), fix_of(error)) from error
 
 
 def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) -> LockConfig:
@@ -317,100 +428,3 @@ def _parse_levels(table: Table, default: Levels) -> Levels:
 def _refuse_empty(table: Table, key: str) -> None:
     if table.values.get(key) == []:
         raise table.wrong(key, " is empty", "Name one at least, or leave it out.")
-
-
-def name_of_input(file: str) -> str | None:
-    """Return the name of the lock an input makes, or None for a file that is no input by name.
-
-    ``requirements.in`` -> ``requirements``; ``requirements-dev.in``, ``dev-requirements.in`` and
-    ``requirements/dev.in`` -> ``dev``.
-    """
-    folder, _, base = file.rpartition("/")
-    stem = base.removesuffix(".in")
-    if stem == "requirements":
-        return "requirements"
-    if found := re.fullmatch(r"requirements[-_.](.+)|(.+)[-_.]requirements", stem):
-        return found[1] or found[2]
-    return stem if folder else None
-
-
-def _find_more(table: Table, project: Project) -> set[str]:
-    """Return the files that the patterns of `find` name; refuse a pattern that names none."""
-    key, hint = "find", 'Such as: find = ["tests/*.in", "*/requirements.in"]'
-    found: set[str] = set()
-    for pattern in _parse_paths(table, key):
-        if "**" in pattern or not pattern.endswith(".in"):
-            message = f": {quoted(pattern)} has to end in .in, and name each level of folders"
-            raise table.wrong(key, message, hint)
-        files = {file for file in project.glob(pattern) if not file.endswith("MANIFEST.in")}
-        if not files:
-            raise table.wrong(key, f": there is no file like {quoted(pattern)}", hint)
-        found |= files
-    return found
-
-
-def _discover(
-    project: Project, declared: Collection[LockConfig], more: Collection[str]
-) -> dict[str, str]:
-    """Return `more` and the usual inputs, of no declared lock, by name, `requirements` first."""
-    taken = {file for lock in declared for file in lock.inputs}
-    names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
-    inputs: dict[str, str] = {}
-    files = sorted({*project.glob("*.in"), *project.glob("requirements/*.in"), *more})
-    files = [file for file in files if project.is_file(file)]
-    taken |= {limits for file in files for limits in _find_limits(file, project)}
-    for file in files:
-        name = name_of_input(file) or (file.removesuffix(".in") if file in more else None)
-        if name is None or file in taken:
-            continue
-        if not file.isprintable():
-            message = f"{quoted(file)} is no path: it is not UTF-8, or has invisible characters"
-            raise ConfigError(message, hint="Rename the file.")
-        if name in names:
-            raise ConfigError(
-                f"{file} and {names[name]} would both make the lock {name!r}",
-                hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
-            )
-        names[name] = inputs[name] = file
-    return dict(sorted(inputs.items(), key=lambda item: (item[0] != "requirements", item[0])))
-
-
-def _find_limits(file: str, project: Project) -> Iterator[str]:
-    """Yield the files of constraints that an input names with ``-c``: they are no inputs."""
-    try:
-        text = project.read(file).decode(errors="replace")
-    except OSError:
-        return  # whoever reads it as an input says why
-    for found in re.finditer(r"^[ \t]*(?:-c|--constraint)[= \t]*([^\s#]+)", text, re.MULTILINE):
-        if "constraint" in posixpath.basename(found[1]):
-            yield posixpath.normpath(posixpath.join(posixpath.dirname(file), found[1]))
-
-
-def _no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
-    """Return the error for a project without inputs; `document` is its `pyproject.toml`."""
-    from nox_lock.planning.candidates import suggest  # noqa: PLC0415  (only for errors)
-
-    hint = suggest(project, document)
-    for file in sorted((*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))):
-        if not hint and _is_frozen(project, file):
-            hint = (
-                f"{file} is the output of `pip freeze`, not an input. Write the projects that you "
-                f"use yourself into {file.removesuffix('.txt')}.in, without their dependencies; "
-                "then lock with -- --overwrite.\n"
-            )
-    return ConfigError(
-        "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
-        "requirements/*.in here",
-        hint=f"{hint}Write the projects you use, one a line, into "
-        "requirements.in; or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
-    )
-
-
-def _is_frozen(project: Project, file: str) -> bool:
-    """Return whether a file has nothing but pins by version, and no header."""
-    try:
-        lines = project.read(file).decode().split("\n")
-    except (OSError, UnicodeDecodeError):
-        return False
-    pins = [line.rstrip("\r") for line in lines if line.strip()]
-    return bool(pins) and all(re.match(r"[\w.-]+(\[[^\]]*\])?===?\S+$", pin) for pin in pins)

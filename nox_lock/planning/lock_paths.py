@@ -9,10 +9,9 @@ import re
 from string import Formatter
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock.inputs.local_projects import is_project_file
-from nox_lock.inputs.toml_tables import FILE
+from nox_lock.inputs.entry import is_project_file
+from nox_lock.inputs.toml_tables import FILE, find_table
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import find_table, name_of_input
 from nox_lock.target import SYSTEM, find_platform, parse_target, running_platform
 from nox_lock.text import quoted
 
@@ -99,7 +98,7 @@ def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> Pars
         return None
     systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
     if lock.lockfile is None:
-        found = _suffix(systems, nodot=any_system).fullmatch(path, len(stem))
+        found = suffix(systems, nodot=any_system).fullmatch(path, len(stem))
     else:
         known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
         systems = systems or re.escape(running_platform().system)
@@ -187,22 +186,6 @@ def find_orphans(
     )
 
 
-def find_missing_inputs(project: Project, locks: Collection[LockConfig]) -> dict[str, str]:
-    """Return, by the names of their locks, inputs that are not here and whose lock files are.
-
-    The lock files have the names that nox-lock gives them, and belong to none of `locks`.
-    """
-    found: dict[str, str] = {}
-    for path in sorted({*project.glob("*.txt"), *project.glob("requirements/*.txt")}):
-        stem = re.fullmatch(rf"(.+?){_suffix(SYSTEM, nodot=False).pattern}", path)
-        name = name_of_input(f"{stem[1]}.in") if stem else None
-        if stem and name and find_owner(path, locks) is None:
-            lock = lock_file.read(project, path)
-            if lock is not None and (lock.maker or lock.stamp):
-                found.setdefault(name, f"{stem[1]}.in")
-    return found
-
-
 def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin]) -> Iterator[str]:
     """Yield the paths that pip would take for a URL: it looks for a path first.
 
@@ -237,7 +220,7 @@ def _wild(pattern: str) -> str:
 
 
 @functools.lru_cache
-def _suffix(systems: str, *, nodot: bool) -> re.Pattern[str]:
+def suffix(systems: str, *, nodot: bool) -> re.Pattern[str]:
     """Return the regular expression of what follows the stem of a lock without a pattern."""
     system = rf"(?:-(?P<platform>{systems}))?" if systems else ""
     version = rf"(?P<python>{_PYTHON})" + rf"|(?P<python_nodot>{_NODOT})" * nodot

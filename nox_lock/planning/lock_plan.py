@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.settings import UNSAFE_PACKAGES, Settings
+from nox_lock.planning.config import UNSAFE_PACKAGES, Settings
 from nox_lock.target import Levels, find_platform, holds, running_platform
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
-    from nox_lock.sessions.options import Others
+    from nox_lock.sessions.commands import Others
     from nox_lock.sessions.session_environment import ProjectInstall, SessionEnvironment
 
     RawFunc = Callable[..., Any]
@@ -274,7 +274,7 @@ def _find_others(session: nox.Session) -> Others:
             f"-P {python} names no Python, and before -- it is an option of nox",
             hint=f"Run: {_lock_command()} -- -P {shlex.quote(python)}",
         )
-    from nox_lock.sessions.options import Others  # noqa: PLC0415
+    from nox_lock.sessions.commands import Others  # noqa: PLC0415
 
     runner = session._runner  # noqa: SLF001  (nox has no public way to ask)
     if session.posargs != [*runner.global_config.posargs]:  # `notify` gave them to this one alone

@@ -1,49 +1,206 @@
-"""The commands behind the sessions `lock` and `lock-check`, and locking on the way of a session.
+"""The sessions `lock` and `lock-check` with their options, and locking on the way of a session.
 
 What is only needed to lock is imported there: a check must start at once.
 """
 
 from __future__ import annotations
 
+import argparse
+import functools
 import shlex
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
-from nox_lock.checking.judge import judge_all, lacks_hashes_alone
-from nox_lock.checking.verdict import MISSING, STALE
+from nox_lock.checking.judge import MISSING, STALE, judge_all, lacks_hashes_alone
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
-from nox_lock.inputs.pep508 import name_of
+from nox_lock.inputs.syntax import name_of
+from nox_lock.locking.run import CompileOptions, lock_all, with_lower
 from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_paths import find_orphans
 from nox_lock.planning.planner import select
 from nox_lock.reporting.verdicts import (
+    annotate,
+    annotate_error,
     error_json,
     fix_command,
     summary,
     verdict_lines,
     verdicts_json,
+    write_summary,
 )
-from nox_lock.sessions.options import check_parser, lock_parser, parse_options
-from nox_lock.target import running_platform
+from nox_lock.target import parse_target, running_platform
 from nox_lock.text import nearest, quoted, redact
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
     from collections.abc import Callable, Iterator, Sequence
 
     from nox import Session
 
-    from nox_lock.checking.verdict import Judged
+    from nox_lock.checking.judge import Judged
     from nox_lock.console import Console
     from nox_lock.locking.changes import Outcome
     from nox_lock.planning.config import Config
     from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.sessions.noxfile import Noxfile
-    from nox_lock.sessions.options import Arguments, Others
+    from nox_lock.target import Target
+
+FORMATS = ("text", "json", "github")
+LOCK_FORMATS = ("text", "json", "markdown")
+# Options that only print something, with the formats they print in.
+_PRINTING = {"check": ("text", "json"), "why": ("text",)}
+_CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
+
+
+class Arguments(argparse.Namespace):
+    """The options of either session; no names are all locks, no format is the one that fits."""
+
+    names: list[str]
+    python: list[Target]
+    platform: list[str]
+    format: str | None
+    # Of `lock-check`.
+    deep: bool = False
+    # Of `lock`.
+    upgrade: bool
+    upgrade_package: list[str]
+    together: bool
+    dry_run: bool
+    why: list[str]
+    verbose: bool
+    check: bool
+    no_cache: bool
+    overwrite: bool
+
+    @property
+    def partial(self) -> bool:
+        """Whether they choose some of the lock files."""
+        return bool(self.names or self.python or self.platform)
+
+    @property
+    def compile_options(self) -> CompileOptions:
+        """How `lock` compiles."""
+        return CompileOptions(
+            upgrade=self.upgrade,
+            upgrade_packages=tuple(self.upgrade_package),
+            use_cache=not self.no_cache,
+            overwrite=self.overwrite,
+            together=self.together,
+            dry_run=self.dry_run,
+        )
+
+
+class Others(NamedTuple):
+    """The other sessions that get the arguments of one of ours: those of the noxfile, and ours."""
+
+    names: list[str]
+    ours: str | None = None
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises our error, since nox ends the session."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message, hint=f"{self.prog} --help lists the options.")
+
+
+def lock_parser(session: str) -> argparse.ArgumentParser:
+    """Return the parser for the options of the session that locks."""
+    parser = _make_parser(
+        session,
+        "Compile the inputs (requirements.in, ...) into pinned lock files. "
+        "Only what is not fresh is compiled, and pins move only when asked or forced.",
+    )
+    add = parser.add_argument
+    add_flag = functools.partial(add, action="store_true")
+    add_several = functools.partial(add, action="append", default=[])
+    add_flag("-U", "--upgrade", help="take the newest of everything")
+    text = "take the newest of one project, or what 'PKG<3' allows; may be repeated"
+    add_several("-P", "--upgrade-package", metavar="PKG", type=_package, help=text)
+    text = "resolve locks that build on each other as one, where they cannot agree in turn"
+    add_flag("--together", help=text)
+    text = "show what would change, and write nothing; with -U: what is outdated"
+    add_flag("--dry-run", help=text)
+    text = "show why a project is in the lock files, and do nothing else; may be repeated"
+    add_several("--why", metavar="PKG", help=text)
+    add("--format", choices=LOCK_FORMATS, help="how changes are printed")
+    add_flag("-v", "--verbose", help="show all that pip-tools prints")
+    add_flag("--check", help="only check, as lock-check does")
+    add_flag("--no-cache", help="compile even what is fresh or in the cache")
+    text = "also replace files that are no lock files; their pins are kept"
+    add_flag("--overwrite", help=text)
+    return parser
+
+
+def check_parser(session: str) -> argparse.ArgumentParser:
+    """Return the parser for the options of the session that checks."""
+    parser = _make_parser(
+        session,
+        "Check that each lock file is what its inputs require, and give the reasons if not. "
+        "Offline, by content; exit status 1 unless all are fresh.",
+    )
+    text = "text, json, or github (the default in GitHub Actions)"
+    parser.add_argument("--format", choices=FORMATS, help=text)
+    text = (
+        "also resolve a copy of each lock, and report yanked pins and unknown hashes; "
+        "uses the package indexes, and downloads"
+    )
+    parser.add_argument("--deep", action="store_true", help=text)
+    return parser
+
+
+def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Arguments | None:
+    """Parse the options of a session; return None if they only asked for help.
+
+    Raises:
+        ConfigError: for an option that does not exist, or does not go with another.
+    """
+    try:
+        found = parser.parse_args(arguments, Arguments())
+    except SystemExit:  # argparse has printed its help
+        return None
+    for name, formats in _PRINTING.items():
+        if not getattr(found, name, None):
+            continue
+        for other in _CHANGING:
+            if getattr(found, other):
+                option = other.replace("_", "-")
+                parser.error(f"--{name} changes nothing: it does not go with --{option}")
+        if found.format not in (None, *formats):
+            parser.error(f"--{name} does not go with --format {found.format}")
+    return found
+
+
+def _make_parser(session: str, description: str) -> _Parser:
+    parser = _Parser(prog=f"nox -s {session} --", description=description, allow_abbrev=False)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a lock; none means all of them")
+    add_several = functools.partial(parser.add_argument, action="append", default=[])
+    text = "only the lock files of this Python; may be repeated"
+    add_several("--python", metavar="X.Y", type=_python, help=text)
+    text = "only the lock files of this one of the `platforms`; may be repeated"
+    add_several("--platform", metavar="NAME", help=text)
+    return parser
+
+
+def _python(text: str) -> Target:
+    try:
+        return parse_target(text)
+    except ConfigError as error:
+        raise ConfigError(f"--python: {error.message}", hint=error.hint) from error
+
+
+def _package(text: str) -> str:
+    try:
+        Requirement(text)
+    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
+        message = f"--upgrade-package {quoted(text)} names no project"
+        raise ConfigError(message, hint="Write NAME or 'NAME<3'.") from error
+    return text
 
 
 def run_check(session: Session, others: Others, noxfile: Noxfile, console: Console) -> None:
@@ -84,7 +241,7 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
 
 
 def _read_options(
-    make_parser: Callable[[str], ArgumentParser],
+    make_parser: Callable[[str], argparse.ArgumentParser],
     session: Session,
     others: Others,
     noxfile: Noxfile,
@@ -111,7 +268,7 @@ def _read_options(
 
 
 def _parse_known(
-    parser: ArgumentParser, arguments: Sequence[str], noxfile: Noxfile
+    parser: argparse.ArgumentParser, arguments: Sequence[str], noxfile: Noxfile
 ) -> Arguments | None:
     """Parse options; names of no lock are an error, too."""
     options = parse_options(parser, arguments)
@@ -134,9 +291,6 @@ def relock(
     if not (allowed and all(map(_is_plainly_stale, judged))):
         command = fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
-    from nox_lock.locking.compile_options import CompileOptions  # noqa: PLC0415
-    from nox_lock.locking.run import lock_all, with_lower  # noqa: PLC0415
-
     for line in reasons:
         console.log(line)
     stale = [each.planned for each in judged if each.planned]
@@ -189,8 +343,6 @@ def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
         if form == "json":
             _print(error_json(error))
         elif form == "github":
-            from nox_lock.reporting.github import annotate_error  # noqa: PLC0415
-
             _print(annotate_error(error, project))
         raise
 
@@ -221,8 +373,6 @@ def _check(judged: list[Judged], options: Arguments, noxfile: Noxfile, console: 
             show = console.log if each.verdict.fresh else console.warn
             show(*verdict_lines(each, unicode=console.terminal.unicode))
     if form == "github":
-        from nox_lock.reporting.github import annotate, write_summary  # noqa: PLC0415
-
         _print(*annotate(judged, project))
         try:
             write_summary(judged, project, console.lock_command)
@@ -270,7 +420,6 @@ def _lock(
     planned: Sequence[LockPlan], options: Arguments, project: Project, console: Console
 ) -> None:
     """Make lock files, and report each when its stack is finished."""
-    from nox_lock.locking.run import lock_all  # noqa: PLC0415
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 
     results: dict[str, Outcome | NoxLockError] = {}

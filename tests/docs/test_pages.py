@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock.sessions.options import check_parser, lock_parser, parse_options
+from nox_lock.sessions.commands import check_parser, lock_parser, parse_options
 from support.sdists import build_sdist
 
 if TYPE_CHECKING:

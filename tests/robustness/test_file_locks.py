@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.errors import NoxLockError
-from nox_lock.file_locks import exclusive, read_timeout
+from nox_lock.files import exclusive, read_timeout
 from support.locks import pins
 from support.project import NOXFILE, Project, finish
 from support.scripted import SILENT, ScriptedIndex
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys
 from pathlib import Path
-from nox_lock.file_locks import exclusive
+from nox_lock.files import exclusive
 with exclusive(Path(sys.argv[1]), 0, print, "is quick"):
     print("held", flush=True)
     sys.stdin.read()

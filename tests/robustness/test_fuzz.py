@@ -18,8 +18,7 @@ import pytest
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import NoxLockError
 from nox_lock.project import Project
-from nox_lock.reporting.github import annotate, table
-from nox_lock.reporting.verdicts import error_json, verdict_lines, verdicts_json
+from nox_lock.reporting.verdicts import annotate, error_json, table, verdict_lines, verdicts_json
 from nox_lock.text import redact
 from support.mistakes import BODY, HEADER
 from support.plans import plan_with_orphans

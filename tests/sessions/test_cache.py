@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.compiling.cache import Cache, Entry
+from nox_lock.compiling.cache import Cache, CacheEntry
 from support.backend import project_table, publish_backend
 from support.index import LocalIndex
 from support.locks import fingerprint, pins
@@ -467,7 +467,7 @@ def test_what_does_not_verify_is_dropped(
     cache = Cache(tmp_path)
     (tmp_path / "v2" / "work").mkdir(parents=True)
     keys = ("a" * 64, "b" * 64)
-    entry, other = Entry("lib==1.0\n", "2026-01-02"), Entry("lib==2.0\n", "2026-01-02")
+    entry, other = CacheEntry("lib==1.0\n", "2026-01-02"), CacheEntry("lib==2.0\n", "2026-01-02")
     for key, each in zip(keys, (entry, other), strict=True):
         cache.put(key, each)
     paths = [tmp_path / "v2" / "locks" / key[:2] / f"{key}.json" for key in keys]
@@ -482,7 +482,7 @@ def test_what_does_not_verify_is_dropped(
 def test_each_flipped_bit_is_seen(tmp_path: Path) -> None:
     cache, key = Cache(tmp_path), "a" * 64
     (tmp_path / "v2" / "work").mkdir(parents=True)
-    entry = Entry("lib==1.0\n", "2026-01-02")
+    entry = CacheEntry("lib==1.0\n", "2026-01-02")
     cache.put(key, entry)
     path = tmp_path / "v2" / "locks" / "aa" / f"{key}.json"
     sound = path.read_bytes()
@@ -521,7 +521,7 @@ def test_what_is_unused_for_long_goes(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     for part in ("work", "busy"):
         (tmp_path / "v2" / part).mkdir(parents=True)
-    entry, keys = Entry("lib==1.0\n", "2026-01-02"), [letter * 64 for letter in "abc"]
+    entry, keys = CacheEntry("lib==1.0\n", "2026-01-02"), [letter * 64 for letter in "abc"]
     for key in keys:
         cache.put(key, entry)
     old, used, young = (tmp_path / "v2" / "locks" / k[:2] / f"{k}.json" for k in keys)

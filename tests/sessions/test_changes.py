@@ -11,9 +11,8 @@ import pytest
 from nox_lock.console import Console
 from nox_lock.errors import ConfigError
 from nox_lock.locking.changes import Outcome
-from nox_lock.locking.compile_options import CompileOptions
-from nox_lock.locking.run import lock_all
-from nox_lock.sessions.options import lock_parser, parse_options
+from nox_lock.locking.run import CompileOptions, lock_all
+from nox_lock.sessions.commands import lock_parser, parse_options
 from support.plans import open_folder, plan_folder
 from support.project import NOXFILE, Project
 

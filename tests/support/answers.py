@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import nox_lock
 from nox_lock.compiling.cache import Cache, make_key
-from nox_lock.compiling.interpreters import find_interpreter
-from nox_lock.processes import Processes
+from nox_lock.compiling.interpreters import Processes, find_interpreter
 from nox_lock.target import parse_target
 from support.corpus import copy_sets
 from support.project import Project, clean_environment, interpreters

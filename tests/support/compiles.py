@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.compiling.cache import open_cache
+from nox_lock.compiling.failures import Report, read_report
 from nox_lock.compiling.index_settings import read_index_settings
-from nox_lock.compiling.input_copies import InputCopies
-from nox_lock.compiling.interpreters import find_interpreter
-from nox_lock.compiling.pip_tools import PipTools, build_arguments, relative_paths
-from nox_lock.compiling.report import Report, read_report
+from nox_lock.compiling.interpreters import Processes, find_interpreter
+from nox_lock.compiling.pip_tools import InputCopies, PipTools, build_arguments, relative_paths
 from nox_lock.console import Console
 from nox_lock.errors import CompileError
-from nox_lock.locking.agreement import compile_in_agreement
-from nox_lock.locking.compile_options import CompileOptions
 from nox_lock.locking.compiler import Compiler, find_starting_pins, make_order
-from nox_lock.locking.one_lock import make_lock
-from nox_lock.processes import Processes
+from nox_lock.locking.one_lock import compile_in_agreement, make_lock
+from nox_lock.locking.run import CompileOptions
 from nox_lock.project import Project
 from support.plans import plan_folder
 from support.project import clean_environment

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nox_lock.compiling.failures import describe_failure
-from nox_lock.compiling.report import read_report
+from nox_lock.compiling.failures import describe_failure, read_report
 from nox_lock.errors import CompileError
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project

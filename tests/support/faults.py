@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock.compiling.cache import Cache, Entry
+from nox_lock.compiling.cache import Cache, CacheEntry
 from nox_lock.files import LEFT_SECONDS, write_all
 from nox_lock.lockfile import lock_file
 from support.project import finish
@@ -261,4 +261,4 @@ def write_until(folder: Path, moment: int, text: str) -> None:
 
     sys.addaudithook(count)
     write_all({folder / "one.txt": text, folder / "two.txt": text})
-    Cache(folder / "cache").put("ab" * 32, Entry(text, "2026-01-01"))
+    Cache(folder / "cache").put("ab" * 32, CacheEntry(text, "2026-01-01"))

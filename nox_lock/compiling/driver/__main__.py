@@ -7,7 +7,7 @@ The order is a JSON object:
     probe              true: only say what this Python is, and whether it can run a compile
     begun              a file that gets a line for what is begun
     arguments          of pip-compile
-    target             what to resolve for, see `target.apply`
+    target             what to resolve for, see `compile.set_target`
     build_constraints  files that limit what a build gets
 """
 

@@ -1,23 +1,51 @@
-"""Run pip-compile as an order says, and report what pip and pip-tools do on the way."""
+"""Run pip-compile for a target as an order says, and report what pip and pip-tools do on the way.
+
+Markers, wheel tags and Requires-Python come from the target in the order, whichever Python runs
+this.
+"""
 
 from __future__ import annotations
 
+import email
 import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from venv import EnvBuilder
 
+import build
+import pip
+import piptools.build
+import piptools.scripts.compile
+import pyproject_hooks
+from pip._internal.cli.req_command import RequirementCommand
+from pip._internal.distributions.sdist import SourceDistribution
+from pip._internal.models.target_python import TargetPython
 from pip._internal.resolution.resolvelib import factory
+from pip._internal.resolution.resolvelib.factory import Factory
+from pip._vendor.packaging import markers
+from pip._vendor.packaging.utils import canonicalize_name, canonicalize_version
 from piptools.scripts.compile import cli
 
-from . import target
 from .pages import fetch_pages_once, take_hashes_from_pages
-from .report import Report, describe_failure, note_printed
+from .report import Report, bare_url, describe_failure, note_printed
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Callback = Callable[..., None]
+
+# PEP 643: from this version of the metadata on, what is not named as dynamic is the same wherever
+# it is built. https://packaging.python.org/en/latest/specifications/core-metadata/#dynamic
+_STATIC_SINCE = (2, 2)
+_DECISIVE = {"requires-dist", "requires-python", "provides-extra"}
 
 
 def compile_lock(order: Mapping[str, Any]) -> int:
@@ -25,8 +53,8 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     report = Report(order["begun"])
     fetch_pages_once(report)
     take_hashes_from_pages(report)
-    target.apply(order["target"], report)
-    target.build_projects_within(order["build_constraints"])
+    set_target(order["target"], report)
+    build_projects_within(order["build_constraints"])
     _keep_origins()
     _report_calls(report)
     code: int | str | None = 0
@@ -82,3 +110,103 @@ def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | 
             raise
 
     return wrapped
+
+
+def set_target(target: Mapping[str, Any], report: Report) -> None:
+    """Set the target for all that pip and pip-tools decide.
+
+    It is a mapping with
+
+    - environment: markers (PEP 508) and their values; the others are this machine's,
+    - python: its version as numbers, or None: this very Python, which knows itself best,
+    - platforms, abis: of its wheel tags (PEP 425); None for those of this machine,
+    - foreign: whether this Python or platform is another than the target's.
+    """
+    if target["python"] is not None:
+        environment = {**markers.default_environment(), **target["environment"]}
+        # `Marker.evaluate` looks the name up in its module at each call.
+        markers.default_environment = lambda: dict(environment)
+        initialize, version = TargetPython.__init__, {"py_version_info": tuple(target["python"])}
+        tags = {"implementation": "cp", "platforms": target["platforms"], "abis": target["abis"]}
+        TargetPython.__init__ = lambda self, **_given: initialize(self, **version, **tags)
+        make_resolver = partial(RequirementCommand.make_resolver, **version)
+        RequirementCommand.make_resolver = staticmethod(make_resolver)
+    _watch_builds(report, foreign=target["foreign"])
+
+
+def _watch_builds(report: Report, *, foreign: bool) -> None:
+    prepare = SourceDistribution.prepare_distribution_metadata
+    build_metadata = piptools.scripts.compile.build_project_metadata
+
+    def prepare_metadata(self: Any, *args: Any, **more: Any) -> None:
+        if foreign and _use_static_metadata(self.req):
+            return
+        report.note_begun(f"built {self.req.name or bare_url(str(self.req.link))}")
+        prepare(self, *args, **more)
+        name, version = self.req.metadata["Name"], self.req.metadata["Version"]
+        version = canonicalize_version(str(version), strip_trailing_zero=False)
+        report.said["built"].append((canonicalize_name(name), version))
+
+    def build_project_metadata(src_file: Any, **more: Any) -> Any:
+        try:
+            found = build_metadata(src_file, **more)
+        except Exception as error:
+            report.known.append((error, lambda: {"kind": "build", "project": str(src_file)}))
+            raise
+        if not isinstance(found, piptools.build.StaticProjectMetadata):
+            report.said["built_projects"].append(str(src_file))
+        return found
+
+    SourceDistribution.prepare_distribution_metadata = prepare_metadata
+    piptools.scripts.compile.build_project_metadata = build_project_metadata
+    if foreign:  # a wheel in pip's cache was built for this Python
+        Factory.get_wheel_cache_entry = lambda _factory, _link, _name: None
+
+
+def _use_static_metadata(requirement: Any) -> bool:
+    """Use the metadata in a source distribution, if every build of it gives the same."""
+    source = Path(requirement.unpacked_source_directory)
+    try:
+        raw = (source / "PKG-INFO").read_bytes()
+        metadata = email.message_from_bytes(raw)
+        version = tuple(map(int, metadata.get("Metadata-Version", "1.0").split(".")))
+    except (OSError, ValueError):
+        return False
+    dynamic = {name.lower() for name in metadata.get_all("Dynamic") or []}
+    if version < _STATIC_SINCE or dynamic & _DECISIVE:
+        return False
+    # pip takes the version from the folder's name, and drops a candidate where the two differ.
+    names = (re.sub(r"[-.]+", "_", metadata["Name"]), metadata["Version"].replace("-", "_"))
+    folder = source / ".static" / f"{'-'.join(names)}.dist-info"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "METADATA").write_bytes(raw)
+    requirement.metadata_directory = str(folder)
+    return True
+
+
+def build_projects_within(constraints: Sequence[str]) -> None:
+    """Build inputs that are projects with this Python and our pip, within some constraints.
+
+    pip-tools by itself takes the pip that is bundled with this Python, or fails without one.
+    """
+    limits = [f"--constraint={each}" for each in constraints]
+    our_pip = [sys.executable, str(Path(pip.__file__).with_name("__pip-runner__.py"))]
+
+    @contextmanager
+    def create_project_builder(src_dir: Path, **_more: Any) -> Iterator[Any]:
+        with tempfile.TemporaryDirectory() as temporary:
+            EnvBuilder(symlinks=os.name != "nt").create(temporary)
+            python = Path(temporary, "Scripts/python.exe" if os.name == "nt" else "bin/python")
+            command = [*our_pip, "--python", str(python), "install", "-q", *limits]
+
+            def install(requirements: Any) -> None:
+                if requirements:  # its output is a part of the error when it fails
+                    subprocess.check_output([*command, *requirements], stderr=subprocess.STDOUT)
+
+            runner = pyproject_hooks.quiet_subprocess_runner
+            builder = build.ProjectBuilder(src_dir, str(python), runner=runner)
+            install(builder.build_system_requires)
+            install(builder.get_requires_for_build("wheel"))
+            yield builder
+
+    piptools.build._create_project_builder = create_project_builder

@@ -1,6 +1,6 @@
 """What happens in a compile, from pip's own objects and exceptions, as data.
 
-The report is one JSON object; `nox_lock.compiling.report` reads it, and documents its parts.
+The report is one JSON object; `nox_lock.compiling.failures` reads it, and documents its parts.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from nox_lock.checking.verdict import Verdict
+    from nox_lock.checking.judge import Verdict
 
 INPUT = """\
 # What the app needs.
@@ -554,7 +554,7 @@ AUDITED = """
     import nox_lock
     from nox_lock.planning.config import load_config
     from nox_lock.checking.judge import judge_all
-    from nox_lock.reporting.github import annotate
+    from nox_lock.reporting.verdicts import annotate
     from nox_lock.planning.lock_paths import find_orphans
     from nox_lock.planning.planner import plan
     from nox_lock.project import Project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,10 +10,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from packaging.version import Version
 
-from nox_lock.compiling.failures import describe_failure
-from nox_lock.compiling.index_failures import Page
-from nox_lock.compiling.report import Failure, Report
+from nox_lock.compiling.demands import Demand, Origin, Versions
+from nox_lock.compiling.failures import (
+    PROBLEMS,
+    Failure,
+    Page,
+    Report,
+    describe_failure,
+    index_error,
+    index_reasons,
+    read_report,
+)
+from nox_lock.errors import Place
 from nox_lock.inputs.requirements import Files, read_inputs
+from nox_lock.inputs.syntax import parse_specifier
 from nox_lock.project import Project
 from support.compiles import CompileFolder
 from support.git import begin
@@ -35,7 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nox_lock.inputs.requirements import Inputs
+
 ZEROS = f"sha256:{'0' * 64}"
+ONE, ANOTHER = "https://one.example/simple", "https://other.example/simple"
 
 
 def exits(words: str) -> str:
@@ -464,3 +478,165 @@ def test_a_full_disk_comes_before_all_else(tmp_path: Path) -> None:
     error = describe_failure(Report(Failure("other", "x"), pages=pages), inputs)
     assert error is not None
     assert error.kind == "index"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "failed"),
+    [
+        ({"a": 404, "b": 404}, False),
+        ({"a": 410}, False),
+        ({"a": 403, "b": 404}, False),
+        ({"a": 403, "b": 200}, False),
+        ({"a": 403, "b": 403}, True),
+        ({"a": 404, "b": 500}, True),
+        ({"a": 200, "b": 502}, True),
+        ({"a": 200, "b": 429}, True),
+        ({"a": 404, "b": 401}, True),
+        ({"a": 404, "b": 407}, True),
+    ],
+)
+def test_answers_of_an_index(statuses: dict[str, int], *, failed: bool) -> None:
+    pages = [Page(ANOTHER, status=status) for status in statuses.values()]
+    # Another one that has everything does not make it good.
+    pages += [Page(ONE, status=200)] * len(statuses)
+    found = index_reasons(pages)
+    assert bool(found) is failed
+    assert all(each.startswith(ANOTHER) for each in found)
+
+
+NO_PAGE = Page(ANOTHER, "app", problem="page")
+
+
+def test_what_is_no_page_of_the_simple_api() -> None:
+    """A login page is answered with 200. From the only index it does no harm."""
+    said = "what it answers for app is no page of the simple API: is it a login page?"
+    assert said in index_reasons([NO_PAGE])[0]
+    assert index_reasons([NO_PAGE, Page(ANOTHER, status=200)]) == []
+    assert index_reasons([NO_PAGE, Page(ANOTHER, status=404)]) == []
+    assert index_reasons([]) == []
+    for status in (200, 404):
+        pages = [NO_PAGE, Page(ANOTHER, status=status), Page(ONE, status=200)]
+        assert index_reasons(pages) == [f"{ANOTHER}: {NO_PAGE.reason}"]
+
+
+def test_what_cannot_be_read_is_a_failure_of_any_index() -> None:
+    pages = [Page(ANOTHER, "app", problem="unreadable"), Page(ANOTHER, status=200)]
+    assert index_reasons(pages) == [f"{ANOTHER}: what it answers for app cannot be read"]
+
+
+def test_every_failing_index_is_named_once_with_its_first_reason() -> None:
+    pages = [
+        Page(ONE, problem="refused"),
+        Page(ONE, problem="timeout"),
+        Page(ANOTHER, status=500),
+        Page(ANOTHER, status=403),
+    ]
+    assert index_reasons(pages) == [
+        f"{ONE}: it cannot be reached: connection refused",
+        f"{ANOTHER}: it answered 403 to everything",
+    ]
+    plain = Page("http://plain.example/simple", problem="untrusted")
+    error = index_error(index_reasons([plain, *pages[:3]]))
+    assert error.kind == "index"
+    assert error.message == (
+        "a package index failed: http://plain.example/simple: it is plain http and not trusted by "
+        f"pip; {ONE}: it cannot be reached: connection refused; {ANOTHER}: it answered 500"
+    )
+    assert "somebody else's package" in (error.hint or "")
+
+
+def test_of_an_index_in_a_folder_no_path_of_the_machine_is_shown() -> None:
+    page = Page("file:///home/someone/simple", "app", problem="unreadable")
+    assert index_reasons([page]) == ["file://simple: what it answers for app cannot be read"]
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        *((Page(ONE, "{}", problem=problem), words) for problem, words in PROBLEMS.items()),
+        (Page(ONE, status=502), "it answered 502"),
+        (Page(ONE, status=401), "it answered 401: it wants a user name and password"),
+        (Page(ONE, problem="it is odd"), "it is odd"),
+        (Page(ONE), "it gave no answer"),
+    ],
+)
+def test_how_a_page_was_not_answered(page: Page, said: str) -> None:
+    assert page.reason.startswith(said)
+
+
+def test_no_secret_of_an_answer_is_shown() -> None:
+    problem = f"https://user:{SECRET}@h.example/x?token={SECRET} at /home/someone/x is odd"
+    said = Page(ONE, problem=problem).reason
+    assert SECRET not in said
+    assert "someone" not in said
+    assert "odd" in said
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    (tmp_path / "a.in").write_text("top\napp<2\nlib\n-c limits.txt\n", encoding="utf-8")
+    (tmp_path / "limits.txt").write_text("lib<3\nlib<2\n", encoding="utf-8")
+    return read_inputs(["a.in"], Files(Project(tmp_path, {})))
+
+
+SAID = {
+    "pages": [{"address": "https://one.example/simple", "project": "app", "status": 500}],
+    "built": [["app", "1.0"]],
+    "newest": {"app": "2.0"},
+    "failure": {
+        "kind": "demands",
+        "message": "in /home/me/project",
+        "name": "app",
+        "file": "a.in",
+        "line": 2,
+        "demands": [
+            {"project": "app", "text": "app<2", "specifier": "<2", "file": "a.in", "line": 2},
+            {"project": "app", "text": "app", "by": ["mid[x]", "1"], "through": ["mid", "top"]},
+            {"project": "lib", "text": "lib<2", "specifier": "<2", "constraint": True},
+            {"project": "old", "text": "old==1", "specifier": "==1", "constraint": True},
+        ],
+        "versions": {"app": {"found": ["1.0"], "refused": {"1.5": "bad metadata"}}},
+    },
+}
+
+
+def test_a_report_is_read(tmp_path: Path, inputs: Inputs) -> None:
+    """Each demand and failure with the requirement of an input that it comes from."""
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(SAID), encoding="utf-8")
+    top, app, _, limit = (inputs.entries[number] for number in (0, 1, 2, 4))
+    less = parse_specifier("<2")
+    assert read_report(path, inputs, lambda text: text.replace("/home/me/", "")) == Report(
+        failure=Failure(
+            "demands",
+            "in project",
+            name="app",
+            place=Place("a.in", 2),
+            entry=app,
+            demands=[
+                Demand("app", "app<2", less, origin=Origin(app)),
+                Demand("app", "app", None, "mid[x]", ("1",), Origin(top, ("top",))),
+                Demand("lib", "lib<2", less, origin=Origin(limit), constraint=True),
+                Demand("old", "old==1", parse_specifier("==1"), constraint=True),
+            ],
+            versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},
+        ),
+        pages=[Page("https://one.example/simple", "app", 500)],
+        built=[["app", "1.0"]],
+        newest={"app": "2.0"},
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{torn", '{"pages": [', "\x00"])
+def test_one_that_is_not_whole_is_none(text: str, tmp_path: Path, inputs: Inputs) -> None:
+    path = tmp_path / "report.json"
+    assert read_report(path, inputs) is None
+    path.write_text(text, encoding="utf-8")
+    assert read_report(path, inputs) is None
+
+
+def test_what_is_of_no_compile_is_passed_over(tmp_path: Path, inputs: Inputs) -> None:
+    """Where pip is not supported, the report says what this Python is, instead."""
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({"unsupported": ["pip.x"], "version": "3.11"}), encoding="utf-8")
+    assert read_report(path, inputs) == Report(pages=[], unsupported=["pip.x"])

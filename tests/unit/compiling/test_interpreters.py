@@ -21,13 +21,13 @@ from nox_lock.compiling.cache import Cache
 from nox_lock.compiling.interpreters import (
     DRIVER,
     Interpreter,
+    Processes,
     closed_list,
     find_interpreter,
     install_command,
     tool_versions,
 )
 from nox_lock.errors import ToolchainError
-from nox_lock.processes import Processes
 from nox_lock.target import Platform, Target, running_platform, running_target
 from support.compiles import CompileFolder
 from support.offers import Offer

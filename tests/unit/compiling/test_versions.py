@@ -9,10 +9,9 @@ import pytest
 from packaging.version import Version
 
 from nox_lock.compiling.demands import Versions, allowed, in_order, nearest
-from nox_lock.compiling.failures import describe_failure
-from nox_lock.compiling.report import parse_report
-from nox_lock.inputs.pep508 import parse_specifier
+from nox_lock.compiling.failures import describe_failure, parse_report
 from nox_lock.inputs.requirements import Files, read_inputs
+from nox_lock.inputs.syntax import parse_specifier
 from nox_lock.project import Project
 from support.compiles import CompileFolder
 from support.offers import Offer

@@ -8,7 +8,7 @@ import pytest
 
 from nox_lock.lockfile.lock_file import Stamp
 from nox_lock.locking.changes import find_changes, find_not_upgraded, find_reasons
-from nox_lock.locking.compile_options import CompileOptions
+from nox_lock.locking.run import CompileOptions
 from nox_lock.reporting.outcomes import change_lines
 from support.plans import plan_folder
 

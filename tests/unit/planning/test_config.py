@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 
 from nox_lock.errors import ConfigError
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import Config, check_on_stale, load_config, name_of_input
-from nox_lock.planning.settings import UNSAFE_PACKAGES, Settings, resolve_settings
+from nox_lock.planning.config import (
+    UNSAFE_PACKAGES,
+    Config,
+    Settings,
+    check_on_stale,
+    load_config,
+    resolve_settings,
+)
+from nox_lock.planning.discovery import name_of_input
 from nox_lock.project import Project
 from nox_lock.target import Target
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Reason, Verdict
-from nox_lock.errors import Place
+from nox_lock.checking.judge import INVALID, ORPHANED, STALE, Judged, Verdict
+from nox_lock.errors import Place, Reason
 from nox_lock.project import Project
-from nox_lock.reporting.github import annotate, table
+from nox_lock.reporting.verdicts import annotate, table
 from nox_lock.text import markdown
 from support.marks import ESCAPED, MARKS
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.environments.comparison import Difference
-from nox_lock.environments.install_log import explain_failure, find_yanked
+from nox_lock.environments.sync import explain_failure, find_yanked
 from support.plans import plan_folder
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.errors import RequirementsError
-from nox_lock.inputs.local_projects import metadata_digest
+from nox_lock.inputs.entry import metadata_digest
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 
