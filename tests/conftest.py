@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from nox_lock.text import forget
 from support.index import LocalIndex
@@ -22,7 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="run the tests marked `long` too")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("brief", max_examples=50)
+    if not config.getoption("--run-long"):
+        settings.load_profile("brief")
     # What runs in the background ignores Ctrl-C, and so would all that the tests start.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,9 +69,30 @@ def index(tmp_path: Path) -> Iterator[LocalIndex]:
 
 
 @pytest.fixture(scope="session")
-def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the variables that share virtualenv's unpacked seeds: half a second less a test."""
-    return {"VIRTUALENV_OVERRIDE_APP_DATA": str(tmp_path_factory.getbasetemp() / "virtualenv")}
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of a test run have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def seeds(common: Path) -> dict[str, str]:
+    """Return the variables by which environments link to one unpacked pip, with its byte code.
+
+    To unpack, copy and compile it takes seconds.
+    """
+    return {
+        "VIRTUALENV_OVERRIDE_APP_DATA": str(common / "virtualenv"),
+        "VIRTUALENV_SYMLINK_APP_DATA": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def bytecode(common: Path) -> Path:
+    """Return a folder for the byte code of other Pythons: to make it takes seconds."""
+    folder = common / "bytecode"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture
@@ -80,8 +105,11 @@ def project(
 
 
 @pytest.fixture
-def pythons(project: Project) -> Project:
+def pythons(project: Project, bytecode: Path) -> Project:
     """Return a project whose nox finds three Pythons."""
+    cache = project.home / "nox-lock-cache"
+    cache.mkdir()
+    (cache / "bytecode").symlink_to(bytecode, target_is_directory=True)
     project.env.update(with_pythons(three_pythons()))
     return project
 

@@ -37,7 +37,7 @@ def tests(session):
 
 _AMBIENT = re.compile(
     r"(PIP|PIPX|UV|VIRTUALENV|XDG|GITHUB)_.*|NOX.*|(NO|FORCE)_COLOR|CI|VIRTUAL_ENV(_PROMPT)?"
-    r"|PYTHONPATH|CUSTOM_COMPILE_COMMAND"
+    r"|PYTHONPATH|PYTHONDONTWRITEBYTECODE|CUSTOM_COMPILE_COMMAND"
 )
 # A machine may need these to reach any package index at all.
 _ACCESS = re.compile(r".*_CERT.*|SSL_.*|REQUESTS_CA_BUNDLE|PIP_PROXY")
