@@ -162,7 +162,6 @@ class Report(NamedTuple):
         built_projects: inputs that are projects and had to be built.
         yanked: pins that were withdrawn (PEP 592): project, version, reason.
         extras: extras that were asked for and do not exist: project, version, extra.
-        newest: the newest version of each pin that fits, by project.
         unsupported: touch points that this pip or pip-tools does not have.
     """
 
@@ -172,7 +171,6 @@ class Report(NamedTuple):
     built_projects: Sequence[str] = ()
     yanked: Sequence[Sequence[str]] = ()
     extras: Sequence[Sequence[str]] = ()
-    newest: Mapping[str, str] = _NONE
     unsupported: Sequence[str] = ()
 
 

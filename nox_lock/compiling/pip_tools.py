@@ -213,13 +213,11 @@ class Compiled:
         body: of the lock file, with LF and no absolute path.
         notes: what a person should know of it.
         yanked: pins that were withdrawn: project, version, reason.
-        newest: the newest version that fits, by project.
     """
 
     body: str
     notes: tuple[str, ...] = ()
     yanked: Sequence[Sequence[str]] = ()
-    newest: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def pins(self) -> tuple[Pin, ...]:
@@ -284,7 +282,7 @@ class PipTools:
             raise failed
         body = copies.show(relative_paths(output.read_text("utf-8"), self.root)).rstrip("\n")
         notes = find_notes(report, order, lock_file.parse(body).pins, self.interpreter)
-        return Compiled(body, tuple(notes), report.yanked, report.newest)
+        return Compiled(body, tuple(notes), report.yanked)
 
     def _report(self, code: int, path: str, inputs: Inputs, copies: InputCopies) -> Report:
         """Return what the driver reported, with no place of this machine in it."""

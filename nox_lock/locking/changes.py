@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from nox_lock.inputs.syntax import meets, name_of, parse_version
+from nox_lock.inputs.syntax import parse_version
 from nox_lock.target import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.locking.run import CompileOptions
     from nox_lock.planning.lock_plan import LockPlan
 
 UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
@@ -60,7 +58,6 @@ class Outcome:
         notes: what a person should know of it.
         before: the lock file as it was, or None.
         changes: what differs from that, or from the lock file it replaces.
-        not_upgraded: of those that were to be upgraded, which could not.
     """
 
     planned: LockPlan
@@ -71,7 +68,6 @@ class Outcome:
     notes: tuple[str, ...] = ()
     before: LockFile | None = None
     changes: Sequence[Change] = ()
-    not_upgraded: Sequence[NotUpgraded] = ()
 
     @property
     def pins(self) -> int:
@@ -166,44 +162,6 @@ def whole_chain(planned: LockPlan, name: str | None) -> str:
     """Return the way from a pin to an input, and the constraints on it."""
     lines = _places(entry for entry in planned.inputs.constraints if entry.name == name)
     return ", limited by ".join(filter(None, [chain(planned, name), " and ".join(lines)]))
-
-
-class NotUpgraded(NamedTuple):
-    """A project that was to be upgraded and could not: its versions here and newest, and why."""
-
-    name: str
-    version: str
-    newest: str
-    why: str
-
-
-def find_not_upgraded(
-    planned: LockPlan, newest: Mapping[str, str], options: CompileOptions
-) -> list[NotUpgraded]:
-    """Return the pins to upgrade for which an index has something newer.
-
-    `newest` is the newest version that fits, by project.
-    """
-    asked = {name_of(package): Requirement(package) for package in options.upgrade_packages}
-    found = []
-    for pin in planned.pins:
-        name, version = pin.name or "", parse_version(pin.version or "")
-        newer = parse_version(newest.get(name, ""))
-        if not (options.upgrade or name in asked) or not (version and newer and newer > version):
-            continue
-        caps = _places(
-            entry
-            for entry in planned.inputs.entries
-            if entry.name == name and entry.specifier and not meets(entry.specifier, str(newer))
-        )
-        if name in asked and not meets(asked[name].specifier, str(newer)):
-            caps.append(f"{asked[name]}, as requested")
-        below = [low.path for low in planned.below if any(each.name == name for each in low.pins)]
-        parents = [via for via in pin.via if not via.startswith(("-r ", "-c "))]
-        needs = f"what needs it: {', '.join(parents)}" if parents else "what else is locked"
-        why = ", ".join(caps or below or [needs])
-        found.append(NotUpgraded(name, str(version), str(newer), why))
-    return found
 
 
 def _places(entries: Iterable[Entry]) -> list[str]:

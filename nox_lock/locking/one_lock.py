@@ -33,7 +33,6 @@ from nox_lock.locking.changes import (
     UP_TO_DATE,
     Outcome,
     find_changes,
-    find_not_upgraded,
     whole_chain,
 )
 from nox_lock.locking.compiler import as_text, find_starting_pins, versions
@@ -185,7 +184,6 @@ def _compile(
         text,
         seconds=time.monotonic() - began,
         notes=compiled.notes,
-        not_upgraded=find_not_upgraded(made, compiled.newest, compiler.options),
     )
     day = dt.datetime.now(dt.timezone.utc).date().isoformat()
     return outcome, CacheEntry(compiled.body, day, compiled.notes)

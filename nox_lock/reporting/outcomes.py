@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nox_lock.errors import NoxLockError
-    from nox_lock.locking.changes import Change, NotUpgraded, Outcome
+    from nox_lock.locking.changes import Change, Outcome
 
 # The mark, colour and remark of a change by its kind.
 _STYLES = {
@@ -67,12 +67,6 @@ def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterato
         yield ColouredLine(f"    {mark} {name} {versions}{remark}{reason}", colour)
 
 
-def not_upgraded_lines(pins: Iterable[NotUpgraded]) -> Iterator[str]:
-    """Yield a line for each pin: ``= idna 3.6, not 3.7: held back by idna<3.7 (...)``."""
-    for name, version, newest, why in pins:
-        yield f"= {name} {version}, not {newest}: held back by {why}"
-
-
 def totals(outcomes: Sequence[Outcome]) -> str:
     """Return the sum of the changes: ``3 upgraded, 41 kept; 2 lock files unchanged``; or nothing.
 
@@ -110,7 +104,6 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
                 }
                 for change in each.changes
             ],
-            "held": [pin._asdict() for pin in each.not_upgraded],
             "notes": list(each.notes),
         }
         for each in outcomes
@@ -125,7 +118,7 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
     for path, error in errors.items():
         lines += [f"### {markdown(path)}\n", "Not locked:\n", indent(str(error), "    "), ""]
     for each in outcomes:
-        if each.changes or each.not_upgraded or each.notes:
+        if each.changes or each.notes:
             lines.append(f"### {markdown(each.planned.path)}\n")
         if each.changes:
             lines += ["| project | | from | to | why |", "|---|---|---|---|---|"]
@@ -134,9 +127,8 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
                 for kind, name, old, new, why, _ in each.changes
             )
             lines.append("")
-        kept = [line.removeprefix("= ") for line in not_upgraded_lines(each.not_upgraded)]
-        if kept or each.notes:
-            lines += [*(f"- {markdown(line)}" for line in (*kept, *each.notes)), ""]
+        if each.notes:
+            lines += [*(f"- {markdown(note)}" for note in each.notes), ""]
     if summed := totals(outcomes) or ("" if errors else "No pin has changed."):
         lines.append(summed)
     return "\n".join(lines)

@@ -451,8 +451,7 @@ def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> 
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 
     changes = report.change_lines(outcome.changes, unicode=console.terminal.unicode)
-    kept = (f"    {line}" for line in report.not_upgraded_lines(outcome.not_upgraded))
-    console.log(report.outcome_line(outcome, dry=dry), *changes, *kept)
+    console.log(report.outcome_line(outcome, dry=dry), *changes)
     console.warn(*(f"{outcome.planned.path}: {note}" for note in outcome.notes))
 
 

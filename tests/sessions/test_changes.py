@@ -64,26 +64,7 @@ def test_a_dry_run_tells_and_writes_nothing(project: Project) -> None:
         ("app", "upgraded", "1.0", "2.0"),
         ("dep", "upgraded", "2.0", "3.0"),
     ]
-    assert lock["held"] == [
-        {"name": "cut", "version": "1.0", "newest": "2.0", "why": "what needs it: old"}
-    ]
     project.nox("-s", "lock-check").ok()
-
-
-def test_what_cannot_move_is_told_with_what_holds_it(project: Project) -> None:
-    project.write("requirements.in", "app\n-c caps.txt\n")
-    project.write("caps.txt", "app<2\n")
-    told = project.nox("-s", "lock", "--", "-P", "app").ok().output
-    assert "= app 1.0, not 2.0: held back by app<2 (caps.txt:1)" in told
-    assert "= dep" not in told
-
-
-def test_what_was_asked_for_holds_back_what_it_leaves_out(project: Project) -> None:
-    told = project.nox("-s", "lock", "--", "-P", "dep<2.5", "--format", "markdown").ok()
-    assert "= dep 2.0, not 3.0: held back by dep<2.5, as requested\n" in told.stderr
-    assert "- dep 2.0, not 3.0: held back by dep&lt;2.5, as requested\n" in told.stdout
-    told = project.nox("-s", "lock", "--", "-U", "-P", "dep<2.5", "--dry-run").ok()
-    assert "held back by dep<2.5, as requested\n" in told.stderr
 
 
 def test_a_lock_that_failed_is_in_every_form(project: Project) -> None:

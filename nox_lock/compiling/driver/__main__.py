@@ -21,12 +21,11 @@ import sys
 import threading
 from importlib import import_module
 from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from importlib.machinery import ModuleSpec
-    from types import ModuleType
 
 _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  (pathlib takes 5 ms)
 
@@ -37,9 +36,7 @@ class ClosedList:
     def __init__(self, folders: Mapping[str, str]) -> None:
         self.folders = folders
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return where a package of the list is; the rest of the protocol is the path finder's."""
         if path is None and name in self.folders:
             return PathFinder.find_spec(name, [self.folders[name]], target)

@@ -98,8 +98,8 @@ class Report:
         self.known.append((error, lambda: {"kind": "remote", "page": page}))
 
     def note_result(self, _resolver: Any, resolver_result: Any) -> None:
-        """Record yanked pins, extras that do not exist, and the newest versions."""
-        extras, yanked, newest = [], [], {}
+        """Record yanked pins, and extras that do not exist."""
+        extras, yanked = [], []
         for candidate in resolver_result.mapping.values():
             name, version, link = candidate.project_name, candidate.version, candidate.source_link
             if (base := getattr(candidate, "base", None)) is not None:
@@ -108,11 +108,7 @@ class Report:
                 extras += [(name, str(version), each) for each in missing]
             elif link is not None and link.is_yanked:
                 yanked.append((name, str(version), link.yanked_reason or ""))
-            there = (each for _, _, found in self.files.get(name, ()) for each in found)
-            versions = [each.version for each in there if not each.link.is_yanked]
-            if released := [each for each in versions if not each.is_prerelease]:
-                newest[name] = str(max(released))
-        self.said |= {"extras": extras, "yanked": yanked, "newest": newest}
+        self.said |= {"extras": extras, "yanked": yanked}
 
 
 def bare_url(url: str) -> str:

@@ -582,7 +582,6 @@ def inputs(tmp_path: Path) -> Inputs:
 SAID = {
     "pages": [{"address": "https://one.example/simple", "project": "app", "status": 500}],
     "built": [["app", "1.0"]],
-    "newest": {"app": "2.0"},
     "failure": {
         "kind": "demands",
         "message": "in /home/me/project",
@@ -623,7 +622,6 @@ def test_a_report_is_read(tmp_path: Path, inputs: Inputs) -> None:
         ),
         pages=[Page("https://one.example/simple", "app", 500)],
         built=[["app", "1.0"]],
-        newest={"app": "2.0"},
     )
 
 

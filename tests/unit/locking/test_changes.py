@@ -1,14 +1,11 @@
-"""What changed in a lock file and why; why a pin is there; what could not be upgraded."""
+"""What changed in a lock file and why; why a pin is there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from nox_lock.lockfile.lock_file import Stamp
-from nox_lock.locking.changes import find_changes, find_not_upgraded, find_reasons
-from nox_lock.locking.run import CompileOptions
+from nox_lock.locking.changes import find_changes, find_reasons
 from nox_lock.reporting.outcomes import change_lines
 from support.plans import plan_folder
 
@@ -93,27 +90,3 @@ def test_every_way_to_a_pin_is_told(tmp_path: Path) -> None:
     ]
     assert find_reasons(lock, "cut") == ["cut<1 (requirements.in:2)"]
     assert find_reasons(lock, "gone") == []
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        (CompileOptions(), {}),
-        (
-            CompileOptions(upgrade=True),
-            {"cut": "cut<1 (requirements.in:2)", "dep": "what needs it: app, new"},
-        ),
-        (CompileOptions(upgrade_packages=("dep",)), {"dep": "what needs it: app, new"}),
-        (
-            CompileOptions(upgrade_packages=("dep<3",)),
-            {"dep": "dep<3, as requested"},
-        ),
-    ],
-)
-def test_what_was_not_upgraded(
-    options: CompileOptions, expected: dict[str, str], tmp_path: Path
-) -> None:
-    """Only what was to be, where an index has something newer."""
-    newest = {"app": "1.0", "cut": "1.0", "dep": "3.0", "lib": "9.0"}
-    found = find_not_upgraded(planned(tmp_path, NEW), newest, options)
-    assert {each.name: each.why for each in found} == expected
