@@ -32,6 +32,15 @@ TELLING = (
     "unit",
 )
 VERSIONS = ("oldest-nox", "lowest", "newest")
+# Of each minor release between the bounds, the newest.
+PIPS = ("24.2", "24.3.1", "25.0.1", "25.1.1", "25.2", "25.3", "26.0.1", "26.1.2", "26.2.1")
+OF_PIP = (
+    "sessions/test_local_projects.py",
+    "unit/compiling/test_builds.py",
+    "unit/compiling/test_driver.py",
+    "unit/compiling/test_failures.py",
+    "unit/compiling/test_hashes.py",
+)
 TOOLS = ("hypothesis", "pypiserver", "pytest", "pytest-xdist", "uv")
 
 nox_lock.add_sessions()
@@ -92,6 +101,19 @@ def compat(session: nox.Session, versions: str) -> None:
     session.install(*newest, "-e", ".", *TOOLS, *pins)
     files = [f"tests/{name}" for name in TELLING]
     session.run("python", "-m", "pytest", *PARALLEL, *files, *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("pip", PIPS, ids=PIPS)
+def pips(session: nox.Session, pip: str) -> None:
+    """Run the driver in a pip between our bounds, and sessions that install by it."""
+    session.install("-e", ".", *TOOLS, f"pip=={pip}")
+    wheels = Path(session.create_tmp()).resolve()
+    download = ("pip", "download", "--quiet", "--no-deps", "--dest", str(wheels))
+    session.run("python", "-m", *download, f"pip=={pip}")
+    files = [f"tests/{name}" for name in OF_PIP]
+    seed = {"SEED_PIP": pip, "SEED_FOLDER": str(wheels)}
+    session.run("python", "-m", "pytest", *PARALLEL, *files, *session.posargs, env=seed)
 
 
 @nox.session(venv_backend="none", default=False)

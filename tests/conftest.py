@@ -79,12 +79,16 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seeds(common: Path) -> dict[str, str]:
     """Return the variables by which environments link to one unpacked pip, with its byte code.
 
-    To unpack, copy and compile it takes seconds.
+    To unpack, copy and compile it takes seconds. `nox -s pips` chooses which pip it is.
     """
-    return {
+    found = {
         "VIRTUALENV_OVERRIDE_APP_DATA": str(common / "virtualenv"),
         "VIRTUALENV_SYMLINK_APP_DATA": "1",
     }
+    if pip := os.environ.get("SEED_PIP"):
+        found["VIRTUALENV_PIP"] = pip
+        found["VIRTUALENV_EXTRA_SEARCH_DIR"] = os.environ["SEED_FOLDER"]
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -201,7 +201,10 @@ class _Front(ThreadingMixIn, WSGIServer):
         if self.index.max_age is not None:
             caching = [("Cache-Control", f"max-age={self.index.max_age}")]
         answer: Iterable[bytes] = self.packages(environ, start)
-        return answer
+        try:
+            return [b"".join(answer)]
+        finally:  # a file that is open when the client goes away would stay open
+            getattr(answer, "close", lambda: None)()
 
     def stop(self) -> None:
         self.shutdown()

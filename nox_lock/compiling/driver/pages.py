@@ -75,6 +75,7 @@ def take_hashes_from_pages(report: Report) -> None:
     """
     finder = package_finder.PackageFinder
     find, evaluate = PyPIRepository._get_matching_candidates, finder.evaluate_links
+    get_hashes = PyPIRepository.get_hashes
     hashed: list[re.Pattern[str]] = []
 
     def get_matching_candidates(self: Any, ireq: Any) -> Any:
@@ -104,6 +105,10 @@ def take_hashes_from_pages(report: Report) -> None:
     finder.evaluate_links = evaluate_links
     PyPIRepository._get_matching_candidates = get_matching_candidates
     PyPIRepository._get_hashes_from_pypi = get_hashes_from_pypi
+    # pip-tools takes the path of an editable with extras for that of a file.
+    PyPIRepository.get_hashes = lambda self, ireq: (
+        set() if ireq.editable else get_hashes(self, ireq)
+    )
 
 
 def _pattern_of_files(version: str) -> re.Pattern[str]:

@@ -14,6 +14,7 @@ refuses to start, and says which.
     piptools.build:_create_project_builder(src_dir)  build dynamic inputs with our pip
     piptools.build:StaticProjectMetadata  know those that are not dynamic
     piptools.scripts.compile:build_project_metadata(src_file)  report dynamic inputs
+    piptools.repositories.pypi:PyPIRepository.get_hashes(ireq)  editables have none
     piptools.repositories.pypi:PyPIRepository._get_hashes_from_pypi(ireq)  hashes from pages
     piptools.repositories.pypi:PyPIRepository._get_matching_candidates(ireq)  what is hashed
     .index.package_finder:PackageFinder.evaluate_links(link_evaluator links)  of one version
