@@ -61,8 +61,6 @@ class Console:
         log: prints a line that informs, such as `session.log` of nox.
         alert: prints a line that a person should act on, such as `session.warn`.
         lock_command: what a person runs to lock.
-        terminal: what can be shown.
-        verbose: also print what the tools print.
     """
 
     def __init__(

@@ -39,7 +39,6 @@ class NoxLockError(Exception):
 
     Attributes:
         message: what is wrong, in one or a few lines, without secrets and absolute paths.
-        place: where it is, or None.
         hint: the command or edit that fixes it, or None.
     """
 

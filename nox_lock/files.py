@@ -29,11 +29,7 @@ SECONDS = 600.0
 
 @contextmanager
 def temporary_directory(parent: Path) -> Iterator[Path]:
-    """Create a private folder in `parent`, gone afterwards; stale ones there are removed.
-
-    Raises:
-        OSError: when `parent` cannot be written.
-    """
+    """Create a private folder in `parent`, gone afterwards; stale ones there are removed."""
     clear_leftovers(parent)
     with TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
@@ -175,11 +171,7 @@ def _read(holder: Path) -> str:
 
 
 def read_timeout(environ: Mapping[str, str]) -> float:
-    """Return how many seconds to wait, from `NOX_LOCK_TIMEOUT`.
-
-    Raises:
-        ConfigError: when it is no number of seconds.
-    """
+    """Return how many seconds to wait, from `NOX_LOCK_TIMEOUT`; ConfigError for no number."""
     text = environ.get(VARIABLE, "")
     try:
         seconds = float(text) if text else SECONDS

@@ -25,7 +25,6 @@ class Fact(NamedTuple):
         kind: how it was read: ``variable``, or a key of `_READERS`.
         name: the path from the project root, or the name of the variable.
         pattern: of a ``glob``.
-        digest: of what was read.
     """
 
     kind: str
@@ -40,10 +39,6 @@ class Project:
     Whatever a plan or a verdict depends on is read through here, once: who asks again gets the
     same answer. Files and folders are given as from the root, with forward slashes. Several
     threads may use one project.
-
-    Args:
-        root: the project root.
-        environ: the environment variables.
     """
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
@@ -52,11 +47,7 @@ class Project:
         self._read: dict[tuple[str, str, str], Any] = {}
 
     def read(self, file: str) -> bytes:
-        """Return the bytes of a file.
-
-        Raises:
-            OSError: when it is not there, cannot be read, or is more than anybody writes.
-        """
+        """Return the bytes of a file; OSError if it is unreadable, or more than anybody writes."""
         found: bytes | OSError = self._once("file", file)
         if isinstance(found, OSError):
             raise OSError(found.errno, found.strerror, found.filename)
@@ -72,8 +63,7 @@ class Project:
 
     def real(self, file: str) -> str:
         """Return a path with its links resolved, relative to the real root."""
-        found: str = self._once("real", file)
-        return found
+        return str(self._once("real", file))
 
     def is_within(self, file: str) -> bool:
         """Return whether a path is in the project, and not in ``.git``, its links resolved."""
@@ -88,8 +78,7 @@ class Project:
 
     def tree(self, folder: str) -> str:
         """Return the state of all files below a folder, but for hidden ones and byte code."""
-        found: str = self._once("tree", folder)
-        return found
+        return str(self._once("tree", folder))
 
     def variable(self, name: str) -> str | None:
         """Return an environment variable, or None."""

@@ -54,7 +54,6 @@ class Target:
     """A Python that a lock file is made for.
 
     Attributes:
-        version: ``X.Y``.
         implementation: ``cpython`` or ``pypy``.
         threaded: a free-threaded build (``3.13t``): other wheels, the same markers.
         patch: the third number of the version, or empty where it is open. Two targets that differ
@@ -108,11 +107,7 @@ class Levels(NamedTuple):
 
 
 def parse_target(text: str) -> Target:
-    """Parse the name of a Python: ``3.11``, ``python3.11``, ``pypy3.10``, ``3.13t``.
-
-    Raises:
-        ConfigError: for anything that does not name one X.Y.
-    """
+    """Parse the name of an X.Y: ``3.11``, ``python3.11``, ``pypy3.10``, ``3.13t``; or raise."""
     if found := _PYTHON.match(text.strip().lower()):
         implementation = "pypy" if found["pypy"] else "cpython"
         threaded = bool(found["t"])
@@ -143,10 +138,7 @@ def parse_platform(text: str) -> Platform:
 
 
 def find_platform(name: str) -> Platform | None:
-    """Return the platform of a configured name, or None.
-
-    It is one of `PLATFORMS`, or one with its machine, such as ``linux-aarch64``.
-    """
+    """Return the platform of a name: one of `PLATFORMS`, or with its machine; None for others."""
     named = parse_platform(name)
     machines = PLATFORMS.get(f"{named.libc}{named.system}", ())
     if not named.machine and machines:

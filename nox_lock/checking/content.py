@@ -294,10 +294,7 @@ def _is_given(pin: Pin, planned: LockPlan) -> bool:
 
 
 def find_repeated(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield the projects with two pins that differ, and both hold for the target.
-
-    pip-compile may repeat a pin for its extras.
-    """
+    """Yield the projects with two pins that differ, and both hold for the target."""
     pins: dict[str, list[Pin]] = {}
     for pin in lock.pins:
         if pin.name:

@@ -69,13 +69,7 @@ class Verdict(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A lock file and its verdict.
-
-    Attributes:
-        path: relative to the project root.
-        verdict: of it.
-        planned: the plan that it was checked against; None for an orphaned one.
-    """
+    """A lock file by its path, its verdict, and the plan that it was checked against, if any."""
 
     path: str
     verdict: Verdict
@@ -144,12 +138,10 @@ def _judge_alone(planned: LockPlan, lock: LockFile) -> Verdict:
 def judge_all(planned: Iterable[LockPlan], orphans: Iterable[str] = ()) -> list[Judged]:
     """Judge lock files, and behind them the paths of orphaned ones."""
     judged = [Judged(each.path, judge(each), each) for each in planned]
-    return [*judged, *(Judged(path, _judge_orphan(path)) for path in orphans)]
-
-
-def _judge_orphan(path: str) -> Verdict:
-    reason = f"no lock produces this file any more: git rm {path}, or name it by `lockfile`"
-    return Verdict(ORPHANED, (Reason(reason, Place(path)),))
+    for path in orphans:
+        reason = f"no lock produces this file any more: git rm {path}, or name it by `lockfile`"
+        judged.append(Judged(path, Verdict(ORPHANED, (Reason(reason, Place(path)),))))
+    return judged
 
 
 def lacks_hashes_alone(verdict: Verdict) -> bool:

@@ -33,13 +33,7 @@ _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools",
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """What is kept for a key.
-
-    Attributes:
-        body: of a lock, or what a Python says of itself, as JSON.
-        day: when it was resolved (ISO 8601).
-        notes: what a person should know of it.
-    """
+    """What is kept for a key: a body, of a lock resolved on a `day` or of an answer, in JSON."""
 
     body: str
     day: str = ""
@@ -48,13 +42,7 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """The cache in one folder; a folder of None keeps nothing.
-
-    Attributes:
-        folder: where it is.
-        timeout: seconds to wait for another process.
-        interrupted: is set to end such a wait.
-    """
+    """The cache in one folder, None to keep nothing; `interrupted` ends a wait for others."""
 
     folder: Path | None
     timeout: float = SECONDS
@@ -95,11 +83,7 @@ class Cache:
 
     @contextmanager
     def hold(self, key: str, log: Callable[[str], None]) -> Iterator[None]:
-        """Be the only process that compiles `key`; `log` is called with a line on a wait.
-
-        Raises:
-            NoxLockError: when another process does so for longer than `timeout` seconds.
-        """
+        """Be the only process that compiles `key`; see `files.exclusive`."""
         if self.folder is None:
             yield
             return
@@ -110,11 +94,7 @@ class Cache:
 
     @contextmanager
     def temporary_directory(self) -> Iterator[Path]:
-        """Give a private folder for one compile, gone afterwards.
-
-        Raises:
-            OSError: when there is no place for one.
-        """
+        """Give a private folder for one compile, gone afterwards; an OSError for no place."""
         if self.folder is not None:
             parent = self.folder / _LAYOUT / "work"
             parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
@@ -132,9 +112,6 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
     """Open the user's cache, in `NOX_LOCK_CACHE_DIR` or the platform's folder for caches.
 
     One that cannot be created or written, or is not the user's own, is not used; a warning says so.
-
-    Raises:
-        ConfigError: for a `NOX_LOCK_TIMEOUT` that is no number of seconds.
     """
     timeout = read_timeout(environ)
     why = "cannot be written"
@@ -192,11 +169,7 @@ def _is_of_others(path: Path, me: int) -> bool:
 
 
 def _cache_folder(given: str | None) -> Path:
-    """Return the folder that was given, else the platform's.
-
-    Raises:
-        RuntimeError: if it is in a home folder that is not known.
-    """
+    """Return the folder that was given, else the platform's; RuntimeError if no home is known."""
     if given:
         return Path(given).expanduser().absolute()
     import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)

@@ -73,7 +73,6 @@ class Demand(NamedTuple):
 
     Attributes:
         project: normalized; empty for a demand on Python.
-        text: the requirement.
         specifier: the versions it allows, or None where that is no question of versions.
         by: the project that requires it, or empty for an input.
         versions: those of `by` that require it.

@@ -72,7 +72,6 @@ class Page(NamedTuple):
 
     Attributes:
         address: of the index that it belongs to, without credentials.
-        project: whose page it is.
         status: of HTTP, or None where there was no answer that counts.
         problem: what else was wrong: a key of `PROBLEMS`, or in words.
     """
@@ -127,16 +126,12 @@ class Failure(NamedTuple):
 
     Attributes:
         kind: ``demands``, or another that `driver.report.describe_failure` gives.
-        message: what pip or pip-tools said.
         name: the project it is about, or None.
         link: the URL of that requirement, without credentials, or None.
         place: the line of an input that it comes from, as pip says, or None.
         entry: the requirement of an input that brings `name`, or None.
         project: the input that is itself a project and could not be built, or None.
         output: what a build printed, in lines.
-        page: what could not be fetched.
-        demands: those that cannot hold together.
-        versions: those of each project in question.
     """
 
     kind: str
@@ -156,8 +151,6 @@ class Report(NamedTuple):
     """What happened in a compile.
 
     Attributes:
-        failure: what ended it, or None.
-        pages: the index pages that were asked for.
         built: what had to be built for its metadata: project, version.
         built_projects: inputs that are projects and had to be built.
         yanked: pins that were withdrawn (PEP 592): project, version, reason.

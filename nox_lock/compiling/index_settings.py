@@ -80,7 +80,7 @@ class IndexSettings:
 
     Attributes:
         allowed: option names with the values that a compile may see; may hold credentials.
-        dropped: names of settings that were left out and would have changed the lock.
+        dropped: names of those that would have changed the lock.
     """
 
     allowed: Mapping[str, str] = field(default_factory=dict)
@@ -201,8 +201,7 @@ def compile_environment(
 ) -> dict[str, str]:
     """Return an environment in which pip sees `settings` and nothing else of the user's.
 
-    `extra` are pip options by their names with underscores, and win. It has no variable either
-    that changes what Python imports.
+    `extra` are pip options by their names with underscores, and win. Nothing changes imports.
     """
     left_out = {"CUSTOM_COMPILE_COMMAND", *REPOSITORY}
     options = {"config_file": os.devnull, "disable_pip_version_check": "1"}
@@ -232,12 +231,9 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
 
 
 def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
-    """Refuse a `uv.toml` that comes with the project: it names the indexes.
+    """Refuse a `uv.toml` that comes with the project, or lies above it: it names the indexes.
 
-    uv looks in each folder above, too. What is in pyproject.toml is the project's own.
-
-    Raises:
-        ConfigError: naming it, and what to do.
+    What is in pyproject.toml is the project's own.
     """
     if environ.get("UV_CONFIG_FILE") or environ.get("UV_NO_CONFIG"):
         return

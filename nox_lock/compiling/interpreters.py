@@ -57,13 +57,10 @@ _PROBE_SECONDS = 30.0
 
 
 class Processes:
-    """The processes that run now; any thread may end them all, with `end`.
+    """The processes that run now; any thread may end them all, with `end`, which sets `ended`.
 
     The standard input of each is a pipe that only we hold. When it closes, also because we were
     killed, the driver ends itself and all that it has started.
-
-    Attributes:
-        ended: set by `end`.
     """
 
     def __init__(self) -> None:
@@ -155,13 +152,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that runs a compile.
-
-    Attributes:
-        path: where it is; not one of a virtual environment.
-        target: which Python it is.
-        foreign: whether it is another than the target's, or on another platform.
-    """
+    """A Python that runs a compile; `foreign` if it, or its platform, is not the target's."""
 
     path: str
     target: Target
@@ -174,11 +165,7 @@ class Interpreter:
 
 
 def tool_versions() -> tuple[str, str]:
-    """Return the versions of pip-tools and pip that shape a lock.
-
-    Raises:
-        ToolchainError: where one of them is missing.
-    """
+    """Return the versions of pip-tools and pip that shape a lock; ToolchainError without one."""
     try:
         return metadata.version("pip-tools"), metadata.version("pip")
     except metadata.PackageNotFoundError as error:
@@ -221,10 +208,7 @@ def find_interpreter(
     environ: Mapping[str, str],
     processes: Processes,
 ) -> Interpreter:
-    """Return the Python that runs the compiles for a target.
-
-    `platform` is the one that is locked for, None for the running one; `processes` are where
-    other Pythons run while they are probed.
+    """Return the Python that runs the compiles for a target, and a platform, if one is named.
 
     Raises:
         ToolchainError: for a Python that is too old; for PyPy and free-threaded builds that are

@@ -75,8 +75,6 @@ class InputCopies:
     Attributes:
         arguments: its sources, and the options that they need.
         paths: places in the private folder, by how they are to be shown.
-        root: the project root.
-        folder: that private folder.
     """
 
     arguments: tuple[str, ...]
@@ -97,11 +95,7 @@ class InputCopies:
 
 
 def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Path) -> InputCopies:
-    """Lay out `inputs` in `folder` where they must be read from there; `texts` are by path.
-
-    Raises:
-        OSError: when `folder` cannot be written.
-    """
+    """Lay out `inputs` in `folder` where they must be read from there; `texts` are by path."""
     local = any(each.url and not URL.match(each.url) for each in inputs.entries)
     changed = inputs.left_out or inputs.written or set(texts) & set(inputs.files)
     if not local and not changed:
@@ -169,8 +163,6 @@ class Order:
 
     Attributes:
         path: the lock file to make, as messages name it.
-        inputs: what it is made from.
-        target: the Python it is for.
         system: the platform it is for, as configured; empty for this machine's.
         levels: the oldest systems that wheels for a named platform may be for.
         arguments: those of pip-compile: how the lock file looks, and what is upgraded.
@@ -231,11 +223,8 @@ class PipTools:
 
     Attributes:
         root: the project root, where it runs.
-        interpreter: the Python that runs it.
         environ: the environment nox has; its pip settings are replaced by `indexes`.
-        indexes: the pip settings that a compile may see.
         cache_folder: where what is downloaded is kept, or None to keep nothing.
-        processes: where its process runs.
         detail: is called with all lines that pip-tools printed, or None.
     """
 

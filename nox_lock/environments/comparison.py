@@ -63,11 +63,9 @@ class Comparison(NamedTuple):
 
     Attributes:
         installed: what is installed, by normalized name.
-        missing: the pins to install.
         remove: names of what is neither locked, nor the project, nor installed by the body, and of
             what is damaged.
         kept: names of what the session's body installed.
-        broken: metadata folders to delete.
         damaged: see `Distributions`.
         digest: of lock files, distributions and Python, for which dependencies are verified.
         verified: whether they are.
@@ -98,9 +96,6 @@ class LockedEnvironment(NamedTuple):
     """An environment and the lock files it has to match.
 
     Attributes:
-        planned: the lock files, which agree.
-        venv: the environment.
-        project: the project.
         recreate: the command that creates the environment again.
         lock: the command that locks.
         ignored: what is not locked, and cannot be removed in this run.
@@ -176,10 +171,7 @@ class LockedEnvironment(NamedTuple):
 
 
 def compare(
-    planned: Sequence[LockPlan],
-    target: Target,
-    installed: Mapping[str, Distribution],
-    root: Path,
+    planned: Sequence[LockPlan], target: Target, installed: Mapping[str, Distribution], root: Path
 ) -> Comparison:
     """Compare distributions with lock files that agree; nothing of them is kept or verified."""
     missing: list[Difference] = []
@@ -274,11 +266,7 @@ def _same_version(one: str, other: str) -> bool:
 
 
 def refuse_disagreement(planned: Sequence[LockPlan]) -> None:
-    """Check that lock files for one environment pin the same versions.
-
-    Raises:
-        NoxLockError: naming each project they differ in.
-    """
+    """Refuse lock files for one environment that pin different versions."""
     versions: dict[str, dict[str, str]] = {}
     for each in planned:
         for pin in each.pins:

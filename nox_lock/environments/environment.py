@@ -54,11 +54,7 @@ class Environment(NamedTuple):
             return ""
 
     def write_note(self, name: str, text: str) -> None:
-        """Write a note, unless it has that text already.
-
-        Raises:
-            OSError: when the environment cannot be written.
-        """
+        """Write a note, unless it has that text already."""
         note = self.notes / name
         if self.read_note(name) != text:
             if note.is_dir():
@@ -87,13 +83,7 @@ class Origin(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    """An installed distribution.
-
-    Attributes:
-        version: as its metadata folder is named.
-        metadata: that folder.
-        origin: where it was installed from; None for an index.
-    """
+    """An installed distribution: its version and metadata folder, and its origin, if no index."""
 
     version: str
     metadata: Path
@@ -129,11 +119,7 @@ class Distributions(NamedTuple):
 
 
 def find_environment(location: Path, recreate: str) -> Environment:
-    """Return the environment in a folder; `recreate` is the command that creates it again.
-
-    Raises:
-        ToolchainError: when its files do not name its Python.
-    """
+    """Return the environment in a folder, or raise an error that says to run `recreate`."""
     target, site = read_target(location), site_packages(location)
     if target is None or site is None:
         raise ToolchainError(
@@ -250,11 +236,7 @@ def read_origin(metadata: Path) -> Origin | None:
 
 
 def split_url(url: str) -> tuple[str, str, str]:
-    """Return scheme, host and path of a URL: ``file:/x`` is ``file:///x``; users are left out.
-
-    Raises:
-        ValueError: for what is not a URL.
-    """
+    """Return scheme, host and path of a URL, or raise ValueError: ``file:/x`` is ``file:///x``."""
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.scheme == "file":

@@ -37,7 +37,6 @@ class Snapshot(NamedTuple):
     """An environment as it is now, to be compared with the one that was saved.
 
     Attributes:
-        location: the folder of the environment.
         request: what the session requires, in any fixed form.
         state: what is installed now, see `read_state`; None if it cannot be read.
     """

@@ -71,28 +71,15 @@ class Installer(Protocol):
     """What installs into an environment: pip or uv."""
 
     def install(self, arguments: list[str], log: Path) -> None:
-        """Install; what the installer prints goes to `log`, too.
-
-        Raises:
-            InstallError: when that fails; with a hint where settings may hide what an index has.
-        """
+        """Install, and log what is printed; InstallError, with a hint if settings hide much."""
 
     def uninstall(self, names: list[str]) -> None:
-        """Uninstall distributions.
-
-        Raises:
-            InstallError: when that fails.
-        """
+        """Uninstall distributions; InstallError when that fails."""
 
 
 @contextmanager
 def exclusive_use(locked: LockedEnvironment, console: Console) -> Iterator[None]:
-    """Be the only process that installs into an environment.
-
-    Raises:
-        InstallError: when the environment cannot be written.
-        NoxLockError: when another process installs into it for too long.
-    """
+    """Be the only process that installs into an environment; InstallError if it is read-only."""
     venv = locked.venv
     busy, timeout = venv.notes / "busy.lock", read_timeout(locked.project.environ)
     with exclusive(busy, timeout, console.log, "installs into this environment"):
@@ -112,8 +99,7 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
     `psycopg2` and `psycopg2-binary` do. Before that, what comes is fetched and built.
 
     Raises:
-        NoxLockError: naming what still differs, or what a lock file lacks; or when another
-            process installs into it for too long.
+        NoxLockError: naming what still differs, or what a lock file lacks.
         InstallError: naming the pins that could not be installed.
         InstallerBrokenError: when only a new environment helps.
     """
@@ -151,10 +137,7 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
 
 
 def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Installer) -> Comparison:
-    """Remove what has to go, once what has to come is fetched; return what is still to be done.
-
-    What has files in common with it goes along, and comes again.
-    """
+    """Remove what has to go and what shares its files, once what comes is fetched; compare."""
     venv, names = locked.venv, _with_sharing(comparison)
     if missing := locked.compare(without=names).missing:
         # Into a folder of its own: so wheels are unpacked, hashes verified and builds done, and
@@ -172,8 +155,7 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
     found = locked.compare()
     if found.remove:
         raise NoxLockError(
-            f"could not be removed: {', '.join(found.remove)}",
-            hint=f"Run: {locked.recreate}",
+            f"could not be removed: {', '.join(found.remove)}", hint=f"Run: {locked.recreate}"
         )
     return found
 
@@ -270,12 +252,7 @@ def _pin_line(pin: Pin, root: Path) -> str:
 def install_project(
     locked: LockedEnvironment, installer: Installer, console: Console, *, editable: bool
 ) -> None:
-    """Install the project itself, without its dependencies.
-
-    Raises:
-        InstallError: when that fails.
-        NoxLockError: when another process installs into the environment for too long.
-    """
+    """Install the project itself, without its dependencies; InstallError when that fails."""
     with exclusive_use(locked, console):
         try:
             with _log_file(locked.venv) as log:

@@ -54,18 +54,15 @@ class Entry(NamedTuple):
 
     Attributes:
         text: canonical form: equal for every spelling of the same demand.
-        place: the file and line where it is written.
         name: normalized project name (PEP 503), or None for a bare URL or path.
         extras: normalized names of its extras.
         specifier: the versions allowed, or None for a direct URL or path.
         marker: when it applies (PEP 508), or None for always.
         url: the direct URL, or the path relative to the project root, or None.
-        editable: written with ``-e``.
         constraint: from a ``-c`` file: it narrows versions, and requires nothing.
         metadata: digest of what a local project says it depends on; empty for all others.
         requires: the projects that a local project requires, with all its extras; None where that
             is not static.
-        hashes: the ``--hash`` options behind it.
         fragment: of a URL or path, what is behind its ``#``.
         bare: written as a URL or path alone, without a name before it.
     """
@@ -95,11 +92,7 @@ class Option(NamedTuple):
 
 
 def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> Entry:
-    """Read one requirement line.
-
-    Raises:
-        RequirementsError: when it is neither PEP 508, nor a URL, nor a path that exists.
-    """
+    """Read a requirement by PEP 508, a URL or a path that exists; else RequirementsError."""
     place, editable = line.place, line.option("--editable")
     text = (line.requirement or editable or "").rstrip()
     if text.endswith(";"):  # an empty marker
@@ -244,11 +237,7 @@ def _local(url: str, place: Place, project: Project) -> str:
 
 
 def refuse_bad_url(url: str, place: Place) -> None:
-    """Refuse what cannot be taken apart as a URL.
-
-    Raises:
-        RequirementsError: naming the place.
-    """
+    """Refuse what cannot be taken apart as a URL."""
     try:
         urlsplit(url)
     except ValueError as error:
@@ -269,10 +258,7 @@ def static_name(project: Project, folder: str) -> str | None:
 
 
 def static_requirements(project: Project, folder: str) -> frozenset[str] | None:
-    """Return the projects that the one in `folder` requires, with all its extras.
-
-    None where only a build can say, or the project has no name.
-    """
+    """Return what the project in `folder` requires with all extras; None if it is not static."""
     table = _static_table(project, folder)
     if table is None:
         return None

@@ -31,12 +31,7 @@ _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never i
 
 
 def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files) -> None:
-    """Add what a project file says its project depends on, alone and with `extras`.
-
-    Raises:
-        RequirementsError: for a file that is missing or no TOML, an extra that is not there, or
-            what is no requirement.
-    """
+    """Add what a project file says its project depends on, alone and with `extras`."""
     reader = _Reader(file, inputs, files, with_project=True)
     reader.read_dependencies(_ALWAYS)
     for extra in extras:
@@ -55,12 +50,7 @@ def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files)
 
 
 def read_group(group: str, inputs: Inputs, files: Files) -> None:
-    """Add a dependency group of `pyproject.toml`.
-
-    Raises:
-        RequirementsError: for a file that is missing or no TOML, a group that is not there, groups
-            that include each other, or what is no requirement.
-    """
+    """Add a dependency group of `pyproject.toml`."""
     reader = _Reader(FILE, inputs, files, with_project=False)
     reader.read_group(group)
     inputs.written[f"--group {FILE}:{group}"] = list(reader.lines)

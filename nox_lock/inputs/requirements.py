@@ -42,7 +42,6 @@ class Inputs:
         extras: the extras of project files, as given.
         files: every file read, sources first.
         entries: requirements and constraints in the order pip meets them.
-        options: option lines in the order pip meets them.
         remote: ``-r`` and ``-c`` lines that name a URL, which cannot be checked offline.
         includes: ``-r`` and ``-c`` lines that name a local file.
         dynamic: of each project file that only a build can read to the end, a digest of all that
@@ -113,7 +112,6 @@ class Files:
     """The files of a project as inputs see them, each read once.
 
     Args:
-        project: where they are read.
         made: lock files that are made but not written yet, by path: these are read instead.
         is_unmade: whether a file is a lock file that is yet to be made; asked once of each.
         may_lack: whether requirements files may be missing: they count as empty then.
@@ -135,11 +133,7 @@ class Files:
         self._items: dict[tuple[str, bool], list[Entry | Line]] = {}
 
     def read(self, file: str, asked: Place | None = None) -> bytes:
-        """Return the bytes of an input, which a line names, or the configuration.
-
-        Raises:
-            RequirementsError: for one that is missing or cannot be read.
-        """
+        """Return the bytes of an input, which a line names, or the configuration."""
         if file in self.made:
             return self.made[file].encode()
         try:
@@ -157,11 +151,7 @@ class Files:
             raise RequirementsError(message, asked, fix_of(error)) from error
 
     def items(self, file: str, asked: Place | None, *, constraint: bool) -> list[Entry | Line]:
-        """Return the entries of a requirements file, and its lines that hold options alone.
-
-        Raises:
-            RequirementsError: for a file that is missing, unreadable or against the format.
-        """
+        """Return the entries of a requirements file, and its lines that hold options alone."""
         if (file, constraint) in self._items:
             return self._items[file, constraint]
         data = self.read(file, asked)

@@ -76,8 +76,7 @@ normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
 class Line(NamedTuple):
     """One logical line: a requirement with its options, or options alone.
 
-    `options` holds pairs such as ``("--index-url", "https://...")``, in the order written
-    and by their long names; a flag's value is the empty string.
+    These are pairs of a long name and a value, in the order written; a flag's value is empty.
     """
 
     place: Place
@@ -90,11 +89,7 @@ class Line(NamedTuple):
 
 
 def read_lines(data: bytes, file: str) -> list[Line]:
-    """Return the logical lines of a requirements file.
-
-    Raises:
-        RequirementsError: for bytes that are not text, a malformed line, or one with a secret.
-    """
+    """Return the logical lines of a requirements file."""
     lines: list[Line] = []
     for number, text in logical_lines(decode(data, file)):
         place = Place(file, number)
@@ -163,11 +158,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def refuse_secrets(line: str, place: Place) -> None:
-    """Refuse a line with a password or a token in a URL.
-
-    Raises:
-        RequirementsError: naming the place.
-    """
+    """Refuse a line with a password or a token in a URL."""
     if not has_password(line):
         return
     hint = "Take it out, and give it to pip by a netrc file or a keyring."
@@ -233,11 +224,7 @@ def _option_parser() -> optparse.OptionParser:
 def parse_requirement(text: str, place: Place, message: str = "") -> Requirement:
     """Read what PEP 508 calls a requirement, with a marker that can be evaluated.
 
-    It is shared by all who read this text: not to be changed. `message` replaces the default
-    text of the error.
-
-    Raises:
-        RequirementsError: when it is not one.
+    It is shared by all who read this text: not to be changed. `message` is for the error.
     """
     try:
         return _parse(text)

@@ -160,11 +160,7 @@ def _bare(key: str) -> str:
 
 
 def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigError) -> Table:
-    """Parse the bytes of a project file and return the table of all it holds.
-
-    Raises:
-        NoxLockError: of that kind, for what is no TOML.
-    """
+    """Parse the bytes of a project file; what is no TOML is an error of `kind`."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -199,11 +195,7 @@ def find_table(key: str, lock: str, project: Project) -> Table:
 
 
 def read_document(project: Project) -> Table:
-    """Return the table of all that the `pyproject.toml` of a project holds; empty without one.
-
-    Raises:
-        ConfigError: for a file that cannot be read, or is no TOML.
-    """
+    """Return the table of all that the `pyproject.toml` of a project holds; empty without one."""
     try:
         return parse_toml(project.read(FILE))
     except OSError as error:

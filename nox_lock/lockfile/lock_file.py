@@ -63,11 +63,9 @@ class LockFile(NamedTuple):
         python: X.Y of the header, or None.
         maker: the tool the header names, or None for no known header.
         command: the command the header names, or None.
-        stamp: our line, or None.
         options: its other option lines.
         includes: its ``-r`` and ``-c`` lines, which pip follows: no lock file may have one.
         included: the pins of the files that it includes, to start a compile from.
-        pins: its pins, in their order.
         unsafe: projects left out as unsafe, by normalized name.
         body: all but header, stamp and options, with LF.
         problems: lines that do not match the grammar, in their order.

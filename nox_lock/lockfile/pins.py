@@ -109,7 +109,6 @@ class BodyReader:
     """Reads the text of a lock file into pins and options.
 
     Attributes:
-        pins: in their order.
         options: the option lines but for ``-r`` and ``-c``, which are the `includes`.
         unsafe: projects that a comment names as left out, normalized.
         problems: what does not match the grammar.

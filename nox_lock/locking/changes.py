@@ -30,7 +30,6 @@ class Change(NamedTuple):
 
     Attributes:
         kind: one of `KINDS`; `new hashes` for the same version with other files.
-        name: the project, normalized.
         old: the version or URL before; empty for none.
         new: the version or URL now; empty for none.
         why: the requirement of an input that brings it; empty for what was removed.
@@ -53,10 +52,8 @@ class Outcome:
         planned: the lock file, with what it is now as its `current`.
         action: `up to date`, `restored` or `compiled`.
         text: its new text, to be written; None where it stays.
-        seconds: how long a compile took.
         day: when a restored lock was resolved (ISO 8601).
         notes: what a person should know of it.
-        before: the lock file as it was, or None.
         changes: what differs from that, or from the lock file it replaces.
     """
 
@@ -120,10 +117,7 @@ def _compare(old: Pin, new: Pin) -> tuple[str, str]:
 
 
 def find_reasons(planned: LockPlan, name: str) -> list[str]:
-    """Return what brings a pin into a lock file: each requirement for it, and each parent.
-
-    Empty where the lock file has no such pin.
-    """
+    """Return what brings a pin into a lock file: requirements and parents; empty for no pin."""
     pins = {_key(pin): pin for pin in planned.pins}
     if name not in pins:
         return []

@@ -70,11 +70,7 @@ def versions(lock: LockFile | None, planned: LockPlan) -> Iterator[Pin]:
 
 
 class Compiler:
-    """Compiles locks of one project; several threads may use one compiler.
-
-    Raises:
-        ConfigError: for a variable or a setting of pip that cannot be.
-    """
+    """Compiles locks of one project; several threads may use one compiler."""
 
     def __init__(self, project: Project, options: CompileOptions, console: Console) -> None:
         self.project = project
@@ -96,13 +92,7 @@ class Compiler:
         self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
 
     def order(self, planned: LockPlan, texts: Mapping[str, str]) -> Order:
-        """Return the order to make a lock file, by the options of this run.
-
-        `texts` are lock files below that are made and not written yet, by path.
-
-        Raises:
-            LockFileError: for a path that pip would take for a URL.
-        """
+        """Return the order to make a lock file; `texts` are those below that are not written."""
         for path in planned.lookalikes:
             raise LockFileError(LOOKALIKE, Place(path))
         packages = self.options.packages(planned)
@@ -111,11 +101,7 @@ class Compiler:
         return replace(order, texts=texts, until=time.monotonic() + order.timeout)
 
     def compile(self, order: Order, starting: Sequence[Pin]) -> Compiled:
-        """Compile, without those of the starting pins that are in a conflict.
-
-        Raises:
-            NoxLockError: saying why not.
-        """
+        """Compile, without those of the starting pins that are in a conflict."""
         self.console.update(order.path, RESOLVING)
         while True:
             cache = self.cache
@@ -158,11 +144,7 @@ class Compiler:
                 self.console.warn(unusable(error.message))
 
     def interpreter(self, target: Target, platform: Platform | None) -> Interpreter:
-        """Return the Python that runs the compiles for a target, and a platform that is named.
-
-        Raises:
-            ToolchainError: for a Python that is too old, or that has to be here and is not.
-        """
+        """Return the Python that runs the compiles for a target, and a platform that is named."""
         key = target, platform
         with self._lock:  # each is looked for once
             if key not in self._interpreters:

@@ -47,9 +47,6 @@ def resolve_again(
     """Resolve those that are fresh once more; the others are known to be wrong.
 
     Returns the verdicts as they are then, and the paths of those that could not be resolved here.
-
-    Raises:
-        NoxLockError: where an index or a tool fails.
     """
     options = CompileOptions(use_cache=False, refresh=True)
     compiler = Compiler(project, options, console)

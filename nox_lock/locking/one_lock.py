@@ -60,9 +60,6 @@ def make_lock(
 
     `texts` are lock files below that are made and not written yet, by path; `together` are pins
     that its whole stack was resolved to.
-
-    Raises:
-        NoxLockError: saying why it cannot be made.
     """
     options = compiler.options
     if not options.overwrite:
@@ -190,11 +187,7 @@ def _compile(
 
 
 def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPlan, str]:
-    """Return the lock file as it will be, and its text.
-
-    Raises:
-        CompileError: where that is not fresh.
-    """
+    """Return the lock file as it will be, and its text; CompileError where that is not fresh."""
     text = lock_file.render(
         body,
         python=planned.target.version,
@@ -249,11 +242,7 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
 
 
 def check_replaceable(planned: LockPlan, command: str) -> None:
-    """Refuse to write a lock file over something else; `command` locks.
-
-    Raises:
-        LockFileError: saying what, and the ways out.
-    """
+    """Refuse to write a lock file over something else, with the ways out; `command` locks."""
     obstacles = find_obstacles(planned)
     if not obstacles:
         return
@@ -281,7 +270,6 @@ def compile_in_agreement(
 
     Raises:
         CompileError: of kind "conflict" with both chains, where there is none.
-        NoxLockError: saying why it cannot be compiled.
     """
     order, command = compiler.order(planned, texts), compiler.console.lock_command
     try:
@@ -317,7 +305,6 @@ def _pins_below(planned: LockPlan) -> tuple[Entry, ...]:
             specifier=parse_specifier(f"=={pin.version}"),
             marker=None,
             url=None,
-            editable=False,
             constraint=True,
         )
         for low in planned.below
@@ -335,10 +322,7 @@ def _find_disagreement(made: LockPlan) -> CompileError | None:
 
 
 def _explain(planned: LockPlan, conflict: CompileError, command: str) -> CompileError:
-    """Return the error for a conflict with the chains of the lower pins in it, and the ways out.
-
-    `planned` may have what was made without agreement, as its `current`; `command` locks.
-    """
+    """Return the error for a conflict with the chains of the lower pins in it, and the ways out."""
     lines = [
         f"  {pin.shown} is in {low.path}:{pin.line} (layer {low.name!r}): "
         f"{whole_chain(low, pin.name)}"

@@ -107,9 +107,6 @@ def lock_all(
 
     That is an outcome, or the error that says why not: a lock file of a stack that failed is as it
     was. `verdicts` are of those that were judged already, by path.
-
-    Raises:
-        ConfigError: for a variable or a setting of pip that cannot be.
     """
     for folder in {(project.root / each.path).parent for each in planned}:
         clear_leftovers(folder)

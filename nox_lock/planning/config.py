@@ -114,11 +114,7 @@ def merge_settings(upper: Settings, lower: Settings) -> Settings:
 
 
 def read_settings(table: Table) -> Settings:
-    """Read the settings in a table of `pyproject.toml`.
-
-    Raises:
-        ConfigError: for a value of the wrong type.
-    """
+    """Read the settings in a table of `pyproject.toml`."""
     unsafe = table.strings("unsafe-package")
     for name in unsafe:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
@@ -157,9 +153,6 @@ def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
 
     Its keys may be written with underscores, and under `compile`:
     https://pip-tools.readthedocs.io/en/stable/#configuration
-
-    Raises:
-        ConfigError: for a value of the wrong type.
     """
     values = {**table.values, **table.table("compile").values}
     values = {key.replace("_", "-"): value for key, value in values.items()}
@@ -186,7 +179,6 @@ class LockConfig(NamedTuple):
         groups: dependency groups (PEP 735) of `pyproject.toml` to lock, too.
         constraints: names of the locks it must agree with.
         builds_on: of the locks whose inputs it includes those it must agree with; None for all.
-        settings: how it is compiled.
         levels: the newest systems that wheels for named platforms may need.
         build_constraints: files that limit what builds use, relative to the project root.
         compile_timeout: the seconds that its compile may take.
@@ -212,7 +204,6 @@ class Config(NamedTuple):
 
     Attributes:
         locks: by name, `requirements` first.
-        project: where it was read.
         on_stale: what a session does with a stale lock, one of `ON_STALE`; a variable may say so.
         notes: settings of `[tool.pip-tools]` that cannot be honoured, for a warning.
     """
@@ -223,11 +214,7 @@ class Config(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def lock(self, name: str | None) -> LockConfig:
-        """Return a lock by name; None means the only one, or `requirements`.
-
-        Raises:
-            ConfigError: for an unknown name, with the nearest one.
-        """
+        """Return a lock by name; None means the only one, or `requirements`; refuse others."""
         known = ", ".join(self.locks)
         only = next(iter(self.locks)) if len(self.locks) == 1 else "requirements"
         wanted = only if name is None else name
@@ -284,11 +271,7 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
 
 
 def check_on_stale(value: str, source: str, place: Place | None = None) -> None:
-    """Refuse an unknown way to treat a stale lock.
-
-    Raises:
-        ConfigError: naming `source`, which has the value, and the known ways.
-    """
+    """Refuse an unknown way to treat a stale lock; `source` has it."""
     if value not in ON_STALE:
         known = ", ".join(f'"{each}"' for each in ON_STALE)
         message = f"{source} is {value!r}{nearest(value, ON_STALE)}"
@@ -317,17 +300,14 @@ def _parse_lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         message = f": {quoted(name)} is no name for a lock"
         raise declared.wrong(name, message, "Use letters, digits, - _ and dots.")
     table = declared.table(name)
-    lock = _parse_common(table, common, ONE_LOCK_KEYS)
-    inputs, extras = _parse_paths(table, "inputs"), table.strings("extras")
-    groups = table.strings("groups")
-    builds_on = table.strings("builds-on")
-    return lock._replace(
+    builds_on = table.strings("builds-on") if "builds-on" in table.values else None
+    return _parse_common(table, common, ONE_LOCK_KEYS)._replace(
         name=name,
-        inputs=inputs,
-        extras=extras,
-        groups=groups,
+        inputs=_parse_paths(table, "inputs"),
+        extras=table.strings("extras"),
+        groups=table.strings("groups"),
         constraints=table.strings("constraints"),
-        builds_on=builds_on if "builds-on" in table.values else None,
+        builds_on=builds_on,
     )
 
 

@@ -15,9 +15,7 @@ from nox_lock.inputs.requirements import Files
 from nox_lock.inputs.toml_tables import FILE, Table
 from nox_lock.lockfile import lock_file
 from nox_lock.planning.lock_paths import find_owner, suffix
-from nox_lock.target import (
-    SYSTEM,
-)
+from nox_lock.target import SYSTEM
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
@@ -128,10 +126,7 @@ def _is_frozen(project: Project, file: str) -> bool:
 
 
 def suggest(project: Project, document: Mapping[str, Any], lock: str | None = None) -> str:
-    """Say what could be locked, or be the lock of a name, and how; empty for nothing.
-
-    `document` is the `pyproject.toml` of the project.
-    """
+    """Say what could be locked, or be the lock of a name, and how; empty for nothing."""
     missing = [
         file
         for name, file in find_missing_inputs(project, ()).items()

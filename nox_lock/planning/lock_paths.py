@@ -140,10 +140,7 @@ def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
 def find_earlier(
     lock: LockConfig, target: Target, project: Project, locks: Collection[LockConfig]
 ) -> Iterator[str]:
-    """Yield the lock files of this lock on disk, the one for the most similar target first.
-
-    They are of a time when it had other targets, or no pattern.
-    """
+    """Yield the lock files of this lock on disk, also of other patterns, the most similar first."""
     found = find_files(lock._replace(lockfile=None), project, any_system=True)
     found |= find_files(lock, project, any_system=True)
     for each in sorted(found, key=lambda each: (_distance(found[each], target), each)):

@@ -51,10 +51,7 @@ class LockPlan:
     """One lock file that must exist: the pinned output for one lock and one target.
 
     Attributes:
-        lock: the lock, as configured.
-        target: the Python it is for.
         path: the lock file, relative to the project root.
-        inputs: what it is made from.
         settings: how, with nothing left open.
         current: the lock file as it is now, on disk or made in this run; None for no file.
         system: the name of the platform it is for, as configured; empty for none.

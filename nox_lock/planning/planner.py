@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,15 +14,8 @@ from nox_lock.inputs.entry import is_project_file
 from nox_lock.inputs.requirements import Files, Inputs, read_inputs
 from nox_lock.inputs.toml_tables import FILE, find_table
 from nox_lock.lockfile import lock_file
+from nox_lock.planning import lock_paths
 from nox_lock.planning.config import resolve_settings
-from nox_lock.planning.lock_paths import (
-    find_earlier,
-    find_files,
-    find_lookalikes,
-    find_owner,
-    lockfile_path,
-    parse_path,
-)
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.target import Target, parse_target, running_platform, running_target
 from nox_lock.text import nearest, quoted
@@ -49,41 +43,18 @@ class Layers:
         self.locks = locks
         self.project = project
         self.files = Files(project, is_unmade=self._is_unmade, may_lack=may_lack)
-        self._inputs: dict[str, Inputs] = {}
-        self._below: dict[str, dict[str, str]] = {}
+        # The inputs of a lock, without other locks as constraints.
+        self.inputs = functools.cache(lambda name: read_lock_inputs(locks[name], self.files))
+        # The locks that a lock builds on, each with what says so.
+        self.below = functools.cache(self._find_below)
         self._roots = {name: _find_roots(lock, project) for name, lock in locks.items()}
 
     def owner(self, path: str) -> LockConfig | None:
         """Return the lock that has a lock file of this path, or None."""
-        return find_owner(path, self.locks.values())
-
-    def inputs(self, name: str) -> Inputs:
-        """Return the inputs of a lock, without other locks as constraints.
-
-        Raises:
-            RequirementsError: for an input that cannot be read.
-        """
-        if name not in self._inputs:
-            self._inputs[name] = read_lock_inputs(self.locks[name], self.files)
-        return self._inputs[name]
-
-    def below(self, name: str) -> dict[str, str]:
-        """Return the locks that a lock builds on, each with what says so.
-
-        Raises:
-            RequirementsError: for an input that cannot be read.
-        """
-        if name not in self._below:
-            self._below[name] = self._find_below(self.locks[name])
-        return self._below[name]
+        return lock_paths.find_owner(path, self.locks.values())
 
     def order(self, names: Iterable[str]) -> list[str]:
-        """Return `names` and all they build on, each after those it builds on.
-
-        Raises:
-            ConfigError: for locks that build on each other, showing the loop.
-            RequirementsError: for an input that cannot be read.
-        """
+        """Return `names` and all they build on, each after those it builds on; refuse a loop."""
         done: dict[str, None] = {}
 
         def visit(name: str, trail: dict[str, str]) -> None:
@@ -101,8 +72,8 @@ class Layers:
             visit(name, {})
         return list(done)
 
-    def _find_below(self, lock: LockConfig) -> dict[str, str]:
-        inputs, own = self.inputs(lock.name), self._roots[lock.name]
+    def _find_below(self, lock_name: str) -> dict[str, str]:
+        lock, inputs = self.locks[lock_name], self.inputs(lock_name)
         included = {
             owner.name: str(each.place)
             for each in reversed(inputs.includes)
@@ -118,7 +89,9 @@ class Layers:
                 continue
             if name in included:
                 found[name] = included[name]
-            elif self._roots[name] <= inputs.reached and not own <= self.inputs(name).reached:
+            elif self._roots[name] <= inputs.reached and not (
+                self._roots[lock_name] <= self.inputs(name).reached
+            ):
                 within[name] = ", ".join(lock.inputs) or FILE
         for name in lock.builds_on or ():
             if name not in {**found, **within}:
@@ -137,11 +110,7 @@ class Layers:
 
 
 def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] = ()) -> Inputs:
-    """Read the inputs of a lock; `constraints` are lock files to read like those of ``-c`` lines.
-
-    Raises:
-        RequirementsError: for an input that cannot be read.
-    """
+    """Read the inputs of a lock; `constraints` are lock files to read as those of ``-c``."""
     try:
         return read_inputs(
             lock.inputs, files, extras=lock.extras, groups=lock.groups, constraints=constraints
@@ -221,11 +190,7 @@ def _require_hashes(planned: Iterable[LockPlan]) -> list[LockPlan]:
 def replan(
     planned: LockPlan, below: tuple[LockPlan, ...], texts: Mapping[str, str], project: Project
 ) -> LockPlan:
-    """Plan a lock file again after those below it were made; `texts` are those, by path.
-
-    Raises:
-        RequirementsError: for an input that cannot be read any more.
-    """
+    """Plan a lock file again after those below it were made; `texts` are those, by path."""
     pairs = zip(below, planned.below, strict=True)
     changed = {now.path for now, before in pairs if now is not before}
     if not changed:
@@ -237,11 +202,7 @@ def replan(
 
 
 def for_environment(planned: Iterable[LockPlan], target: Target) -> list[LockPlan]:
-    """Return, of each lock, the file that an environment with this Python here installs.
-
-    Raises:
-        ConfigError: for a lock that is not made for it.
-    """
+    """Return, of each lock, the file that an environment with this Python installs, or refuse."""
     by_name: dict[str, list[LockPlan]] = {}
     for each in planned:
         by_name.setdefault(each.name, []).append(each)
@@ -268,11 +229,7 @@ def for_environment(planned: Iterable[LockPlan], target: Target) -> list[LockPla
 def select(
     planned: Sequence[LockPlan], targets: Collection[Target], platforms: Collection[str]
 ) -> list[LockPlan]:
-    """Return the lock files of some Pythons and named platforms; empty means all of them.
-
-    Raises:
-        ConfigError: for a Python or platform that no lock is made for.
-    """
+    """Return the lock files of some Pythons and named platforms, all for none; refuse others."""
     systems = list(dict.fromkeys(each.system for each in planned if each.system))
     for system in platforms:
         if system not in systems:
@@ -320,7 +277,7 @@ class _Planner:
 
     def _refuse_shared(self, lock: LockConfig) -> None:
         """Refuse a path that a lock which is not planned has, too."""
-        if any(parse_path(lock, each.path) for each in self.by_path.values()):
+        if any(lock_paths.parse_path(lock, each.path) for each in self.by_path.values()):
             for _, _, path in self._list_files(lock):
                 if taken := self.by_path.get(path.casefold()):
                     raise self._shared(taken.name, path, f"lock {lock.name!r}")
@@ -337,7 +294,11 @@ class _Planner:
         targets = _find_targets(lock, self.project, self.used.get(lock.name, ()))
         several = len(targets) > 1
         return [
-            (target, system, lockfile_path(lock, target, system, self.project, several=several))
+            (
+                target,
+                system,
+                lock_paths.lockfile_path(lock, target, system, self.project, several=several),
+            )
             for target in targets
             for system in lock.platforms or ("",)
         ]
@@ -354,7 +315,9 @@ class _Planner:
         earlier = None if current else self._find_earlier(lock, target)
         # pip looks from where it runs, and for find-links beside the file with the line, too.
         folders = sorted({"", *map(posixpath.dirname, (path, *inputs.files))})
-        lookalikes = find_lookalikes(self.project, folders, current.pins if current else ())
+        lookalikes = lock_paths.find_lookalikes(
+            self.project, folders, current.pins if current else ()
+        )
         planned = LockPlan(
             lock=lock,
             target=target,
@@ -381,7 +344,7 @@ class _Planner:
 
     def _find_earlier(self, lock: LockConfig, target: Target) -> LockFile | None:
         """Return the lock file that one replaces that is not there yet."""
-        paths = find_earlier(lock, target, self.project, self.locks.values())
+        paths = lock_paths.find_earlier(lock, target, self.project, self.locks.values())
         found = (lock_file.read(self.project, path) for path in paths)
         return next((each for each in found if each is not None and each.recognised), None)
 
@@ -450,12 +413,7 @@ def _read_build_constraints(lock: LockConfig, project: Project) -> tuple[str, ..
 def _find_targets(
     lock: LockConfig, project: Project, used: Collection[Target | SpecifierSet]
 ) -> Sequence[Target]:
-    """Return a lock's targets: configured and used; else that of its lock file; else this Python.
-
-    Raises:
-        ConfigError: for a range of versions that none of them is in.
-        LockFileError: for a lock file that cannot be read.
-    """
+    """Return a lock's targets: configured or used; else of its lock file; else this Python."""
     found = {*lock.pythons, *(each for each in used if isinstance(each, Target))}
     targets = sorted(found or {_find_target(lock, project)}, key=lambda target: target.sort_key)
     for each in used:
@@ -472,9 +430,9 @@ def _find_target(lock: LockConfig, project: Project) -> Target:
     """Return the Python that all lock files of a lock name, else the running one."""
     here = running_target()
     if lock.platforms or "{python" in (lock.lockfile or ""):
-        paths: Collection[str] = find_files(lock, project)
+        paths: Collection[str] = lock_paths.find_files(lock, project)
     else:
-        paths = [lockfile_path(lock, here, "", project, several=False)]
+        paths = [lock_paths.lockfile_path(lock, here, "", project, several=False)]
     files = (lock_file.read(project, path) for path in paths)
     found = {each.python for each in files if each and each.python}
     return parse_target(found.pop()) if len(found) == 1 else here

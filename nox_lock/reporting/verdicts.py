@@ -132,11 +132,7 @@ def annotate_error(error: NoxLockError, project: Project) -> str:
 
 
 def write_summary(judged: Sequence[Judged], project: Project, lock_command: str) -> None:
-    """Append a table to the summary of the job, if GitHub names a file for it.
-
-    Raises:
-        OSError: when that file cannot be written.
-    """
+    """Append a table to the summary of the job, if GitHub names a file for it."""
     if file := project.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as summary:
             summary.writelines(f"{redact(line)}\n" for line in table(judged, project, lock_command))
@@ -151,10 +147,8 @@ def table(judged: Sequence[Judged], project: Project, lock_command: str) -> Iter
         mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.fresh else "\N{CROSS MARK}"
         lines = [*map(str, verdict.reasons), *verdict.notes]
         lines += [f"warning: {warning}" for warning in verdict.warnings]
-        path, why = (
-            f"<code>{markdown(_from_top(each.path, project))}</code>",
-            "<br>".join(map(markdown, lines)),
-        )
+        path = f"<code>{markdown(_from_top(each.path, project))}</code>"
+        why = "<br>".join(map(markdown, lines))
         yield f"| {mark} | {path} | {markdown(target_of(each))} | {verdict.word} | {why} |"
     yield ""
     if command := fix_command(judged, lock_command):

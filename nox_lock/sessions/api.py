@@ -263,11 +263,7 @@ def _check(session: nox.Session) -> None:
 
 
 def _find_others(session: nox.Session) -> Others:
-    """Return the other sessions that get the arguments of this one of ours, too.
-
-    Raises:
-        ConfigError: for ``-P six`` without ``--``, which nox takes for a Python.
-    """
+    """Return the other sessions that get its arguments; refuse ``-P six`` without ``--`` before."""
     python = session.python
     if isinstance(python, str) and not names_python(python):
         raise ConfigError(

@@ -1,6 +1,6 @@
 """The sessions `lock` and `lock-check` with their options, and locking on the way of a session.
 
-What is only needed to lock is imported there: a check must start at once.
+What is only needed to compile is imported there: a check must start at once.
 """
 
 from __future__ import annotations
@@ -19,20 +19,13 @@ from packaging.utils import canonicalize_name
 from nox_lock.checking.judge import MISSING, STALE, judge_all, lacks_hashes_alone
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
 from nox_lock.inputs.syntax import name_of
+from nox_lock.locking.changes import find_reasons
 from nox_lock.locking.run import CompileOptions, lock_all, with_lower
 from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_paths import find_orphans
 from nox_lock.planning.planner import select
-from nox_lock.reporting.verdicts import (
-    annotate,
-    annotate_error,
-    error_json,
-    fix_command,
-    summary,
-    verdict_lines,
-    verdicts_json,
-    write_summary,
-)
+from nox_lock.reporting import outcomes as report
+from nox_lock.reporting import verdicts
 from nox_lock.target import parse_target, running_platform
 from nox_lock.text import nearest, quoted, redact
 
@@ -204,11 +197,7 @@ def _package(text: str) -> str:
 
 
 def run_check(session: Session, others: Others, noxfile: Noxfile, console: Console) -> None:
-    """Check lock files, as the arguments of a session say; `others` get these, too.
-
-    Raises:
-        NoxLockError: when one of them is not fresh, or cannot be checked.
-    """
+    """Check lock files, as the arguments of a session say; an error unless all are fresh."""
     options = _read_options(check_parser, session, others, noxfile, console)
     if options is not None:
         _, planned, orphans = _select(options, noxfile)
@@ -216,11 +205,7 @@ def run_check(session: Session, others: Others, noxfile: Noxfile, console: Conso
 
 
 def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Console) -> None:
-    """Bring lock files up to date, as the arguments of a session say; `others` get these, too.
-
-    Raises:
-        NoxLockError: when some could not be made.
-    """
+    """Bring lock files up to date, as the arguments of a session say; an error if some fail."""
     options = _read_options(lock_parser, session, others, noxfile, console)
     if options is None:
         return
@@ -237,7 +222,7 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
     console.verbose |= options.verbose
     _lock(planned, options, noxfile.project, console)
     for each in judge_all([], orphans):
-        console.warn(*verdict_lines(each, unicode=console.terminal.unicode))
+        console.warn(*verdicts.verdict_lines(each, unicode=console.terminal.unicode))
 
 
 def _read_options(
@@ -247,11 +232,7 @@ def _read_options(
     noxfile: Noxfile,
     console: Console,
 ) -> Arguments | None:
-    """Return the options of a session, None for help; none are set if they are for `others`.
-
-    Raises:
-        ConfigError: for arguments that this session does not know, and no other gets.
-    """
+    """Return the options of a session, None for help; none are set if they are for `others`."""
     parser, arguments, left_to = make_parser(session.name), session.posargs, others.names
     if {"-h", "--help"}.isdisjoint(arguments):
         with suppress(ConfigError):
@@ -280,26 +261,25 @@ def _parse_known(
 def relock(
     judged: Sequence[Judged], project: Project, console: Console, *, allowed: bool
 ) -> dict[str, LockPlan]:
-    """Lock what a session cannot use, if that is allowed; return the new lock files by path.
+    """Lock what a session cannot use, and return the new lock files by path.
 
     Raises:
-        NoxLockError: where it is not allowed, with the reasons and what to run; or when a lock
-            file cannot be made.
+        NoxLockError: where that is not `allowed`, with the reasons and what to run.
     """
     unicode = console.terminal.unicode
-    reasons = [line for each in judged for line in verdict_lines(each, unicode=unicode)]
+    reasons = [line for each in judged for line in verdicts.verdict_lines(each, unicode=unicode)]
     if not (allowed and all(map(_is_plainly_stale, judged))):
-        command = fix_command(judged, console.lock_command) or console.lock_command
+        command = verdicts.fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
     for line in reasons:
         console.log(line)
     stale = [each.planned for each in judged if each.planned]
     wanted = {each.path: each for top in stale for each in with_lower(top)}
-    verdicts = {each.path: each.verdict for each in judged}
+    known = {each.path: each.verdict for each in judged}
     made: dict[str, LockPlan] = {}
     errors: list[NoxLockError] = []
     planned = list(wanted.values())
-    for each, result in lock_all(project, CompileOptions(), console, planned, verdicts):
+    for each, result in lock_all(project, CompileOptions(), console, planned, known):
         if isinstance(result, NoxLockError):
             errors.append(result)
             continue
@@ -341,9 +321,9 @@ def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
     except NoxLockError as error:
         form = _format(options, project)
         if form == "json":
-            _print(error_json(error))
+            _print(verdicts.error_json(error))
         elif form == "github":
-            _print(annotate_error(error, project))
+            _print(verdicts.annotate_error(error, project))
         raise
 
 
@@ -367,21 +347,21 @@ def _check(judged: list[Judged], options: Arguments, noxfile: Noxfile, console: 
             noxfile.refuse_disagreement([each.planned for each in judged if each.planned])
     form = _format(options, project)
     if form == "json":
-        _print(verdicts_json(judged))
+        _print(verdicts.verdicts_json(judged))
     else:
         for each in judged:
             show = console.log if each.verdict.fresh else console.warn
-            show(*verdict_lines(each, unicode=console.terminal.unicode))
+            show(*verdicts.verdict_lines(each, unicode=console.terminal.unicode))
     if form == "github":
-        _print(*annotate(judged, project))
+        _print(*verdicts.annotate(judged, project))
         try:
-            write_summary(judged, project, console.lock_command)
+            verdicts.write_summary(judged, project, console.lock_command)
         except OSError as error:
             console.warn(f"the summary of the job cannot be written: {error.strerror}")
     if not all(each.verdict.fresh for each in judged):
-        command = fix_command(judged, console.lock_command)
+        command = verdicts.fix_command(judged, console.lock_command)
         hint = f"Run: {command}" if command else None
-        raise NoxLockError(f"lock files: {summary(judged)}", hint=hint)
+        raise NoxLockError(f"lock files: {verdicts.summary(judged)}", hint=hint)
     if unresolved:
         raise NoxLockError(
             f"not resolved: {', '.join(unresolved)}",
@@ -406,8 +386,6 @@ def _refuse_unknown(options: Arguments, planned: Sequence[LockPlan]) -> None:
 
 def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
     """Print, for each lock file that has a project, why it is there."""
-    from nox_lock.locking.changes import find_reasons  # noqa: PLC0415
-
     for name in map(canonicalize_name, packages):
         for each in planned:
             for pin in each.pins:
@@ -420,8 +398,6 @@ def _lock(
     planned: Sequence[LockPlan], options: Arguments, project: Project, console: Console
 ) -> None:
     """Make lock files, and report each when its stack is finished."""
-    from nox_lock.reporting import outcomes as report  # noqa: PLC0415
-
     results: dict[str, Outcome | NoxLockError] = {}
     with _errors_printed(options, project):
         for each, result in lock_all(project, options.compile_options, console, planned):
@@ -448,8 +424,6 @@ def _lock(
 
 def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
     """Print what was done for one lock file, or would be, and what moved in it."""
-    from nox_lock.reporting import outcomes as report  # noqa: PLC0415
-
     changes = report.change_lines(outcome.changes, unicode=console.terminal.unicode)
     console.log(report.outcome_line(outcome, dry=dry), *changes)
     console.warn(*(f"{outcome.planned.path}: {note}" for note in outcome.notes))

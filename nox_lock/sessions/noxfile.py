@@ -68,8 +68,7 @@ class Noxfile(NamedTuple):
     ) -> tuple[Config, list[LockPlan]]:
         """Plan the lock files of the locks of these names, or of all.
 
-        `to_install` is whether they are only installed, which ``on-stale = "install"`` allows
-        without their inputs.
+        `to_install`: they are only installed; ``on-stale = "install"`` needs no inputs for that.
 
         Raises:
             ConfigError: for an invalid configuration, or a session that names no lock of it.
@@ -110,11 +109,7 @@ class Noxfile(NamedTuple):
                 )
 
     def refuse_disagreement(self, planned: Sequence[LockPlan]) -> None:
-        """Check that lock files which a session installs together pin the same versions.
-
-        Raises:
-            NoxLockError: naming each project they differ in.
-        """
+        """Refuse lock files that one session installs together and that do not agree."""
         for session in [each for each in self.sessions if len(each.locks) > 1]:
             from nox_lock.environments.comparison import refuse_disagreement  # noqa: PLC0415
 

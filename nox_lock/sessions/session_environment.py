@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import shlex
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -16,17 +17,7 @@ from nox.command import CommandFailed
 from packaging.specifiers import SpecifierSet
 
 from nox_lock.checking.judge import STALE, judge_all, lacks_hashes_alone
-from nox_lock.compiling.index_settings import (
-    DIVERTING,
-    HIDING,
-    REPOSITORY,
-    UNASKED,
-    file_urls,
-    find_set,
-    read_index_settings,
-    refuse_uv_settings,
-    uv_environment,
-)
+from nox_lock.compiling import index_settings
 from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
 from nox_lock.environments.environment import (
     find_environment,
@@ -60,6 +51,7 @@ if TYPE_CHECKING:
     from nox_lock.environments.environment import Environment
     from nox_lock.environments.snapshot import Snapshot
     from nox_lock.planning.config import Config
+    from nox_lock.project import Project
     from nox_lock.sessions.noxfile import Noxfile
 
 ProjectInstall = Literal["editable", "wheel"] | None
@@ -73,32 +65,30 @@ _HIDDEN_FROM_UV = {
 }
 
 
+@dataclass(frozen=True)
 class SessionEnvironment:
     """The environment of a session.
 
-    Args:
-        session: the session.
+    Attributes:
         names: its locks; None is the only one, or `requirements`.
-        noxfile: the noxfile it is in.
-        console: where to print.
         order: how many times this session has installed locks before.
     """
 
-    def __init__(
-        self,
-        session: nox.Session,
-        names: Sequence[str | None],
-        noxfile: Noxfile,
-        console: Console,
-        order: int,
-    ) -> None:
-        self.session = session
-        self.names = names
-        self.noxfile = noxfile
-        self.project = noxfile.project
-        self.console = console
-        self.order = order
-        self.recreate_command = f"nox --reuse-venv=never -s {shlex.quote(session.name)}"
+    session: nox.Session
+    names: Sequence[str | None]
+    noxfile: Noxfile
+    console: Console
+    order: int
+
+    @property
+    def project(self) -> Project:
+        """The project of the noxfile."""
+        return self.noxfile.project
+
+    @property
+    def recreate_command(self) -> str:
+        """The command that creates the environment again."""
+        return f"nox --reuse-venv=never -s {shlex.quote(self.session.name)}"
 
     def prepare(
         self, install: ProjectInstall, snapshot: Snapshot, *, constrain: bool
@@ -106,9 +96,6 @@ class SessionEnvironment:
         """Make the environment match its lock files, and install the project as requested.
 
         `snapshot` is saved if there was nothing to do.
-
-        Raises:
-            NoxLockError: when that is not possible.
         """
         venv = self._find_usable()
         config, locked = self.find_locks(venv)
@@ -141,24 +128,18 @@ class SessionEnvironment:
         if constrain:
             write_constraints(locked)
         if not installed and self._may_install:
-            install_project(locked, self._installer(locked), self.console, editable=editable)
+            install_project(
+                locked, SessionInstaller(self.session, locked), self.console, editable=editable
+            )
         return locked
 
     def find(self) -> Environment:
-        """Return the environment as it is.
-
-        Raises:
-            NoxLockError: when its files do not name its Python.
-        """
+        """Return the environment as it is."""
         location = Path(self.session.virtualenv.location).resolve()
         return find_environment(location, self.recreate_command)
 
     def find_locks(self, venv: Environment) -> tuple[Config, LockedEnvironment]:
-        """Return the configuration, and an environment with the lock files it has to match.
-
-        Raises:
-            NoxLockError: when they cannot be planned, or there is none for its Python.
-        """
+        """Return the configuration, and an environment with the lock files it has to match."""
         config, planned = self.noxfile.plan(self.names, to_install=True)
         names = {config.lock(name).name for name in self.names}
         chosen = for_environment([each for each in planned if each.name in names], venv.target)
@@ -166,11 +147,7 @@ class SessionEnvironment:
         return config, LockedEnvironment(chosen, venv, self.project, *commands, order=self.order)
 
     def _find_usable(self) -> Environment:
-        """Return the environment; recreate it if it is of another folder, or of another Python.
-
-        Raises:
-            ToolchainError: when it is, and nothing may be installed.
-        """
+        """Return the environment; recreate it if it is of another folder, or of another Python."""
         venv = self.find()
         wanted = str(self.session.python or running_target())
         if reason := self._describe_mismatch(venv, wanted):
@@ -228,26 +205,17 @@ class SessionEnvironment:
     def _sync(self, locked: LockedEnvironment) -> LockedEnvironment:
         """Install; recreate an environment whose pip does not run: nox was killed creating it."""
         try:
-            sync(locked, self._installer(locked), self.console)
+            sync(locked, SessionInstaller(self.session, locked), self.console)
         except InstallerBrokenError as error:
             self.console.warn(f"{self.session.name}: {error.message}: creating it again")
             self._recreate()
             locked = locked._replace(venv=self.find())
-            sync(locked, self._installer(locked), self.console)
+            sync(locked, SessionInstaller(self.session, locked), self.console)
         return locked
-
-    def _installer(self, locked: LockedEnvironment) -> SessionInstaller:
-
-        return SessionInstaller(self.session, locked)
 
 
 class SessionInstaller:
-    """Installs into the environment of a session, by pip, or by uv with pip's indexes.
-
-    Args:
-        session: the session.
-        locked: its environment.
-    """
+    """Installs into the environment of a session, by pip, or by uv with pip's indexes."""
 
     def __init__(self, session: nox.Session, locked: LockedEnvironment) -> None:
         root, environ = locked.project.root, locked.project.environ
@@ -255,20 +223,24 @@ class SessionInstaller:
         self.locked = locked
         self.by_uv = session.venv_backend == "uv"
         # What a git hook sets for its own repository would mislead a clone, or a build.
-        self.environ: dict[str, str | None] = dict.fromkeys(REPOSITORY & environ.keys())
-        self.environ |= UNASKED
-        if limits := file_urls(root, locked.build_constraints):
+        self.environ: dict[str, str | None] = dict.fromkeys(
+            index_settings.REPOSITORY & environ.keys()
+        )
+        self.environ |= index_settings.UNASKED
+        if limits := index_settings.file_urls(root, locked.build_constraints):
             self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
             pip = list_distributions(locked.venv).installed.get("pip")
             # Before 25.3 only its own constraints limit what pip builds.
             if pip and meets(SpecifierSet("<25.3"), pip.version):
                 self.environ["PIP_CONSTRAINT"] = limits
         if self.by_uv:
-            refuse_uv_settings(root, environ)
-            self.environ |= uv_environment(read_index_settings(environ), environ)
+            index_settings.refuse_uv_settings(root, environ)
+            self.environ |= index_settings.uv_environment(
+                index_settings.read_index_settings(environ), environ
+            )
             # For this alone uv has no variable.
-            self.no_index = ["--no-index"] * bool(find_set(["no-index"], environ))
-        elif found := find_set(DIVERTING, environ):
+            self.no_index = ["--no-index"] * bool(index_settings.find_set(["no-index"], environ))
+        elif found := index_settings.find_set(index_settings.DIVERTING, environ):
             raise ConfigError(
                 f"{', '.join(found)}: pip would install nothing into this environment",
                 hint="Unset it: `pip config debug` shows where it is set.",
@@ -286,12 +258,11 @@ class SessionInstaller:
             # pip writes to its log from its start on.
             if not self.by_uv and not log.stat().st_size and not self._pip_runs():
                 raise InstallerBrokenError(
-                    "pip does not run in this environment",
-                    hint=f"Run: {self.locked.recreate}",
+                    "pip does not run in this environment", hint=f"Run: {self.locked.recreate}"
                 ) from error
             environ = self.locked.project.environ
             with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
-                read_index_settings(environ)
+                index_settings.read_index_settings(environ)
             hiding = self._find_hiding(log)
             hint = f"Unset what may hide it, and run this again: {', '.join(hiding)}"
             raise InstallError("the installer failed", hint=hint if hiding else None) from error
@@ -300,7 +271,9 @@ class SessionInstaller:
         """Return the settings that may hide what was to be installed."""
         environ = self.locked.project.environ
         if not self.by_uv or self.no_index:
-            return find_set(["no-index"] if self.by_uv else HIDING, environ)
+            return index_settings.find_set(
+                ["no-index"] if self.by_uv else index_settings.HIDING, environ
+            )
         said = log.read_text(encoding="utf-8", errors="replace")
         found = [name for text, name in _HIDDEN_FROM_UV.items() if text in said]
         variables = [f"UV_{name.upper().replace('-', '_')}" for name in found]
