@@ -122,10 +122,7 @@ def fix_of(error: OSError) -> str:
 
 
 def as_error(error: OSError | RecursionError, root: Path) -> NoxLockError:
-    """Return an error that no caller could say more about, as one of ours.
-
-    A file is named relative to `root`; one outside by its own name alone.
-    """
+    """Return an error that no caller could say more about as one of ours, without folders."""
     if isinstance(error, RecursionError):
         return ConfigError(
             "an input, a lock file or the configuration is nested too deep to be read",

@@ -49,10 +49,8 @@ def write_all(texts: Mapping[Path, str], temporary: Path | None = None) -> None:
     All are written to temporary files before the first one moves to its place; only a kill or a
     power cut between two of those moves can leave some old and some new. A link is written
     through, and the mode of an existing file is kept. `temporary` is a folder of the same file
-    system for the temporary files, in place of those that the files are in.
-
-    Raises:
-        OSError: when a folder cannot be written, or the disk is full.
+    system for the temporary files, in place of those that the files are in. OSError for what
+    cannot be written.
     """
     with ExitStack() as stack:
         folders: dict[Path, Path] = {}

@@ -82,8 +82,7 @@ class Project:
 
     def variable(self, name: str) -> str | None:
         """Return an environment variable, or None."""
-        found = self.environ.get(name)
-        self._read["variable", name, ""] = found
+        found: str | None = self._once("variable", name)
         return found
 
     def forget(self, file: str) -> None:
@@ -98,21 +97,18 @@ class Project:
 
     def matches(self, facts: Iterable[Fact]) -> bool:
         """Return whether reading all of that again, from disk, would give the same."""
-        return all(
-            each.digest
-            == fingerprint(
-                self.environ.get(each.name)
-                if each.kind == "variable"
-                else _READERS[each.kind](self.root, each.name, each.pattern)
-            )
-            for each in facts
-        )
+        return all(each.digest == fingerprint(self._now(*each[:3])) for each in facts)
 
     def _once(self, kind: str, file: str, pattern: str = "") -> Any:
         key = kind, file.removeprefix("./"), pattern
         if key not in self._read:
-            self._read[key] = _READERS[kind](self.root, *key[1:])
+            self._read[key] = self._now(*key)
         return self._read[key]
+
+    def _now(self, kind: str, name: str, pattern: str) -> Any:
+        if kind == "variable":
+            return self.environ.get(name)
+        return _READERS[kind](self.root, name, pattern)
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:

@@ -149,10 +149,7 @@ def find_platform(name: str) -> Platform | None:
 def holds(
     marker: Marker | None, target: Target, platform_: Platform, extra: str = ""
 ) -> bool | None:
-    """Return whether a marker holds for a target with `extra`, or None if X.Y alone cannot say.
-
-    A marker on ``python_full_version`` may hold for some patch releases of X.Y alone.
-    """
+    """Return whether a marker holds for a target with `extra`; None if for some patches alone."""
     if marker is None:
         return True
     found = {*_evaluate(marker, target, platform_, extra).values()}
@@ -175,13 +172,9 @@ def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -
         if len(numbers) > _MOST_TURNS:
             return {}
         turns |= {n for number in numbers for n in (number, number + 1) if n in _PATCHES}
+    known = ((turn, marker_environment(target, platform_, str(turn))) for turn in sorted(turns))
     try:
-        return {
-            turn: marker.evaluate(
-                {**marker_environment(target, platform_, str(turn)), "extra": extra}
-            )
-            for turn in sorted(turns)
-        }
+        return {turn: marker.evaluate({**each, "extra": extra}) for turn, each in known}
     except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
         return {0: False}
 
@@ -217,16 +210,15 @@ def marker_environment(target: Target, platform_: Platform, patch: str = "") -> 
     """
     full = f"{target.version}.{patch or target.newest_patch}"
     system, machine, _ = platform_
+    if system == "win32":
+        machine = _WINDOWS_MACHINES.get(machine, machine)
+    implementation = _IMPLEMENTATIONS.get(target.implementation, target.implementation)
     return {
         "implementation_name": target.implementation,
         "implementation_version": full,
         "os_name": "nt" if system == "win32" else "posix",
-        "platform_machine": _WINDOWS_MACHINES.get(machine, machine)
-        if system == "win32"
-        else machine,
-        "platform_python_implementation": _IMPLEMENTATIONS.get(
-            target.implementation, target.implementation
-        ),
+        "platform_machine": machine,
+        "platform_python_implementation": implementation,
         "platform_system": _SYSTEMS.get(system, system),
         "python_full_version": full,
         "python_version": target.version,

@@ -150,7 +150,6 @@ def _mask_words(text: str) -> str:
 
 
 def _mask_word(word: str) -> str:
-    """Mask a text that has no blanks."""
     if "@" in word or "//" in word:
         head, *rest = word.split("//")
         parts, scheme = [_mask_bare(head)], head
@@ -231,10 +230,7 @@ def _shown_url(found: re.Match[str]) -> str:
 
 
 def has_password(text: str) -> bool:
-    """Return whether a URL has a secret in it; ``${NAME}`` is none.
-
-    A user name without a password is one, too, where a web server gets it: usually it is a token.
-    """
+    """Return whether a URL has a secret: also a lone user name, if a web server gets that."""
     return _mask_words(text) != text
 
 

@@ -112,10 +112,7 @@ class Demand(NamedTuple):
 
 
 def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> Origin | None:
-    """Return the requirement of an input that brings a project, by what the driver has found.
-
-    Where pip names no line, as for a project file, it is found by the projects on the way.
-    """
+    """Return the requirement of an input that brings a project, by its line or the way to it."""
     through = tuple(dict.fromkeys(each for each in found.get("through", ()) if each != name))
     place = found.get("file"), found.get("line")
     there = [each for each in inputs.entries if each.place == place]
@@ -167,7 +164,6 @@ def describe_demands(
 
 
 def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileError:
-    """Say why nothing meets the one demand that is left."""
     name, hint = demand.project, None
     asked = f", which {demand.parent} requires" if demand.by else ""
     entry = demand.origin.entry if demand.origin else None
@@ -208,7 +204,6 @@ def _wanted_python(there: Versions, limits: Sequence[SpecifierSet]) -> str:
 
 
 def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions]) -> CompileError:
-    """Return the error for demands that cannot hold together."""
     demands = _alike(demands)
     there = {name: _with_fixed(name, demands, versions) for name, versions in there.items()}
     # pip names all that is required of a project, also what every version meets.
@@ -218,9 +213,8 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
     for name in dict.fromkeys(each.project for each in shown):
         # Where a file is named, pip asks no index.
         if there[name].found and not any(each.fixed for each in shown if each.project == name):
-            lines.append(
-                f"  of {name} there are {nearest(there[name].found, *_limits(name, shown))}"
-            )
+            found = nearest(there[name].found, *_limits(name, shown))
+            lines.append(f"  of {name} there are {found}")
         lines += there[name].left_out(_limits(name, demands))
     names = (name for each in demands for name in (each.parent, each.project) if name)
     error = CompileError(

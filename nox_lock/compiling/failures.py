@@ -256,7 +256,6 @@ def describe_unsupported(missing: Sequence[str]) -> CompileError:
 
 
 def _remote(failure: Failure, inputs: Inputs) -> CompileError:
-    """Say why a requirements file at a URL could not be read."""
     url = failure.page.address
     option = next((each for each in inputs.remote if each.value == url), None)
     what = f"{option.name} {url}" if option else url
@@ -318,7 +317,6 @@ def _find_place(failure: Failure, inputs: Inputs) -> Place | None:
 
 
 def _repository(failure: Failure, _inputs: Inputs) -> CompileError:
-    """Say that a repository cannot be cloned, or has no such revision."""
     tool, _, url = (failure.link or "").partition("+")
     reasons = _REASON.findall("\n".join(failure.output)) or [f"{tool} failed"]
     url = re.sub(r"(?<=.)@[^/@]*$", "", url)
@@ -374,7 +372,6 @@ def _projects(failure: Failure) -> tuple[str, ...]:
 
 
 def _download(failure: Failure, _inputs: Inputs) -> CompileError:
-    """Say that a file could not be fetched."""
     page, entry = failure.page, failure.entry
     error = index_error([": ".join(filter(None, (page.address, page.reason)))])
     if entry is not None and entry.url:

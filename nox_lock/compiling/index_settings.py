@@ -95,9 +95,7 @@ class IndexSettings:
 
 
 def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
-    """Read pip's configuration files and variables as pip does.
-
-    In this process: to ask pip would take longer than to restore a lock from the cache.
+    """Read pip's configuration files and variables as pip does: to ask it would take too long.
 
     Raises:
         ToolchainError: for a file that pip cannot read, either.
@@ -255,7 +253,6 @@ def file_urls(root: Path, files: Iterable[str]) -> str:
 
 
 def _where(name: str, environ: Mapping[str, str]) -> str:
-    """Return where an option of pip is set, for a message."""
     variable = _variable(name)
     return variable if environ.get(variable) else f"{name} of your pip configuration"
 

@@ -240,7 +240,6 @@ def find_interpreter(
 
 
 def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield programs that may be a Python, those on PATH first."""
     prefix = "pypy" if target.implementation == "pypy" else "python"
     name = f"{prefix}{target.version}{'t' if target.threaded else ''}"
     for folder in environ.get("PATH", "").split(os.pathsep):

@@ -291,7 +291,6 @@ class PipTools:
         return report
 
     def _order(self, order: Order, output: Path, copies: InputCopies) -> dict[str, Any]:
-        """Return the order for the driver, see `driver.__main__`."""
         folder = copies.folder
         downloads = self.cache_folder / "pip-tools" if self.cache_folder else folder / "downloads"
         arguments = build_arguments(order, output, downloads, copies)

@@ -115,11 +115,6 @@ class LockedEnvironment(NamedTuple):
         """The lock files, for a message."""
         return ", ".join(each.path for each in self.planned)
 
-    @property
-    def build_constraints(self) -> list[str]:
-        """The files that limit what builds use, relative to the project root."""
-        return list(dict.fromkeys(f for each in self.planned for f in each.lock.build_constraints))
-
     def note(self, name: str) -> str:
         """Return the name of KEPT or VERIFIED for these locks."""
         return f"{name}{self.order or ''}"

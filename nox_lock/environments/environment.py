@@ -159,18 +159,11 @@ def _library_folders(location: Path) -> Iterator[Path]:
         yield from sorted((location / "lib").glob(pattern))
 
 
-def has_other_python(venv: Environment) -> bool:
-    """Return whether an environment's Python is now another X.Y than it was created with.
+def current_version(location: Path) -> str | None:
+    """Return the X.Y of the Python that runs in an environment now, or None if no file shows it.
 
-    A link such as ``current`` may lead to another Python by now; pyvenv.cfg does not know.
-    """
-    return _current_version(venv.location) not in {None, venv.target.version}
-
-
-def _current_version(location: Path) -> str | None:
-    """Return the X.Y of the Python that runs in an environment, or None if no file shows it.
-
-    On POSIX its link leads to it; on Windows a DLL beside the base Python is named after it.
+    A link such as ``current`` may lead to another Python than the one in pyvenv.cfg by now. On
+    Windows a DLL beside the base Python is named after it.
     """
     if found := _PYTHON.search(os.path.realpath(location / "bin" / "python")):
         return found[1]

@@ -240,7 +240,6 @@ def _option_lines(planned: LockPlan, root: Path) -> Iterator[str]:
 
 
 def _pin_line(pin: Pin, root: Path) -> str:
-    """Return a pin as one line, for a file in another folder."""
     named = whole_url(pin, root) if pin.url else pin.shown
     if pin.url and pin.name and not pin.editable:
         named = f"{pin.name} @ {named}"
@@ -373,7 +372,6 @@ def explain_failure(
 
 
 def _failed_pages(log: str) -> Iterator[Page]:
-    """Yield the index pages that pip could not fetch."""
     for url, reason in _SKIPPED.findall(log):
         status = _STATUS.search(reason)
         words = reason.lower()

@@ -127,7 +127,8 @@ class Files:
     ) -> None:
         self.project = project
         self.made = made or {}
-        self._is_unmade = functools.cache(is_unmade)
+        # Whether a file is a lock file that is yet to be made.
+        self.is_pending = functools.cache(lambda file: file not in self.made and is_unmade(file))
         self._may_lack = may_lack
         self.missing: set[str] = set()
         self._items: dict[tuple[str, bool], list[Entry | Line]] = {}
@@ -169,10 +170,6 @@ class Files:
             hint = "It is not shown, because the file is outside the project, or in .git."
             raise RequirementsError(message, error.place, hint) from None
         return found
-
-    def is_pending(self, file: str) -> bool:
-        """Return whether a file is a lock file that is yet to be made."""
-        return file not in self.made and self._is_unmade(file)
 
 
 def read_inputs(

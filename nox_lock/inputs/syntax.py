@@ -106,11 +106,7 @@ def read_lines(data: bytes, file: str) -> list[Line]:
 
 
 def decode(data: bytes, file: str) -> str:
-    """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8.
-
-    Raises:
-        RequirementsError: for bytes that are not text in that encoding.
-    """
+    """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8."""
     encoding, declared = "utf-8", None
     for mark, name in _MARKS:
         if data.startswith(mark):
@@ -179,7 +175,6 @@ def variables(text: str) -> list[str]:
 
 
 def _parse_line(text: str, place: Place) -> Line:
-    """Split one logical line into the requirement and the options."""
     words = text.split(" ")
     cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
     if cut == len(words):

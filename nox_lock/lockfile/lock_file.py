@@ -109,11 +109,7 @@ def digest(text: str) -> str:
 
 
 def read(project: Project, file: str) -> LockFile | None:
-    """Read a lock file, by its path from the project root; None for no file.
-
-    Raises:
-        LockFileError: when it is there and cannot be read.
-    """
+    """Read a lock file by its path; None for no file, LockFileError if it cannot be read."""
     lock = _read(project, file)
     if lock is None or not lock.includes:
         return lock

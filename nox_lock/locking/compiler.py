@@ -77,9 +77,8 @@ class Compiler:
         self.options = options
         self.console = console
         self.processes = Processes()
-        self.cache = replace(
-            open_cache(project.environ, console.warn), interrupted=self.processes.ended
-        )
+        cache = open_cache(project.environ, console.warn)
+        self.cache = replace(cache, interrupted=self.processes.ended)
         self.indexes = read_index_settings(project.environ)
         if dropped := ", ".join(self.indexes.dropped):
             console.warn(
@@ -109,7 +108,10 @@ class Compiler:
                 return self._run(replace(order, starting_pins=as_text(starting)), cache)
             except CompileError as error:
                 if error.kind == "disk" and cache.folder is not None:
-                    self._leave(cache, error)
+                    with self._lock:
+                        if self.cache is cache:  # else another thread has gone on without it
+                            self.cache = replace(cache, folder=None)
+                            self.console.warn(unusable(error.message))
                     continue
                 kept = [pin for pin in starting if pin.name not in error.projects]
                 if len(kept) == len(starting) and error.kind == "python":
@@ -135,13 +137,6 @@ class Compiler:
         except OSError as error:
             message = f"nothing can be compiled here: {error.strerror}"
             raise CompileError(message, kind="disk") from error
-
-    def _leave(self, cache: Cache, error: CompileError) -> None:
-        """Go on without a cache whose disk is full or fails."""
-        with self._lock:
-            if self.cache is cache:
-                self.cache = replace(cache, folder=None)
-                self.console.warn(unusable(error.message))
 
     def interpreter(self, target: Target, platform: Platform | None) -> Interpreter:
         """Return the Python that runs the compiles for a target, and a platform that is named."""

@@ -116,10 +116,7 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
 
 
 def _pins(planned: LockPlan, lock: LockFile) -> _Pins:
-    """Return the pins that count for the target, by all that decides what is installed.
-
-    What counts for some patch releases only is not what counts for all.
-    """
+    """Return the pins that count for the target, by what decides what is installed, and when."""
     found: _Pins = {}
     for pin in lock.pins:
         marker, url = Marker(pin.marker) if pin.marker else None, canonical_url(pin)
@@ -155,13 +152,9 @@ def _compare_hashes(planned: LockPlan, old: _Pins, new: _Pins) -> tuple[list[Rea
     unpublished, more = [], []
     for key, pin in old.items():
         has, published = {*pin.hashes}, {*new.get(key, pin).hashes}
-        unpublished += [
-            Reason(
-                f"no index publishes a file of {pin.shown} with the hash {each}",
-                planned.at(pin.line),
-            )
-            for each in sorted(has - published)
-        ]
+        said = f"no index publishes a file of {pin.shown} with the hash"
+        missing = sorted(has - published)
+        unpublished += [Reason(f"{said} {each}", planned.at(pin.line)) for each in missing]
         if has and published - has:
             said = f"an index publishes more files of {pin.shown} than the lock has hashes of"
             said += ": uploaded later, or taken out of the lock"

@@ -81,7 +81,8 @@ def make_lock(
         outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
         if outcome is None:
             outcome, entry = _compile(compiler, planned, starting, texts)
-            if together is None and options.may_answer_others(planned):
+            partial = options.upgrades(planned) and not options.upgrade
+            if together is None and options.cacheable and not partial:
                 compiler.cache.put(key, entry)
     old = before or planned.earlier
     return replace(
@@ -313,7 +314,6 @@ def _pins_below(planned: LockPlan) -> tuple[Entry, ...]:
 
 
 def _find_disagreement(made: LockPlan) -> CompileError | None:
-    """Return the error for a lock that differs from those it builds on, or None."""
     differing = {ours.name or "": ours for _, _, ours in disagreements(made)}
     if not differing:
         return None
@@ -352,7 +352,6 @@ def _explain(planned: LockPlan, conflict: CompileError, command: str) -> Compile
 
 
 def _find_ways(planned: LockPlan, conflict: CompileError, command: str) -> Iterator[str]:
-    """Yield what may be done about a conflict with the locks below."""
     pins = [f"({low.path}:" for low in planned.below]
     if conflict.edits and not any(pin in conflict.message for pin in pins):
         yield in_one(conflict.edits)  # whatever is pinned below, the inputs cannot agree

@@ -57,10 +57,6 @@ class CompileOptions:
             pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )
 
-    def may_answer_others(self, planned: LockPlan) -> bool:
-        """Return whether what was compiled may be cached: not if some pins were upgraded."""
-        return self.cacheable and (self.upgrade or not self.upgrades(planned))
-
     def are_met(self, planned: LockPlan, verdict: Verdict) -> bool:
         """Return whether there is nothing to do: a fresh lock file, as it was stamped.
 

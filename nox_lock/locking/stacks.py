@@ -122,7 +122,6 @@ def _make(
     results: Mapping[str, Result],
     together: Sequence[Pin] | NoxLockError | None,
 ) -> Result:
-    """Make one lock file on top of those made before it."""
     if isinstance(together, NoxLockError):
         return together
     below = []

@@ -271,16 +271,13 @@ class _Planner:
                 self.by_name[name] = []
                 for target, system, path in self._list_files(self.locks[name]):
                     self._add(self.locks[name], target, system, path)
-        for name in sorted(self.locks.keys() - self.by_name.keys()):
-            self._refuse_shared(self.locks[name])
+        # A lock that is not planned may have one of these paths, too.
+        for lock in (self.locks[each] for each in sorted(self.locks.keys() - self.by_name.keys())):
+            if any(lock_paths.parse_path(lock, each.path) for each in self.by_path.values()):
+                for _, _, path in self._list_files(lock):
+                    if taken := self.by_path.get(path.casefold()):
+                        raise self._shared(taken.name, path, f"lock {lock.name!r}")
         return [each for name in order for each in self.by_name[name]]
-
-    def _refuse_shared(self, lock: LockConfig) -> None:
-        """Refuse a path that a lock which is not planned has, too."""
-        if any(lock_paths.parse_path(lock, each.path) for each in self.by_path.values()):
-            for _, _, path in self._list_files(lock):
-                if taken := self.by_path.get(path.casefold()):
-                    raise self._shared(taken.name, path, f"lock {lock.name!r}")
 
     def _shared(self, name: str, path: str, other: str) -> ConfigError:
         return ConfigError(
@@ -290,7 +287,6 @@ class _Planner:
         )
 
     def _list_files(self, lock: LockConfig) -> list[tuple[Target, str, str]]:
-        """Return the target, the named platform and the path of each lock file of a lock."""
         targets = _find_targets(lock, self.project, self.used.get(lock.name, ()))
         several = len(targets) > 1
         return [
@@ -343,13 +339,11 @@ class _Planner:
         self.by_path[path.casefold()] = planned
 
     def _find_earlier(self, lock: LockConfig, target: Target) -> LockFile | None:
-        """Return the lock file that one replaces that is not there yet."""
         paths = lock_paths.find_earlier(lock, target, self.project, self.locks.values())
         found = (lock_file.read(self.project, path) for path in paths)
         return next((each for each in found if each is not None and each.recognised), None)
 
     def _find_below(self, lock: LockConfig, target: Target, system: str) -> tuple[LockPlan, ...]:
-        """Return the lock files that one lock file builds on."""
         names = self.layers.below(lock.name)
         below = tuple(
             each

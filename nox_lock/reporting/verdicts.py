@@ -75,11 +75,6 @@ def verdicts_json(judged: Iterable[Judged]) -> str:
     return to_json(locks=[_verdict_fields(each) for each in judged])
 
 
-def error_json(error: NoxLockError) -> str:
-    """Return the JSON for an error that ended the command."""
-    return to_json(locks=[], error=error_fields(error))
-
-
 def to_json(**parts: Any) -> str:
     """Return JSON with the version of its shape."""
     return json.dumps({"version": _JSON_VERSION, **parts}, indent=2)

@@ -284,7 +284,6 @@ def _find_others(session: nox.Session) -> Others:
 
 
 def _console(session: nox.Session) -> Console:
-    """Return the console of a session, as nox is set up."""
     from nox_lock.console import Console, Terminal  # noqa: PLC0415
 
     # nox says nowhere whether it logs in colours.

@@ -71,11 +71,6 @@ class Arguments(argparse.Namespace):
     overwrite: bool
 
     @property
-    def partial(self) -> bool:
-        """Whether they choose some of the lock files."""
-        return bool(self.names or self.python or self.platform)
-
-    @property
     def compile_options(self) -> CompileOptions:
         """How `lock` compiles."""
         return CompileOptions(
@@ -148,11 +143,7 @@ def check_parser(session: str) -> argparse.ArgumentParser:
 
 
 def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Arguments | None:
-    """Parse the options of a session; return None if they only asked for help.
-
-    Raises:
-        ConfigError: for an option that does not exist, or does not go with another.
-    """
+    """Parse the options of a session, or refuse them; return None if they only asked for help."""
     try:
         found = parser.parse_args(arguments, Arguments())
     except SystemExit:  # argparse has printed its help
@@ -307,9 +298,9 @@ def _select(options: Arguments, noxfile: Noxfile) -> tuple[Config, list[LockPlan
     with _errors_printed(options, noxfile.project):
         config, planned = noxfile.plan(options.names)
         chosen = select(planned, options.python, options.platform)
-        orphans = (
-            [] if options.partial else find_orphans(config.locks.values(), planned, noxfile.project)
-        )
+        orphans = []
+        if not (options.names or options.python or options.platform):
+            orphans = find_orphans(config.locks.values(), planned, noxfile.project)
     return config, chosen, orphans
 
 
@@ -321,7 +312,7 @@ def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
     except NoxLockError as error:
         form = _format(options, project)
         if form == "json":
-            _print(verdicts.error_json(error))
+            _print(verdicts.to_json(locks=[], error=verdicts.error_fields(error)))
         elif form == "github":
             _print(verdicts.annotate_error(error, project))
         raise
@@ -385,7 +376,6 @@ def _refuse_unknown(options: Arguments, planned: Sequence[LockPlan]) -> None:
 
 
 def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
-    """Print, for each lock file that has a project, why it is there."""
     for name in map(canonicalize_name, packages):
         for each in planned:
             for pin in each.pins:
@@ -397,7 +387,6 @@ def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None
 def _lock(
     planned: Sequence[LockPlan], options: Arguments, project: Project, console: Console
 ) -> None:
-    """Make lock files, and report each when its stack is finished."""
     results: dict[str, Outcome | NoxLockError] = {}
     with _errors_printed(options, project):
         for each, result in lock_all(project, options.compile_options, console, planned):
@@ -423,7 +412,6 @@ def _lock(
 
 
 def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
-    """Print what was done for one lock file, or would be, and what moved in it."""
     changes = report.change_lines(outcome.changes, unicode=console.terminal.unicode)
     console.log(report.outcome_line(outcome, dry=dry), *changes)
     console.warn(*(f"{outcome.planned.path}: {note}" for note in outcome.notes))

@@ -66,12 +66,9 @@ class Noxfile(NamedTuple):
     def plan(
         self, names: Iterable[str | None] = (), *, to_install: bool = False
     ) -> tuple[Config, list[LockPlan]]:
-        """Plan the lock files of the locks of these names, or of all.
+        """Plan the lock files of the locks of these names, or of all; each session must name one.
 
         `to_install`: they are only installed; ``on-stale = "install"`` needs no inputs for that.
-
-        Raises:
-            ConfigError: for an invalid configuration, or a session that names no lock of it.
         """
         from nox_lock.planning.config import load_config  # noqa: PLC0415
         from nox_lock.planning.planner import plan  # noqa: PLC0415

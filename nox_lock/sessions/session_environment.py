@@ -20,8 +20,8 @@ from nox_lock.checking.judge import STALE, judge_all, lacks_hashes_alone
 from nox_lock.compiling import index_settings
 from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
 from nox_lock.environments.environment import (
+    current_version,
     find_environment,
-    has_other_python,
     list_distributions,
     project_is_installed,
 )
@@ -174,7 +174,11 @@ class SessionEnvironment:
         if not fits:
             known = is_for(wanted, venv.target)
             fits = not python if known is None else known
-        return "" if fits and not has_other_python(venv) else "with another Python"
+        return (
+            ""
+            if fits and current_version(venv.location) in {None, venv.target.version}
+            else "with another Python"
+        )
 
     def _recreate(self) -> None:
         venv = cast("VirtualEnv | CondaEnv", self.session.virtualenv)
@@ -227,7 +231,8 @@ class SessionInstaller:
             index_settings.REPOSITORY & environ.keys()
         )
         self.environ |= index_settings.UNASKED
-        if limits := index_settings.file_urls(root, locked.build_constraints):
+        limiting = (file for each in locked.planned for file in each.lock.build_constraints)
+        if limits := index_settings.file_urls(root, dict.fromkeys(limiting)):
             self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
             pip = list_distributions(locked.venv).installed.get("pip")
             # Before 25.3 only its own constraints limit what pip builds.

@@ -18,7 +18,14 @@ import pytest
 from nox_lock.checking.judge import judge_all
 from nox_lock.errors import NoxLockError
 from nox_lock.project import Project
-from nox_lock.reporting.verdicts import annotate, error_json, table, verdict_lines, verdicts_json
+from nox_lock.reporting.verdicts import (
+    annotate,
+    error_fields,
+    table,
+    to_json,
+    verdict_lines,
+    verdicts_json,
+)
 from nox_lock.text import redact
 from support.mistakes import BODY, HEADER
 from support.plans import plan_with_orphans
@@ -46,7 +53,7 @@ def judge_error(error: NoxLockError, root: Path) -> None:
     assert error.message
     assert str(root) not in str(error)
     assert error.place is None or error.place.line is None or error.place.line > 0
-    json.loads(error_json(error))
+    json.loads(to_json(locks=[], error=error_fields(error)))
     shown = str(error).replace("\t", " ").split("\n")  # a tab moves nothing that was written
     assert all(redact(line).isprintable() for line in shown)
 

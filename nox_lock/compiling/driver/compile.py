@@ -185,10 +185,7 @@ def _use_static_metadata(requirement: Any) -> bool:
 
 
 def build_projects_within(constraints: Sequence[str]) -> None:
-    """Build inputs that are projects with this Python and our pip, within some constraints.
-
-    pip-tools by itself takes the pip that is bundled with this Python, or fails without one.
-    """
+    """Build inputs that are projects by our pip: pip-tools takes the one bundled with Python."""
     limits = [f"--constraint={each}" for each in constraints]
     our_pip = [sys.executable, str(Path(pip.__file__).with_name("__pip-runner__.py"))]
 

@@ -112,10 +112,7 @@ def take_hashes_from_pages(report: Report) -> None:
 
 
 def _pattern_of_files(version: str) -> re.Pattern[str]:
-    """Return what the names of all files of a version hold: its release, however spelled.
-
-    1.0 and 1.0.0 are one version, and so are 2024.1 and 2024.01.
-    """
+    """Return what the names of files of a version hold: its release, as 1.0, 1.0.0 or 1.00."""
     release = list(Version(version).release)
     while release[1:] and release[-1] == 0:
         release.pop()

@@ -175,7 +175,6 @@ def note_printed(error: Any, *, output_lines: list[str] | None, **_more: Any) ->
 
 
 def _output(errors: list[BaseException]) -> list[str]:
-    """Return what the processes printed that failed."""
     lines = []
     for each in errors:
         lines += "".join(getattr(each, "printed", ())).splitlines()
@@ -206,7 +205,6 @@ def _walk(requirement: Any) -> dict[str, Any]:
 
 
 def _describe_conflict(impossible: Any, constraints: Any, report: Report) -> dict[str, Any]:
-    """Return the demands that cannot hold together, and the versions there are."""
     demands = [_describe_demand(each.requirement, each.parent) for each in impossible.causes]
     known = {name for each in demands for name in (each["project"], *each["through"]) if name}
     for name in dict.fromkeys(each["project"] for each in demands):
