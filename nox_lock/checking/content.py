@@ -60,7 +60,7 @@ class Coverage:
             if each[0].name is not None:
                 self._by_name.setdefault(each[0].name, []).append(each)
             if each[0].url is not None:
-                self._by_url.setdefault(_url_of(each[0]), []).append(each)
+                self._by_url.setdefault(entry_url(each[0]), []).append(each)
 
     def _naming(self, pin: Pin) -> list[tuple[Entry, bool | None]]:
         """Return the entries with the direct URL or folder of a pin, and no other project.
@@ -244,7 +244,8 @@ def canonical_url(pin: Pin) -> str:
     return _canonical_url(pin.url or "", pin.name)
 
 
-def _url_of(entry: Entry) -> str:
+def entry_url(entry: Entry) -> str:
+    """Return the URL of a requirement in that form."""
     url = entry.url or ""
     whole = url if "#" in url or not entry.fragment else f"{url}#{entry.fragment}"
     return _canonical_url(whole, entry.name)

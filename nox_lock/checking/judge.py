@@ -14,6 +14,7 @@ from nox_lock.checking.content import (
 )
 from nox_lock.errors import Place, Reason
 from nox_lock.inputs.syntax import MERGE
+from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.target import PLATFORMS, counts, running_platform
 from nox_lock.text import shortened
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.planning.lock_plan import AnyPlan
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
 ORPHANED = "orphaned"
@@ -73,7 +74,7 @@ class Judged(NamedTuple):
 
     path: str
     verdict: Verdict
-    planned: LockPlan | None = None
+    planned: AnyPlan | None = None
 
 
 def judge(planned: LockPlan) -> Verdict:
@@ -135,9 +136,18 @@ def _judge_alone(planned: LockPlan, lock: LockFile) -> Verdict:
     return Verdict(INVALID if faults else STALE, cut(reasons))
 
 
-def judge_all(planned: Iterable[LockPlan], orphans: Iterable[str] = ()) -> list[Judged]:
+def judge_any(planned: AnyPlan) -> Verdict:
+    """Judge a lock file or a pylock."""
+    if isinstance(planned, LockPlan):
+        return judge(planned)
+    from nox_lock.checking.pylock import judge_pylock  # noqa: PLC0415  (few projects have one)
+
+    return judge_pylock(planned)
+
+
+def judge_all(planned: Iterable[AnyPlan], orphans: Iterable[str] = ()) -> list[Judged]:
     """Judge lock files, and behind them the paths of orphaned ones."""
-    judged = [Judged(each.path, judge(each), each) for each in planned]
+    judged = [Judged(each.path, judge_any(each), each) for each in planned]
     for path in orphans:
         reason = f"no lock produces this file any more: git rm {path}, or name it by `lockfile`"
         judged.append(Judged(path, Verdict(ORPHANED, (Reason(reason, Place(path)),))))
@@ -150,12 +160,15 @@ def lacks_hashes_alone(verdict: Verdict) -> bool:
     return bool(reasons) and all(each.message.startswith(_NO_HASHES) for each in reasons)
 
 
-def find_obstacles(planned: LockPlan) -> list[Reason]:
+def find_obstacles(planned: AnyPlan) -> list[Reason]:
     """Return why `lock` does not replace a file unasked, a line each.
 
     These are merge conflicts; and in a file that no known tool has signed, all that is no pin for
     the inputs: somebody may have written it by hand.
     """
+    if isinstance(planned, PylockPlan):
+        ours = planned.data is None or planned.is_ours
+        return [] if ours else [Reason("nox-lock has not made it", planned.at())]
     lock = planned.current
     if lock is None:
         return []

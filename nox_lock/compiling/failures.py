@@ -155,6 +155,7 @@ class Report(NamedTuple):
         built_projects: inputs that are projects and had to be built.
         yanked: pins that were withdrawn (PEP 592): project, version, reason.
         extras: extras that were asked for and do not exist: project, version, extra.
+        files: those that were looked for: project, URL, time, size, sha256.
         unsupported: touch points that this pip or pip-tools does not have.
     """
 
@@ -164,6 +165,7 @@ class Report(NamedTuple):
     built_projects: Sequence[str] = ()
     yanked: Sequence[Sequence[str]] = ()
     extras: Sequence[Sequence[str]] = ()
+    files: Sequence[Sequence[str]] = ()
     unsupported: Sequence[str] = ()
 
 

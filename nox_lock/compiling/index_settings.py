@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -55,7 +55,8 @@ DIVERTING = ("target", "prefix", "root", "user", "dry-run")
 # These hide what an index has.
 HIDING = ("no-index", "only-binary", "uploaded-prior-to")
 # Those that shape what is found; a proxy or a certificate does not.
-_IDENTITY = ("index-url", "extra-index-url", "find-links", "no-index", *NARROWING)
+_PLACES = ("index-url", "extra-index-url", "find-links", "no-index")
+_IDENTITY = (*_PLACES, *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
@@ -92,6 +93,15 @@ class IndexSettings:
         facts = "\n".join(f"{name}={self.allowed.get(name)}" for name in _IDENTITY)
         shown = _CREDENTIALS.sub("//", facts)
         return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def of_declared(self, urls: Iterable[str]) -> IndexSettings:
+        """Return the settings with no index but those at the hosts of `urls`: for their logins."""
+        hosts, indexes = set(map(origin, urls)), ("index-url", "extra-index-url")
+        allowed = {name: each for name, each in self.allowed.items() if name not in _PLACES}
+        own = " ".join(self.allowed.get(name, "") for name in indexes).split()
+        if kept := " ".join(each for each in own if origin(each) in hosts):
+            allowed["extra-index-url"] = kept
+        return replace(self, allowed=allowed)
 
 
 def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:

@@ -173,6 +173,7 @@ class Order:
         starting_pins: body of a lock whose pins are kept where they are allowed; empty for none.
         texts: lock files that are made but not written, by path, for inputs that name them.
         fixed: pins of the lock files below, which may not move.
+        files: sha256 by project: these are looked for on index pages, and nothing is compiled.
         until: when it has to be done, by the monotonic clock.
     """
 
@@ -189,6 +190,7 @@ class Order:
     starting_pins: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
     fixed: tuple[Entry, ...] = ()
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     until: float = math.inf
 
     @property
@@ -205,11 +207,13 @@ class Compiled:
         body: of the lock file, with LF and no absolute path.
         notes: what a person should know of it.
         yanked: pins that were withdrawn: project, version, reason.
+        files: those that were looked for, as `driver.pages.read_pages_alone` reports them.
     """
 
     body: str
     notes: tuple[str, ...] = ()
     yanked: Sequence[Sequence[str]] = ()
+    files: Sequence[Sequence[str]] = ()
 
     @property
     def pins(self) -> tuple[Pin, ...]:
@@ -271,7 +275,7 @@ class PipTools:
             raise failed
         body = copies.show(relative_paths(output.read_text("utf-8"), self.root)).rstrip("\n")
         notes = find_notes(report, order, lock_file.parse(body).pins, self.interpreter)
-        return Compiled(body, tuple(notes), report.yanked)
+        return Compiled(body, tuple(notes), report.yanked, report.files)
 
     def _report(self, code: int, path: str, inputs: Inputs, copies: InputCopies) -> Report:
         """Return what the driver reported, with no place of this machine in it."""
@@ -302,6 +306,7 @@ class PipTools:
             "begun": str(folder / "begun.txt"),
             "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
             "target": self._target(order),
+            "files": order.files,
             "build_constraints": [str(self.root / each) for each in order.build_constraints],
         }
 

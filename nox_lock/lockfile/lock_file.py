@@ -134,18 +134,25 @@ def _included(lock: LockFile, project: Project, file: str) -> Iterator[Pin]:
                 waiting.append((path, other))
 
 
-def _read(project: Project, file: str) -> LockFile | None:
+def read_bytes(project: Project, file: str) -> bytes | None:
+    """Return the bytes of a file that is made here, as `read` does."""
     # The lines of a file elsewhere may be secrets, and would be quoted.
     if not project.is_within(file):
         message = "a link leads out of the project here, or to where git keeps what is its own"
         raise LockFileError(message, Place(file), "Put a file or folder in the place of the link.")
     try:
-        data = project.read(file)
+        return project.read(file)
     except FileNotFoundError:
         return None
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise LockFileError(message, Place(file), fix_of(error)) from error
+
+
+def _read(project: Project, file: str) -> LockFile | None:
+    data = read_bytes(project, file)
+    if data is None:
+        return None
     try:
         return parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -158,9 +165,10 @@ def _read(project: Project, file: str) -> LockFile | None:
 
 
 def is_stamped(project: Project, file: str) -> bool:
-    """Return whether a file has our stamp, in its first kilobytes."""
+    """Return whether a file has our stamp, or that of a pylock, in its first kilobytes."""
     try:
-        return bool(_STAMP.search(project.read(file)[:4096].decode("utf-8", errors="replace")))
+        head = project.read(file)[:4096].decode("utf-8", errors="replace")
+        return bool(_STAMP.search(head)) or '\ncreated-by = "nox-lock"' in head
     except OSError:
         return False
 

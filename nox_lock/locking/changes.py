@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 
-UP_TO_DATE, RESTORED, COMPILED = "up to date", "restored", "compiled"
+UP_TO_DATE, RESTORED, COMPILED, MADE = "up to date", "restored", "compiled", "made"
 ADDED, REMOVED = "added", "removed"
 UPGRADED, DOWNGRADED, CHANGED = "upgraded", "downgraded", "changed"
 REHASHED = "new hashes"
@@ -50,14 +50,14 @@ class Outcome:
 
     Attributes:
         planned: the lock file, with what it is now as its `current`.
-        action: `up to date`, `restored` or `compiled`.
+        action: `up to date`, `restored` or `compiled`; of a pylock `made`.
         text: its new text, to be written; None where it stays.
         day: when a restored lock was resolved (ISO 8601).
         notes: what a person should know of it.
         changes: what differs from that, or from the lock file it replaces.
     """
 
-    planned: LockPlan
+    planned: AnyPlan
     action: str
     text: str | None = None
     seconds: float = 0.0

@@ -126,7 +126,9 @@ class Compiler:
             self.project.root,
             self.interpreter(order.target, order.platform),
             self.project.environ,
-            self.indexes,
+            self.indexes.of_declared(o.value for o in order.inputs.options)
+            if order.files
+            else self.indexes,
             cache.folder,
             self.processes,
             detail=self.console.log if self.console.verbose else None,

@@ -21,6 +21,7 @@ from nox_lock.errors import CompileError, Reason, ToolchainError
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.run import CompileOptions
+from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
 
     _Key = tuple[str, str, str]
@@ -54,7 +54,7 @@ def resolve_again(
 
     def resolve(each: Judged) -> Judged:
         planned, verdict = each.planned, each.verdict
-        if planned is None or planned.current is None or not verdict.fresh:
+        if not isinstance(planned, LockPlan) or planned.current is None or not verdict.fresh:
             return each
         try:
             verdict = _resolve(planned, planned.current, verdict, compiler)

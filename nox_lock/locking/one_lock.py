@@ -8,7 +8,7 @@ import hashlib
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nox_lock.checking.content import find_repeated, find_unused_arguments
 from nox_lock.checking.judge import (
@@ -36,6 +36,7 @@ from nox_lock.locking.changes import (
     whole_chain,
 )
 from nox_lock.locking.compiler import as_text, find_starting_pins, versions
+from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.lockfile.pins import Pin
     from nox_lock.locking.compiler import Compiler
-    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 
 _SHOWN = 10  # lines of a file that is refused
 
@@ -88,7 +89,7 @@ def make_lock(
     return replace(
         outcome,
         before=before,
-        changes=find_changes(old, outcome.planned) if old and old.pins else (),
+        changes=find_changes(old, cast("LockPlan", outcome.planned)) if old and old.pins else (),
         notes=(*_find_lost(planned), *outcome.notes),
     )
 
@@ -242,8 +243,8 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     return (*lost, *map(str, find_unused_arguments(planned, lock)))
 
 
-def check_replaceable(planned: LockPlan, command: str) -> None:
-    """Refuse to write a lock file over something else, with the ways out; `command` locks."""
+def check_replaceable(planned: AnyPlan, command: str) -> None:
+    """Refuse to write a file over something else, with the ways out; `command` locks."""
     obstacles = find_obstacles(planned)
     if not obstacles:
         return
@@ -255,11 +256,12 @@ def check_replaceable(planned: LockPlan, command: str) -> None:
     lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
     if len(obstacles) > _SHOWN:
         lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
+    other = "pylock = false" if isinstance(planned, PylockPlan) else 'lockfile = "..."'
     raise LockFileError(
         "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
         first.place,
         "Is it yours? Give the lock another name: "
-        f'[tool.nox-lock.locks.{planned.name}] lockfile = "...". '
+        f"[tool.nox-lock.locks.{planned.name}] {other}. "
         f"Else: {command} -- --overwrite keeps its pins, as far as they are needed",
     )
 

@@ -1,7 +1,7 @@
 """A run of `nox -s lock`: its options, and which lock files are made, in stacks.
 
-A stack is the lock files of one target that build on each other. What does not depend on each
-other is made side by side.
+A stack is the lock files of one target that build on each other, or with a pylock those of all its
+targets. What does not depend on each other is made side by side.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from nox_lock.checking.judge import judge
+from nox_lock.checking.judge import judge_any
 from nox_lock.files import clear_leftovers
 from nox_lock.inputs.syntax import name_of
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
+from nox_lock.planning.lock_plan import PylockPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from nox_lock.checking.judge import Verdict
     from nox_lock.console import Console
     from nox_lock.errors import NoxLockError
-    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.planning.lock_plan import AnyPlan, LockPlan
     from nox_lock.project import Project
 
 
@@ -57,24 +58,24 @@ class CompileOptions:
             pin.name in names for pin in (planned.origin.pins if planned.origin else ())
         )
 
-    def are_met(self, planned: LockPlan, verdict: Verdict) -> bool:
+    def are_met(self, planned: AnyPlan, verdict: Verdict) -> bool:
         """Return whether there is nothing to do: a fresh lock file, as it was stamped.
 
         One without a stamp, or changed since (by a bot, or by hand), is compiled from its own
         pins: pip-tools confirms them, and only what it has confirmed is stamped.
         """
-        return (
-            verdict.fresh
-            and planned.current is not None
+        if not (verdict.fresh and self.use_cache):  # else for what only an index knows has changed
+            return False
+        return isinstance(planned, PylockPlan) or (
+            planned.current is not None
             and planned.current.as_stamped
-            and self.use_cache  # else for what only an index knows has changed
             and not self.upgrades(planned)
         )
 
 
-def find_stacks(planned: Iterable[LockPlan]) -> list[list[LockPlan]]:
+def find_stacks(planned: Iterable[AnyPlan]) -> list[list[AnyPlan]]:
     """Group lock files by what they build on, in the order they are given."""
-    stacks: list[list[LockPlan]] = []
+    stacks: list[list[AnyPlan]] = []
     for each in planned:
         below = {low.path for low in each.below}
         touching = [stack for stack in stacks if below & {other.path for other in stack}]
@@ -96,9 +97,9 @@ def lock_all(
     project: Project,
     options: CompileOptions,
     console: Console,
-    planned: Sequence[LockPlan],
+    planned: Sequence[AnyPlan],
     verdicts: Mapping[str, Verdict] | None = None,
-) -> Iterator[tuple[LockPlan, Outcome | NoxLockError]]:
+) -> Iterator[tuple[AnyPlan, Outcome | NoxLockError]]:
     """Bring lock files up to date; yield each with what was made of it when its stack is through.
 
     That is an outcome, or the error that says why not: a lock file of a stack that failed is as it
@@ -107,7 +108,7 @@ def lock_all(
     for folder in {(project.root / each.path).parent for each in planned}:
         clear_leftovers(folder)
     judged = dict(verdicts or {})
-    judged.update((each.path, judge(each)) for each in planned if each.path not in judged)
+    judged.update((each.path, judge_any(each)) for each in planned if each.path not in judged)
     work = []
     for stack in find_stacks(planned):
         if all(options.are_met(each, judged[each.path]) for each in stack):

@@ -7,7 +7,7 @@ import os
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nox_lock.checking.judge import judge
 from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
@@ -18,6 +18,9 @@ from nox_lock.lockfile import lock_file
 from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
 from nox_lock.locking.compiler import Compiler, find_starting_pins
 from nox_lock.locking.one_lock import check_replaceable, make_lock
+from nox_lock.locking.pylock import make_pylock
+from nox_lock.locking.run import find_stacks
+from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.planning.planner import replan
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from nox_lock.checking.judge import Verdict
     from nox_lock.lockfile.pins import Pin
-    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.planning.lock_plan import AnyPlan
 
     Result = Outcome | NoxLockError
 
@@ -35,8 +38,8 @@ _SIGN_OF_LIFE = 30.0
 
 
 def make_stacks(
-    compiler: Compiler, stacks: Sequence[Sequence[LockPlan]], verdicts: Mapping[str, Verdict]
-) -> Iterator[tuple[LockPlan, Result]]:
+    compiler: Compiler, stacks: Sequence[Sequence[AnyPlan]], verdicts: Mapping[str, Verdict]
+) -> Iterator[tuple[AnyPlan, Result]]:
     """Make stacks side by side, as many lock files at a time as there are processors."""
     stack_of = {each.path: stack for stack in stacks for each in stack}
     by_path = {each.path: each for stack in stacks for each in stack}
@@ -50,7 +53,8 @@ def make_stacks(
         try:
             together: dict[str, Sequence[Pin] | NoxLockError] = {}
             if compiler.options.together:
-                layered = [stack for stack in stacks if len(stack) > 1]
+                locks = [each for each in by_path.values() if isinstance(each, LockPlan)]
+                layered = [stack for stack in find_stacks(locks) if len(stack) > 1]
                 resolved = pool.map(_resolve_together, [compiler] * len(layered), layered)
                 for stack, pins in zip(layered, resolved, strict=True):
                     together.update((each.path, pins) for each in stack)
@@ -117,7 +121,7 @@ def _resolve_together(
 
 def _make(
     compiler: Compiler,
-    planned: LockPlan,
+    planned: AnyPlan,
     verdict: Verdict,
     results: Mapping[str, Result],
     together: Sequence[Pin] | NoxLockError | None,
@@ -130,10 +134,12 @@ def _make(
         result = results.get(low.path)
         if isinstance(result, NoxLockError):
             return BlockedError(low.path, planned.path)
-        below.append(result.planned if result else low)
+        below.append(cast("LockPlan", result.planned) if result else low)
         if result and result.text is not None:
             texts[low.path] = result.text
     try:
+        if isinstance(planned, PylockPlan):
+            return make_pylock(compiler, replace(planned, below=tuple(below)))
         now = replan(planned, tuple(below), texts, compiler.project)
         verdict = verdict if now is planned else judge(now)
         if together is None and compiler.options.are_met(now, verdict):
@@ -157,9 +163,15 @@ def _write(compiler: Compiler, made: Mapping[str, Result]) -> Mapping[str, Resul
             if each.text is not None:
                 # A compile takes its time: what is there now may be another's.
                 compiler.project.forget(each.planned.path)
-                now = lock_file.read(compiler.project, each.planned.path)
-                if now != each.before and not compiler.options.overwrite:
-                    check_replaceable(each.planned.with_current(now), compiler.console.lock_command)
+                if isinstance(each.planned, PylockPlan):
+                    data = lock_file.read_bytes(compiler.project, each.planned.path)
+                    now: AnyPlan = replace(each.planned, data=data)
+                    changed = data != each.planned.data
+                else:
+                    current = lock_file.read(compiler.project, each.planned.path)
+                    now, changed = each.planned.with_current(current), current != each.before
+                if changed and not compiler.options.overwrite:
+                    check_replaceable(now, compiler.console.lock_command)
         write_all({compiler.project.root / path: text for path, text in texts.items()})
     except LockFileError as error:
         failed = error.place.file if error.place else ""

@@ -41,6 +41,7 @@ LOCK_KEYS = (
     "python",
     "platforms",
     "lockfile",
+    "pylock",
     "generate-hashes",
     "strip-extras",
     "allow-unsafe",
@@ -173,6 +174,7 @@ class LockConfig(NamedTuple):
         name: what `lock=` and the command line call it.
         inputs: its input files, relative to the project root; may be none when it has groups.
         lockfile: pattern of its lock file, or None for the default beside the first input.
+        pylock: whether a `pylock.toml` is made of its lock files.
         pythons: its targets; empty where none is configured.
         platforms: those that get a lock file each, as written; empty for one for all.
         extras: extras of its project files to lock, too.
@@ -187,6 +189,7 @@ class LockConfig(NamedTuple):
     name: str
     inputs: tuple[str, ...]
     lockfile: str | None = None
+    pylock: bool = False
     pythons: tuple[Target, ...] = ()
     platforms: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
@@ -265,8 +268,10 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
             locks[name] = common._replace(name=name, inputs=(file,))
     if not locks:
         raise no_inputs(project, document.values)
-    for lock in locks.values():
+    for name, lock in locks.items():
         _check_lock(lock, locks, declared)
+        if lock.pylock and lock.settings.generate_hashes is None:  # its files have one each
+            locks[name] = lock._replace(settings=lock.settings._replace(generate_hashes=True))
     return Config(locks, project, on_stale, notes)
 
 
@@ -286,6 +291,7 @@ def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) ->
     table.refuse_unknown((*LOCK_KEYS, *others))
     return default._replace(
         lockfile=_parse_lockfile(table) or default.lockfile,
+        pylock=default.pylock if (flag := table.flag("pylock")) is None else flag,
         pythons=_parse_pythons(table) or default.pythons,
         platforms=_parse_platforms(table) or default.platforms,
         settings=merge_settings(read_settings(table), default.settings),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.config import LockConfig
-    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.planning.lock_plan import AnyPlan
     from nox_lock.project import Project
     from nox_lock.target import Target
 
@@ -161,15 +161,17 @@ def _distance(parsed: ParsedPath, target: Target) -> tuple[bool, bool, int, int]
 
 
 def find_orphans(
-    locks: Collection[LockConfig], planned: Collection[LockPlan], project: Project
+    locks: Collection[LockConfig], planned: Collection[AnyPlan], project: Project
 ) -> list[str]:
-    """Return the files with our stamp at paths that lock files may have, and that no lock has.
+    """Return files of ours at paths that lock files or pylocks may have, and that no lock has.
 
     `planned` are all that there must be. A link to one of these is another name of it.
     """
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
+    folders |= set(map(folder_of, locks))
     escaped = (folder.replace("{", "{{").replace("}", "}}") for folder in folders)
-    patterns = {posixpath.join(folder, "{name}.txt") for folder in escaped}
+    names = ("{name}.txt", "{name}.toml")
+    patterns = {posixpath.join(folder, name) for folder in escaped for name in names}
     patterns |= {lock.lockfile for lock in locks if lock.lockfile}
     live = {project.real(path) for each in planned for path in (each.path, *each.inputs.files)}
     found = set()
@@ -198,6 +200,11 @@ def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin
             whole = posixpath.normpath(f"{pin.name} @ {pin.url}")
             if not whole.startswith(f"{pin.name} @ ") and project.exists(whole):
                 yield whole
+
+
+def folder_of(lock: LockConfig) -> str:
+    """Return the folder of all files of a lock, relative to the project root."""
+    return posixpath.dirname(lock.lockfile.partition("{")[0] if lock.lockfile else _stem(lock))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -197,6 +197,63 @@ class LockPlan:
             yield HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}")
 
 
+@dataclass(frozen=True, eq=False)
+class PylockPlan:
+    """A `pylock.toml` that must exist.
+
+    Attributes:
+        path: of it, relative to the project root.
+        below: the lock files it is made of, of all targets of one lock.
+        data: what is there now, or None.
+    """
+
+    path: str
+    below: tuple[LockPlan, ...]
+    data: bytes | None
+
+    def at(self, line: int | None = None) -> Place:
+        """Return a place in it."""
+        return Place(self.path, line)
+
+    @property
+    def text(self) -> str:
+        """What is there now, with LF."""
+        return (self.data or b"").decode(errors="replace").replace("\r\n", "\n")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether what is there now was made here."""
+        return b'created-by = "nox-lock"' in (self.data or b"")
+
+    @property
+    def pins(self) -> Sequence[str]:
+        """What it pins."""
+        return sorted({pin.shown for each in self.below for pin in each.pins})
+
+    @property
+    def name(self) -> str:
+        """The lock's name."""
+        return self.below[0].name
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the lock is made from."""
+        return self.below[0].inputs
+
+    @property
+    def target(self) -> str:
+        """The Pythons it is for."""
+        return ", ".join(dict.fromkeys(str(each.target) for each in self.below))
+
+    @property
+    def system(self) -> str:
+        """The named platforms it is for."""
+        return ", ".join(dict.fromkeys(each.system for each in self.below if each.system))
+
+
+AnyPlan = LockPlan | PylockPlan
+
+
 def _option_lines(options: Iterable[Option], folder: str) -> dict[str, Place]:
     """Return the lines in pip-compile's order, each with its place.
 

@@ -16,7 +16,7 @@ from nox_lock.inputs.toml_tables import FILE, find_table
 from nox_lock.lockfile import lock_file
 from nox_lock.planning import lock_paths
 from nox_lock.planning.config import resolve_settings
-from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.target import Target, parse_target, running_platform, running_target
 from nox_lock.text import nearest, quoted
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
+    from nox_lock.errors import NoxLockError
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.planning.config import Config, LockConfig
     from nox_lock.project import Project
@@ -242,6 +243,48 @@ def select(
             known = ", ".join(map(str, has))
             raise ConfigError(f"no lock is for Python {target}", hint=f"There are: {known}")
     return [each for each in planned if not targets or each.target in targets]
+
+
+def plan_pylocks(
+    config: Config, planned: Collection[LockPlan], project: Project
+) -> list[PylockPlan]:
+    """Plan the pylocks of the locks that are planned.
+
+    Raises:
+        ConfigError: for one without a name or hashes, or with the name of another file.
+        LockFileError: for one that cannot be read.
+    """
+    made: dict[str, list[LockPlan]] = {}
+    for each in planned:
+        if each.lock.pylock:
+            made.setdefault(each.name, []).append(each)
+    paths = {name: _find_path(files[0].lock, config, project) for name, files in made.items()}
+    others = {path for each in planned for path in (each.path, *each.inputs.files)}
+    taken = [path.casefold() for path in (*others, *paths.values())]
+    for name, path in paths.items():
+        if taken.count(path.casefold()) > 1:
+            raise _refuse(name, project, f": {path} is another file of the project already")
+    return [
+        PylockPlan(paths[name], tuple(files), lock_file.read_bytes(project, paths[name]))
+        for name, files in made.items()
+    ]
+
+
+def _find_path(lock: LockConfig, config: Config, project: Project) -> str:
+    """Return where a pylock is: beside the lock files, with one of the two names of the format."""
+    alone = lock.name == "requirements" or len(config.locks) == 1
+    if not alone and "." in lock.name:
+        raise _refuse(lock.name, project, f": pylock.{lock.name}.toml has a dot too many")
+    if lock.settings.generate_hashes is False:
+        raise _refuse(lock.name, project, " needs hashes, and generate-hashes is false")
+    return posixpath.join(
+        lock_paths.folder_of(lock), "pylock.toml" if alone else f"pylock.{lock.name}.toml"
+    )
+
+
+def _refuse(name: str, project: Project, message: str) -> NoxLockError:
+    hint = f"Change that, or say in [tool.nox-lock.locks.{name}]: pylock = false"
+    return find_table("pylock", name, project).wrong("pylock", message, hint)
 
 
 class _Planner:

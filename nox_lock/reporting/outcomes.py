@@ -18,6 +18,7 @@ from nox_lock.locking.changes import (
     UP_TO_DATE,
     UPGRADED,
 )
+from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.reporting.verdicts import error_fields, to_json
 from nox_lock.text import markdown
 
@@ -49,7 +50,7 @@ def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
         resolved = f"resolved on {outcome.day}; -U looks for newer versions"
         done = f"restored from the cache ({pins}, {resolved})"
     else:
-        done = f"compiled in {outcome.seconds:.1f} s ({pins})"
+        done = f"{outcome.action} in {outcome.seconds:.1f} s ({pins})"
     return f"{path}: {done}{', not written' if dry else ''}"
 
 
@@ -72,7 +73,8 @@ def totals(outcomes: Sequence[Outcome]) -> str:
 
     A lock file that was written again counts, also if all its pins are kept: it has another stamp.
     """
-    written = [each for each in outcomes if each.text and each.planned.current != each.before]
+    locks = [(each, each.planned) for each in outcomes if isinstance(each.planned, LockPlan)]
+    written = [each for each, planned in locks if each.text and planned.current != each.before]
     changed = [each for each in written if each.changes or (each.before and each.before.pins)]
     if not changed:
         return ""
@@ -81,7 +83,7 @@ def totals(outcomes: Sequence[Outcome]) -> str:
         total.update(change.kind for change in each.changes)
         total["kept"] += each.pins - sum(change.kind != REMOVED for change in each.changes)
     summed = ", ".join(f"{total[kind]} {kind}" for kind in (*KINDS, "kept") if total[kind])
-    others = len(outcomes) - len(written)
+    others = len(locks) - len(written)
     return f"{summed}; {_count(others, 'lock file')} unchanged" if others else summed
 
 

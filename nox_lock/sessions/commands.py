@@ -23,7 +23,8 @@ from nox_lock.locking.changes import find_reasons
 from nox_lock.locking.run import CompileOptions, lock_all, with_lower
 from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_paths import find_orphans
-from nox_lock.planning.planner import select
+from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.planning.planner import plan_pylocks, select
 from nox_lock.reporting import outcomes as report
 from nox_lock.reporting import verdicts
 from nox_lock.target import parse_target, running_platform
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.locking.changes import Outcome
     from nox_lock.planning.config import Config
-    from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.planning.lock_plan import AnyPlan, PylockPlan
     from nox_lock.project import Project
     from nox_lock.sessions.noxfile import Noxfile
     from nox_lock.target import Target
@@ -191,8 +192,8 @@ def run_check(session: Session, others: Others, noxfile: Noxfile, console: Conso
     """Check lock files, as the arguments of a session say; an error unless all are fresh."""
     options = _read_options(check_parser, session, others, noxfile, console)
     if options is not None:
-        _, planned, orphans = _select(options, noxfile)
-        _check(judge_all(planned, orphans), options, noxfile, console)
+        _, planned, pylocks, orphans = _select(options, noxfile)
+        _check(judge_all([*planned, *pylocks], orphans), options, noxfile, console)
 
 
 def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Console) -> None:
@@ -200,9 +201,9 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
     options = _read_options(lock_parser, session, others, noxfile, console)
     if options is None:
         return
-    config, planned, orphans = _select(options, noxfile)
+    config, planned, pylocks, orphans = _select(options, noxfile)
     if options.check:
-        _check(judge_all(planned, orphans), options, noxfile, console)
+        _check(judge_all([*planned, *pylocks], orphans), options, noxfile, console)
         return
     with _errors_printed(options, noxfile.project):
         _refuse_unknown(options, planned)
@@ -211,7 +212,7 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
         return
     console.warn(*config.notes, *noxfile.find_unused(planned))
     console.verbose |= options.verbose
-    _lock(planned, options, noxfile.project, console)
+    _lock([*planned, *pylocks], options, noxfile.project, console)
     for each in judge_all([], orphans):
         console.warn(*verdicts.verdict_lines(each, unicode=console.terminal.unicode))
 
@@ -264,7 +265,7 @@ def relock(
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
     for line in reasons:
         console.log(line)
-    stale = [each.planned for each in judged if each.planned]
+    stale = [each.planned for each in judged if isinstance(each.planned, LockPlan)]
     wanted = {each.path: each for top in stale for each in with_lower(top)}
     known = {each.path: each.verdict for each in judged}
     made: dict[str, LockPlan] = {}
@@ -275,7 +276,8 @@ def relock(
             errors.append(result)
             continue
         _print_outcome(result, console)
-        made[each.path] = result.planned
+        if isinstance(result.planned, LockPlan):
+            made[each.path] = result.planned
     # The error of a lock below says more than that of the one it blocks.
     for error in sorted(errors, key=lambda error: isinstance(error, BlockedError)):
         raise error
@@ -288,20 +290,27 @@ def _is_plainly_stale(judged: Judged) -> bool:
     return (
         judged.verdict.word in {STALE, MISSING}
         and not lacks_hashes_alone(judged.verdict)
-        and planned is not None
+        and isinstance(planned, LockPlan)
         and (bool(planned.system) or planned.platform == running_platform())
     )
 
 
-def _select(options: Arguments, noxfile: Noxfile) -> tuple[Config, list[LockPlan], list[str]]:
-    """Return the configuration, the lock files that options choose, and the orphaned ones."""
-    with _errors_printed(options, noxfile.project):
+def _select(
+    options: Arguments, noxfile: Noxfile
+) -> tuple[Config, list[LockPlan], list[PylockPlan], list[str]]:
+    """Return the configuration, the files that options choose, and the orphaned ones.
+
+    A pylock is among them if all lock files that it is made of are there, or chosen.
+    """
+    project = noxfile.project
+    with _errors_printed(options, project):
         config, planned = noxfile.plan(options.names)
         chosen = select(planned, options.python, options.platform)
-        orphans = []
+        pylocks, orphans = plan_pylocks(config, planned, project), []
         if not (options.names or options.python or options.platform):
-            orphans = find_orphans(config.locks.values(), planned, noxfile.project)
-    return config, chosen, orphans
+            orphans = find_orphans(config.locks.values(), [*planned, *pylocks], project)
+    whole = [p for p in pylocks if all(low.current or low in chosen for low in p.below)]
+    return config, chosen, whole, orphans
 
 
 @contextmanager
@@ -335,7 +344,8 @@ def _check(judged: list[Judged], options: Arguments, noxfile: Noxfile, console: 
         judged, unresolved = resolve_again(judged, project, console)
     if all(each.verdict.fresh for each in judged):
         with _errors_printed(options, project):
-            noxfile.refuse_disagreement([each.planned for each in judged if each.planned])
+            plans = (each.planned for each in judged)
+            noxfile.refuse_disagreement([each for each in plans if isinstance(each, LockPlan)])
     form = _format(options, project)
     if form == "json":
         _print(verdicts.verdicts_json(judged))
@@ -385,7 +395,7 @@ def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None
 
 
 def _lock(
-    planned: Sequence[LockPlan], options: Arguments, project: Project, console: Console
+    planned: Sequence[AnyPlan], options: Arguments, project: Project, console: Console
 ) -> None:
     results: dict[str, Outcome | NoxLockError] = {}
     with _errors_printed(options, project):
@@ -408,7 +418,8 @@ def _lock(
         raise errors[planned[0].path]
     if errors:
         raise NoxLockError(f"not locked: {', '.join(errors)}")
-    _refuse_unknown(options, [each.planned for each in outcomes])
+    plans = (each.planned for each in outcomes)
+    _refuse_unknown(options, [each for each in plans if isinstance(each, LockPlan)])
 
 
 def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> None:

@@ -195,7 +195,7 @@ class SessionEnvironment:
 
     def _is_usable(self, judged: Judged, on_stale: str) -> bool:
         """Return whether a lock file may be installed; outside CI also without required hashes."""
-        verdict, current = judged.verdict, judged.planned and judged.planned.current
+        verdict, current = judged.verdict, getattr(judged.planned, "current", None)
         if on_stale == "install" and verdict.word == STALE and current and not current.includes:
             self.console.warn(
                 f"{judged.path} is {STALE}, and installed: {verdict.reasons[0].message}"

@@ -7,6 +7,8 @@ asked and can ask for a password.
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import logging
 import re
 import shutil
@@ -40,6 +42,7 @@ with warnings.catch_warnings():
     sys.meta_path[:] = importers
 
 LOOPBACK = "127.0.0.1"
+_JSON = "application/vnd.pypi.simple.v1+json"
 USER = "user"
 
 # nox in this process shows what is logged, whoever logs it.
@@ -58,12 +61,19 @@ class Request:
 class LocalIndex:
     """An index that serves `folder`; with a `password`, only to those who give it.
 
-    With a `max_age`, clients are told that they may keep what they got for so many seconds.
+    With a `max_age`, clients are told that they may keep what they got for so many seconds. If
+    `speaks_json`, pages are JSON for who takes that (PEP 691), with sizes and times (PEP 700).
     """
 
     def __init__(
-        self, folder: Path, *, password: str | None = None, max_age: int | None = None
+        self,
+        folder: Path,
+        *,
+        password: str | None = None,
+        max_age: int | None = None,
+        speaks_json: bool = False,
     ) -> None:
+        self.speaks_json = speaks_json
         self.folder = folder
         self.password = password
         self.max_age = max_age
@@ -125,6 +135,21 @@ class LocalIndex:
         assert files, f"{name} {version} is not in the index"
         for path in files:
             path.unlink()
+
+    def json_page(self, name: str) -> bytes:
+        """Return a project's page as JSON."""
+        files = [
+            {
+                "filename": path.name,
+                "url": f"../../packages/{path.name}",
+                "hashes": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+                "size": path.stat().st_size,
+                "upload-time": "2024-02-03T04:05:06.780000Z",
+            }
+            for path in sorted(self.folder.iterdir())
+            if canonicalize_name(re.split(r"-\d", path.name)[0]) == name
+        ]
+        return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode()
 
     def requests(self) -> list[Request]:
         """Return all that was asked since the beginning or `clear_requests`, refusals included."""
@@ -200,6 +225,10 @@ class _Front(ThreadingMixIn, WSGIServer):
             return [b""]
         if self.index.max_age is not None:
             caching = [("Cache-Control", f"max-age={self.index.max_age}")]
+        page = re.fullmatch(r"/simple/([a-z0-9-]+)/", environ["PATH_INFO"])
+        if page and self.index.speaks_json and _JSON in environ.get("HTTP_ACCEPT", ""):
+            start("200 OK", [("Content-Type", _JSON)])
+            return [self.index.json_page(page[1])]
         answer: Iterable[bytes] = self.packages(environ, start)
         try:
             return [b"".join(answer)]

@@ -9,6 +9,7 @@ The order is a JSON object:
     arguments          of pip-compile
     target             what to resolve for, see `compile.set_target`
     build_constraints  files that limit what a build gets
+    files              projects with sha256: only find these files on pages, see `pages`
 """
 
 from __future__ import annotations

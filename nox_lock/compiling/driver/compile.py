@@ -33,7 +33,7 @@ from pip._vendor.packaging import markers
 from pip._vendor.packaging.utils import canonicalize_name, canonicalize_version
 from piptools.scripts.compile import cli
 
-from .pages import fetch_pages_once, take_hashes_from_pages
+from .pages import fetch_pages_once, read_pages_alone, take_hashes_from_pages
 from .report import Report, bare_url, describe_failure, note_printed
 from .touch_points import COMFORT
 
@@ -53,6 +53,8 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     report = Report(order["begun"])
     fetch_pages_once(report)
     take_hashes_from_pages(report)
+    if order["files"]:
+        read_pages_alone(order["files"], report)
     set_target(order["target"], report)
     build_projects_within(order["build_constraints"])
     _keep_origins()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pip._internal.index import collector, package_finder
+from pip._internal.models.link import Link
 from pip._internal.network.session import PipSession
 from pip._internal.utils.filetypes import is_archive_file
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 from piptools.repositories.pypi import PyPIRepository
+from piptools.resolver import BacktrackingResolver
 
-from .report import describe_answer
+from .report import bare_url, describe_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from .report import Report
 
 # Of a page without files: PEP 629, what was before it, and titles of servers that have neither.
@@ -96,10 +102,8 @@ def take_hashes_from_pages(report: Report) -> None:
     def get_hashes_from_pypi(self: Any, ireq: Any) -> dict[str, str]:
         found = {}
         for link in (candidate.link for candidate in self._get_matching_candidates(ireq)):
-            # A page may name several digests; `Link.hash` gives the first.
-            hashes = getattr(link, "_hashes", None) or {link.hash_name: link.hash}
-            if hashes.get("sha256"):
-                found[link.url] = f"sha256:{hashes['sha256'].lower()}"
+            if sha256 := _sha256(link):
+                found[link.url] = f"sha256:{sha256}"
         return found
 
     finder.evaluate_links = evaluate_links
@@ -109,6 +113,47 @@ def take_hashes_from_pages(report: Report) -> None:
     PyPIRepository.get_hashes = lambda self, ireq: (
         set() if ireq.editable else get_hashes(self, ireq)
     )
+
+
+def _sha256(link: Any) -> str:
+    # A page may name several digests; `Link.hash` gives the first.
+    hashes = getattr(link, "_hashes", None) or {link.hash_name: link.hash}
+    return (hashes.get("sha256") or "").lower()
+
+
+def read_pages_alone(wanted: Mapping[str, Collection[str]], report: Report) -> None:
+    """Have pip-tools read the pages of some projects in place of resolving.
+
+    The report gets their files with one of the `wanted` sha256: project, URL, time of the upload,
+    size, sha256. A URL with a query is not whole.
+    """
+    from_json, files = Link.from_json, report.said.setdefault("files", [])
+    known: dict[str, tuple[str, str]] = {}
+
+    def link_from_json(file: dict[str, Any], page_url: str) -> Any:
+        found = from_json(file, page_url)
+        if found is not None:
+            known[found.url] = file.get("upload-time") or "", str(file.get("size") or "")
+        return found
+
+    def list_links(_finder: Any, link_evaluator: Any, links: Any) -> list[Any]:
+        name = link_evaluator.project_name
+        for link in links:
+            sha256, more = _sha256(link), known.get(link.url, ("", ""))
+            if not sha256 and link.is_file:
+                sha256 = hashlib.sha256(Path(link.file_path).read_bytes()).hexdigest()
+            if sha256 in wanted[name]:
+                files.append((name, bare_url(link.url), *more, sha256))
+        return []
+
+    def read_pages(resolver: Any, **_more: Any) -> set[Any]:
+        for name in wanted:
+            resolver.repository.finder.find_all_candidates(name)
+        return set()
+
+    Link.from_json = link_from_json
+    package_finder.PackageFinder.evaluate_links = list_links
+    BacktrackingResolver.resolve = read_pages
 
 
 def _pattern_of_files(version: str) -> re.Pattern[str]:

@@ -15,10 +15,13 @@ refuses to start, and says which.
     piptools.build:StaticProjectMetadata  know those that are not dynamic
     piptools.scripts.compile:build_project_metadata(src_file)  report dynamic inputs
     piptools.repositories.pypi:PyPIRepository.get_hashes(ireq)  editables have none
+    piptools.resolver:BacktrackingResolver.resolve(max_rounds)  not to resolve
     piptools.repositories.pypi:PyPIRepository._get_hashes_from_pypi(ireq)  hashes from pages
     piptools.repositories.pypi:PyPIRepository._get_matching_candidates(ireq)  what is hashed
     .index.package_finder:PackageFinder.evaluate_links(link_evaluator links)  of one version
+    .index.package_finder:PackageFinder.find_all_candidates(project_name)  read pages alone
     .index.package_finder:parse_links  parse each page once
+    .models.link:Link.from_json(file_data page_url)  sizes and times of files
     .index.collector:LinkCollector.fetch_response(location)  fetch each page once
     .index.collector:_get_simple_response(url session)  a failing index must fail the lock
     .network.session:PipSession.is_secure_origin(location)  and one that pip passes over, too

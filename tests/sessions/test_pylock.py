@@ -1,0 +1,237 @@
+"""`pylock = true`: made with the lock files, from a real index, and installed by pip and uv."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.version import Version
+
+from nox_lock.target import running_platform
+from support.plans import plan_folder
+from support.prepared import Prepared
+from support.pylocks import needs_select, pinned, selected
+from support.pythons import HERE
+from support.wheels import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.project import Project
+
+OTHER = "3.12" if HERE != "3.12" else "3.10"
+SYSTEMS = ("linux", "darwin", "win32")
+NOXFILE = """
+import nox_lock
+
+nox_lock.add_sessions()
+"""
+TABLE = f"""
+[tool.nox-lock]
+python = ["{HERE}", "{OTHER}"]
+platforms = {list(SYSTEMS)}
+pylock = true
+"""
+LIST = """
+import importlib.metadata as m
+print(*(f"{each.name}=={each.version}" for each in m.distributions()))
+"""
+APP = ["dep>=1", f"back; python_version == '{HERE}'", "win; sys_platform == 'win32'"]
+ROW = re.compile(
+    r'\{url = "http://127\.0\.0\.1:\d+/packages/app-1\.0-py3-none-any\.whl", '
+    r'upload-time = 2024-02-03T04:05:06\.780000Z, size = \d+, hashes = \{sha256 = "\w{64}"\}\}'
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]) -> Iterator[Prepared]:
+    with Prepared(tmp_path_factory.mktemp("prepared"), seeds) as made:
+        made.index.speaks_json = True
+        made.index.publish("app", "1.0", requires=APP)
+        for name in ("dep", "back", "win"):
+            made.index.publish(name, "1.0")
+        made.project.write("noxfile.py", NOXFILE)
+        made.project.write("pyproject.toml", TABLE)
+        made.project.write("requirements.in", f"--index-url {made.index.url}\napp\n")
+        made.project.nox("-s", "lock").ok()
+        made.freeze()
+        yield made
+
+
+@pytest.fixture
+def made(prepared: Prepared, tmp_path: Path) -> Iterator[Project]:
+    yield from prepared.lend(tmp_path)
+
+
+def check(project: Project) -> dict[str, tuple[str, ...]]:
+    """Return the verdicts of `lock-check`, with their reasons, by path."""
+    run = project.nox("-s", "lock-check", "--", "--format", "json")
+    return {
+        each["lockfile"]: (each["verdict"], *(reason["message"] for reason in each["reasons"]))
+        for each in json.loads(run.stdout)["locks"]
+    }
+
+
+@needs_select
+def test_one_file_for_all_targets(made: Project) -> None:
+    text = made.read("pylock.toml")
+    assert ROW.search(text), text
+    files = plan_folder(made.root)
+    assert len(files) == 6
+    for low in files:
+        assert selected(text, low) == pinned(low), low.path
+    before = made.snapshot()
+    run = made.nox("-s", "lock", "lock-check").ok()
+    assert "pylock.toml: up to date (4 pins)" in run.output
+    assert f"pylock.toml: fresh, Python {HERE}, {OTHER} on linux, darwin, win32" in run.output
+    assert made.snapshot() == before
+    assert made.index is not None
+    assert made.index.requests() == []
+
+
+def test_an_upgrade_writes_it_again_and_asks_for_new_files_alone(made: Project) -> None:
+    assert made.index is not None
+    made.index.publish("dep", "1.5")
+    run = made.nox("-s", "lock", "--", "-P", "dep").ok()
+    assert re.search(r"pylock.toml: made in [\d.]+ s \(4 pins\)", run.output)
+    text = made.read("pylock.toml")
+    assert 'name = "dep"\nversion = "1.5"' in text
+    assert "dep-1.0" not in text
+    assert set(check(made).values()) == {("fresh",)}
+    # No other page than those that resolving needs, and of those one more of `dep`.
+    made.index.clear_requests()
+    made.write("pylock.toml", text.replace("dep-1.5", "dep-1.6"))
+    assert check(made)["pylock.toml"] == (
+        "invalid",
+        "its files were changed since it was written",
+    )
+    (made.root / "pylock.toml").unlink()
+    assert check(made)["pylock.toml"] == ("missing", "there is no pylock")
+    made.nox("-s", "lock").ok()
+    assert made.read("pylock.toml") == text
+    assert {each.path for each in made.index.requests()} == {
+        f"/simple/{name}/" for name in ("app", "back", "dep", "win")
+    }
+
+
+def test_after_a_bot_it_is_behind(made: Project) -> None:
+    assert made.index is not None
+    made.index.publish("dep", "1.5")
+    path = f"requirements-py{HERE}-linux.txt"
+    text = made.read(path)
+    made.nox("-s", "lock", "--", "-U", "--python", HERE, "--platform", "linux").ok()
+    # Its other lock files are there, and so it was made again.
+    assert "dep-1.5" in made.read("pylock.toml")
+    made.write(path, text)
+    said = "pylock.toml is behind: it has not dep==1.0, or not as it is here"
+    assert check(made)["pylock.toml"] == ("stale", said)
+    made.nox("-s", "lock").ok()
+    assert set(check(made).values()) == {("fresh",)}
+
+
+def test_all_or_none(made: Project, tmp_path: Path) -> None:
+    """A pin that only the user's own settings give stops its lock files from being written."""
+    build_wheel(tmp_path / "own", "own", "1.0")
+    made.write("requirements.in", made.read("requirements.in") + "own\n")
+    before = made.snapshot()
+    env = {"PIP_FIND_LINKS": str(tmp_path / "own")}
+    run = made.nox("-s", "lock", env=env).failed()
+    assert re.search(
+        r"requirements-py[\d.]+-\w+\.txt:\d+: own==1\.0 cannot be in pylock\.toml: no page of "
+        r"an index that it may name has this file: sha256:\w{64}",
+        run.output,
+    )
+    assert "write --extra-index-url URL there" in run.output
+    assert str(tmp_path) not in run.output
+    assert "pylock.toml (same stack) could not be locked" in run.output
+    assert made.snapshot() == before
+    # A folder of the project is named by an input, and its files are beside the pylock.
+    shutil.copytree(tmp_path / "own", made.root / "wheels")
+    made.write("requirements.in", "--find-links wheels\n" + made.read("requirements.in"))
+    made.nox("-s", "lock", env=env).ok()
+    assert '{path = "wheels/own-1.0-py3-none-any.whl", hashes = ' in made.read("pylock.toml")
+    assert set(check(made).values()) == {("fresh",)}
+
+
+def test_a_pylock_of_another_tool_stays(made: Project) -> None:
+    text = made.read("pylock.toml")
+    for other in ('lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n', "[broken"):
+        made.write("pylock.toml", other)
+        assert check(made)["pylock.toml"][0] == "invalid"
+        run = made.nox("-s", "lock").failed()
+        assert "nox-lock has not made it" in run.output
+        assert made.read("pylock.toml") == other
+    made.nox("-s", "lock", "--", "--overwrite").ok()
+    assert made.read("pylock.toml") == text
+
+
+def test_without_the_setting_it_is_orphaned(made: Project) -> None:
+    made.write("pyproject.toml", TABLE.replace("pylock = true", ""))
+    assert check(made)["pylock.toml"][0] == "orphaned"
+
+
+def test_annotations_and_a_lock_file_that_is_missing(made: Project) -> None:
+    (made.root / f"requirements-py{OTHER}-win32.txt").unlink()
+    run = made.nox("-s", "lock-check", "--", "--format", "github").failed()
+    said = f"it is made of requirements-py{OTHER}-win32.txt, which is not there"
+    assert f"::error title=nox-lock%3A pylock.toml is stale,file=pylock.toml::{said}" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("generate-hashes = false", "`tool.nox-lock.pylock` needs hashes, and generate-hashes"),
+        ("[tool.nox-lock.locks.'a.b']\ninputs = ['a.in']", "pylock.a.b.toml has a dot too many"),
+        ("[tool.nox-lock.locks.a]\ninputs = ['pylock.toml']", "pylock.toml is another file"),
+    ],
+)
+def test_what_cannot_have_one(made: Project, table: str, said: str) -> None:
+    made.write("a.in", "app\n")
+    made.write("pyproject.toml", f"{TABLE}{table}\n")
+    if "inputs = ['pylock" in table:
+        made.write("pylock.toml", "app\n")
+    run = made.nox("-s", "lock-check").failed()
+    assert said in run.output
+
+
+def _installs(project: Project, *command: str) -> dict[str, str]:
+    """Install into a new environment by a command; return what is there."""
+    folder = project.root.parent / f"environment-{len(list(project.root.parent.iterdir()))}"
+    run: list[str] = [sys.executable, "-m", "virtualenv", "-q", "--no-download", str(folder)]
+    subprocess.run(run, check=True, env=project.environment())
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    env = project.environment({"PIP_NO_INDEX": "1", "UV_NO_INDEX": "1", "UV_NO_CACHE": "1"})
+    filled = [str(python) if each == "PYTHON" else each for each in command]
+    subprocess.run(filled, check=True, cwd=project.root, env=env)
+    listed = subprocess.run([str(python), "-I", "-c", LIST], check=True, capture_output=True)
+    found = dict(each.split("==") for each in listed.stdout.decode().split())
+    return {name: found[name] for name in found.keys() - {"pip", "setuptools", "wheel"}}
+
+
+@pytest.mark.skipif(
+    str(running_platform()) not in {"linux-x86_64", "darwin-arm64", "win32-amd64"},
+    reason="the locks are for usual processors",
+)
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_pip_and_uv_install_what_the_lock_file_pins(made: Project, installer: str) -> None:
+    version = importlib.metadata.version
+    if installer == "pip" and Version(version("pip")) < Version("26.1"):
+        pytest.skip(f"pip {version('pip')} reads no pylock.toml; 26.1 does")
+    command = {
+        "pip": (sys.executable, "-m", "pip", "--python", "PYTHON", "install", "-r", "pylock.toml"),
+        "uv": (sys.executable, "-m", "uv", "pip", "sync", "--python", "PYTHON", "pylock.toml"),
+    }[installer]
+    system = running_platform().system
+    low = next(
+        each
+        for each in plan_folder(made.root)
+        if each.path == f"requirements-py{HERE}-{system}.txt"
+    )
+    assert _installs(made, *command) == {pin.name: pin.version for pin in low.pins}

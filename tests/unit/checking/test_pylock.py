@@ -1,0 +1,408 @@
+"""A pylock is exactly the union of its lock files, by the standard's own reader."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.markers import Marker
+from packaging.pylock import Pylock
+
+from nox_lock.checking.judge import FRESH, INVALID, MISSING, STALE
+from nox_lock.errors import LockFileError, NoxLockError
+from nox_lock.lockfile.pylock import (
+    Environment,
+    digest,
+    parse,
+    pick,
+    plain_time,
+    read_files,
+    render,
+)
+from support.pylocks import (
+    HOST,
+    Release,
+    make,
+    needs_select,
+    pinned,
+    planned,
+    selected,
+    verdict,
+    write,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+WHEELS = [
+    *(f"cp{short}-cp{short}-manylinux_2_17_x86_64" for short in (310, 311, 312)),
+    *(f"cp{short}-cp{short}-macosx_11_0_arm64" for short in (310, 311, 312)),
+    *(f"cp{short}-cp{short}-win_amd64" for short in (310, 311, 312)),
+]
+IDNA, IDNA_OLD = Release("idna", "3.7"), Release("idna", "3.6")
+COLORAMA, TOMLI = Release("colorama", "0.4.6"), Release("tomli", "2.0", WHEELS)
+SPEED = Release("speed", "1.0", WHEELS, ())
+EVERY = (IDNA, IDNA_OLD, COLORAMA, TOMLI, SPEED)
+SYSTEMS = ("linux", "darwin", "win32")
+NINE = {(python, system): "" for python in ("3.10", "3.11", "3.12") for system in SYSTEMS}
+
+
+def pins_of(python: str, system: str) -> str:
+    found = [COLORAMA()] if system == "win32" else []
+    found += [IDNA_OLD() if python == "3.10" else IDNA(), SPEED()]
+    return "".join([*found, TOMLI()] if python == "3.10" else found)
+
+
+@pytest.fixture
+def nine(tmp_path: Path) -> Path:
+    write(tmp_path, {target: pins_of(*target) for target in NINE})
+    return tmp_path
+
+
+@needs_select
+def test_each_target_selects_what_its_lock_file_pins(nine: Path) -> None:
+    text = make(nine, *EVERY)
+    for low in planned(nine).below:
+        assert selected(text, low) == pinned(low), low.path
+    assert verdict(nine).word == FRESH
+
+
+def test_the_text(tmp_path: Path) -> None:
+    pins = IDNA() + SPEED()
+    write(tmp_path, {("3.9", "linux"): pins, ("3.11", "linux"): pins + COLORAMA()})
+    sha = {file.name: file.sha256 for release in EVERY for file in release.files}
+    rest = 'upload-time = 2024-01-02T03:04:05.600000Z, size = 1234, hashes = {sha256 = "'
+
+    def row(name: str) -> str:
+        return f'{{url = "{HOST}/{sha[name][:2]}/{name}", {rest}{sha[name]}"}}}}'
+
+    text = make(tmp_path, *EVERY)
+    assert text.startswith(f"""\
+# `nox -s lock` makes this of the requirements files, and writes it again.
+lock-version = "1.0"
+created-by = "nox-lock"
+requires-python = ">=3.9"
+environments = [
+  "implementation_name == 'cpython' and platform_machine == 'x86_64' and \
+python_version == '3.11' and sys_platform == 'linux'",
+  "implementation_name == 'cpython' and platform_machine == 'x86_64' and \
+python_version == '3.9' and sys_platform == 'linux'",
+]
+
+[[packages]]
+name = "colorama"
+version = "0.4.6"
+marker = "python_version >= '3.11'"
+sdist = {row("colorama-0.4.6.tar.gz")}
+wheels = [
+  {row("colorama-0.4.6-py3-none-any.whl")},
+]
+
+[[packages]]
+name = "idna"
+version = "3.7"
+sdist = """)
+    assert re.search(r'\n\n\[tool.nox-lock\]\nfiles = "[0-9a-f]{32}"\n\Z', text)
+
+
+RELEASES = [Release("a", version) for version in ("1", "2", "3")]
+RELEASES += [Release("b-c", "1.0"), Release("d", "0", WHEELS, ())]
+
+
+@needs_select
+@settings(max_examples=40, deadline=None)
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from(["3.9", "3.10", "3.12", "3.13"]), st.sampled_from(SYSTEMS)),
+        st.lists(st.sampled_from(RELEASES[1:]), unique_by=lambda each: each.name, max_size=4),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_any_union_is_exact(
+    tmp_path_factory: pytest.TempPathFactory, chosen: dict[tuple[str, str], list[Release]]
+) -> None:
+    folder = tmp_path_factory.mktemp("union")
+    pythons, systems = ({key[place] for key in chosen} for place in (0, 1))
+    every: dict[tuple[str, str], list[Release]] = {
+        (python, system): [] for python in pythons for system in systems
+    } | chosen
+    fit = {
+        key: [r for r in found if r.name != "d" or key[0] in {"3.10", "3.12"}]
+        for key, found in every.items()
+    }
+    write(folder, {key: "".join(each() for each in found) for key, found in fit.items()})
+    text = make(folder, *RELEASES)
+    for low in planned(folder).below:
+        assert selected(text, low) == pinned(low), low.path
+    assert verdict(folder).word == FRESH
+
+
+CELLS = [
+    Environment(implementation, system, machine, python)
+    for implementation in ("cpython", "pypy")
+    for system, machine in [("linux", "x86_64"), ("linux", "aarch64"), ("win32", "AMD64")]
+    for python in ("3.9", "3.10", "3.11", "3.13")
+]
+
+
+@settings(deadline=None)
+@given(st.sets(st.sampled_from(CELLS), min_size=1), st.data())
+def test_a_marker_holds_for_what_is_chosen_and_nothing_else(
+    every: set[Environment], data: st.DataObject
+) -> None:
+    chosen = data.draw(st.sets(st.sampled_from(sorted(every)), min_size=1))
+    marker = pick(chosen, sorted(every, key=lambda each: each.sort_key))
+    assert bool(marker) == (chosen != every)
+    if marker:
+        assert {each for each in every if Marker(marker).evaluate(each._asdict())} == chosen
+
+
+def digested(text: str) -> str:
+    """Return a pylock with the digest of the files that it has now."""
+    try:
+        data = parse(text.encode(), "pylock.toml")
+    except NoxLockError:
+        return text
+    return re.sub(r'(?m)^files = ".*"$', f'files = "{digest(read_files(render(data)))}"', text)
+
+
+def first(pattern: str, new: str, text: str) -> str:
+    changed = re.sub(pattern, new, text, count=1)
+    assert changed != text, pattern
+    return changed
+
+
+ROW = r'(?m)^(  \{url = "(https://files\.example)(/[^"]*)", .*sha256 = "(\w+)"\}\},)$'
+MORE = (
+    '\n[[packages]]\nname = "x"\nversion = "1"\nmarker = "{}"\n'
+    f'wheels = [{{{{url = "{HOST}/x-1-py3-none-any.whl", '
+    f'hashes = {{{{sha256 = "{"a" * 64}"}}}}}}}}]\n'
+    r"\g<0>"
+)
+STRANGE = {
+    "another algorithm with another file": (r'hashes = \{sha256 = "\w+"', r'\g<0>, sha512 = "00"'),
+    "another algorithm alone": (r"hashes = \{sha256", "hashes = {md5"),
+    "another hash": (r'(sha256 = ")\w{4}', r"\g<1>0000"),
+    "a package behind an extra": (
+        r"\n\[\[packages\]\]",
+        MORE.format("'x' in extras"),
+    ),
+    "a package for another Python": (
+        r"\n\[\[packages\]\]",
+        MORE.format("python_version == '3.14'"),
+    ),
+    "environments dropped": (r"environments = \[[^\]]*\]\n", ""),
+    "no environment": (r"environments = \[[^\]]*\]", "environments = []"),
+    "an environment taken out": (r"(environments = \[\n).*\n", r"\1"),
+    "environments widened": (r" and platform_machine == 'x86_64'", ""),
+    "a lower Python": (r">=3.10", ">=3.9"),
+    "no lowest Python": (r"requires-python = .*\n", ""),
+    "a marker widened": (
+        r"marker = \"python_version < '3.11'\"",
+        "marker = \"python_version < '3.12'\"",
+    ),
+    "a marker dropped": (r"marker = .*\n", ""),
+    "a file with a name": (r"  \{url", '  {name = "idna-3.7-py3-none-any.whl", url'),
+    "the same wheel twice": (ROW, r"\1\n\1"),
+    "a wheel taken out": (ROW, ""),
+    "an archive in place of the files": (
+        r"(?s)sdist = (.*?)\nwheels = \[.*?\n\]\n",
+        r"archive = \1\n",
+    ),
+    "another host": (HOST, "https://other.example"),
+    "in clear": (r"\{url = \"https:", '{url = "http:'),
+    "a query": (r"\.whl\"", '.whl?x=1"'),
+    "a fragment": (r"\.whl\"", '.whl#x=1"'),
+    "a login": (r"https://", "https://me@"),
+    "a path, too": (r"  \{url", '  {path = "idna-3.7-py3-none-any.whl", url'),
+    "a path outside": (r"\{url = \"https://files.example/", '{path = "../../'),
+    "a file of another project": (r"/idna-3.7-", "/idnb-3.7-"),
+    "a file of another version": (r"/idna-3.7-", "/idna-3.8-"),
+    "another version": (r'version = "3.7"', 'version = "3.6"'),
+    "an index": (r'(name = "idna"\n)', r'\1index = "https://example.com/simple"\n'),
+    "dependencies": (r'(name = "idna"\n)', r'\1dependencies = [{name = "x"}]\n'),
+    "a Python of a package": (r'(name = "idna"\n)', r'\1requires-python = ">=3.10"\n'),
+    "extras": (r"(requires-python = .*\n)", r'\1extras = ["x"]\n'),
+    "groups": (r"(requires-python = .*\n)", r'\1default-groups = ["x"]\n'),
+    "another table": (r"\Z", "[tool.other]\nx = 1\n"),
+    "another key of ours": (r"\Z", "x = 1\n"),
+    "another maker": ('created-by = "nox-lock"', 'created-by = "uv"'),
+    "another version of the format": ('"1.0"', '"1.1"'),
+    "a number for a text": (r'version = "3.7"', "version = 3.7"),
+    "a moment for a text": (r'version = "3.7"', "version = 2024-01-01"),
+    "a huge number": (r"size = 1234", f"size = 0x{'f' * 9000}"),
+    "no array": (
+        r"(?s)\[\[packages\]\].*?\n\n",
+        "",
+    ),
+    "a key with lines in it": (r'name = "idna"', '"name = \\"idna\\"\\nx" = "idna"'),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_is_not_ours_is_never_fresh(nine: Path, name: str) -> None:
+    text = make(nine, *EVERY)
+    changed = first(*STRANGE[name], text)
+    for each in (changed, digested(changed)):
+        (nine / "pylock.toml").write_text(each)
+        found = verdict(nine)
+        assert found.word in {STALE, INVALID}, each
+        assert found.reasons[0].place is not None
+
+
+SAME: dict[str, Callable[[str], str]] = {
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "a comment": lambda text: first(r"\n\[\[packages\]\]", r"\n# mine\n\g<0>", text),
+    "without the first line": lambda text: text.partition("\n")[2],
+    "packages in another order": lambda text: "\n\n".join(
+        [*(parts := text.split("\n\n"))[:1], *reversed(parts[1:-1]), parts[-1]]
+    ),
+    "files in another order": lambda text: first(r"(?m)^(  \{.*\n)(  \{.*\n)", r"\2\1", text),
+    "keys in another order": lambda text: first(r"(name = .*\n)(version = .*\n)", r"\2\1", text),
+    "environments in another order": lambda text: first(
+        r"(environments = \[\n)(.*\n)(.*\n)", r"\1\3\2", text
+    ),
+    "blanks": lambda text: first(r"\{url = ", "{ url  =  ", text),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_what_means_the_same_is_fresh(nine: Path, name: str) -> None:
+    text = SAME[name](make(nine, *EVERY))
+    (nine / "pylock.toml").write_bytes(text.encode())
+    assert verdict(nine).word == FRESH, verdict(nine)
+
+
+def test_what_nobody_made_is_missing_and_what_bots_changed_is_behind(nine: Path) -> None:
+    assert verdict(nine).word == MISSING
+    (nine / "pylock.toml").write_bytes(b"")
+    assert verdict(nine).word == INVALID
+    make(nine, *EVERY)
+    file = nine / "requirements-py3.12-linux.txt"
+    file.write_text(file.read_text().replace(IDNA(), IDNA_OLD()))
+    found = verdict(nine)
+    assert found.word == STALE
+    assert str(found.reasons[0]) == (
+        "pylock.toml is behind: it has not idna==3.6, or not as it is here "
+        "(requirements-py3.10-linux.txt:2)"
+    )
+    file.unlink()
+    assert "requirements-py3.12-linux.txt, which is not there" in verdict(nine).reasons[0].message
+
+
+REFUSED = {
+    "no hash": ("idna==3.7\n", "idna==3.7 has no sha256, or another hash"),
+    "another hash": (f"idna==3.7 --hash=sha512:{'a' * 128}\n", "idna==3.7 has no sha256"),
+    "a branch": ("x @ git+https://host.example/x@main\n", "names no full commit"),
+    "a login": (
+        f"x @ https://me@host.example/x-1.zip --hash=sha256:{'a' * 64}\n",
+        "a login or a query",
+    ),
+    "a query": (f"x @ https://host.example/x-1.zip?a=b --hash=sha256:{'a' * 64}\n", "a login or a"),
+    "no name": ("-e ./x\n", "./x has no name here"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_pins_that_no_pylock_can_have(tmp_path: Path, name: str) -> None:
+    pins, said = REFUSED[name]
+    write(tmp_path, {("3.12", "linux"): IDNA()})
+    make(tmp_path, *EVERY)
+    write(tmp_path, {("3.12", "linux"): pins})
+    with pytest.raises(LockFileError, match=said) as raised:
+        make(tmp_path, *EVERY)
+    assert str(raised.value.place) == "requirements-linux.txt:2"
+    (tmp_path / "pylock.toml").write_bytes(b"")
+    assert verdict(tmp_path).word != FRESH
+
+
+@pytest.mark.parametrize(
+    ("pythons", "systems"), [(("3.13", "3.13t"), ("linux",)), (("3.13",), ("linux", "musllinux"))]
+)
+def test_targets_that_no_marker_tells_apart(
+    tmp_path: Path, pythons: tuple[str, ...], systems: tuple[str, ...]
+) -> None:
+    both = [(python, system) for python in pythons for system in systems]
+    write(tmp_path, dict.fromkeys(both, IDNA()))
+    text = make(tmp_path, *EVERY)
+    assert text.count("python_version == '3.13'") == 1
+    write(tmp_path, {both[0]: IDNA(), both[1]: IDNA_OLD()})
+    with pytest.raises(LockFileError, match=r"idna==3\.[67] is pinned otherwise in .*no marker"):
+        make(tmp_path, *EVERY)
+
+
+def test_direct_urls_folders_and_repositories(tmp_path: Path) -> None:
+    commit, sha = "0123456789" * 4, "a" * 64
+    pins = (
+        f"a @ git+https://host.example/a@{commit}#subdirectory=src\n"
+        f"b @ https://host.example/b-1.zip#subdirectory=b --hash=sha256:{sha}\n"
+        f"c @ file:./wheels/c-1-py3-none-any.whl --hash=sha256:{sha}\n"
+        "d @ file:./d%20d\n"
+        "-e ./e\n"
+    )
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "pyproject.toml").write_text("[project]\nname = 'E'\nversion = '1'\n")
+    table = 'pylock = true\nlockfile = "locks/{name}.txt"\n'
+    write(tmp_path, {("3.12", ""): ""}, table=table, requirements="-e ./e\n")
+    (tmp_path / "locks").mkdir()
+    head = (tmp_path / "requirements.txt").read_text()
+    (tmp_path / "locks" / "requirements.txt").write_text(head + pins)
+    text = make(tmp_path)
+    sources = [line for line in text.split("\n") if " = {" in line]
+    hashes = f'hashes = {{sha256 = "{sha}"}}'
+    where = f'url = "https://host.example/a", commit-id = "{commit}", subdirectory = "src"'
+    assert sources == [
+        f'vcs = {{type = "git", {where}}}',
+        f'archive = {{url = "https://host.example/b-1.zip", subdirectory = "b", {hashes}}}',
+        f'archive = {{path = "../wheels/c-1-py3-none-any.whl", {hashes}}}',
+        'directory = {path = "../d d"}',
+        'directory = {path = "../e", editable = true}',
+    ]
+    found = verdict(tmp_path)
+    assert found.word == FRESH, found
+    assert found.notes[0].startswith("uv installs a @ git+https://host.example/a")
+
+
+def test_a_marker_that_the_target_leaves_open_stays(tmp_path: Path) -> None:
+    pins = IDNA() + COLORAMA("python_full_version < '3.11.3'") + TOMLI("python_version > '3'")
+    write(tmp_path, {("3.11", "linux"): pins, ("3.12", "linux"): IDNA()})
+    text = make(tmp_path, *EVERY)
+    assert re.findall("(?m)^marker = .*", text) == [
+        "marker = \"python_version < '3.12' and python_full_version < '3.11.3'\"",
+        "marker = \"python_version < '3.12'\"",
+    ]
+    if hasattr(Pylock, "select"):
+        low = planned(tmp_path).below[0]
+        assert set(selected(text, low, patch="2")) == {"idna", "colorama", "tomli"}
+        assert set(selected(text, low, patch="4")) == {"idna", "tomli"}
+
+
+def test_one_source_distribution_of_several(tmp_path: Path) -> None:
+    old = Release("old", "1.0", sdists=(".zip", ".tar.gz", ".tar.bz2"))
+    write(tmp_path, {("3.11", "linux"): old()})
+    text = make(tmp_path, old)
+    assert [line.count("tar.gz") for line in text.split("\n") if line.startswith("sdist")] == [1]
+    left_out = {each.sha256 for each in old.files if each.name.endswith((".zip", ".tar.bz2"))}
+    assert set(re.findall('(?m)^  "(\\w+)",', text)) == left_out
+    assert verdict(tmp_path).word == FRESH
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("2010-06-29T19:56:36.719942Z", "2010-06-29T19:56:36.719942Z"),
+        ("2010-06-29T19:56:36.5+00:00", "2010-06-29T19:56:36.500000Z"),
+        ("2010-06-29T19:56:36.000000Z", "2010-06-29T19:56:36Z"),
+        ("2010-06-29T19:56:36Z", "2010-06-29T19:56:36Z"),
+        ("2010-13-29T19:56:36Z", ""),
+        ("2010-06-29T19:56:36+02:00", ""),
+        ("yesterday", ""),
+    ],
+)
+def test_moments(text: str, plain: str) -> None:
+    assert plain_time(text) == plain
