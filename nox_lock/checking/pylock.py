@@ -21,7 +21,7 @@ from nox_lock.checking.content import canonical_url, entry_url
 from nox_lock.checking.judge import FRESH, INVALID, MISSING, STALE, Verdict, cut
 from nox_lock.errors import LockFileError, Place, Reason
 from nox_lock.lockfile import pylock
-from nox_lock.lockfile.pylock import MAKER, Environment, File, both, pick
+from nox_lock.lockfile.pylock import Environment, File, both, pick
 from nox_lock.target import holds, marker_environment, parse_platform
 from nox_lock.text import origin
 
@@ -31,22 +31,16 @@ if TYPE_CHECKING:
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 
+INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _REPOSITORY = re.compile(r"(git|hg)\+(.+)@([0-9a-f]{40}|[0-9a-f]{64})")
 _TITLE = re.compile(r'^name = "(.*)"(?:\nversion = "(.*)")?', re.MULTILINE)
-INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _URL = re.compile(r"(https?://[^/@?#]+)/[^?#]+")
 
 
-class Wanted(NamedTuple):
-    """A package of a pylock, before its files and its environments are known.
+class Package(NamedTuple):
+    """What some lock files pin: a version, or a direct URL or path, with all its hashes.
 
-    Attributes:
-        name: normalized.
-        version: as pinned; empty for a direct URL or path.
-        url: that URL or path, as pinned; else empty.
-        editable: whether it is an editable one.
-        hashes: of its files, as pinned.
-        marker: of its pin, where the target leaves that open; else empty.
+    Its marker is what a target leaves open of that of the pin.
     """
 
     name: str
@@ -58,16 +52,15 @@ class Wanted(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The package as people name it."""
         return f"{self.name}=={self.version}" if self.version else f"{self.name} @ {self.url}"
 
 
-# Each with the lock files that have it, and the place of its pin there.
-Packages = dict[Wanted, dict[str, Place]]
+# Each with the paths of the lock files that have it, and the place of its pin there.
+Packages = dict[Package, dict[str, Place]]
 
 
 def find_packages(planned: PylockPlan) -> Packages:
-    """Return what the lock files of a pylock pin, each with its places.
+    """Return what the lock files of a pylock pin.
 
     Raises:
         LockFileError: for a lock file that is not there, and for a pin that no pylock can have.
@@ -77,49 +70,61 @@ def find_packages(planned: PylockPlan) -> Packages:
         if low.current is None or low.current.problems or low.current.includes:
             fault = "broken" if low.current else "not there"
             raise LockFileError(f"it is made of {low.path}, which is {fault}", planned.at())
-        for pin in low.current.pins:
-            marker = _open_marker(pin.marker, low) if pin.marker else ""
+        for pin in low.pins:
+            place, marker = low.at(pin.line), _open_marker(pin.marker, low)
             if marker is None:
                 continue
-            name, url = pin.name or _find_name(pin, low), pin.url or ""
-            hashes = frozenset(pin.hashes)
-            key = Wanted(name, pin.version or "", url, pin.editable, hashes, marker)
-            found.setdefault(key, {}).setdefault(low.path, low.at(pin.line))
-    environments = {low.path: _environment(low) for low in planned.below}
+            hashes, name = _sha256(tuple(pin.hashes)), pin.name or _find_name(pin, low)
+            url, version = pin.url or "", pin.version or ""
+            package = Package(name, version, url, pin.editable, hashes, marker)
+            if not (hashes or pin.unhashable):
+                raise _impossible(place, f"{package.shown} has no hash")
+            found.setdefault(package, {}).setdefault(low.path, place)
+    environments = _find_environments(planned)
     for package, places in found.items():
+        if any(":" in each for each in package.hashes):
+            raise _impossible(next(iter(places.values())), f"{package.shown} has not only sha256")
         chosen = {environments[path] for path in places}
         for path in environments.keys() - places.keys():
             if environments[path] in chosen:
                 said = f"{package.shown} is pinned otherwise in {path}, and no marker tells apart"
-                raise _impossible(places, f"{said} what the two are for")
+                raise _impossible(next(iter(places.values())), f"{said} what the two are for")
     return found
+
+
+@functools.lru_cache(maxsize=4096)  # of one version in many lock files
+def _sha256(hashes: tuple[str, ...]) -> frozenset[str]:
+    """Return hashes in lower case, those of this kind without its name."""
+    return frozenset(each.lower().removeprefix("sha256:") for each in hashes)
 
 
 def _open_marker(text: str, low: LockPlan) -> str | None:
     """Return what a target leaves open of a pin's marker; None where that never holds."""
-    found = holds(Marker(text), low.target, low.platform)
+    found = holds(Marker(text), low.target, low.platform) if text else True
     return None if found is False else "" if found else str(Marker(text)).replace('"', "'")
 
 
 def _find_name(pin: Pin, low: LockPlan) -> str:
-    """Return the project of a folder: its pin has no name, its input may have one."""
     for entry in low.inputs.entries:
         if entry.name and entry.url and entry_url(entry) == canonical_url(pin):
             return entry.name
-    raise _impossible({"": low.at(pin.line)}, f"{pin.shown} has no name here, nor a static one")
+    raise _impossible(low.at(pin.line), f"{pin.shown} has no name here, nor a static one")
 
 
-def _environment(low: LockPlan) -> Environment:
-    """Return the environment of a lock file; without a named platform where it was made."""
-    stamp = low.current.stamp if low.current else None
-    platform = parse_platform(stamp.platform) if stamp and not low.system else low.platform
-    known = marker_environment(low.target, platform)
-    return Environment(*(known[name] for name in Environment._fields))
+def _find_environments(planned: PylockPlan) -> dict[str, Environment]:
+    """Return the environments by lock file; without a named platform it is where that was made."""
+    found = {}
+    for low in planned.below:
+        stamp = low.current.stamp if low.current else None
+        platform = parse_platform(stamp.platform) if stamp and not low.system else low.platform
+        known = marker_environment(low.target, platform)
+        found[low.path] = Environment(*(known[name] for name in Environment._fields))
+    return found
 
 
-def _impossible(places: Mapping[str, Place], message: str) -> LockFileError:
+def _impossible(place: Place, message: str) -> LockFileError:
     hint = "A pylock.toml cannot have that: change it in an input, or say pylock = false."
-    return LockFileError(message, next(iter(places.values())), hint)
+    return LockFileError(message, place, hint)
 
 
 def expect(
@@ -130,80 +135,61 @@ def expect(
     Raises:
         LockFileError: for a file that is not among them, and for a pin that no pylock can have.
     """
-    environments = {low.path: _environment(low) for low in planned.below}
+    environments = _find_environments(planned)
     every = sorted(set(environments.values()), key=lambda each: each.sort_key)
     markers = functools.cache(lambda paths: pick({environments[each] for each in paths}, every))
-    tables = []
-    used: dict[str, list[File]] = {}
+    tables, used = [], dict[str, list[File]]()
     for package, places in packages.items():
+        name, version, place = package.name, package.version, next(iter(places.values()))
         marker = both(markers(frozenset(places)), package.marker)
-        table: dict[str, Any] = {"name": package.name, "version": package.version, "marker": marker}
-        if package.version:
-            hashes = find_hashes(package, places)
-            if lacking := hashes - files.keys():
-                said = (
-                    f"{package.shown} has a file that {planned.path} has not: sha256:{min(lacking)}"
-                )
-                raise LockFileError(said, next(iter(places.values())))
-            found = (file for each in hashes for file in files[each])
-            chosen = pylock.choose(package.name, package.version, found)
-            if not chosen:
-                raise _impossible(places, f"{package.shown} has no file that the format allows")
-            used |= {each: [file for file in chosen if file.sha256 == each] for each in hashes}
-            wheels = [file for file in chosen if file.name.endswith(".whl")]
-            table |= {"sdist": chosen[0] if chosen[0] not in wheels else "", "wheels": wheels}
+        table: dict[str, Any] = {"name": name, "version": version, "marker": marker}
+        if not version:
+            table |= _find_source(package, place, planned)
         else:
-            table |= _find_source(package, places, planned)
+            for sha256 in sorted(package.hashes - files.keys())[:1]:
+                said = f"{package.shown} has a file that {planned.path} has not"
+                raise LockFileError(f"{said}: sha256:{sha256}", place)
+            found = [file for each in package.hashes for file in files[each]]
+            sdist, wheels = pylock.choose(name, version, found)
+            if not (sdist or wheels):
+                raise _impossible(place, f"{package.shown} has no file that the format allows")
+            table |= {"sdist": sdist, "wheels": wheels}
+            used |= {each: [] for each in package.hashes if each not in used}
+            for file in (*wheels, *filter(None, [sdist])):
+                used[file.sha256].append(file)
         tables.append({key: each for key, each in table.items() if each})
-    left_out = [each for each in used if not used[each]]
-    tool = {"files": pylock.digest(used), **({"left-out": left_out} if left_out else {})}
+    ours: dict[str, Any] = {"files": pylock.digest(used)}
+    if left_out := [each for each in used if not used[each]]:
+        ours["left-out"] = left_out
     return {
         "lock-version": "1.0",
-        "created-by": MAKER,
+        "created-by": pylock.MAKER,
         "requires-python": f">={min(every, key=lambda each: each.sort_key[1]).python_version}",
         "environments": [each.marker for each in every],
         "packages": tables,
-        "tool": {MAKER: tool},
+        "tool": {pylock.MAKER: ours},
     }
 
 
-def find_hashes(package: Wanted, places: Mapping[str, Place]) -> set[str]:
-    """Return the sha256 of the files of a package.
-
-    Raises:
-        LockFileError: where it has another hash, or none.
-    """
-    kinds = {each.partition(":")[0] for each in package.hashes}
-    if kinds != {"sha256"}:
-        raise _impossible(places, f"{package.shown} has no sha256, or another hash")
-    return {each[len("sha256:") :].lower() for each in package.hashes}
-
-
-def _find_source(
-    package: Wanted, places: Mapping[str, Place], planned: PylockPlan
-) -> dict[str, Any]:
+def _find_source(package: Package, place: Place, planned: PylockPlan) -> dict[str, Any]:
     """Return where a direct URL or path leads, as a pylock has it."""
     address, _, fragment = package.url.partition("#")
-    parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
-    below = {"subdirectory": parts["subdirectory"]} if "subdirectory" in parts else {}
+    parts = (each.partition("=") for each in fragment.split("&"))
+    below = {key: each for key, _, each in parts if key == "subdirectory"}
     if found := _REPOSITORY.fullmatch(address):
         kind, url, commit = found.groups()
         return {"vcs": {"type": kind, "url": url, "commit-id": commit, **below}}
-    place = {"url": address}
+    source: dict[str, Any] = {"url": address, **below}
     if "://" not in address:
         path = unquote(address.removeprefix("file:"))
-        place = {"path": posixpath.relpath(path, posixpath.dirname(planned.path) or ".")}
+        source = {"path": posixpath.relpath(path, posixpath.dirname(planned.path) or "."), **below}
         if not package.hashes:
-            editable = {"editable": True} if package.editable else {}
-            return {"directory": {**place, **editable, **below}}
-    elif "+" in address.partition("://")[0]:
-        raise _impossible(places, f"{package.shown} names no full commit of git or hg")
+            return {"directory": {**source, **({"editable": True} if package.editable else {})}}
     elif not _URL.fullmatch(address):
-        raise _impossible(places, f"{package.shown} has a login or a query")
-    hashes = find_hashes(package, places)
-    if len(hashes) > 1:
-        raise _impossible(places, f"{package.shown} has more than one hash")
-    return {"archive": {**place, **below, "hashes": {"sha256": hashes.pop()}}}
+        raise _impossible(place, f"{package.shown} has a login, a query, or no full commit")
+    if len(package.hashes) > 1:
+        raise _impossible(place, f"{package.shown} has more than one hash")
+    return {"archive": {**source, "hashes": {"sha256": min(package.hashes)}}}
 
 
 def find_notes(packages: Packages) -> Iterator[str]:
@@ -221,18 +207,21 @@ def find_wrong_files(planned: PylockPlan, files: Iterable[File]) -> Iterator[str
     options = [each for each in planned.inputs.options if each.name in INDEXES]
     known = {origin(each.value) for each in options}
     most = len(options) + all(each.name != "--index-url" for each in options)
-    others: set[str] = set()
+    passed: set[str] = set()
     for file in files:
         url = _URL.fullmatch(file.address)
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(planned.path), file.address))
         if "://" not in file.address:
-            if path.startswith(("../", "/")):
+            path = posixpath.join(posixpath.dirname(planned.path), file.address)
+            if posixpath.normpath(path).startswith(("../", "/")):
                 yield f"{file.name} is outside the project"
-        elif url is None or not (url[1].startswith("https:") or origin(url[1]) in known):
-            yield f"{file.name} is not at https, or its URL has a login, query or fragment"
-        else:
-            others |= {origin(url[1])} - known
-            if len(others) > most:
+        elif url is None:
+            yield f"the URL of {file.name} has a login, a query or a fragment"
+        elif url[1] not in passed:
+            passed.add(url[1])
+            others = {origin(each) for each in passed} - known
+            if url[1].startswith("http:") and origin(url[1]) in others:
+                yield f"{file.name} is not at https"
+            elif len(others) > most:
                 yield f"{file.name} is at another host than the others"
 
 
@@ -242,14 +231,8 @@ def read_own(planned: PylockPlan) -> str:
     Raises:
         LockFileError: for one that we would not write, whatever the lock files say.
     """
-    text = pylock.render(pylock.parse(planned.data or b"", planned.path))
-    files = pylock.read_files(text)
-    if pylock.has_other_files(text):
-        said = "a file has another key than ours, or another hash than one sha256"
-        raise LockFileError(said, planned.at())
-    if f'files = "{pylock.digest(files)}"' not in text:
-        raise LockFileError("its files were changed since it was written", planned.at())
-    for wrong in find_wrong_files(planned, chain(*files.values())):
+    text = pylock.normalize(planned.data or b"", planned.path)
+    for wrong in find_wrong_files(planned, chain(*pylock.read_files(text).values())):
         raise LockFileError(wrong, planned.at())
     return text
 
@@ -261,11 +244,13 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
     word = STALE
     try:
         packages = find_packages(planned)
+        fresh = Verdict(FRESH, notes=tuple(find_notes(packages)))
         with suppress(LockFileError):  # of one that is written otherwise
-            files = pylock.read_files(planned.text)
+            text = planned.data.decode(errors="replace").replace("\r\n", "\n")
+            files = pylock.read_files(text)
             wrong = any(find_wrong_files(planned, chain(*files.values())))
-            if not wrong and pylock.render(expect(planned, packages, files)) == planned.text:
-                return Verdict(FRESH, notes=tuple(find_notes(packages)))
+            if not wrong and pylock.render(expect(planned, packages, files)) == text:
+                return fresh
         word = INVALID
         text = read_own(planned)
         word = STALE
@@ -273,20 +258,19 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
     except LockFileError as error:
         return Verdict(word, cut([Reason(error.message, error.place)]))
     if expected == text:
-        return Verdict(FRESH, notes=tuple(find_notes(packages)))
+        return fresh
     return Verdict(STALE, cut([_find_difference(planned, packages, expected, text)]))
 
 
 def _find_difference(planned: PylockPlan, packages: Packages, expected: str, text: str) -> Reason:
     """Return the first difference between a pylock and what it must be, both rendered."""
     ours, theirs = (Counter(each.split("\n\n")) for each in (expected, text))
-    for block in ours - theirs:
+    for found in map(_TITLE.search, ours - theirs):
         for package, places in packages.items():
-            if _TITLE.findall(block) == [(package.name, package.version)]:
-                place = next(iter(places.values()))
+            if found and found.groups("") == (package.name, package.version):
                 said = f"{planned.path} is behind: it has not {package.shown}, or not as it is here"
-                return Reason(said, place)
-    for name, version in (each for block in theirs - ours for each in _TITLE.findall(block)):
-        line = planned.text.partition(f'name = "{name}"')[0].count("\n") + 1
-        return Reason(f"{name} {version} is not pinned so by its lock files", planned.at(line))
+                return Reason(said, next(iter(places.values())))
+    for found in map(_TITLE.search, theirs - ours):
+        if found:
+            return Reason(f"{found[1]} {found[2]} is not pinned so by its lock files", planned.at())
     return Reason("its environments are not those of its lock files", planned.at())

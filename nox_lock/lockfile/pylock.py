@@ -116,21 +116,26 @@ def _show(value: Any) -> str:
     return known or f"<{type(value).__name__}>"
 
 
-def parse(data: bytes, path: str) -> dict[str, Any]:
-    """Parse a pylock of ours, for `render`.
+def normalize(data: bytes, path: str) -> str:
+    """Return what a pylock of ours says, as `render` has it.
 
     Raises:
-        LockFileError: for what is no TOML, and for keys that we do not write.
+        LockFileError: for what is no TOML, keys that we do not write, and files that were changed.
     """
     top = parse_toml(data, path, LockFileError)
     top.refuse_unknown((*_TOP, "packages", "tool"))
-    packages = top.values.get("packages")
+    packages, tool = top.values.get("packages"), top.table("tool")
     if not isinstance(packages, list) or not all(isinstance(each, dict) for each in packages):
         raise top.wrong("packages", " is no array of tables")
     for each in packages:
         top._replace(values=each, path=("packages",)).refuse_unknown(_PACKAGE)
-    top.table("tool").refuse_unknown([MAKER])
-    return {**top.values, "tool": {MAKER: top.table("tool").table(MAKER).values}}
+    tool.refuse_unknown([MAKER])
+    text = render({**top.values, "tool": {MAKER: tool.table(MAKER).values}})
+    if text.count("\nsdist = ") + text.count("\n  {") != len(_FILE.findall(text)):
+        raise top.wrong("packages", ": a file has a key that is not ours, or not one sha256")
+    if f'files = "{digest(read_files(text))}"' not in text:
+        raise top.wrong("packages", ": the files were changed since they were written")
+    return text
 
 
 def read_files(text: str) -> dict[str, list[File]]:
@@ -141,22 +146,17 @@ def read_files(text: str) -> dict[str, list[File]]:
     return found
 
 
-def has_other_files(text: str) -> bool:
-    """Return whether a text of `render` has a file in another form than ours."""
-    return text.count("\nsdist = ") + text.count("\n  {") != len(_FILE.findall(text))
-
-
 def digest(files: Mapping[str, Iterable[File]]) -> str:
     """Return the digest of files as `read_files` has them, against accidents."""
     lines = {"\t".join(file) for each in files.values() for file in each}
     return lock_file.digest("\n".join(sorted(lines.union(sha for sha in files if not files[sha]))))
 
 
-def choose(name: str, version: str, files: Iterable[File]) -> list[File]:
-    """Return those of some files that a pylock can have: wheels, and one source distribution."""
+def choose(name: str, version: str, files: Iterable[File]) -> tuple[File | None, list[File]]:
+    """Return those of some files that a pylock can have: a source distribution, and wheels."""
     own = {each.name: each for each in files if _is_of(each.name, name, version)}
-    sdists = [own[each] for kind in _SDISTS for each in sorted(own) if each.endswith(kind)]
-    return sdists[:1] + [own[each] for each in own if each.endswith(".whl")]
+    sdists = (own[each] for kind in _SDISTS for each in sorted(own) if each.endswith(kind))
+    return next(sdists, None), [own[each] for each in own if each.endswith(".whl")]
 
 
 def _is_of(filename: str, name: str, version: str) -> bool:

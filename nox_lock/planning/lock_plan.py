@@ -199,11 +199,10 @@ class LockPlan:
 
 @dataclass(frozen=True, eq=False)
 class PylockPlan:
-    """A `pylock.toml` that must exist.
+    """A `pylock.toml` that must exist, made of all lock files of one lock: those below it.
 
     Attributes:
         path: of it, relative to the project root.
-        below: the lock files it is made of, of all targets of one lock.
         data: what is there now, or None.
     """
 
@@ -216,38 +215,23 @@ class PylockPlan:
         return Place(self.path, line)
 
     @property
-    def text(self) -> str:
-        """What is there now, with LF."""
-        return (self.data or b"").decode(errors="replace").replace("\r\n", "\n")
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether what is there now was made here."""
-        return b'created-by = "nox-lock"' in (self.data or b"")
-
-    @property
     def pins(self) -> Sequence[str]:
-        """What it pins."""
         return sorted({pin.shown for each in self.below for pin in each.pins})
 
     @property
     def name(self) -> str:
-        """The lock's name."""
         return self.below[0].name
 
     @property
     def inputs(self) -> Inputs:
-        """What the lock is made from."""
         return self.below[0].inputs
 
     @property
     def target(self) -> str:
-        """The Pythons it is for."""
         return ", ".join(dict.fromkeys(str(each.target) for each in self.below))
 
     @property
     def system(self) -> str:
-        """The named platforms it is for."""
         return ", ".join(dict.fromkeys(each.system for each in self.below if each.system))
 
 

@@ -13,10 +13,10 @@ from packaging.pylock import Pylock
 
 from nox_lock.checking.judge import FRESH, INVALID, MISSING, STALE
 from nox_lock.errors import LockFileError, NoxLockError
+from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile.pylock import (
     Environment,
     digest,
-    parse,
     pick,
     plain_time,
     read_files,
@@ -163,12 +163,13 @@ def test_a_marker_holds_for_what_is_chosen_and_nothing_else(
 
 
 def digested(text: str) -> str:
-    """Return a pylock with the digest of the files that it has now."""
+    """Return a pylock with the digest of the files that it has now, where it can be parsed."""
     try:
-        data = parse(text.encode(), "pylock.toml")
-    except NoxLockError:
+        data = parse_toml(text.encode()).values
+        found = f'files = "{digest(read_files(render(data)))}"'
+    except (NoxLockError, AttributeError, KeyError, TypeError):
         return text
-    return re.sub(r'(?m)^files = ".*"$', f'files = "{digest(read_files(render(data)))}"', text)
+    return re.sub(r'(?m)^files = ".*"$', found, text)
 
 
 def first(pattern: str, new: str, text: str) -> str:
@@ -296,14 +297,17 @@ def test_what_nobody_made_is_missing_and_what_bots_changed_is_behind(nine: Path)
 
 
 REFUSED = {
-    "no hash": ("idna==3.7\n", "idna==3.7 has no sha256, or another hash"),
-    "another hash": (f"idna==3.7 --hash=sha512:{'a' * 128}\n", "idna==3.7 has no sha256"),
-    "a branch": ("x @ git+https://host.example/x@main\n", "names no full commit"),
+    "no hash": ("idna==3.7\n", "idna==3.7 has no hash"),
+    "another hash": (f"idna==3.7 --hash=sha512:{'a' * 128}\n", "idna==3.7 has not only sha256"),
+    "a branch": ("x @ git+https://host.example/x@main\n", "a login, a query, or no full commit"),
     "a login": (
         f"x @ https://me@host.example/x-1.zip --hash=sha256:{'a' * 64}\n",
-        "a login or a query",
+        "a login, a query, or no full",
     ),
-    "a query": (f"x @ https://host.example/x-1.zip?a=b --hash=sha256:{'a' * 64}\n", "a login or a"),
+    "a query": (
+        f"x @ https://host.example/x-1.zip?a=b --hash=sha256:{'a' * 64}\n",
+        "a login, a query, or no",
+    ),
     "no name": ("-e ./x\n", "./x has no name here"),
 }
 
