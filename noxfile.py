@@ -123,15 +123,15 @@ def example(session: nox.Session) -> None:
     session.run(*run, str(EXAMPLE / "noxfile.py"), "-s", "lock-check")
     copy = Path(session.create_tmp()) / EXAMPLE
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns(".nox", "*-py3.*.txt"))
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns(".nox", "*-py3.*.txt", "pylock*"))
     noxfile = copy / "noxfile.py"
     text = noxfile.read_text("utf-8")
     listed = text[text.index("[") : text.index("]") + 1]  # PYTHONS = ["3.11", "3.12"]
     pythons = json.loads(listed)
     # Whichever of these Pythons are here.
     session.run(*run, str(noxfile), "-s", "lock", *session.posargs)
-    made = {lock.name for lock in (copy / "requirements").glob("*.txt")}
-    committed = sorted((EXAMPLE / "requirements").glob("*.txt"))
+    made = {lock.name for lock in (copy / "requirements").glob("*.t[xo]*")}
+    committed = sorted((EXAMPLE / "requirements").glob("*.t[xo]*"))  # .txt, .toml
     if made != {lock.name for lock in committed}:
         session.error(f"not all lock files were made: {', '.join(sorted(made))}")
     for lock in committed:  # their pins are of Flask's day

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock.target import parse_target
 from support.locks import pins
+from support.plans import plan_folder
 from support.project import Project, interpreters
+from support.pylocks import needs_select, pinned, selected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "example_project"
 LAYERS = ("prod", "staging", "dev")
 PYTHONS = ("3.11", "3.12")
+SYSTEMS = ("linux", "darwin", "win32")
+LOCK_FILES = {f"{layer}-py{python}.txt" for layer in LAYERS[1:] for python in PYTHONS}
+LOCK_FILES |= {f"prod-py{python}-{system}.txt" for python in PYTHONS for system in SYSTEMS}
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -48,13 +54,24 @@ def test_its_locks_are_fresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     before = example.snapshot()
     example.nox("-s", "lock-check", env={"CI": "1"}).ok()
     run = example.nox("-s", "lock").ok()
-    assert run.output.count("up to date") == len(LAYERS) * len(PYTHONS)
+    assert run.output.count("up to date") == len(LOCK_FILES) + 1
+    assert "pylock.prod.toml: up to date (13 pins)" in run.output
     assert example.snapshot() == before
 
 
 def test_there_is_one_lock_file_for_each_layer_and_python() -> None:
     found = {path.name for path in (EXAMPLE / "requirements").glob("*.txt")}
-    assert found == {f"{layer}-py{python}.txt" for layer in LAYERS for python in PYTHONS}
+    assert found == LOCK_FILES
+
+
+@needs_select
+def test_the_pylock_is_the_union_of_those_of_production() -> None:
+    text = (EXAMPLE / "requirements" / "pylock.prod.toml").read_text(encoding="utf-8")
+    used = {"prod": {parse_target(python) for python in PYTHONS}}
+    files = [low for low in plan_folder(EXAMPLE, used=used, names=["prod"]) if low.name == "prod"]
+    assert len(files) == len(PYTHONS) * len(SYSTEMS)
+    for low in files:
+        assert selected(text, low) == pinned(low)
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -133,11 +150,13 @@ def test_the_story(copy: Project) -> None:
         file.write("Werkzeug<2.1\n")
     stale = copy.nox("-s", "lock-check").failed().output
     assert "werkzeug<2.1 is not met by werkzeug==3.1" in stale
-    assert stale.count("stale, Python") == len(LAYERS)
+    # In the pylock the files of the other Python are still of the other day.
+    assert stale.count("stale, Python") == len(LAYERS) - 1 + len(SYSTEMS)
     copy.nox("-s", "lock", "--", *only, timeout=600).ok()
     copy.nox("-s", "lock-check", *sessions).ok()
 
 
 def _pins(layer: str, python: str) -> dict[str, str]:
-    path = EXAMPLE / "requirements" / f"{layer}-py{python}.txt"
+    system = "-linux" if layer == "prod" else ""
+    path = EXAMPLE / "requirements" / f"{layer}-py{python}{system}.txt"
     return pins(path.read_text(encoding="utf-8"))

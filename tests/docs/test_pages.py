@@ -346,6 +346,7 @@ NOT_RUN = {
     ("docs/cache.md", 1): "a race of two processes",
     ("docs/ci.md", 1): _OTHER,
     **{("docs/layouts.md", number): _OTHER for number in (2, 3, 4, 5)},
+    **{("docs/pylock.md", number): "as in tests/sessions/test_pylock.py" for number in (1, 2, 3)},
     ("docs/upgrading.md", 2): _REAL,
 }
 

@@ -22,7 +22,11 @@ ROOT = Path(__file__).resolve().parents[3]
 OWN = [
     ("", "requirements/dev.in", "requirements/dev-py3.11.txt"),
     ("", "requirements/dev.in", "requirements/dev-py3.13.txt"),
-    ("", "example_project/requirements/prod.in", "example_project/requirements/prod-py3.11.txt"),
+    (
+        "",
+        "example_project/requirements/prod.in",
+        "example_project/requirements/prod-py3.11-linux.txt",
+    ),
     ("", "example_project/requirements/dev.in", "example_project/requirements/dev-py3.12.txt"),
     (
         "",

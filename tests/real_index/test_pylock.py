@@ -1,0 +1,34 @@
+"""Pylocks of real requirement sets are exactly their lock files, also by pip and uv."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.answers import has_uv
+from support.corpus import Input, default_corpus
+from support.pylock_trials import SETS, try_set
+from support.pylocks import needs_select
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = ("pallets__flask/requirements/tests.in", "pypa__manylinux/requirements.in")
+
+pytestmark = [
+    needs_select,
+    pytest.mark.network,
+    pytest.mark.skipif(not has_uv(), reason="uv is not installed"),
+    pytest.mark.skipif(not default_corpus().is_dir(), reason="no corpus beside the repository"),
+]
+
+
+@pytest.mark.parametrize(
+    "name", [*SMALL, *(pytest.param(each, marks=pytest.mark.long) for each in SETS)]
+)
+def test_a_real_set(name: str, tmp_path: Path) -> None:
+    folder, _, file = name.partition("/")
+    trial = try_set(Input(folder, (file,)), tmp_path, others=False)
+    assert trial.wrong == []
+    assert trial.texts["nox-lock"].count("[[packages]]") > 0
