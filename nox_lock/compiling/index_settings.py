@@ -207,10 +207,7 @@ def _is_broken(value: str) -> bool:
 def compile_environment(
     environ: Mapping[str, str], settings: IndexSettings, **extra: str
 ) -> dict[str, str]:
-    """Return an environment in which pip sees `settings` and nothing else of the user's.
-
-    `extra` are pip options by their names with underscores, and win. Nothing changes imports.
-    """
+    """Return an environment where pip sees `settings`, with `extra` over them, and no others."""
     left_out = {"CUSTOM_COMPILE_COMMAND", *REPOSITORY}
     options = {"config_file": os.devnull, "disable_pip_version_check": "1"}
     options |= {**settings.allowed, **extra}
@@ -239,10 +236,7 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
 
 
 def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
-    """Refuse a `uv.toml` that comes with the project, or lies above it: it names the indexes.
-
-    What is in pyproject.toml is the project's own.
-    """
+    """Refuse a `uv.toml` here or above: it names indexes. [tool.uv] is the project's own."""
     if environ.get("UV_CONFIG_FILE") or environ.get("UV_NO_CONFIG"):
         return
     for folder in (root, *root.parents):

@@ -219,10 +219,8 @@ def find_interpreter(
     # environment's pip would see only those.
     executable = os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
     if tuple(map(int, target.version.split("."))) < _OLDEST:
-        raise ToolchainError(
-            f"Python {target} is too old to lock for: 3.8 is the oldest",
-            hint="Take it out of `python = [...]`.",
-        )
+        message = f"Python {target} is too old to lock for: 3.8 is the oldest"
+        raise ToolchainError(message, hint="Take it out of `python = [...]`.")
     at_home = platform in {None, here}
     if target == running:
         return Interpreter(executable, running, foreign=not at_home)

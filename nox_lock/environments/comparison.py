@@ -210,10 +210,7 @@ def is_local(pin: Pin) -> bool:
 
 
 def whole_url(pin: Pin, root: Path) -> str:
-    """Return the URL of a pin, of what is local from the root of the file system on.
-
-    pip records ``file:./lib`` as ``file:///./lib``, so that nobody knows where it was.
-    """
+    """Return the URL of a pin, absolute if local: pip records ``file:./lib`` as ``file:///./lib``."""
     url, mark, fragment = (pin.url or "").partition("#")
     if is_local(pin):
         path = unquote(_FILE.sub("", url)) if url.startswith("file:") else url

@@ -122,10 +122,8 @@ def find_environment(location: Path, recreate: str) -> Environment:
     """Return the environment in a folder, or raise an error that says to run `recreate`."""
     target, site = read_target(location), site_packages(location)
     if target is None or site is None:
-        raise ToolchainError(
-            f"cannot tell which Python is in the environment {location.name}",
-            hint=f"Run: {recreate}",
-        )
+        message = f"cannot tell which Python is in the environment {location.name}"
+        raise ToolchainError(message, hint=f"Run: {recreate}")
     return Environment(location, site, target)
 
 

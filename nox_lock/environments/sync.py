@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.compiling.failures import Page, index_reasons
 from nox_lock.environments.comparison import (
     KEPT,
     SEEDS,
@@ -129,10 +128,8 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
                 comparison = locked.compare()
         if comparison.missing:
             lines = "\n".join(f"  {each}" for each in comparison.missing)
-            raise NoxLockError(
-                f"after installing, the environment does not match the lock:\n{lines}",
-                hint=f"Run: {locked.recreate}",
-            )
+            message = f"after installing, the environment does not match the lock:\n{lines}"
+            raise NoxLockError(message, hint=f"Run: {locked.recreate}")
         _verify(locked, comparison)
 
 
@@ -315,10 +312,7 @@ def keep_new(before: LockedEnvironment) -> None:
 
 
 def write_constraints(locked: LockedEnvironment) -> None:
-    """Write the pins as a plain constraints file into the environment.
-
-    pip takes no extras in such a file, and hashes in it would be required of everything else.
-    """
+    """Write the pins into the environment as constraints, which have no extras and no hashes."""
     lines = {
         f"{pin.name}=={pin.version}{f' ; {pin.marker}' if pin.marker else ''}"
         for each in locked.planned
@@ -355,7 +349,7 @@ def explain_failure(
     failed = _find_failed(errors, missing)
     lines = [f"  {each.pin.shown} ({each.place})" for each in failed[:_SHOWN]]
     lines += [f"  and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
-    pages = [f"  {each}" for each in index_reasons(_failed_pages(text))]
+    pages = [f"  {each}" for each in _find_failed_indexes(text)]
     upgrade = " ".join(f"-P {each.pin.name}" for each in failed if each.pin.version)
     hint = None
     if _NOT_FOUND.search(errors) and upgrade and not pages:
@@ -371,7 +365,10 @@ def explain_failure(
     return InstallError(message, hint=hint)
 
 
-def _failed_pages(log: str) -> Iterator[Page]:
+def _find_failed_indexes(log: str) -> list[str]:
+    from nox_lock.compiling.failures import Page, index_reasons  # noqa: PLC0415  (only for errors)
+
+    pages = []
     for url, reason in _SKIPPED.findall(log):
         status = _STATUS.search(reason)
         words = reason.lower()
@@ -380,7 +377,8 @@ def _failed_pages(log: str) -> Iterator[Page]:
             shareable(reason)[:200],
         )
         address, _, project = shareable(url).rstrip("/").rpartition("/")
-        yield Page(address, project, int(status[1]) if status else None, problem)
+        pages.append(Page(address, project, int(status[1]) if status else None, problem))
+    return index_reasons(pages)
 
 
 def _find_failed(errors: str, missing: Sequence[Difference]) -> Sequence[Difference]:

@@ -179,11 +179,8 @@ class _Reader:
         """Read what a requirement on the project itself brings: its other extras."""
         version = self.project.values.get("version")
         if isinstance(version, str) and not meets(requirement.specifier, version):
-            raise RequirementsError(
-                f"{str(requirement)!r} cannot be: it is this project, of version {version}",
-                place,
-                "Take it out, or correct its version.",
-            )
+            message = f"{str(requirement)!r} cannot be: it is this project, of version {version}"
+            raise RequirementsError(message, place, "Take it out, or correct its version.")
         if not self.with_project and (
             self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
         ):

@@ -177,13 +177,8 @@ def _compile(
     began = compiler.begun[planned.path] = time.monotonic()
     compiled = compile_in_agreement(compiler, planned, starting, texts)
     made, text = _validate(compiler, planned, compiled.body)
-    outcome = Outcome(
-        made,
-        COMPILED,
-        text,
-        seconds=time.monotonic() - began,
-        notes=compiled.notes,
-    )
+    seconds = time.monotonic() - began
+    outcome = Outcome(made, COMPILED, text, seconds=seconds, notes=compiled.notes)
     day = dt.datetime.now(dt.timezone.utc).date().isoformat()
     return outcome, CacheEntry(compiled.body, day, compiled.notes)
 
@@ -269,11 +264,7 @@ def check_replaceable(planned: AnyPlan, command: str) -> None:
 def compile_in_agreement(
     compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> Compiled:
-    """Compile to a lock that has the versions of those below; `texts` as in `Compiler.order`.
-
-    Raises:
-        CompileError: of kind "conflict" with both chains, where there is none.
-    """
+    """Compile to a lock with the versions of those below, or raise a conflict with both chains."""
     order, command = compiler.order(planned, texts), compiler.console.lock_command
     try:
         compiled = compiler.compile(order, starting)

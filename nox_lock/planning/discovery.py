@@ -204,10 +204,7 @@ def _declared(lock: str, **keys: str) -> str:
 
 
 def find_missing_inputs(project: Project, locks: Collection[LockConfig]) -> dict[str, str]:
-    """Return, by the names of their locks, inputs that are not here and whose lock files are.
-
-    The lock files have the names that nox-lock gives them, and belong to none of `locks`.
-    """
+    """Return, by lock, inputs that are not here, while a lock file of their name is, of no lock."""
     found: dict[str, str] = {}
     for path in sorted({*project.glob("*.txt"), *project.glob("requirements/*.txt")}):
         stem = re.fullmatch(rf"(.+?){suffix(SYSTEM, nodot=False).pattern}", path)

@@ -163,16 +163,14 @@ def _distance(parsed: ParsedPath, target: Target) -> tuple[bool, bool, int, int]
 def find_orphans(
     locks: Collection[LockConfig], planned: Collection[AnyPlan], project: Project
 ) -> list[str]:
-    """Return files of ours at paths that lock files or pylocks may have, and that no lock has.
-
-    `planned` are all that there must be. A link to one of these is another name of it.
-    """
+    """Return files of ours where lock files or pylocks may be, that are none of `planned`."""
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
     folders |= set(map(folder_of, locks))
     escaped = (folder.replace("{", "{{").replace("}", "}}") for folder in folders)
     names = ("{name}.txt", "{name}.toml")
     patterns = {posixpath.join(folder, name) for folder in escaped for name in names}
     patterns |= {lock.lockfile for lock in locks if lock.lockfile}
+    # A link to one of these is another name of it.
     live = {project.real(path) for each in planned for path in (each.path, *each.inputs.files)}
     found = set()
     for pattern in patterns:

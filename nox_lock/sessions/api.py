@@ -266,10 +266,8 @@ def _find_others(session: nox.Session) -> Others:
     """Return the other sessions that get its arguments; refuse ``-P six`` without ``--`` before."""
     python = session.python
     if isinstance(python, str) and not names_python(python):
-        raise ConfigError(
-            f"-P {python} names no Python, and before -- it is an option of nox",
-            hint=f"Run: {_lock_command()} -- -P {shlex.quote(python)}",
-        )
+        message = f"-P {python} names no Python, and before -- it is an option of nox"
+        raise ConfigError(message, hint=f"Run: {_lock_command()} -- -P {shlex.quote(python)}")
     from nox_lock.sessions.commands import Others  # noqa: PLC0415
 
     runner = session._runner  # noqa: SLF001  (nox has no public way to ask)

@@ -42,10 +42,7 @@ class LockedSession(NamedTuple):
     python: object
 
     def pythons(self) -> Iterator[object]:
-        """Yield the values of `python=` that it may run with.
-
-        nox adds those of ``-P`` and ``--extra-python`` to what the decorator was given.
-        """
+        """Yield the values of `python=` it may run with, those of nox's ``-P`` among them."""
         yield self.python
         yield self.made.python
         for call in getattr(self.made, "parametrize", ()):

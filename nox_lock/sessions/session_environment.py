@@ -93,10 +93,7 @@ class SessionEnvironment:
     def prepare(
         self, install: ProjectInstall, snapshot: Snapshot, *, constrain: bool
     ) -> LockedEnvironment:
-        """Make the environment match its lock files, and install the project as requested.
-
-        `snapshot` is saved if there was nothing to do.
-        """
+        """Make the environment match; save `snapshot` if there was nothing to do, else install."""
         venv = self._find_usable()
         config, locked = self.find_locks(venv)
         judged, on_stale = judge_all(locked.planned), config.on_stale
@@ -162,12 +159,9 @@ class SessionEnvironment:
         return venv
 
     def _describe_mismatch(self, venv: Environment, wanted: str) -> str:
-        """Return how an environment was created that this session cannot use, else nothing.
-
-        Its scripts name its folder: those of a copy run what is in the original.
-        """
+        """Return how an environment was created that this session cannot use, else nothing."""
         folder, _, python = venv.read_note(CREATED).partition("\n")
-        if folder not in {"", str(venv.location)}:
+        if folder not in {"", str(venv.location)}:  # which its scripts name
             return "in another folder"
         # Without `python=` and a note, its Python may be that of `venv_params`.
         fits = python == wanted or not (python or self.session.python)
@@ -246,10 +240,8 @@ class SessionInstaller:
             # For this alone uv has no variable.
             self.no_index = ["--no-index"] * bool(index_settings.find_set(["no-index"], environ))
         elif found := index_settings.find_set(index_settings.DIVERTING, environ):
-            raise ConfigError(
-                f"{', '.join(found)}: pip would install nothing into this environment",
-                hint="Unset it: `pip config debug` shows where it is set.",
-            )
+            message = f"{', '.join(found)}: pip would install nothing into this environment"
+            raise ConfigError(message, hint="Unset it: `pip config debug` shows where it is set.")
 
     def install(self, arguments: list[str], log: Path) -> None:
         silent = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
