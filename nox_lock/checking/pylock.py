@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from nox_lock.lockfile.pins import Pin
     from nox_lock.planning.lock_plan import LockPlan, PylockPlan
+    from nox_lock.target import Platform
 
 INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _REPOSITORY = re.compile(r"(git|hg)\+(.+)@([0-9a-f]{40}|[0-9a-f]{64})")
@@ -100,7 +101,7 @@ def _sha256(hashes: tuple[str, ...]) -> frozenset[str]:
 
 def _open_marker(text: str, low: LockPlan) -> str | None:
     """Return what a target leaves open of a pin's marker; None where that never holds."""
-    found = holds(Marker(text), low.target, low.platform) if text else True
+    found = holds(Marker(text), low.target, _find_platform(low)) if text else True
     return None if found is False else "" if found else str(Marker(text)).replace('"', "'")
 
 
@@ -111,13 +112,16 @@ def _find_name(pin: Pin, low: LockPlan) -> str:
     raise _impossible(low.at(pin.line), f"{pin.shown} has no name here, nor a static one")
 
 
+def _find_platform(low: LockPlan) -> Platform:
+    """Return the named platform of a lock file, else that where it was made, whoever checks."""
+    stamp = low.current.stamp if low.current else None
+    return parse_platform(stamp.platform) if stamp and not low.system else low.platform
+
+
 def _find_environments(planned: PylockPlan) -> dict[str, Environment]:
-    """Return the environments by lock file; without a named platform it is where that was made."""
     found = {}
     for low in planned.below:
-        stamp = low.current.stamp if low.current else None
-        platform = parse_platform(stamp.platform) if stamp and not low.system else low.platform
-        known = marker_environment(low.target, platform)
+        known = marker_environment(low.target, _find_platform(low))
         found[low.path] = Environment(*(known[name] for name in Environment._fields))
     return found
 

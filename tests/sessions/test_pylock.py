@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import re
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
+from nox_lock.lockfile import lock_file
 from nox_lock.target import running_platform
+from support.index import LocalIndex
 from support.plans import plan_folder
 from support.prepared import Prepared
 from support.pylocks import needs_select, pinned, selected
@@ -39,6 +42,7 @@ python = ["{HERE}", "{OTHER}"]
 platforms = {list(SYSTEMS)}
 pylock = true
 """
+TOOLS = ("pip==", "setuptools==", "wheel==")
 LIST = """
 import importlib.metadata as m
 print(*(f"{each.name}=={each.version}" for each in m.distributions()))
@@ -201,37 +205,51 @@ def test_what_cannot_have_one(made: Project, table: str, said: str) -> None:
     assert said in run.output
 
 
-def _installs(project: Project, *command: str) -> dict[str, str]:
-    """Install into a new environment by a command; return what is there."""
-    folder = project.root.parent / f"environment-{len(list(project.root.parent.iterdir()))}"
-    run: list[str] = [sys.executable, "-m", "virtualenv", "-q", "--no-download", str(folder)]
-    subprocess.run(run, check=True, env=project.environment())
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    env = project.environment({"PIP_NO_INDEX": "1", "UV_NO_INDEX": "1", "UV_NO_CACHE": "1"})
-    filled = [str(python) if each == "PYTHON" else each for each in command]
-    subprocess.run(filled, check=True, cwd=project.root, env=env)
-    listed = subprocess.run([str(python), "-I", "-c", LIST], check=True, capture_output=True)
-    found = dict(each.split("==") for each in listed.stdout.decode().split())
-    return {name: found[name] for name in found.keys() - {"pip", "setuptools", "wheel"}}
-
-
-@pytest.mark.skipif(
-    str(running_platform()) not in {"linux-x86_64", "darwin-arm64", "win32-amd64"},
-    reason="the locks are for usual processors",
-)
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_pip_and_uv_install_what_the_lock_file_pins(made: Project, installer: str) -> None:
+def _installs(project: Project, installer: str, script: str = LIST) -> str:
+    """Install the pylock into a new environment; return what a script prints there."""
     version = importlib.metadata.version
     if installer == "pip" and Version(version("pip")) < Version("26.1"):
         pytest.skip(f"pip {version('pip')} reads no pylock.toml; 26.1 does")
-    command = {
-        "pip": (sys.executable, "-m", "pip", "--python", "PYTHON", "install", "-r", "pylock.toml"),
-        "uv": (sys.executable, "-m", "uv", "pip", "sync", "--python", "PYTHON", "pylock.toml"),
+    if str(running_platform()) not in {"linux-x86_64", "darwin-arm64", "win32-amd64"}:
+        pytest.skip("the locks are for usual processors")
+    folder = project.root.parent / "environment"
+    create = [sys.executable, "-m", "virtualenv", "-q", "--no-download", str(folder)]
+    subprocess.run(create, check=True, env=project.environment())
+    python = str(folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+    options = {
+        "pip": ("pip", "--python", python, "install", "--no-index", "-r", "pylock.toml"),
+        "uv": ("uv", "pip", "sync", "--no-cache", "--python", python, "pylock.toml"),
     }[installer]
-    system = running_platform().system
-    low = next(
-        each
-        for each in plan_folder(made.root)
-        if each.path == f"requirements-py{HERE}-{system}.txt"
-    )
-    assert _installs(made, *command) == {pin.name: pin.version for pin in low.pins}
+    env = project.environment()
+    subprocess.run([sys.executable, "-m", *options], check=True, cwd=project.root, env=env)
+    printed: str = subprocess.run(
+        [python, "-I", "-c", script], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    return printed
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_pip_and_uv_install_what_the_lock_file_pins(made: Project, installer: str) -> None:
+    path = f"requirements-py{HERE}-{running_platform().system}.txt"
+    printed = _installs(made, installer).split()
+    pinned_there = {f"{pin.name}=={pin.version}" for pin in lock_file.parse(made.read(path)).pins}
+    assert {each for each in printed if not each.startswith(TOOLS)} == pinned_there
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_a_second_hash_lets_another_file_in(made: Project, installer: str, tmp_path: Path) -> None:
+    """Any of the hashes of a file is enough for pip and uv: so there is one, or it is invalid."""
+    modules = {"app/__init__.py": "evil = True\n"}
+    with LocalIndex(tmp_path / "evil") as other:
+        wheel = other.publish("app", "1.0", modules=modules)
+        sha512 = hashlib.sha512(wheel.read_bytes()).hexdigest()
+        text = made.read("pylock.toml")
+        row = re.search(
+            r'\{url = "([^"]*app-1\.0[^"]*)", .*?, (hashes = \{sha256 = "\w+")\}\}', text
+        )
+        assert row
+        url = f"{other.url.removesuffix('simple/')}packages/{wheel.name}"
+        changed = f'{{url = "{url}", {row[2]}, sha512 = "{sha512}"}}}}'
+        made.write("pylock.toml", text.replace(row[0], changed))
+        assert check(made)["pylock.toml"][0] == "invalid"
+        assert "True" in _installs(made, installer, "import app; print(app.evil)")
