@@ -267,14 +267,12 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
 
 
 def _find_difference(planned: PylockPlan, packages: Packages, expected: str, text: str) -> Reason:
-    """Return the first difference between a pylock and what it must be, both rendered."""
     ours, theirs = (Counter(each.split("\n\n")) for each in (expected, text))
-    for found in map(_TITLE.search, ours - theirs):
-        for package, places in packages.items():
-            if found and found.groups("") == (package.name, package.version):
-                said = f"{planned.path} is behind: it has not {package.shown}, or not as it is here"
-                return Reason(said, next(iter(places.values())))
-    for found in map(_TITLE.search, theirs - ours):
-        if found:
-            return Reason(f"{found[1]} {found[2]} is not pinned so by its lock files", planned.at())
-    return Reason("its environments are not those of its lock files", planned.at())
+    titles = [_TITLE.findall(each) for each in (*(ours - theirs), *(theirs - ours))]
+    name, version = next(chain(*titles), ("what it is for", ""))
+    for package, places in packages.items():
+        if (name, version) == package[:2]:
+            said = f"{planned.path} is behind: it has not {package.shown}, or not as it is here"
+            return Reason(said, next(iter(places.values())))
+    shown = f"{name} {version}".strip()
+    return Reason(f"{shown} is not as its lock files have it", planned.at())

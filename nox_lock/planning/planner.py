@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock.errors import NoxLockError
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.planning.config import Config, LockConfig
     from nox_lock.project import Project
@@ -248,43 +247,31 @@ def select(
 def plan_pylocks(
     config: Config, planned: Collection[LockPlan], project: Project
 ) -> list[PylockPlan]:
-    """Plan the pylocks of the locks that are planned.
+    """Plan the pylocks of the locks that are planned, each beside its lock files.
 
     Raises:
-        ConfigError: for one without a name or hashes, or with the name of another file.
+        ConfigError: for one that has no hashes or no valid name, or that of another file.
         LockFileError: for one that cannot be read.
     """
-    made: dict[str, list[LockPlan]] = {}
-    for each in planned:
-        if each.lock.pylock:
-            made.setdefault(each.name, []).append(each)
-    paths = {name: _find_path(files[0].lock, config, project) for name, files in made.items()}
-    others = {path for each in planned for path in (each.path, *each.inputs.files)}
-    taken = [path.casefold() for path in (*others, *paths.values())]
-    for name, path in paths.items():
-        if taken.count(path.casefold()) > 1:
-            raise _refuse(name, project, f": {path} is another file of the project already")
-    return [
-        PylockPlan(paths[name], tuple(files), lock_file.read_bytes(project, paths[name]))
-        for name, files in made.items()
-    ]
-
-
-def _find_path(lock: LockConfig, config: Config, project: Project) -> str:
-    """Return where a pylock is: beside the lock files, with one of the two names of the format."""
-    alone = lock.name == "requirements" or len(config.locks) == 1
-    if not alone and "." in lock.name:
-        raise _refuse(lock.name, project, f": pylock.{lock.name}.toml has a dot too many")
-    if lock.settings.generate_hashes is False:
-        raise _refuse(lock.name, project, " needs hashes, and generate-hashes is false")
-    return posixpath.join(
-        lock_paths.folder_of(lock), "pylock.toml" if alone else f"pylock.{lock.name}.toml"
-    )
-
-
-def _refuse(name: str, project: Project, message: str) -> NoxLockError:
-    hint = f"Change that, or say in [tool.nox-lock.locks.{name}]: pylock = false"
-    return find_table("pylock", name, project).wrong("pylock", message, hint)
+    found: list[PylockPlan] = []
+    taken = {path.casefold() for each in planned for path in (each.path, *each.inputs.files)}
+    for name in dict.fromkeys(each.name for each in planned if each.lock.pylock):
+        lock, alone = config.locks[name], name == "requirements" or len(config.locks) == 1
+        base, fault = "pylock.toml" if alone else f"pylock.{name}.toml", ""
+        path = posixpath.join(lock_paths.folder_of(lock), base)
+        if base.count(".") > 1 + (not alone):  # the standard has no such name
+            fault = f": {base} has a dot too many"
+        elif lock.settings.generate_hashes is False:
+            fault = " needs hashes, and generate-hashes is false"
+        elif path.casefold() in taken:
+            fault = f": {path} is another file of the project already"
+        if fault:
+            hint = f"Change that, or say in [tool.nox-lock.locks.{name}]: pylock = false"
+            raise find_table("pylock", name, project).wrong("pylock", fault, hint)
+        taken.add(path.casefold())
+        below = tuple(each for each in planned if each.name == name)
+        found.append(PylockPlan(path, below, lock_file.read_bytes(project, path)))
+    return found
 
 
 class _Planner:
