@@ -19,13 +19,10 @@ from packaging.utils import canonicalize_name
 from nox_lock.checking.judge import MISSING, STALE, judge_all, lacks_hashes_alone
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
 from nox_lock.inputs.syntax import name_of
-from nox_lock.locking.changes import find_reasons
-from nox_lock.locking.run import CompileOptions, lock_all, with_lower
 from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_paths import find_orphans
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.planning.planner import plan_pylocks, select
-from nox_lock.reporting import outcomes as report
 from nox_lock.reporting import verdicts
 from nox_lock.target import parse_target, running_platform
 from nox_lock.text import nearest, quoted, redact
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from nox_lock.checking.judge import Judged
     from nox_lock.console import Console
     from nox_lock.locking.changes import Outcome
+    from nox_lock.locking.run import CompileOptions
     from nox_lock.planning.config import Config
     from nox_lock.planning.lock_plan import AnyPlan, PylockPlan
     from nox_lock.project import Project
@@ -74,6 +72,8 @@ class Arguments(argparse.Namespace):
     @property
     def compile_options(self) -> CompileOptions:
         """How `lock` compiles."""
+        from nox_lock.locking.run import CompileOptions  # noqa: PLC0415
+
         return CompileOptions(
             upgrade=self.upgrade,
             upgrade_packages=tuple(self.upgrade_package),
@@ -263,6 +263,8 @@ def relock(
     if not (allowed and all(map(_is_plainly_stale, judged))):
         command = verdicts.fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
+    from nox_lock.locking.run import CompileOptions, lock_all, with_lower  # noqa: PLC0415
+
     for line in reasons:
         console.log(line)
     stale = [each.planned for each in judged if isinstance(each.planned, LockPlan)]
@@ -386,6 +388,8 @@ def _refuse_unknown(options: Arguments, planned: Sequence[LockPlan]) -> None:
 
 
 def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None:
+    from nox_lock.locking.changes import find_reasons  # noqa: PLC0415
+
     for name in map(canonicalize_name, packages):
         for each in planned:
             for pin in each.pins:
@@ -397,6 +401,9 @@ def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None
 def _lock(
     planned: Sequence[AnyPlan], options: Arguments, project: Project, console: Console
 ) -> None:
+    from nox_lock.locking.run import lock_all  # noqa: PLC0415
+    from nox_lock.reporting import outcomes as report  # noqa: PLC0415
+
     results: dict[str, Outcome | NoxLockError] = {}
     with _errors_printed(options, project):
         for each, result in lock_all(project, options.compile_options, console, planned):
@@ -423,6 +430,8 @@ def _lock(
 
 
 def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
+    from nox_lock.reporting import outcomes as report  # noqa: PLC0415
+
     changes = report.change_lines(outcome.changes, unicode=console.terminal.unicode)
     console.log(report.outcome_line(outcome, dry=dry), *changes)
     console.warn(*(f"{outcome.planned.path}: {note}" for note in outcome.notes))
