@@ -111,9 +111,11 @@ def project(
 @pytest.fixture
 def pythons(project: Project, bytecode: Path) -> Project:
     """Return a project whose nox finds three Pythons."""
-    cache = project.home / "nox-lock-cache"
-    cache.mkdir()
-    (cache / "bytecode").symlink_to(bytecode, target_is_directory=True)
+    kept = project.home / "nox-lock-cache" / "bytecode"
+    if kept.exists():
+        kept.rmdir()
+    kept.parent.mkdir(exist_ok=True)
+    kept.symlink_to(bytecode, target_is_directory=True)
     project.env.update(with_pythons(three_pythons()))
     return project
 

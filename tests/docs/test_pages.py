@@ -366,6 +366,7 @@ def test_a_console_shows_what_is_said(
 ) -> None:
     """Real nox says each line that is shown, in that order; times, counts and Pythons differ."""
     SCENES[place](project, index)
+    project.env["NOX_DEFAULT_VENV_BACKEND"] = "virtualenv"  # what nox has by default
     for part in re.split(r"^\$ ", CONSOLES[place].text, flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
         words = shlex.split(command)

@@ -59,7 +59,6 @@ class Case:
         args: the arguments of nox.
         env: environment variables.
         never: what the output must not hold.
-        compiles: whether it takes a compile to see it; the rest runs in this process.
     """
 
     name: str
@@ -68,7 +67,6 @@ class Case:
     args: tuple[str, ...] = LOCK
     env: Mapping[str, str] = field(default_factory=dict)
     never: tuple[str, ...] = ()
-    compiles: bool = False
 
 
 def inputs(text: str, **files: str) -> dict[str, str | None]:
@@ -90,7 +88,6 @@ CASES = [
         ),
         inputs("dep\napp @ git+http://127.0.0.1:1/app.git@v1.0\n"),
         never=("pip-resolve", "has to be built"),
-        compiles=True,
     ),
     Case(
         "a version in the name that a URL gives its project",
@@ -99,7 +96,6 @@ CASES = [
             "Write it as: app @ git+https://index.example/app.git@v1.0",
         ),
         inputs("dep\ngit+https://index.example/app.git@v1.0#egg=app==1.0\n"),
-        compiles=True,
     ),
     Case(
         "no inputs found",
@@ -181,65 +177,55 @@ CASES = [
         "an unknown project",
         ("requirements.in:2:", "no package index has a project 'no-such-project'", "spelling"),
         inputs("app\nNo_Such.Project>=1\n"),
-        compiles=True,
     ),
     Case(
         "an unknown project that another asks for",
         ("no package index has a project 'nowhere-to-be-found'", "deep", "requirements.in:2"),
         inputs("app\ndeep\n"),
-        compiles=True,
     ),
     Case(
         "a version that does not exist",
         ("requirements.in:2:", "no version meets dep==99", "1.0", "2.0"),
         inputs("app\ndep==99\n"),
         never=("no package index has",),
-        compiles=True,
     ),
     Case(
         "a version for another Python",
         ("requirements.in:2:", "future", "for this Python", ">=3.99"),
         inputs("app\nfuture\n"),
-        compiles=True,
     ),
     Case(
         "a conflict of two requirements",
         ("old 1.0", "new 1.0", "dep<2", "dep>=2", "requirements.in:2", "requirements.in:3"),
         inputs("app\nold\nnew\n"),
         never=("(constraint)",),
-        compiles=True,
     ),
     Case(
         "a conflict with a constraint",
         ("cannot hold together", "dep<2", "old", "requirements.in:2", "limits.txt:2"),
         inputs("app\nold\n-c limits.txt\n") | {"limits.txt": "# no old ones\ndep>=2\n"},
-        compiles=True,
     ),
     Case(
         "a conflict of two demands for one project",
         ("cannot hold together", "dep<2", "dep>=2", "requirements.in:2", "requirements.in:3"),
         inputs("app\ndep<2\ndep>=2\n"),
-        compiles=True,
     ),
     Case(
         "a conflict of a requirement with what another asks for",
         ("cannot hold together", "dep>=2", "dep<2", "requirements.in:2", "requirements.in:3"),
         inputs("app\nold\ndep>=2\n"),
-        compiles=True,
     ),
     Case(
         "an index that is no URL",
         ("PIP_INDEX_URL: 'http://[' is neither a URL with a host nor", "pip config debug"),
         inputs("app\nnew\n"),
         env={"PIP_INDEX_URL": "http://["},
-        compiles=True,
     ),
     Case(
         "a local project with broken TOML",
         ("lib/pyproject.toml:1: this is no TOML: Expected ']'", "(requirements.in:2)"),
         inputs("app\n-e ./lib\n") | {"lib/pyproject.toml": "[project\nname = 'lib'\n"},
         never=("pip-tools failed",),
-        compiles=True,
     ),
     Case(
         "a password in an option",
@@ -433,7 +419,7 @@ def good(project: Project, lock: str) -> Project:
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
 def test_it_is_refused_in_words(case: Case, good: Project) -> None:
     fill(good, case.files)
-    run = refused(good, *case.args, env=case.env, inside=not case.compiles)
+    run = refused(good, *case.args, env=case.env)
     missing = [words for words in case.says if words not in run.output]
     assert not missing, run.output
     assert not [words for words in case.never if words in run.output], run.output
@@ -489,7 +475,7 @@ def test_an_own_session_after_add_sessions(good: Project) -> None:
 @pytest.mark.parametrize("args", [LOCK, CHECK, TESTS], ids=["lock", "lock-check", "tests"])
 def test_an_error_is_told_once(args: tuple[str, ...], good: Project) -> None:
     fill(good, inputs("app ==\n"))
-    run = refused(good, *args, inside=True)
+    run = refused(good, *args)
     told = [line for line in run.output.splitlines() if "requirements.in:1" in line]
     assert len(told) == 1, run.output
 

@@ -103,8 +103,6 @@ def environment(root: Path, case: Case) -> dict[str, str]:
     return clean_environment(root.parent / "home", **nowhere, **case.env)
 
 
-# nox itself warns of a session that is defined twice.
-@pytest.mark.filterwarnings("default::FutureWarning")
 @pytest.mark.parametrize("case", ids(CASES))
 def test_a_mistake_is_told(case: Case, good: Path) -> None:
     spoil(good, case)
@@ -118,7 +116,7 @@ def by_itself(case: Case, root: Path) -> None:
     spoil(root, case)
     project = Project(root, root.parent / "home")
     before = state(root)
-    run = project.nox(*case.args, env=environment(root, case))
+    run = project.nox_alone(*case.args, env=environment(root, case))
     assert state(root) == before
     judge(case, run, root)
 

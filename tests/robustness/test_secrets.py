@@ -106,7 +106,9 @@ def employee(
     home = tmp_path / "home"
     if os.name == "nt":
         pytest.skip("its keyring is a script of POSIX")
-    project = Project(tmp_path / "project", home, env=seeds)
+    # uv reads none of pip's ways in but the URLs.
+    env = {**seeds, "NOX_DEFAULT_VENV_BACKEND": "virtualenv"}
+    project = Project(tmp_path / "project", home, env=env)
     for name in OPENING:
         indexes[name].clear_requests()
     url = {name: index.url for name, index in indexes.items()}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.inside import nox_inside
 from support.sdists import project_files, write_archive
 from support.stranger import MARKER, RUNS, lock_once
 from support.verdicts import INPUT, LOCK, restamped
@@ -33,9 +32,9 @@ def test_code_of_an_archive_beside_does_not_run(made: Prepared, tmp_path: Path) 
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     pin = f"{archive.name} \\\n    --hash=sha256:{digest}\n    # via -r {INPUT}\n"
     (project.root / LOCK).write_bytes(restamped(f"{text[:at]}{pin}".encode()))
-    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
-    check = nox_inside(project.root, "-s", "lock-check", env=env)
-    run = nox_inside(project.root, "-s", "tests", env=env)
+    env = {"CI": "1", "STRANGER": str(project.root)}
+    check = project.nox("-s", "lock-check", env=env)
+    run = project.nox("-s", "tests", env=env)
     assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"
     check.failed()
     run.failed()

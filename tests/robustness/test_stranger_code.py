@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.inside import nox_inside
 from support.sdists import build_sdist, project_files, write_archive
 from support.stranger import MARKER, RUNS, lock_once
 from support.verdicts import INPUT, LOCK, by_uv, restamped, unstamped
@@ -115,9 +114,9 @@ def test_code_of_a_stranger_does_not_run(
     (project.root / LOCK).write_bytes(changed)
     before = project.snapshot()
     made.index.clear_requests()
-    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
-    check = nox_inside(project.root, "-s", "lock-check", env=env)
-    run = nox_inside(project.root, "-s", "tests", env=env)
+    env = {"CI": "1", "STRANGER": str(project.root)}
+    check = project.nox("-s", "lock-check", env=env)
+    run = project.nox("-s", "tests", env=env)
     assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"
     check.failed()
     run.failed()
@@ -129,7 +128,7 @@ def test_code_of_a_stranger_does_not_run(
 def test_the_good_file_is_installed(made: Prepared, tmp_path: Path) -> None:
     """And what a stranger has added does not run by itself."""
     project: Project = made.copy(tmp_path)
-    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
-    run = nox_inside(project.root, "-s", "tests", env=env).ok()
+    env = {"CI": "1", "STRANGER": str(project.root)}
+    run = project.nox("-s", "tests", env=env).ok()
     assert "it runs" in run.output
     assert not project.exists(MARKER)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.inside import nox_inside
 from support.sdists import project_files, write_archive
 from support.stranger import MARKER, RUNS, lock_once
 from support.verdicts import LOCK, restamped, unstamped
@@ -49,11 +48,11 @@ def test_without_hashes(made: Prepared, tmp_path: Path) -> None:
     project = made.copy(tmp_path)
     bare = project.read(LOCK).replace(" --generate-hashes", "")
     project.write(LOCK, unstamped(re.sub(r" \\\n    --hash=\S+", "", bare).encode()).decode())
-    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
-    nox_inside(project.root, "-s", "lock-check", env=env).ok()
+    env = {"CI": "1", "STRANGER": str(project.root)}
+    project.nox("-s", "lock-check", env=env).ok()
     plant(project, made.index.url)
-    check = nox_inside(project.root, "-s", "lock-check", env=env)
-    run = nox_inside(project.root, "-s", "tests", env=env)
+    check = project.nox("-s", "lock-check", env=env)
+    run = project.nox("-s", "tests", env=env)
     assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"
     check.failed()
 
@@ -66,8 +65,8 @@ def test_deep_sees_who_publishes_a_hash(made: Prepared, tmp_path: Path) -> None:
     changed = re.sub("sha256:[0-9a-f]+", f"sha256:{evil}", good)
     assert changed != good
     (project.root / LOCK).write_bytes(restamped(changed.encode()))
-    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
-    check = nox_inside(project.root, "-s", "lock-check", "--", "--deep", env=env)
+    env = {"CI": "1", "STRANGER": str(project.root)}
+    check = project.nox("-s", "lock-check", "--", "--deep", env=env)
     assert "fresh" not in check.output, check.output
     assert not project.exists(MARKER), f"code ran.\n{check.output}"
 
@@ -76,12 +75,12 @@ def test_deep_sees_who_publishes_a_hash(made: Prepared, tmp_path: Path) -> None:
 def test_no_lock_is_made_from_there(made: Prepared, tmp_path: Path) -> None:
     project = made.copy(tmp_path)
     plant(project, made.index.url)
-    env = project.environment({"STRANGER": str(project.root)})
+    env = {"STRANGER": str(project.root)}
     for options in (["--upgrade"], ["--upgrade", "--together"]):
-        run = nox_inside(project.root, "-s", "lock", "--", *options, env=env).failed()
+        run = project.nox("-s", "lock", "--", *options, env=env).failed()
         assert "rename or delete it" in run.output
     (project.root / LOCK).unlink()
-    nox_inside(project.root, "-s", "tests", env=env).failed()
+    project.nox("-s", "tests", env=env).failed()
     assert not project.exists(MARKER)
     assert not project.exists(LOCK)
 
@@ -102,14 +101,14 @@ def test_names_with_a_colon(made: Prepared, tmp_path: Path) -> None:
     project = made.copy(tmp_path)
     for name in ("notes.txt:Zone.Identifier", "profile:x", "a:b"):
         project.write(name, "")
-    nox_inside(project.root, "-s", "lock-check", env=project.environment()).ok()
+    project.nox("-s", "lock-check").ok()
 
 
 def test_a_module_that_is_named_pip(made: Prepared, tmp_path: Path) -> None:
     """`python -m pip` looks for it in the folder that it runs in first."""
     project = made.copy(tmp_path)
     project.write("pip.py", f"import os, pathlib{RUNS}")
-    env = project.environment({"CI": "1", "STRANGER": str(project.root)})
-    check = nox_inside(project.root, "-s", "lock-check", env=env)
-    run = nox_inside(project.root, "-s", "tests", env=env)
+    env = {"CI": "1", "STRANGER": str(project.root)}
+    check = project.nox("-s", "lock-check", env=env)
+    run = project.nox("-s", "tests", env=env)
     assert not project.exists(MARKER), f"code ran.\n{check.output}\n{run.output}"

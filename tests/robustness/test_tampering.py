@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.lockfile import lock_file
-from support.inside import nox_inside
 from support.plans import plan_folder
 from support.project import Project
 
@@ -180,7 +179,7 @@ def change(project: Project, what: str, stamp: str = "recomputed") -> str:
 
 
 def check(project: Project) -> Run:
-    return nox_inside(project.root, "-s", "lock-check", env=project.environment())
+    return project.nox("-s", "lock-check")
 
 
 def test_the_lock_is_fresh_before(project: Project) -> None:
@@ -210,8 +209,7 @@ def test_a_session_in_ci_refuses_it(made: Prepared, project: Project, what: str)
     said = change(project, what)
     before = project.snapshot()
     made.index.clear_requests()
-    env = project.environment({"CI": "1"})
-    run = nox_inside(project.root, "-s", "tests", env=env).failed()
+    run = project.nox("-s", "tests", env={"CI": "1"}).failed()
     assert said in run.output
     assert "it runs" not in run.output
     assert made.index.requests() == []
@@ -223,7 +221,7 @@ def test_a_session_does_not_believe_a_stamp(project: Project, what: str) -> None
     """It locks again, whatever the stamp says, where nobody can have meant the change."""
     before = project.read(LOCK)
     change(project, what)
-    nox_inside(project.root, "-s", "tests", env=project.environment()).ok()
+    project.nox("-s", "tests").ok()
     assert project.read(LOCK) == before
 
 
@@ -241,8 +239,7 @@ def test_what_no_file_tells_deep_does(made: Prepared, project: Project, what: st
     text = stamped(project.root, edits[what](project.read(LOCK)))
     project.write(LOCK, text)
     check(project).ok()
-    env = project.environment()
-    run = nox_inside(project.root, "-s", "lock-check", "--", "--deep", env=env).failed()
+    run = project.nox("-s", "lock-check", "--", "--deep").failed()
     assert re.search(r"requirements\.txt: (stale|invalid)", run.output)
     assert "evil==6.6.6" in run.output or f"sha256:{'0' * 64}" in run.output
     assert project.read(LOCK) == text

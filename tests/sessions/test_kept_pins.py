@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.inside import nox_inside
 from support.locks import pins
 
 if TYPE_CHECKING:
@@ -87,8 +86,7 @@ def adopted(offered: Prepared, tmp_path: Path) -> Iterator[Project]:
 
 
 def nox(project: Project, session: str, *options: str, ci: bool = False) -> Run:
-    env = project.environment({"CI": "1"} if ci else {})
-    return nox_inside(project.root, "-s", session, "--", *options, env=env)
+    return project.nox("-s", session, "--", *options, env={"CI": "1"} if ci else {})
 
 
 def check(project: Project, *options: str) -> Run:

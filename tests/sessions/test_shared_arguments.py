@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.inside import nox_inside
 from support.project import Project, Run
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def adopted(tmp_path: Path, home: Path) -> Project:
 
 
 def run(project: Project, *arguments: str) -> Run:
-    return nox_inside(project.root, *arguments, env=project.environment())
+    return project.nox(*arguments)
 
 
 @pytest.mark.parametrize(

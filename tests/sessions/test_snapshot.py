@@ -238,7 +238,7 @@ NOXFILE = """
     nox_lock.add_sessions()
 
 
-    @nox_lock.session(lock="requirements", constrain=True{more})
+    @nox_lock.session(lock="requirements", constrain=True, venv_backend="virtualenv"{more})
     def tests(session):
         session.log("looked: %s", "nox_lock.planning.planner" in sys.modules)
         {body}
@@ -260,6 +260,7 @@ def installed(prepared: Prepared) -> Prepared:
 def project(installed: Prepared, tmp_path: Path) -> Iterator[Project]:
     installed.freeze()
     copied = installed.copy(tmp_path)
+    copied.alone = True  # what is imported shows whether it was looked at
     assert looks(copied) == [True, True, False]
     yield copied
     copied.close()

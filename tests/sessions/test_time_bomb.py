@@ -33,7 +33,7 @@ NOXFILE = """
         session.run(*IMPORT)
 
 
-    @nox.session
+    @nox.session(venv_backend="virtualenv")
     def plain(session):
         session.install("-r", "requirements.in")
         session.run(*IMPORT)

@@ -85,7 +85,7 @@ class Victim:
     def measure(self, *arguments: str) -> None:
         """Run to the end once: the moments of kills are shares of that time."""
         began = time.monotonic()
-        self.project.nox(*arguments).ok()
+        self.project.nox_alone(*arguments).ok()
         self.seconds = time.monotonic() - began
 
     def kill(self, seed: int, *arguments: str) -> Run:

@@ -44,6 +44,8 @@ with warnings.catch_warnings():
 LOOPBACK = "127.0.0.1"
 _JSON = "application/vnd.pypi.simple.v1+json"
 USER = "user"
+# What the bottle in pypiserver does not close, when it is asked for a part of a file.
+LEFT_OPEN = r"unclosed file .*[.](whl|tar[.]gz)'>"
 
 # nox in this process shows what is logged, whoever logs it.
 logging.getLogger(pypiserver.__name__).setLevel(logging.WARNING)

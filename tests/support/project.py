@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ class Project:
         self.index = index
         self.env = dict(env or {})
         self.prefix: list[str] = []  # a command that runs nox: with less power, within limits
+        self.alone = False  # whether each nox has a process of its own, see `nox`
         self._started: list[subprocess.Popen[str]] = []
         for folder in (root, home):
             folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +152,8 @@ class Project:
 
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return what `nox` and `start_nox` run with."""
-        environment = clean_environment(self.home)
+        # Where a test does not say which: environments by uv take a third of the time.
+        environment = clean_environment(self.home, NOX_DEFAULT_VENV_BACKEND="uv|virtualenv")
         if self.index is not None:
             # pip would send even loopback requests through PIP_PROXY.
             for key in [key for key in environment if key.upper().endswith("_PROXY")]:
@@ -163,9 +166,37 @@ class Project:
         *args: str,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        timeout: float | None = None,
+    ) -> Run:
+        """Run nox to its end, in the test process: that saves its start.
+
+        In a process of its own where the difference counts: if `alone`, with a `prefix`, a
+        `timeout` (in seconds, after which it is killed with all it started), `PYTHON...`
+        variables or none of our PATH, and beside other threads.
+        """
+        environment = self.environment(env)
+        named = {each for each in {*self.env, *(env or {})} if each.startswith("PYTHON")}
+        if (
+            self.alone
+            or self.prefix
+            or timeout
+            or named
+            or not environment["PATH"].endswith(os.environ["PATH"])
+            or threading.current_thread() is not threading.main_thread()
+        ):
+            return self.nox_alone(*args, env=env, cwd=cwd, timeout=timeout or 300)
+        from support.inside import nox_inside  # noqa: PLC0415  (which needs `Run`)
+
+        return nox_inside(cwd or self.root, *args, env=environment)
+
+    def nox_alone(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         timeout: float = 300,
     ) -> Run:
-        """Run nox to its end; past `timeout` seconds kill it with all it started, and fail."""
+        """Run nox to its end, in a process of its own; kill it past `timeout` seconds, and fail."""
         return finish(self.start_nox(*args, env=env, cwd=cwd), timeout=timeout)[0]
 
     def start_nox(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.inside import nox_inside
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,15 +25,10 @@ def fill(project: Project, files: Mapping[str, str | None]) -> None:
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
-def refused(
-    project: Project, *args: str, env: Mapping[str, str] | None = None, inside: bool = False
-) -> Run:
+def refused(project: Project, *args: str, env: Mapping[str, str] | None = None) -> Run:
     """Run nox and see that it fails in words, shows no path and no secret, and changes nothing."""
     before = project.snapshot()
-    if inside:
-        run = nox_inside(project.root, *args, env=project.environment(env)).failed()
-    else:
-        run = project.nox(*args, env=env).failed()
+    run = project.nox(*args, env=env).failed()
     assert run.returncode == 1, run.output
     assert project.snapshot() == before
     # nox itself warns with the noxfile's path of a session that is defined twice.

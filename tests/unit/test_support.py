@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import logging
 import os
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import time
 import urllib.parse
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -24,13 +25,10 @@ from support.index import LocalIndex, Request
 from support.project import Project, Run, clean_environment, finish, interpreters, is_ambient, kill
 from support.wheels import build_sdist, build_wheel
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 PLAIN_NOXFILE = """
     import nox
 
-    @nox.session
+    @nox.session(venv_backend="virtualenv")
     def tests(session):
         session.install("app")
         session.run("python", "-c", "import app; print('app', app.__version__)")
@@ -46,6 +44,25 @@ PLAIN_NOXFILE = """
     @nox.session(venv_backend="none")
     def broken(session):
         raise ValueError("oops")
+"""
+BUSY_NOXFILE = """
+    import os
+    import sys
+    import warnings
+
+    import nox
+    import helper
+
+    nox.options.sessions = ["busy"]
+    os.environ["LEFT"] = "behind"
+
+
+    @nox.session(venv_backend="none")
+    def busy(session):
+        print(helper.WORD, os.environ.get("GIVEN"), os.environ["HOME"], os.getcwd(), flush=True)
+        warnings.warn("careful", stacklevel=1)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        session.run("python", "-c", "import sys; sys.stdout.write('child'); sys.exit('says')")
 """
 
 
@@ -307,13 +324,35 @@ def test_nox_runs_against_the_index(project: Project, index: LocalIndex) -> None
 
 def test_a_run_says_what_it_saw(project: Project) -> None:
     project.write("noxfile.py", PLAIN_NOXFILE)
-    run = project.nox("-s", "broken").failed(traceback=True)
+    run = project.nox_alone("-s", "broken").failed(traceback=True)
+    assert project.nox("-s", "broken").failed(traceback=True).returncode == run.returncode
     with pytest.raises(AssertionError, match=r"(?s)has a traceback; exit code 1.*oops"):
         run.failed()
     with pytest.raises(AssertionError, match=r"(?s)expected success; exit code 1.*oops"):
         run.ok()
     with pytest.raises(AssertionError, match=r"(?s)expected failure; exit code 0.*out.*err"):
         Run(0, "out", "err").failed()
+
+
+def test_nox_in_this_process_is_as_in_its_own(project: Project) -> None:
+    """Also what its children say; and nothing of it counts for the next one."""
+    project.write("noxfile.py", BUSY_NOXFILE)
+    before = [Path.cwd(), dict(os.environ), sys.path[:], logging.getLogger().handlers[:]]
+    said = []
+    for word in ("first", "second"):
+        project.write("helper.py", f"WORD = {word!r}\n")
+        env = {"GIVEN": word}
+        inside, alone = project.nox(env=env).failed(), project.nox_alone(env=env).failed()
+        assert inside == alone
+        assert f"{word} {word} {project.home} {project.root}" in inside.stdout
+        said.append(inside.output)
+    assert [each in said[0] for each in ("child", "says", "UserWarning", "Deprecation")] == [
+        *[True] * 3,
+        False,
+    ]
+    assert before == [Path.cwd(), dict(os.environ), sys.path, logging.getLogger().handlers]
+    assert "helper" not in sys.modules
+    assert project.nox("-s", "none").failed() == project.nox_alone("-s", "none").failed()
 
 
 def test_runs_side_by_side(project: Project) -> None:
