@@ -94,7 +94,7 @@ def kill_many(project: Project, log: Path, count: int) -> Victim:
 
 
 def test_random_kills(small: Project, tmp_path: Path) -> None:
-    victim = kill_many(small, tmp_path / "kills.log", 30)
+    victim = kill_many(small, tmp_path / "kills.log", 15)
     print(victim.log.read_text("utf-8"))  # noqa: T201  (shown when it fails)
     assert victim.landed > 0 or len(seeds(2)) == 1
 

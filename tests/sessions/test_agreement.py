@@ -354,8 +354,15 @@ def test_a_hashed_wheel_of_the_project_in_a_base(
     assert project.snapshot() == before
 
 
-@pytest.mark.parametrize("form", ["-r", "-c"])
-@pytest.mark.parametrize("hashed", ["requirements", "dev"])
+@pytest.mark.parametrize(
+    ("form", "hashed"),
+    [
+        ("-r", "requirements"),
+        ("-c", "dev"),
+        pytest.param("-c", "requirements", marks=pytest.mark.long),
+        pytest.param("-r", "dev", marks=pytest.mark.long),
+    ],
+)
 def test_hashes_in_one_of_two_layers(form: str, hashed: str, project: Project) -> None:
     other = "dev" if hashed == "requirements" else "requirements"
     source = "requirements.in" if other == "requirements" else "requirements-dev.in"

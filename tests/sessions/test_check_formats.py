@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.inside import nox_inside
+from support.locks import stamp_all
 from support.project import NOXFILE, Project, Run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.index import LocalIndex
 
 LOCK, DEV = "requirements.txt", "requirements-dev.txt"
 
 
 @pytest.fixture
-def stale(project: Project, index: LocalIndex) -> Project:
+def stale(project: Project) -> Project:
     """Return a project with a lock file that is fresh, one that is stale, and one missing."""
-    index.publish("app", "1.0")
     project.write("noxfile.py", NOXFILE)
-    project.write("requirements.in", "app\n")
-    project.write("requirements-dev.in", "app\n")
-    project.nox("-s", "lock").ok()
+    bodies = {}
+    for lock, source in (("requirements", "requirements.in"), ("dev", "requirements-dev.in")):
+        project.write(source, "app\n")
+        bodies[lock] = f"app==1.0 \\\n    --hash=sha256:{'0' * 64}\n    # via -r {source}"
+    stamp_all(project.root, bodies)
     project.write(
         "requirements-dev.in", "# More.\napp>=2\n--extra-index-url http://index.invalid/simple\n"
     )
@@ -191,7 +191,7 @@ def test_locks_of_one_session_that_do_not_agree(tmp_path: Path, home: Path, pyth
             project.write(f"{stem}-py{version}.txt", "lib==1.0\n")
 
     def run(*options: str) -> Run:
-        return nox_inside(project.root, "-s", "lock-check", *options, env=project.environment())
+        return project.nox("-s", "lock-check", *options)
 
     project.write("requirements-dev-py3.9.txt", "lib==2.0\n")
     if python != "None":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.locks import hashed_pin, stamp_all
 from support.project import NOXFILE, Project, Run
 from support.scripted import Answer, ScriptedIndex
 
@@ -19,11 +20,11 @@ LOCK = "requirements.txt"
 
 @pytest.fixture
 def locked(project: Project, index: LocalIndex) -> Project:
-    index.publish("app", "1.0", requires=["dep>=1"])
-    index.publish("dep", "1.5")
+    app = hashed_pin(index.publish("app", "1.0", requires=["dep>=1"]), "-r requirements.in")
+    dep = hashed_pin(index.publish("dep", "1.5"), "app")
     project.write("noxfile.py", NOXFILE)
     project.write("requirements.in", "app\n")
-    project.nox("-s", "lock").ok()
+    stamp_all(project.root, {"requirements": app + dep})
     return project
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from typing import TYPE_CHECKING
@@ -51,6 +52,13 @@ def find_bytes(
         if here:
             found[relative] = here
     return found
+
+
+def hashed_pin(wheel: Path, via: str) -> str:
+    """Return the lines of a wheel's pin, as pip-compile writes them."""
+    name, version = wheel.name.split("-")[:2]
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return f"{name}=={version} \\\n    --hash=sha256:{digest}\n    # via {via}\n"
 
 
 def stamp_all(
