@@ -152,8 +152,8 @@ def _nothing_left(root: Path) -> Iterator[None]:
             if name not in modules and _is_in(getattr(module, "__file__", None), root):
                 del sys.modules[name]
             if name.partition(".")[0] in _REMEMBERING:
-                for value in list(vars(module).values()):
-                    if hasattr(value, "cache_clear"):
+                for key, value in list(vars(module).items()):
+                    if hasattr(value, "cache_clear") and key != "find_uv":  # that starts uv
                         value.cache_clear()
 
 
