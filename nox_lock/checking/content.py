@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Reason
 from nox_lock.inputs.syntax import meets, normalized, parse_version
-from nox_lock.lockfile.pins import is_plain_marker
+from nox_lock.lockfile.lock_file import is_plain_marker
 from nox_lock.planning.config import UNSAFE_PACKAGES
 from nox_lock.target import counting_patches, counts, holds
 from nox_lock.text import has_password, redact
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nox_lock.inputs.entry import Entry
-    from nox_lock.lockfile.lock_file import LockFile
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.planning.lock_plan import LockPlan
 
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
@@ -355,7 +354,7 @@ def find_unused_arguments(planned: LockPlan, lock: LockFile) -> Iterator[Reason]
     """Yield arguments of the command that made an adopted lock file and that nothing else says.
 
     They would be lost in silence when it is compiled. The settings that a body shows are taken
-    over (see `planning.settings`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
+    over (see `planning.config`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
     """
     inputs, table = planned.inputs, f"[tool.nox-lock.locks.{planned.name}]"
     source = next(iter(inputs.sources), "an input")

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from packaging.markers import Marker
 
 from nox_lock.checking.content import canonical_url, entry_url
-from nox_lock.checking.judge import FRESH, INVALID, MISSING, STALE, Verdict, cut
+from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE, Verdict, cut
 from nox_lock.errors import LockFileError, Place, Reason
 from nox_lock.lockfile import pylock
 from nox_lock.lockfile.pylock import Environment, File, both, pick
@@ -28,7 +28,7 @@ from nox_lock.text import origin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import Pin
     from nox_lock.planning.lock_plan import LockPlan, PylockPlan
     from nox_lock.target import Platform
 

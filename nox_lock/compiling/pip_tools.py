@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from nox_lock.errors import Place
     from nox_lock.inputs.entry import Entry
     from nox_lock.inputs.requirements import Include, Inputs
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import Pin
     from nox_lock.target import Levels, Platform, Target
 
 # Names of the files that hold what is written out for pip-compile.

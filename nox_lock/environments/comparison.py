@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nox_lock.environments.environment import Distribution, Environment, Origin
     from nox_lock.errors import Place
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import Pin
     from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project
     from nox_lock.target import Target

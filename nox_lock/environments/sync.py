@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.environments.comparison import Comparison, Difference, LockedEnvironment
     from nox_lock.environments.environment import Environment
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import Pin
     from nox_lock.planning.lock_plan import LockPlan
 
 _SHOWN = 5

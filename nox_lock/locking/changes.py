@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nox_lock.inputs.entry import Entry
-    from nox_lock.lockfile.lock_file import LockFile
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 
 UP_TO_DATE, RESTORED, COMPILED, MADE = "up to date", "restored", "compiled", "made"

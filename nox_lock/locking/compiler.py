@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.console import Console
-    from nox_lock.lockfile.lock_file import LockFile
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.locking.run import CompileOptions
     from nox_lock.planning.lock_plan import LockPlan
     from nox_lock.project import Project

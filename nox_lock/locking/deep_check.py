@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from packaging.markers import Marker
 
 from nox_lock.checking.content import canonical_url
-from nox_lock.checking.judge import INVALID, STALE, Judged, cut
+from nox_lock.checking.verdict import INVALID, STALE, Judged, cut
 from nox_lock.errors import CompileError, Reason, ToolchainError
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.compiler import Compiler
@@ -27,10 +27,9 @@ from nox_lock.target import holds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nox_lock.checking.judge import Verdict
+    from nox_lock.checking.verdict import Verdict
     from nox_lock.console import Console
-    from nox_lock.lockfile.lock_file import LockFile
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.project import Project
 
     _Key = tuple[str, str, str]

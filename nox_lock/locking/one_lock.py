@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, cast
 
 from nox_lock.checking.content import find_repeated, find_unused_arguments
 from nox_lock.checking.judge import (
-    cut,
     disagreements,
     find_obstacles,
     find_problems,
     find_undeclared,
     judge,
 )
+from nox_lock.checking.verdict import cut
 from nox_lock.compiling.cache import CacheEntry, make_key
 from nox_lock.compiling.demands import in_one
 from nox_lock.compiling.interpreters import tool_versions
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nox_lock.compiling.pip_tools import Compiled
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import Pin
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 

@@ -16,11 +16,12 @@ from nox_lock.files import clear_leftovers
 from nox_lock.inputs.syntax import name_of
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
 from nox_lock.planning.lock_plan import PylockPlan
+from nox_lock.planning.planner import find_stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from nox_lock.checking.judge import Verdict
+    from nox_lock.checking.verdict import Verdict
     from nox_lock.console import Console
     from nox_lock.errors import NoxLockError
     from nox_lock.planning.lock_plan import AnyPlan, LockPlan
@@ -71,26 +72,6 @@ class CompileOptions:
             and planned.current.as_stamped
             and not self.upgrades(planned)
         )
-
-
-def find_stacks(planned: Iterable[AnyPlan]) -> list[list[AnyPlan]]:
-    """Group lock files by what they build on, in the order they are given."""
-    stacks: list[list[AnyPlan]] = []
-    for each in planned:
-        below = {low.path for low in each.below}
-        touching = [stack for stack in stacks if below & {other.path for other in stack}]
-        merged = [other for stack in touching for other in stack]
-        stacks = [stack for stack in stacks if stack not in touching]
-        stacks.append([*merged, each])
-    return stacks
-
-
-def with_lower(planned: LockPlan) -> list[LockPlan]:
-    """Return a lock file behind all those it builds on."""
-    found: dict[str, LockPlan] = {}
-    for low in planned.below:
-        found.update((each.path, each) for each in with_lower(low))
-    return [*found.values(), planned]
 
 
 def lock_all(

@@ -19,15 +19,14 @@ from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
 from nox_lock.locking.compiler import Compiler, find_starting_pins
 from nox_lock.locking.one_lock import check_replaceable, make_lock
 from nox_lock.locking.pylock import make_pylock
-from nox_lock.locking.run import find_stacks
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
-from nox_lock.planning.planner import replan
+from nox_lock.planning.planner import find_stacks, replan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nox_lock.checking.judge import Verdict
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.checking.verdict import Verdict
+    from nox_lock.lockfile.lock_file import Pin
     from nox_lock.planning.lock_plan import AnyPlan
 
     Result = Outcome | NoxLockError

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from nox_lock.errors import ConfigError, Place
 from nox_lock.inputs.entry import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, read_document
-from nox_lock.planning.discovery import discover, find_missing_inputs, find_more, no_inputs, suggest
+from nox_lock.planning.paths import discover, find_missing_inputs, find_more, no_inputs, suggest
 from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_target
 from nox_lock.text import nearest, quoted
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from nox_lock.inputs.entry import Option
     from nox_lock.inputs.requirements import Inputs
-    from nox_lock.lockfile.lock_file import LockFile
-    from nox_lock.lockfile.pins import Pin
+    from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.planning.config import LockConfig
     from nox_lock.target import Platform, Target
 

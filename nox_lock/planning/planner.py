@@ -14,7 +14,7 @@ from nox_lock.inputs.entry import is_project_file
 from nox_lock.inputs.requirements import Files, Inputs, read_inputs
 from nox_lock.inputs.toml_tables import FILE, find_table
 from nox_lock.lockfile import lock_file
-from nox_lock.planning import lock_paths
+from nox_lock.planning import paths
 from nox_lock.planning.config import resolve_settings
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.target import Target, parse_target, running_platform, running_target
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.planning.config import Config, LockConfig
+    from nox_lock.planning.lock_plan import AnyPlan
     from nox_lock.project import Project
 
 
@@ -51,7 +52,7 @@ class Layers:
 
     def owner(self, path: str) -> LockConfig | None:
         """Return the lock that has a lock file of this path, or None."""
-        return lock_paths.find_owner(path, self.locks.values())
+        return paths.find_owner(path, self.locks.values())
 
     def order(self, names: Iterable[str]) -> list[str]:
         """Return `names` and all they build on, each after those it builds on; refuse a loop."""
@@ -258,7 +259,7 @@ def plan_pylocks(
     for name in dict.fromkeys(each.name for each in planned if each.lock.pylock):
         lock, alone = config.locks[name], name == "requirements" or len(config.locks) == 1
         base, fault = "pylock.toml" if alone else f"pylock.{name}.toml", ""
-        path = posixpath.join(lock_paths.folder_of(lock), base)
+        path = posixpath.join(paths.folder_of(lock), base)
         if base.count(".") > 1 + (not alone):  # the standard has no such name
             fault = f": {base} has a dot too many"
         elif lock.settings.generate_hashes is False:
@@ -303,7 +304,7 @@ class _Planner:
                     self._add(self.locks[name], target, system, path)
         # A lock that is not planned may have one of these paths, too.
         for lock in (self.locks[each] for each in sorted(self.locks.keys() - self.by_name.keys())):
-            if any(lock_paths.parse_path(lock, each.path) for each in self.by_path.values()):
+            if any(paths.parse_path(lock, each.path) for each in self.by_path.values()):
                 for _, _, path in self._list_files(lock):
                     if taken := self.by_path.get(path.casefold()):
                         raise self._shared(taken.name, path, f"lock {lock.name!r}")
@@ -323,7 +324,7 @@ class _Planner:
             (
                 target,
                 system,
-                lock_paths.lockfile_path(lock, target, system, self.project, several=several),
+                paths.lockfile_path(lock, target, system, self.project, several=several),
             )
             for target in targets
             for system in lock.platforms or ("",)
@@ -341,9 +342,7 @@ class _Planner:
         earlier = None if current else self._find_earlier(lock, target)
         # pip looks from where it runs, and for find-links beside the file with the line, too.
         folders = sorted({"", *map(posixpath.dirname, (path, *inputs.files))})
-        lookalikes = lock_paths.find_lookalikes(
-            self.project, folders, current.pins if current else ()
-        )
+        lookalikes = paths.find_lookalikes(self.project, folders, current.pins if current else ())
         planned = LockPlan(
             lock=lock,
             target=target,
@@ -369,8 +368,8 @@ class _Planner:
         self.by_path[path.casefold()] = planned
 
     def _find_earlier(self, lock: LockConfig, target: Target) -> LockFile | None:
-        paths = lock_paths.find_earlier(lock, target, self.project, self.locks.values())
-        found = (lock_file.read(self.project, path) for path in paths)
+        earlier = paths.find_earlier(lock, target, self.project, self.locks.values())
+        found = (lock_file.read(self.project, path) for path in earlier)
         return next((each for each in found if each is not None and each.recognised), None)
 
     def _find_below(self, lock: LockConfig, target: Target, system: str) -> tuple[LockPlan, ...]:
@@ -454,10 +453,10 @@ def _find_target(lock: LockConfig, project: Project) -> Target:
     """Return the Python that all lock files of a lock name, else the running one."""
     here = running_target()
     if lock.platforms or "{python" in (lock.lockfile or ""):
-        paths: Collection[str] = lock_paths.find_files(lock, project)
+        named: Collection[str] = paths.find_files(lock, project)
     else:
-        paths = [lock_paths.lockfile_path(lock, here, "", project, several=False)]
-    files = (lock_file.read(project, path) for path in paths)
+        named = [paths.lockfile_path(lock, here, "", project, several=False)]
+    files = (lock_file.read(project, path) for path in named)
     found = {each.python for each in files if each and each.python}
     return parse_target(found.pop()) if len(found) == 1 else here
 
@@ -465,3 +464,23 @@ def _find_target(lock: LockConfig, project: Project) -> Target:
 def is_within(target: Target, versions: SpecifierSet) -> bool:
     """Return whether a release of a target is in a range of versions."""
     return any(versions.contains(f"{target.version}{micro}") for micro in ("", ".0", ".99"))
+
+
+def find_stacks(planned: Iterable[AnyPlan]) -> list[list[AnyPlan]]:
+    """Group lock files by what they build on, in the order they are given."""
+    stacks: list[list[AnyPlan]] = []
+    for each in planned:
+        below = {low.path for low in each.below}
+        touching = [stack for stack in stacks if below & {other.path for other in stack}]
+        merged = [other for stack in touching for other in stack]
+        stacks = [stack for stack in stacks if stack not in touching]
+        stacks.append([*merged, each])
+    return stacks
+
+
+def with_lower(planned: LockPlan) -> list[LockPlan]:
+    """Return a lock file behind all those it builds on."""
+    found: dict[str, LockPlan] = {}
+    for low in planned.below:
+        found.update((each.path, each) for each in with_lower(low))
+    return [*found.values(), planned]

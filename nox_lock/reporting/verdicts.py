@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nox_lock.checking.judge import FRESH, MISSING, ORPHANED, find_obstacles
+from nox_lock.checking.judge import find_obstacles
+from nox_lock.checking.verdict import FRESH, MISSING, ORPHANED
 from nox_lock.errors import Place, Reason
 from nox_lock.project import relative
 from nox_lock.text import markdown, redact
@@ -18,7 +19,7 @@ from nox_lock.text import markdown, redact
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nox_lock.checking.judge import Judged
+    from nox_lock.checking.verdict import Judged
     from nox_lock.errors import NoxLockError
     from nox_lock.project import Project
 

@@ -16,13 +16,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
-from nox_lock.checking.judge import MISSING, STALE, judge_all, lacks_hashes_alone
+from nox_lock.checking.judge import judge_all, lacks_hashes_alone
+from nox_lock.checking.verdict import MISSING, STALE
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
 from nox_lock.inputs.syntax import name_of
 from nox_lock.planning.config import load_config
-from nox_lock.planning.lock_paths import find_orphans
 from nox_lock.planning.lock_plan import LockPlan
-from nox_lock.planning.planner import plan_pylocks, select
+from nox_lock.planning.paths import find_orphans
+from nox_lock.planning.planner import plan_pylocks, select, with_lower
 from nox_lock.reporting import verdicts
 from nox_lock.target import parse_target, running_platform
 from nox_lock.text import nearest, quoted, redact
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from nox import Session
 
-    from nox_lock.checking.judge import Judged
+    from nox_lock.checking.verdict import Judged
     from nox_lock.console import Console
     from nox_lock.locking.changes import Outcome
     from nox_lock.locking.run import CompileOptions
@@ -263,7 +264,7 @@ def relock(
     if not (allowed and all(map(_is_plainly_stale, judged))):
         command = verdicts.fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
-    from nox_lock.locking.run import CompileOptions, lock_all, with_lower  # noqa: PLC0415
+    from nox_lock.locking.run import CompileOptions, lock_all  # noqa: PLC0415
 
     for line in reasons:
         console.log(line)

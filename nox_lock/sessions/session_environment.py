@@ -16,7 +16,8 @@ import nox
 from nox.command import CommandFailed
 from packaging.specifiers import SpecifierSet
 
-from nox_lock.checking.judge import STALE, judge_all, lacks_hashes_alone
+from nox_lock.checking.judge import judge_all, lacks_hashes_alone
+from nox_lock.checking.verdict import STALE
 from nox_lock.compiling import index_settings
 from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
 from nox_lock.environments.environment import (
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from nox.virtualenv import CondaEnv, VirtualEnv
 
-    from nox_lock.checking.judge import Judged
+    from nox_lock.checking.verdict import Judged
     from nox_lock.console import Console
     from nox_lock.environments.environment import Environment
     from nox_lock.environments.snapshot import Snapshot

@@ -19,7 +19,7 @@ from support.project import Project
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nox_lock.checking.judge import Verdict
+    from nox_lock.checking.verdict import Verdict
     from nox_lock.planning.lock_plan import LockPlan
     from support.index import LocalIndex
     from support.project import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_lock.planning.config import load_config
-from nox_lock.planning.lock_paths import find_orphans
+from nox_lock.planning.paths import find_orphans
 from nox_lock.planning.planner import plan
 from nox_lock.project import Project
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nox_lock.checking.judge import Verdict
+    from nox_lock.checking.verdict import Verdict
     from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 
 HOST = "https://files.example"

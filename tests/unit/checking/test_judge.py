@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from nox_lock.checking.judge import Verdict
+    from nox_lock.checking.verdict import Verdict
 
 INPUT = """\
 # What the app needs.
@@ -555,7 +555,7 @@ AUDITED = """
     from nox_lock.planning.config import load_config
     from nox_lock.checking.judge import judge_all
     from nox_lock.reporting.verdicts import annotate
-    from nox_lock.planning.lock_paths import find_orphans
+    from nox_lock.planning.paths import find_orphans
     from nox_lock.planning.planner import plan
     from nox_lock.project import Project
     from nox_lock.reporting.verdicts import summary, verdict_lines, verdicts_json

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.pylock import Pylock
 
-from nox_lock.checking.judge import FRESH, INVALID, MISSING, STALE
+from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE
 from nox_lock.errors import LockFileError, NoxLockError
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile.pylock import (

@@ -10,7 +10,7 @@ import pytest
 from nox_lock.compiling.failures import Report
 from nox_lock.compiling.interpreters import Interpreter
 from nox_lock.compiling.pip_tools import find_notes, relative_paths
-from nox_lock.lockfile.pins import Pin
+from nox_lock.lockfile.lock_file import Pin
 from nox_lock.locking.compiler import make_order
 from nox_lock.locking.run import CompileOptions
 from nox_lock.target import Target, running_target

@@ -9,7 +9,7 @@ import pytest
 
 from nox_lock.environments.comparison import LockedEnvironment, compare, find_unmet, is_from
 from nox_lock.environments.environment import Distribution, Environment, Origin, read_origin
-from nox_lock.lockfile.pins import Pin
+from nox_lock.lockfile.lock_file import Pin
 from nox_lock.project import Project
 from nox_lock.target import Target, running_target
 from support.plans import plan_folder

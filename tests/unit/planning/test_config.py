@@ -18,7 +18,7 @@ from nox_lock.planning.config import (
     load_config,
     resolve_settings,
 )
-from nox_lock.planning.discovery import name_of_input
+from nox_lock.planning.paths import name_of_input
 from nox_lock.project import Project
 from nox_lock.target import Target
 

@@ -12,7 +12,7 @@ import pytest
 
 from nox_lock.errors import ConfigError, LockFileError, RequirementsError
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.planner import for_environment
+from nox_lock.planning.planner import find_stacks, for_environment, with_lower
 from nox_lock.target import Target, running_platform, running_target
 from support.index import LocalIndex
 from support.plans import plan_folder
@@ -417,3 +417,24 @@ def test_a_plain_lock_installs_with_plain_pip(project: Project, index: LocalInde
         check=True,
     )
     assert (project.root / "got" / "app-1.1-py3-none-any.whl").exists()
+
+
+def test_what_builds_on_each_other_is_one_stack(tmp_path: Path) -> None:
+    """A lock that builds on two others makes one stack of the three."""
+    files = {
+        "one.in": "a\n",
+        "two.in": "b\n",
+        "three.in": "c\n",
+        "both.in": "-c one.txt\n-c two.txt\n",
+        "pyproject.toml": "".join(
+            f"[tool.nox-lock.locks.{name}]\ninputs = ['{name}.in']\n"
+            for name in ("one", "two", "three", "both")
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    planned = plan_folder(tmp_path)
+    stacks = [[each.name for each in stack] for stack in find_stacks(planned)]
+    assert sorted(stacks) == [["one", "two", "both"], ["three"]]
+    (both,) = (each for each in planned if each.name == "both")
+    assert [each.name for each in with_lower(both)] == ["one", "two", "both"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nox_lock.checking.judge import INVALID, ORPHANED, STALE, Judged, Verdict
+from nox_lock.checking.verdict import INVALID, ORPHANED, STALE, Judged, Verdict
 from nox_lock.errors import Place, Reason
 from nox_lock.project import Project
 from nox_lock.reporting.verdicts import annotate, table
