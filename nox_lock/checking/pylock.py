@@ -208,7 +208,7 @@ def find_wrong_files(planned: PylockPlan, files: Iterable[File]) -> Iterator[str
     They are at https, or at an index that an input declares with http; at the host that the pages
     of the default index name, and as many others as inputs declare indexes; or in the project.
     """
-    options = [each for each in planned.inputs.options if each.name in INDEXES]
+    options = [o for o in planned.inputs.options if o.name in INDEXES and "://" in o.value]
     known = {origin(each.value) for each in options}
     most = len(options) + all(each.name != "--index-url" for each in options)
     passed: set[str] = set()

@@ -37,7 +37,8 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     Raises:
         NoxLockError: saying why it cannot be made.
     """
-    began, options = time.monotonic(), compiler.options
+    compiler.begun[planned.path] = began = time.monotonic()
+    options = compiler.options
     if options.are_met(planned, checking.judge_pylock(planned)):
         return Outcome(planned, UP_TO_DATE)
     if not options.overwrite:

@@ -410,3 +410,31 @@ def test_one_source_distribution_of_several(tmp_path: Path) -> None:
 )
 def test_moments(text: str, plain: str) -> None:
     assert plain_time(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("inputs", "hosts", "fresh"),
+    [
+        ("", ["https://a.example"], True),
+        ("", ["https://a.example", "https://b.example"], False),
+        (
+            "--extra-index-url https://c.example/x\n",
+            ["https://a.example", "https://b.example"],
+            True,
+        ),
+        ("--index-url https://c.example/x\n", ["https://a.example", "https://b.example"], False),
+        ("--index-url https://a.example/x\n", ["https://a.example", "https://b.example"], True),
+        ("--index-url http://a.example/x\n", ["http://a.example"], True),
+        ("--index-url http://a.example:8080/x\n", ["http://a.example"], False),
+        ("--index-url https://me:${SECRET}@a.example/x\n", ["https://a.example"], True),
+        ("--find-links wheels\n", ["https://a.example", "https://b.example"], False),
+    ],
+)
+def test_hosts(tmp_path: Path, inputs: str, hosts: list[str], *, fresh: bool) -> None:
+    write(tmp_path, {("3.12", "linux"): IDNA() + COLORAMA()}, requirements=inputs)
+    text = make(tmp_path, *EVERY)
+    for line in sorted(set(re.findall(HOST + r"/\w+/", text))):
+        text = text.replace(line, f"{hosts[0]}/files/")
+        hosts = hosts[1:] or hosts
+    (tmp_path / "pylock.toml").write_text(digested(text))
+    assert (verdict(tmp_path).word == FRESH) is fresh, verdict(tmp_path)

@@ -422,3 +422,20 @@ def test_files_are_read_as_pip_reads_them(
     found = {name: allowed[name] for name in names if name in allowed}
     assert found == asked(environ, tmp_path, names)
     assert found["trusted-host"] == ("given" if given else "other/pip")
+
+
+def test_a_pylock_sees_the_users_login_for_a_declared_index_and_no_other_index() -> None:
+    settings = read_index_settings(
+        {
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": "https://me:pass@a.example/simple",
+            "PIP_EXTRA_INDEX_URL": "https://b.example/simple https://A.example:443/more",
+            "PIP_FIND_LINKS": "wheels",
+            "PIP_NO_INDEX": "1",
+            "PIP_TRUSTED_HOST": "a.example",
+        }
+    )
+    allowed = settings.of_declared(["https://a.example/other", "wheels"]).allowed
+    kept = "https://me:pass@a.example/simple https://A.example:443/more"
+    assert allowed == {"trusted-host": "a.example", "extra-index-url": kept}
+    assert settings.of_declared([]).allowed == {"trusted-host": "a.example"}
