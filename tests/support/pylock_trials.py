@@ -92,12 +92,10 @@ def try_set(entry: Input, folder: Path, *, others: bool = True, install: bool = 
     trial.seconds = float(found[1]) if found else 0.0
     files = [low for low in plan_folder(project.root) if low.name == "trial"]
     trial.requirements = sum(len(project.read(low.path).encode()) for low in files)
-    trial.wrong += (
-        f"{low.path}: select gives others"
-        for low in files
-        if selected(project.read("pylock.toml"), low) != pinned(low)
-    )
-    if "http" in re.sub(r"https://[^/\"]+/packages/", "", trial.texts["nox-lock"]):
+    text = trial.texts["nox-lock"]
+    differing = [low.path for low in files if selected(text, low) != pinned(low)]
+    trial.wrong += [f"{path}: select gives others" for path in differing]
+    if len(set(re.findall(r'"(\w+://[^/"]+)/', text))) > 1:
         trial.wrong.append("a URL of another index")
     if project.nox("-s", "lock-check", "--", "trial").returncode:
         trial.wrong.append("not fresh")
