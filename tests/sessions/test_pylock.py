@@ -114,7 +114,7 @@ def test_an_upgrade_writes_it_again_and_asks_for_new_files_alone(made: Project) 
     made.write("pylock.toml", text.replace("dep-1.5", "dep-1.6"))
     assert check(made)["pylock.toml"] == (
         "invalid",
-        "its files were changed since it was written",
+        "`packages`: the files were changed since they were written",
     )
     (made.root / "pylock.toml").unlink()
     assert check(made)["pylock.toml"] == ("missing", "there is no pylock")
