@@ -41,7 +41,9 @@ def example(*, locked: bool) -> Iterator[Project]:
     """Give a copy of example_project, with its lock files or without."""
     with tempfile.TemporaryDirectory() as folder:
         root, home = Path(folder) / "shortener", Path(folder) / "home"
-        left_out = shutil.ignore_patterns(".nox", "__pycache__", *(() if locked else ("*.txt",)))
+        left_out = shutil.ignore_patterns(
+            ".nox", "__pycache__", *(() if locked else ("*.txt", "pylock*"))
+        )
         shutil.copytree(ROOT / "example_project", root, ignore=left_out)
         project = Project(root, home)
         # What a user has in the environment gives access to the package index.
