@@ -154,7 +154,7 @@ def digest(files: Mapping[str, Iterable[File]]) -> str:
 
 def choose(name: str, version: str, files: Iterable[File]) -> tuple[File | None, list[File]]:
     """Return those of some files that a pylock can have: a source distribution, and wheels."""
-    own = {each.name: each for each in files if _is_of(each.name, name, version)}
+    own = {found: each for each in files if _is_of(found := each.name, name, version)}
     sdists = (own[each] for kind in _SDISTS for each in sorted(own) if each.endswith(kind))
     return next(sdists, None), [own[each] for each in own if each.endswith(".whl")]
 
