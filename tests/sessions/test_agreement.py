@@ -24,6 +24,7 @@ from support.layers import (
     write_all,
 )
 from support.locks import pins
+from support.long import long
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -335,7 +336,8 @@ def test_every_form_over_such_a_base(name: str, project: Project, index: LocalIn
 
 
 @pytest.mark.parametrize(
-    "line", ["-r requirements.in", "-c requirements.txt", "-r requirements.txt"]
+    "line",
+    ["-r requirements.in", *map(long, ["-c requirements.txt", "-r requirements.txt"])],
 )
 def test_a_hashed_wheel_of_the_project_in_a_base(
     line: str, project: Project, index: LocalIndex
@@ -359,8 +361,8 @@ def test_a_hashed_wheel_of_the_project_in_a_base(
     [
         ("-r", "requirements"),
         ("-c", "dev"),
-        pytest.param("-c", "requirements", marks=pytest.mark.long),
-        pytest.param("-r", "dev", marks=pytest.mark.long),
+        long("-c", "requirements"),
+        long("-r", "dev"),
     ],
 )
 def test_hashes_in_one_of_two_layers(form: str, hashed: str, project: Project) -> None:
@@ -429,7 +431,7 @@ def test_a_staged_base_under_a_find_links_of_a_higher_file(
     assert pins(project.read("sub/dev.txt")) == {"lib": "1.0", "tool": "3.0"}
 
 
-@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("absolute", [long(False), True])
 def test_a_variable_in_the_path_of_a_layer(
     absolute: bool,  # noqa: FBT001
     project: Project,
@@ -509,7 +511,7 @@ def test_an_input_that_is_the_lock_file_of_another(project: Project) -> None:
 CONFLICT = "<<<<<<< HEAD\nlib==1.0\n=======\nlib==2.0\n>>>>>>> other\n"
 
 
-@pytest.mark.parametrize("line", ["-c requirements.txt", "-r requirements.txt"])
+@pytest.mark.parametrize("line", ["-c requirements.txt", long("-r requirements.txt")])
 def test_a_base_with_marks_of_a_merge(line: str, project: Project) -> None:
     """It is the lock file that is broken: the check says so, and `--overwrite` mends it."""
     write_all(project, over("app\nlib<2\n", f"{line}\ntool\n"))

@@ -15,6 +15,7 @@ import pytest
 from support import backend as build
 from support.backend import project_table, publish_backend
 from support.locks import fingerprint, pins
+from support.long import long
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,7 +280,7 @@ def test_an_editable_project_is_installed_beside_its_lock(
     assert pins(own.read(LOCK)) == WANTED  # the project is not in its own lock
 
 
-@pytest.mark.parametrize("backend", [pytest.param("virtualenv", marks=pytest.mark.long), "uv"])
+@pytest.mark.parametrize("backend", [long("virtualenv"), "uv"])
 def test_a_project_as_a_wheel_is_what_the_sources_are_now(
     own: Project, index: LocalIndex, backend: str
 ) -> None:
@@ -305,7 +306,7 @@ def test_another_word_for_the_project_is_refused(own: Project) -> None:
     assert '"editable" or "wheel"' in run.output
 
 
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+@pytest.mark.parametrize("backend", [long("virtualenv"), "uv"])
 def test_an_input_that_names_the_project_itself_locks_and_installs(
     own: Project, index: LocalIndex, backend: str
 ) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.long import long
 from support.project import Project, finish, kill
 from support.wheels import build_wheel
 
@@ -30,9 +31,9 @@ LOCK = "requirements.txt"
 WANTED = {"app": "1.0", "dep": "1.0", "lib": "1.0"}
 SEEDS = {"pip", "setuptools", "wheel"}
 ANY = "uv|virtualenv"
-BACKENDS = ["virtualenv", "uv", pytest.param("venv", marks=pytest.mark.long)]
+BACKENDS = ["virtualenv", "uv", long("venv")]
 # What does not depend on who installs.
-ONE_SOON = ["uv", *(pytest.param(each, marks=pytest.mark.long) for each in ("virtualenv", "venv"))]
+ONE_SOON = ["uv", *map(long, ("virtualenv", "venv"))]
 NOXFILE = """
     import nox
     import nox_lock
@@ -166,7 +167,7 @@ def test_what_was_removed_takes_no_file_along(project: Project, backend: str) ->
     assert changes(run(project).ok()) == []
 
 
-@pytest.mark.parametrize("backend", ["virtualenv", pytest.param("uv", marks=pytest.mark.long)])
+@pytest.mark.parametrize("backend", ["virtualenv", long("uv")])
 def test_an_old_version_takes_no_file_along(project: Project, backend: str) -> None:
     """It had a file that another project has from now on, which pip installs before it."""
     use(project, backend, SHARED)
@@ -425,7 +426,7 @@ def kill_some(project: Project, backend: str, rounds: int) -> None:
         assert content(project) == WANTED, f"seed {seed}, round {number}"
 
 
-@pytest.mark.parametrize("backend", ["virtualenv", pytest.param("uv", marks=pytest.mark.long)])
+@pytest.mark.parametrize("backend", ["virtualenv", long("uv")])
 def test_a_killed_install_is_mended(project: Project, backend: str) -> None:
     kill_some(project, backend, 2)
 

@@ -388,8 +388,9 @@ def test_growth_of_a_lock_named_like_a_python(tmp_path: Path) -> None:
         plan_folder(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["requirements-limits.txt", "requirements-common.txt"])
-@pytest.mark.parametrize("flag", ["-c", "-r"])
+@pytest.mark.parametrize(
+    ("flag", "name"), [("-c", "requirements-limits.txt"), ("-r", "requirements-common.txt")]
+)
 def test_a_file_by_hand_with_a_name_like_a_lock_file(
     name: str, flag: str, project: Project, index: LocalIndex
 ) -> None:

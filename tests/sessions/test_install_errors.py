@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from support.long import long
 from support.scripted import BROKEN, NOT_FOUND, Answer, RefusingIndex, ScriptedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from _pytest.mark import ParameterSet
 
     from support.index import LocalIndex
     from support.prepared import Prepared
@@ -46,10 +45,6 @@ NOXFILE = """
     def tests(session):
         session.run("python", "-c", "import app; print('app', 'runs')")
 """
-
-
-def long(*values: str) -> ParameterSet:
-    return pytest.param(*values, marks=pytest.mark.long)
 
 
 @pytest.fixture(scope="module")

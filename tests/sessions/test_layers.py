@@ -204,7 +204,8 @@ def lib_of(project: Project, uppers: Sequence[str] = UPPERS) -> set[str]:
     return {pins(text)["lib"] for text in found.values()}
 
 
-@pytest.mark.parametrize("hashes", ["true", pytest.param("false", marks=pytest.mark.long)])
+@pytest.mark.long  # `test_every_form_over_such_a_base` of `test_agreement` is sooner
+@pytest.mark.parametrize("hashes", ["true", "false"])
 def test_five_forms_of_a_layer(hashes: str, project: Project, index: LocalIndex) -> None:
     """One run makes each as pip-compile does by hand; the next none; a moved base moves all."""
     write_all(project, all_forms(ASKED, f"generate-hashes = {hashes}"))
@@ -472,18 +473,18 @@ def test_a_kill_at_any_moment_leaves_whole_lock_files(project: Project) -> None:
 
 
 def test_many_at_once_on_one_stack(project: Project) -> None:
-    """Six `nox -s lock`: each lock is compiled once, all end well, and the files are whole."""
+    """Three `nox -s lock`: each lock is compiled once, all end well, and the files are whole."""
     write_all(
         project,
         over("-c requirements.txt", **{"requirements-all.in": "-r requirements-dev.in\ndep\n"}),
     )
-    runs = [run.ok() for run in finish(*(project.start_nox("-s", "lock") for _ in range(6)))]
+    runs = [run.ok() for run in finish(*(project.start_nox("-s", "lock") for _ in range(3)))]
     assert compiled(*runs) == 3
     once = locks(project)
     assert {pins(text)["lib"] for text in once.values()} == {"1.0"}
     names = set(project.snapshot())
     project.write("requirements.in", MOVED)
-    runs = [run.ok() for run in finish(*(project.start_nox("-s", "lock") for _ in range(6)))]
+    runs = [run.ok() for run in finish(*(project.start_nox("-s", "lock") for _ in range(3)))]
     assert compiled(*runs) == 3
     assert {pins(text)["lib"] for text in locks(project).values()} == {"2.0"}
     assert set(project.snapshot()) == names
