@@ -174,10 +174,12 @@ def find_orphans(
 ) -> list[str]:
     """Return files of ours where lock files or pylocks may be, that are none of `planned`."""
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
-    folders |= set(map(folder_of, locks))
-    escaped = (folder.replace("{", "{{").replace("}", "}}") for folder in folders)
-    names = ("{name}.txt", "{name}.toml")
-    patterns = {posixpath.join(folder, name) for folder in escaped for name in names}
+    places = {"{name}.txt": folders, "{name}.toml": folders.union(map(folder_of, locks))}
+    patterns = {
+        posixpath.join(folder.replace("{", "{{").replace("}", "}}"), name)
+        for name, found_in in places.items()
+        for folder in found_in
+    }
     patterns |= {lock.lockfile for lock in locks if lock.lockfile}
     # A link to one of these is another name of it.
     live = {project.real(path) for each in planned for path in (each.path, *each.inputs.files)}
