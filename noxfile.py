@@ -20,8 +20,8 @@ EXAMPLE = Path("example_project")
 EXAMPLE_RUNS = ["tests", "prod", "staging"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = PYPROJECT["tool"]["nox-lock"]["python"]
-# A file of tests stays in one process: what it makes once is made once.
-PARALLEL = ["--numprocesses=auto", "--dist=loadfile"]
+# Most files of tests stay in one process: what they make once is made once.
+PARALLEL = ["--numprocesses=auto", "--dist=worksteal"]
 # Real nox from end to end, and the readers: what other versions of our dependencies may break.
 TELLING = (
     "docs/test_public.py",
