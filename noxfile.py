@@ -82,7 +82,8 @@ def pictures(session: nox.Session) -> None:
 @nox_lock.session(name="tests-long", lock="dev", project="editable", default=False)
 def tests_long(session: nox.Session) -> None:
     """Run the long tier, too: many rounds, and more of the real package index."""
-    session.run("python", "-m", "pytest", "--run-long", "-m", "long", *PARALLEL, *session.posargs)
+    tier = ("--run-long", "-m", "long or hypothesis")
+    session.run("python", "-m", "pytest", *tier, *PARALLEL, *session.posargs)
 
 
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]], default=False)

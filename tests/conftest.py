@@ -25,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("brief", max_examples=50)
-    if not config.getoption("--run-long"):
-        settings.load_profile("brief")
+    settings.register_profile("many", max_examples=1000)
+    settings.load_profile("many" if config.getoption("--run-long") else "brief")
     # What runs in the background ignores Ctrl-C, and so would all that the tests start.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -808,9 +808,7 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
     return files | {"pyproject.toml": "".join(draw(st.permutations(tables)))}
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=projects(), data=st.data())
 def test_any_layers_without_a_loop_have_one_order(
     files: dict[str, str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

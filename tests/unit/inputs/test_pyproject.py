@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dependency_groups
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
@@ -74,7 +74,6 @@ def refused(folder: Path, text: str, **wanted: tuple[str, ...]) -> str:
     st.sampled_from(["dependencies", '"dependencies"', "project.dependencies"]),
     st.sampled_from(["", '# dependencies = ["app"]\n', 'other = ["app"]\n']),
 )
-@settings(max_examples=60)
 def test_an_entry_is_on_its_line_or_that_of_its_list(
     scratch: Path,
     items: list[tuple[str, str, bool]],
@@ -382,7 +381,6 @@ GROUP = st.lists(
 
 
 @given(st.dictionaries(st.sampled_from(["A", "b", "c-c"]), GROUP, min_size=1))
-@settings(max_examples=80)
 def test_groups_as_the_library_reads_them(
     scratch: Path, groups: dict[str, list[str | dict[str, str]]]
 ) -> None:

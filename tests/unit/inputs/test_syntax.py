@@ -290,9 +290,7 @@ def files(text: str, **more: str) -> dict[str, str]:
     return {SOURCE: text, "more.in": "", "sub/c.txt": "", "lib/pyproject.toml": "", **more}
 
 
-HABITS = settings(
-    database=None, deadline=None, max_examples=200, suppress_health_check=[*HealthCheck]
-)
+HABITS = settings(database=None, deadline=None, suppress_health_check=[*HealthCheck])
 
 
 @settings(HABITS, derandomize=True)

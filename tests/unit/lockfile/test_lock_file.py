@@ -20,7 +20,7 @@ from support.plans import plan_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-HABITS = settings(database=None, deadline=None, derandomize=True, max_examples=200)
+HABITS = settings(database=None, deadline=None, derandomize=True)
 SHA = "0123456789abcdef" * 4
 STAMP = Stamp("1" * 32, frozenset({"2" * 10, "4" * 10}), "3" * 32, "linux-x86_64")
 BODY = f"""\
