@@ -14,6 +14,7 @@ from nox_lock.errors import ConfigError
 from nox_lock.lockfile import lock_file
 from nox_lock.target import running_platform
 from support.locks import fingerprint, pins, stamp_all
+from support.long import long
 from support.plans import plan_folder, plan_with_orphans
 from support.pythons import HERE, MISSING, three_pythons
 
@@ -389,7 +390,13 @@ def test_growth_of_a_lock_named_like_a_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "name"), [("-c", "requirements-limits.txt"), ("-r", "requirements-common.txt")]
+    ("flag", "name"),
+    [
+        ("-c", "requirements-limits.txt"),
+        ("-r", "requirements-common.txt"),
+        long("-c", "requirements-common.txt"),
+        long("-r", "requirements-limits.txt"),
+    ],
 )
 def test_a_file_by_hand_with_a_name_like_a_lock_file(
     name: str, flag: str, project: Project, index: LocalIndex
