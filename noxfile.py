@@ -105,7 +105,7 @@ def compat(session: nox.Session, versions: str) -> None:
     session.run("python", "-m", "pytest", *PARALLEL, *files, *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session(venv_backend="virtualenv", default=False)
 @nox.parametrize("pip", PIPS, ids=PIPS)
 def pips(session: nox.Session, pip: str) -> None:
     """Run the driver in a pip between our bounds, and sessions that install by it."""

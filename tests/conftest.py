@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,8 @@ def pythons(project: Project, bytecode: Path) -> Project:
     if kept.exists():
         kept.rmdir()
     kept.parent.mkdir(exist_ok=True)
-    kept.symlink_to(bytecode, target_is_directory=True)
+    with suppress(OSError):  # not everybody may, on Windows
+        kept.symlink_to(bytecode, target_is_directory=True)
     project.env.update(with_pythons(three_pythons()))
     return project
 

@@ -96,7 +96,7 @@ def judge_any(planned: AnyPlan) -> Verdict:
     """Judge a lock file or a pylock."""
     if isinstance(planned, LockPlan):
         return judge(planned)
-    from nox_lock.checking.pylock import judge_pylock  # noqa: PLC0415  (few projects have one)
+    from nox_lock.checking.expected_pylock import judge_pylock  # noqa: PLC0415  (few projects have one)
 
     return judge_pylock(planned)
 

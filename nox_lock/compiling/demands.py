@@ -50,7 +50,7 @@ class Versions(NamedTuple):
     def left_out(self, specifiers: Sequence[SpecifierSet]) -> list[str]:
         """Return, a line for each reason, those that meet all demands and may not be taken."""
         return [
-            f"  {why}: {nearest(meeting, *specifiers)}"
+            f"  {why}: {show_versions(meeting, *specifiers)}"
             for why, there in (
                 ("younger than uploaded-prior-to allows", self.late),
                 ("for other Pythons or platforms", in_order((*self.python, *self.platform))),
@@ -61,7 +61,7 @@ class Versions(NamedTuple):
         ]
 
 
-class Origin(NamedTuple):
+class InputOrigin(NamedTuple):
     """The requirement of an input that brings a project; `through` are those between, if any."""
 
     entry: Entry
@@ -85,7 +85,7 @@ class Demand(NamedTuple):
     specifier: SpecifierSet | None = None
     by: str = ""
     versions: tuple[str, ...] = ()
-    origin: Origin | None = None
+    origin: InputOrigin | None = None
     constraint: bool = False
 
     @property
@@ -111,7 +111,7 @@ class Demand(NamedTuple):
         return f"{self.by} {asking} {verb} {self.text}{through}{place}"
 
 
-def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> Origin | None:
+def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> InputOrigin | None:
     """Return the requirement of an input that brings a project, by its line or the way to it."""
     through = tuple(dict.fromkeys(each for each in found.get("through", ()) if each != name))
     place = found.get("file"), found.get("line")
@@ -120,8 +120,8 @@ def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> Origin |
         named = [each for each in (there or inputs.entries) if each.name == top]
         if named:
             entry = min(named, key=lambda each: each.constraint)
-            return Origin(entry, through if top != name else ())
-    return Origin(there[0], through) if there else None
+            return InputOrigin(entry, through if top != name else ())
+    return InputOrigin(there[0], through) if there else None
 
 
 def read_demand(found: Mapping[str, Any], inputs: Inputs) -> list[Demand]:
@@ -141,7 +141,9 @@ def read_demand(found: Mapping[str, Any], inputs: Inputs) -> list[Demand]:
     exact = [each for each in named if each.specifier == demand.specifier][:1] or named
     return [
         demand._replace(
-            text=each.text.partition(" --hash=")[0], specifier=each.specifier, origin=Origin(each)
+            text=each.text.partition(" --hash=")[0],
+            specifier=each.specifier,
+            origin=InputOrigin(each),
         )
         for each in exact
     ] or [demand]
@@ -184,7 +186,7 @@ def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileE
         message = f"no package index has a project {name!r}{asked}"
         hint = "Check its spelling, and that your pip configuration names the index that has it."
     else:
-        kind, found = "no version", nearest(there.found, *limits)
+        kind, found = "no version", show_versions(there.found, *limits)
         lines = [f"no version meets {demand.text}{asked}; there are {found}"]
         message = "\n".join([*lines, *there.left_out(limits)])
         if allowed(there.late, *limits):
@@ -198,7 +200,7 @@ def _wanted_python(there: Versions, limits: Sequence[SpecifierSet]) -> str:
     for version in allowed(there.python, *limits):
         wanted.setdefault(there.python[version], []).append(version)
     return "; ".join(
-        f"{nearest(versions)} {'wants' if len(versions) == 1 else 'want'} Python {python}"
+        f"{show_versions(versions)} {'wants' if len(versions) == 1 else 'want'} Python {python}"
         for python, versions in wanted.items()
     )
 
@@ -213,7 +215,7 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
     for name in dict.fromkeys(each.project for each in shown):
         # Where a file is named, pip asks no index.
         if there[name].found and not any(each.fixed for each in shown if each.project == name):
-            found = nearest(there[name].found, *_limits(name, shown))
+            found = show_versions(there[name].found, *_limits(name, shown))
             lines.append(f"  of {name} there are {found}")
         lines += there[name].left_out(_limits(name, demands))
     names = (name for each in demands for name in (each.parent, each.project) if name)
@@ -303,7 +305,7 @@ def in_order(versions: Iterable[str]) -> list[str]:
     return list(map(str, sorted({found for each in versions if (found := parse_version(each))})))
 
 
-def nearest(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
+def show_versions(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
     """Name versions, and of many those on either side of where each demand ends, and the newest.
 
     Only a part is shown: ``..., 1.0, 2.0, ..., 9.1 (3 of 40)``; of pre-releases none, where there

@@ -40,7 +40,7 @@ _LEFT_OUT = re.compile(r'^  "([0-9a-f]{64})",$', re.MULTILINE)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:00)")
 
 
-class File(NamedTuple):
+class PylockFile(NamedTuple):
     """A wheel or source distribution.
 
     Attributes:
@@ -81,7 +81,7 @@ def plain_time(text: str) -> str:
 def render(table: Mapping[str, Any]) -> str:
     """Return the text of a pylock, with an empty line between its parts.
 
-    `table` is as TOML has it, with a `File` in the place of a table that is one, or not.
+    `table` is as TOML has it, with a `PylockFile` in the place of a table that is one, or not.
     """
     top = {key: each for key, each in table.items() if key not in {"packages", "tool"}}
     packages = sorted(_block("[[packages]]", each) for each in table["packages"])
@@ -101,7 +101,7 @@ def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
 
 def _show(value: Any) -> str:
     """Return a value as TOML has it; of a kind that is in no pylock of ours the name of that."""
-    if isinstance(value, File):
+    if isinstance(value, PylockFile):
         return str(value)
     if isinstance(value, dict):
         return f"{{{', '.join(_pairs(value))}}}"
@@ -133,26 +133,28 @@ def normalize(data: bytes, path: str) -> str:
     text = render({**top.values, "tool": {MAKER: tool.table(MAKER).values}})
     if text.count("\nsdist = ") + text.count("\n  {") != len(_FILE.findall(text)):
         raise top.wrong("packages", ": a file has a key that is not ours, or not one sha256")
-    if f'files = "{digest(read_files(text))}"' not in text:
+    if f'files = "{digest_files(read_files(text))}"' not in text:
         raise top.wrong("packages", ": the files were changed since they were written")
     return text
 
 
-def read_files(text: str) -> dict[str, list[File]]:
+def read_files(text: str) -> dict[str, list[PylockFile]]:
     """Return the files in a text of `render`, by sha256; none of one that is left out."""
-    found: dict[str, list[File]] = {each: [] for each in _LEFT_OUT.findall(text)}
+    found: dict[str, list[PylockFile]] = {each: [] for each in _LEFT_OUT.findall(text)}
     for each in _FILE.findall(text):
-        found.setdefault(each[-1], []).append(File(*each))
+        found.setdefault(each[-1], []).append(PylockFile(*each))
     return found
 
 
-def digest(files: Mapping[str, Iterable[File]]) -> str:
+def digest_files(files: Mapping[str, Iterable[PylockFile]]) -> str:
     """Return the digest of files as `read_files` has them, against accidents."""
     lines = {"\t".join(file) for each in files.values() for file in each}
     return lock_file.digest("\n".join(sorted(lines.union(sha for sha in files if not files[sha]))))
 
 
-def choose(name: str, version: str, files: Iterable[File]) -> tuple[File | None, list[File]]:
+def choose(
+    name: str, version: str, files: Iterable[PylockFile]
+) -> tuple[PylockFile | None, list[PylockFile]]:
     """Return those of some files that a pylock can have: a source distribution, and wheels."""
     own = {found: each for each in files if _is_of(found := each.name, name, version)}
     sdists = (own[each] for kind in _SDISTS for each in sorted(own) if each.endswith(kind))
@@ -176,7 +178,7 @@ def _are_same(name: str, version: str, wanted: str, wanted_version: str) -> bool
     )
 
 
-class Environment(NamedTuple):
+class PylockEnvironment(NamedTuple):
     """What a target decides of the marker variables; its Python is ``X.Y``."""
 
     implementation_name: str
@@ -196,7 +198,9 @@ class Environment(NamedTuple):
         return self.implementation_name, python, self.sys_platform, self.platform_machine
 
 
-def pick(chosen: Collection[Environment], every: Sequence[Environment], depth: int = 0) -> str:
+def pick(
+    chosen: Collection[PylockEnvironment], every: Sequence[PylockEnvironment], depth: int = 0
+) -> str:
     """Return a marker that holds for those of `every` that are chosen, and no others.
 
     It is empty where all are. `every` is sorted, and equal in the variables before `depth`.
@@ -210,7 +214,7 @@ def pick(chosen: Collection[Environment], every: Sequence[Environment], depth: i
         if part := [each for each in chosen if each[depth] == value]:
             rest = pick(part, [each for each in every if each[depth] == value], depth + 1)
             groups.setdefault(rest, []).append(place)
-    name = Environment._fields[depth]
+    name = PylockEnvironment._fields[depth]
     test = _in_ranges if name == "python_version" else _one_of
     return " or ".join(both(test(name, places, values), rest) for rest, places in groups.items())
 

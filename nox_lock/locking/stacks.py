@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from nox_lock.checking.judge import judge
+from nox_lock.checking.judge import judge_any
 from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
 from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
 from nox_lock.files import write_all
@@ -18,7 +18,7 @@ from nox_lock.lockfile import lock_file
 from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
 from nox_lock.locking.compiler import Compiler, find_starting_pins
 from nox_lock.locking.one_lock import check_replaceable, make_lock
-from nox_lock.locking.pylock import make_pylock
+from nox_lock.locking.one_pylock import make_pylock
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
 
@@ -137,12 +137,12 @@ def _make(
         if result and result.text is not None:
             texts[low.path] = result.text
     try:
-        if isinstance(planned, PylockPlan):
-            return make_pylock(compiler, replace(planned, below=tuple(below)))
         now = replan(planned, tuple(below), texts, compiler.project)
-        verdict = verdict if now is planned else judge(now)
+        verdict = verdict if now is planned else judge_any(now)
         if together is None and compiler.options.are_met(now, verdict):
             return Outcome(now, UP_TO_DATE)
+        if isinstance(now, PylockPlan):
+            return make_pylock(compiler, now)
         return make_lock(compiler, now, texts, together)
     except NoxLockError as error:
         return error

@@ -227,7 +227,6 @@ class Config(NamedTuple):
             message = "lock= is left out, and there is more than one lock"
             raise ConfigError(message, hint=f"Say which in the noxfile: {known}")
         near = nearest(wanted, self.locks)
-
         more = suggest(self.project, read_document(self.project).values, name)
         raise ConfigError(f"there is no lock {name!r}{near}", hint=f"{more}Locks here: {known}")
 

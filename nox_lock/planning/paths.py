@@ -72,11 +72,11 @@ def lockfile_path(
         return "-".join([_stem(lock), *parts]) + ".txt"
     for name, needed in (("{python}", several), ("{platform}", lock.platforms)):
         if needed and not (name in lock.lockfile or f"{name[:-1]}_nodot}}" in lock.lockfile):
-            before, suffix = posixpath.splitext(lock.lockfile)
+            before, end = posixpath.splitext(lock.lockfile)
             raise find_table(key, lock.name, project).wrong(
                 key,
                 f" is {lock.lockfile!r}; the lock {lock.name!r} has several, so it needs {name}",
-                f"Such as: {before}-{name}{suffix}",
+                f"Such as: {before}-{name}{end}",
             )
     path = lock.lockfile.format(
         name=lock.name,
@@ -174,7 +174,7 @@ def find_orphans(
 ) -> list[str]:
     """Return files of ours where lock files or pylocks may be, that are none of `planned`."""
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
-    places = {"{name}.txt": folders, "{name}.toml": folders.union(map(folder_of, locks))}
+    places = {"{name}.txt": folders, "pylock{name}.toml": folders.union(map(folder_of, locks))}
     patterns = {
         posixpath.join(folder.replace("{", "{{").replace("}", "}}"), name)
         for name, found_in in places.items()
@@ -185,7 +185,7 @@ def find_orphans(
     live = {project.real(path) for each in planned for path in (each.path, *each.inputs.files)}
     found = set()
     for pattern in patterns:
-        expression = _filled(pattern, {"name": r"[\w.-]+", "stem": r"[\w.-]+"}, SYSTEM)
+        expression = _filled(pattern, {"name": r"[\w.-]*", "stem": r"[\w.-]+"}, SYSTEM)
         found |= {path for path in project.glob(_wild(pattern)) if re.fullmatch(expression, path)}
     return sorted(
         path

@@ -189,13 +189,15 @@ def _require_hashes(planned: Iterable[LockPlan]) -> list[LockPlan]:
 
 
 def replan(
-    planned: LockPlan, below: tuple[LockPlan, ...], texts: Mapping[str, str], project: Project
-) -> LockPlan:
+    planned: AnyPlan, below: tuple[LockPlan, ...], texts: Mapping[str, str], project: Project
+) -> AnyPlan:
     """Plan a lock file again after those below it were made; `texts` are those, by path."""
     pairs = zip(below, planned.below, strict=True)
     changed = {now.path for now, before in pairs if now is not before}
     if not changed:
         return planned
+    if isinstance(planned, PylockPlan):
+        return replace(planned, below=below)
     inputs = planned.inputs
     if changed & {*inputs.files, *inputs.pending, *planned.constraints}:
         inputs = read_lock_inputs(planned.lock, Files(project, texts), planned.constraints)

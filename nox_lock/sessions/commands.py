@@ -227,7 +227,7 @@ def _read_options(
 ) -> Arguments | None:
     """Return the options of a session, None for help; none are set if they are for `others`."""
     parser, arguments, left_to = make_parser(session.name), session.posargs, others.names
-    if {"-h", "--help"}.isdisjoint(arguments):
+    if (left_to or others.ours) and {"-h", "--help"}.isdisjoint(arguments):
         with suppress(ConfigError):
             return _parse_known(parser, arguments, noxfile)
         if others.ours and not left_to:

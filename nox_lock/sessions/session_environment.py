@@ -169,11 +169,9 @@ class SessionEnvironment:
         if not fits:
             known = is_for(wanted, venv.target)
             fits = not python if known is None else known
-        return (
-            ""
-            if fits and current_version(venv.location) in {None, venv.target.version}
-            else "with another Python"
-        )
+        if fits and current_version(venv.location) in {None, venv.target.version}:
+            return ""
+        return "with another Python"
 
     def _recreate(self) -> None:
         venv = cast("VirtualEnv | CondaEnv", self.session.virtualenv)

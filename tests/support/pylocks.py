@@ -11,8 +11,8 @@ import pytest
 from packaging.pylock import Pylock
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
-from nox_lock.checking.pylock import expect, find_packages, judge_pylock
-from nox_lock.lockfile.pylock import File, render
+from nox_lock.checking.expected_pylock import expect, find_packages, judge_pylock
+from nox_lock.lockfile.pylock import PylockFile, render
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan, plan_pylocks
 from nox_lock.project import Project
@@ -46,13 +46,13 @@ class Release:
     sdists: Sequence[str] = (".tar.gz",)
 
     @property
-    def files(self) -> list[File]:
+    def files(self) -> list[PylockFile]:
         stem = f"{self.name.replace('-', '_')}-{self.version}"
         names = [f"{stem}-{tag}.whl" for tag in self.tags] + [
             f"{stem}{each}" for each in self.sdists
         ]
         return [
-            File(f"{HOST}/{sha[:2]}/{name}", "2024-01-02T03:04:05.600000Z", "1234", sha)
+            PylockFile(f"{HOST}/{sha[:2]}/{name}", "2024-01-02T03:04:05.600000Z", "1234", sha)
             for name in names
             for sha in [hashlib.sha256(name.encode()).hexdigest()]
         ]
@@ -95,9 +95,9 @@ def planned(folder: Path) -> PylockPlan:
     return found
 
 
-def offered(*releases: Release) -> dict[str, list[File]]:
+def offered(*releases: Release) -> dict[str, list[PylockFile]]:
     """Return the files of releases by sha256, as `expect` takes them."""
-    files: dict[str, list[File]] = {}
+    files: dict[str, list[PylockFile]] = {}
     for file in (file for each in releases for file in each.files):
         files.setdefault(file.sha256, []).append(file)
     return files

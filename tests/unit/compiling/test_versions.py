@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from nox_lock.compiling.demands import Versions, allowed, in_order, nearest
+from nox_lock.compiling.demands import Versions, allowed, in_order, show_versions
 from nox_lock.compiling.failures import describe_failure, parse_report
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.inputs.syntax import parse_specifier
@@ -51,7 +51,7 @@ def specifiers(*texts: str) -> list[SpecifierSet]:
     ],
 )
 def test_the_nearest_versions(versions: list[str], demands: list[str], named: str) -> None:
-    assert nearest(versions, *specifiers(*demands)) == named
+    assert show_versions(versions, *specifiers(*demands)) == named
 
 
 def test_which_versions_are_allowed() -> None:

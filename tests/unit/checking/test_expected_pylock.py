@@ -15,8 +15,8 @@ from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE
 from nox_lock.errors import LockFileError, NoxLockError
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile.pylock import (
-    Environment,
-    digest,
+    PylockEnvironment,
+    digest_files,
     pick,
     plain_time,
     read_files,
@@ -143,7 +143,7 @@ def test_any_union_is_exact(
 
 
 CELLS = [
-    Environment(implementation, system, machine, python)
+    PylockEnvironment(implementation, system, machine, python)
     for implementation in ("cpython", "pypy")
     for system, machine in [("linux", "x86_64"), ("linux", "aarch64"), ("win32", "AMD64")]
     for python in ("3.9", "3.10", "3.11", "3.13")
@@ -153,7 +153,7 @@ CELLS = [
 @settings(deadline=None)
 @given(st.sets(st.sampled_from(CELLS), min_size=1), st.data())
 def test_a_marker_holds_for_what_is_chosen_and_nothing_else(
-    every: set[Environment], data: st.DataObject
+    every: set[PylockEnvironment], data: st.DataObject
 ) -> None:
     chosen = data.draw(st.sets(st.sampled_from(sorted(every)), min_size=1))
     marker = pick(chosen, sorted(every, key=lambda each: each.sort_key))
@@ -166,7 +166,7 @@ def digested(text: str) -> str:
     """Return a pylock with the digest of the files that it has now, where it can be parsed."""
     try:
         data = parse_toml(text.encode()).values
-        found = f'files = "{digest(read_files(render(data)))}"'
+        found = f'files = "{digest_files(read_files(render(data)))}"'
     except (NoxLockError, AttributeError, KeyError, TypeError):
         return text
     return re.sub(r'(?m)^files = ".*"$', found, text)

@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from nox_lock.checking import pylock as checking
+from nox_lock.checking import expected_pylock
 from nox_lock.errors import LockFileError
 from nox_lock.inputs.entry import URL
 from nox_lock.inputs.requirements import Inputs
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import pylock
-from nox_lock.lockfile.pylock import File
-from nox_lock.locking.changes import MADE, UP_TO_DATE, Outcome
+from nox_lock.lockfile.pylock import PylockFile
+from nox_lock.locking.changes import MADE, Outcome
 from nox_lock.locking.one_lock import check_replaceable
 from nox_lock.target import running_target
 from nox_lock.text import mask
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nox_lock.planning.lock_plan import PylockPlan
 
 # Options of inputs that say where files are; a folder is an argument of pip-compile.
-_READ = (*checking.INDEXES, "--no-index", "--trusted-host")
+_READ = (*expected_pylock.INDEXES, "--no-index", "--trusted-host")
 
 
 def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
@@ -39,15 +39,13 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     """
     compiler.begun[planned.path] = began = time.monotonic()
     options = compiler.options
-    if options.are_met(planned, checking.judge_pylock(planned)):
-        return Outcome(planned, UP_TO_DATE)
     if not options.overwrite:
         check_replaceable(planned, compiler.console.lock_command)
-    packages = checking.find_packages(planned)
-    files: dict[str, list[File]] = {}
+    packages = expected_pylock.find_packages(planned)
+    files: dict[str, list[PylockFile]] = {}
     if options.use_cache:
         with suppress(LockFileError):  # of one that is not there, or was changed
-            files = pylock.read_files(checking.read_own(planned))
+            files = pylock.read_files(expected_pylock.read_own(planned))
     lacking = {
         sha256: package
         for package in packages
@@ -67,15 +65,15 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
                 "pylock = false",
             )
         files |= found
-    text = pylock.render(checking.expect(planned, packages, files))
+    text = pylock.render(expected_pylock.expect(planned, packages, files))
     _validate(replace(planned, data=text.encode()))
-    notes = tuple(checking.find_notes(packages))
+    notes = tuple(expected_pylock.find_notes(packages))
     return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
 
 
 def _find_files(
-    compiler: Compiler, planned: PylockPlan, lacking: dict[str, checking.Package]
-) -> tuple[dict[str, list[File]], dict[str, str]]:
+    compiler: Compiler, planned: PylockPlan, lacking: dict[str, expected_pylock.Package]
+) -> tuple[dict[str, list[PylockFile]], dict[str, str]]:
     """Return files by sha256, as index pages have them, and why others cannot be named."""
     wanted: dict[str, list[str]] = {}
     for sha256, package in sorted(lacking.items(), key=lambda each: (each[1].name, each[0])):
@@ -89,17 +87,17 @@ def _find_files(
     inputs = Inputs((), options=low.inputs.options, written={"the options of the inputs": lines})
     order = replace(compiler.order(low, {}), path=planned.path, inputs=inputs, files=wanted)
     order = replace(order, target=running_target(), system="", arguments=(), constraints=())
-    found: dict[str, list[File]] = {}
+    found: dict[str, list[PylockFile]] = {}
     refused: dict[str, str] = {}
     for _, url, moment, size, sha256 in compiler.compile(order, ()).files:
         address = _find_address(url, planned, compiler.project.root.as_uri())
-        file = File(address, pylock.plain_time(moment), size, sha256)
+        file = PylockFile(address, pylock.plain_time(moment), size, sha256)
         where = address.partition("://")[2]
         if mask(where) != where:
             refused[sha256] = "its URL has a secret"
         elif sha256 not in pylock.read_files(f"  {file},"):
             refused[sha256] = "its URL has unusual characters"
-        elif fault := next(checking.find_wrong_files(planned, [file]), ""):
+        elif fault := next(expected_pylock.find_wrong_files(planned, [file]), ""):
             refused[sha256] = fault
         else:
             known = found.setdefault(sha256, [])
@@ -117,7 +115,7 @@ def _find_address(url: str, planned: PylockPlan, root: str) -> str:
     return url
 
 
-def _has_valid_name(file: File) -> bool:
+def _has_valid_name(file: PylockFile) -> bool:
     parse = parse_wheel_filename if file.name.endswith(".whl") else parse_sdist_filename
     with suppress(ValueError):
         return bool(parse(file.name))
@@ -131,5 +129,5 @@ def _validate(made: PylockPlan) -> None:
         Pylock.from_dict(parse_toml(made.data or b"", made.path).values)
     except PylockValidationError as error:
         raise LockFileError(f"it would not be valid: {error}", made.at()) from error
-    for reason in checking.judge_pylock(made).reasons:
+    for reason in expected_pylock.judge_pylock(made).reasons:
         raise LockFileError(f"it would not be fresh: {reason.message}", reason.place)

@@ -21,7 +21,7 @@ from nox_lock.checking.content import canonical_url, entry_url
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE, Verdict, cut
 from nox_lock.errors import LockFileError, Place, Reason
 from nox_lock.lockfile import pylock
-from nox_lock.lockfile.pylock import Environment, File, both, pick
+from nox_lock.lockfile.pylock import PylockEnvironment, PylockFile, both, pick
 from nox_lock.target import holds, marker_environment, parse_platform
 from nox_lock.text import origin
 
@@ -118,11 +118,11 @@ def _find_platform(low: LockPlan) -> Platform:
     return parse_platform(stamp.platform) if stamp and not low.system else low.platform
 
 
-def _find_environments(planned: PylockPlan) -> dict[str, Environment]:
+def _find_environments(planned: PylockPlan) -> dict[str, PylockEnvironment]:
     found = {}
     for low in planned.below:
         known = marker_environment(low.target, _find_platform(low))
-        found[low.path] = Environment(*(known[name] for name in Environment._fields))
+        found[low.path] = PylockEnvironment(*(known[name] for name in PylockEnvironment._fields))
     return found
 
 
@@ -132,7 +132,7 @@ def _impossible(place: Place, message: str) -> LockFileError:
 
 
 def expect(
-    planned: PylockPlan, packages: Packages, files: Mapping[str, Sequence[File]]
+    planned: PylockPlan, packages: Packages, files: Mapping[str, Sequence[PylockFile]]
 ) -> dict[str, Any]:
     """Return what a pylock must hold, as TOML has it; `files` are by sha256.
 
@@ -142,7 +142,7 @@ def expect(
     environments = _find_environments(planned)
     every = sorted(set(environments.values()), key=lambda each: each.sort_key)
     markers = functools.cache(lambda paths: pick({environments[each] for each in paths}, every))
-    tables, used = [], dict[str, list[File]]()
+    tables, used = [], dict[str, list[PylockFile]]()
     for package, places in packages.items():
         name, version, place = package.name, package.version, next(iter(places.values()))
         marker = both(markers(frozenset(places)), package.marker)
@@ -162,7 +162,7 @@ def expect(
             for file in (*wheels, *filter(None, [sdist])):
                 used[file.sha256].append(file)
         tables.append({key: each for key, each in table.items() if each})
-    ours: dict[str, Any] = {"files": pylock.digest(used)}
+    ours: dict[str, Any] = {"files": pylock.digest_files(used)}
     if left_out := [each for each in used if not used[each]]:
         ours["left-out"] = left_out
     return {
@@ -202,7 +202,7 @@ def find_notes(packages: Packages) -> Iterator[str]:
         yield f"uv installs {shown}; pip refuses folders and repositories beside hashes"
 
 
-def find_wrong_files(planned: PylockPlan, files: Iterable[File]) -> Iterator[str]:
+def find_wrong_files(planned: PylockPlan, files: Iterable[PylockFile]) -> Iterator[str]:
     """Yield what is wrong with the places of some files.
 
     They are at https, or at an index that an input declares with http; at the host that the pages
