@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import posixpath
@@ -67,9 +68,9 @@ class Project:
 
     def is_within(self, file: str) -> bool:
         """Return whether a path is in the project, and not in ``.git``, its links resolved."""
-        real = Path(self.real(file))
-        parts = {part.lower() for part in real.parts}
-        return not real.is_absolute() and not parts & {"..", ".git"}
+        real = self.real(file)
+        parts = {*real.lower().split("/")}
+        return not os.path.isabs(real) and not parts & {"..", ".git"}  # noqa: PTH117
 
     def glob(self, pattern: str, folder: str = "") -> list[str]:
         """Return the files and folders below `folder` that match a pattern, sorted."""
@@ -160,7 +161,15 @@ def _exists(root: Path, file: str, _: str) -> str:
 
 
 def _real(root: Path, file: str, _: str) -> str:
-    return relative(Path(os.path.realpath(root / file)), Path(os.path.realpath(root)))
+    path, top = os.path.realpath(root / file), _real_root(root)
+    if path.startswith(f"{top}{os.sep}"):
+        return path[len(top) + 1 :].replace(os.sep, "/")
+    return relative(Path(path), Path(top))
+
+
+@functools.lru_cache(maxsize=1)
+def _real_root(root: Path) -> str:
+    return os.path.realpath(root)
 
 
 def _glob(root: Path, folder: str, pattern: str) -> str:

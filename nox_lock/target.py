@@ -21,7 +21,7 @@ _PYTHON = re.compile(
     r"(?:\.(?P<patch>\d{1,3}))?(?P<t>t)?$"
 )
 # The kernel's release is of a machine, not of a target.
-_UNKNOWABLE = re.compile(r"platform[._](?:release|version)")
+_UNKNOWABLE = r"platform[._](?:release|version)"
 # `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
 SYSTEM = (
     r"(?:linux|musllinux|darwin|win32|cygwin|aix|android|ios|emscripten|wasi"
@@ -162,7 +162,7 @@ def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -
     What it says may change at each number in it, and behind that.
     """
     text, turns = str(marker), {int(target.patch or 0)}
-    if _UNKNOWABLE.search(text):
+    if re.search(_UNKNOWABLE, text):
         return {}
     # PyPy has versions of its own.
     if target.implementation != "cpython" and "implementation_version" in text:
@@ -181,7 +181,7 @@ def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -
 
 def counts(marker: str, target: Target, platform_: Platform) -> bool:
     """Return whether a pin with this marker may be installed for a target."""
-    return bool(counting_patches(marker, target, platform_))
+    return not marker or bool(counting_patches(marker, target, platform_))
 
 
 def counting_patches(marker: str, target: Target, platform_: Platform) -> frozenset[int]:

@@ -36,8 +36,8 @@ _LONG_NAMES = {"-c": "--constraint", "-i": "--index-url", "-f": "--find-links"}
 _LONGEST = 4096  # a command that anybody has typed
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
-_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
-_COMMIT = re.compile(r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)")
+_REPOSITORY = r"(?i)(?:git|hg|svn|bzr)\+"
+_COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
 
 
 class Coverage:
@@ -132,7 +132,7 @@ class Coverage:
             return
         for pin in lock.pins:
             entries = self._by_name.get(pin.name, ()) if pin.name else self._naming(pin)
-            if not entries and not pin.marker:
+            if not pin.marker and all(entry.marker is None for entry, _ in entries):
                 continue
             given = {str(entry.marker or ""): entry for entry, active in entries if active}
             undecided = {str(entry.marker) for entry, active in entries if active is None}
@@ -343,7 +343,7 @@ def _find_risk(pin: Pin) -> str:
         return ""
     if pin.editable:
         return f"-e {pin.url} is editable: its code is not locked"
-    if _REPOSITORY.match(pin.url) and not _COMMIT.search(pin.url):
+    if re.match(_REPOSITORY, pin.url) and not re.search(_COMMIT, pin.url):
         return f"{show_url(pin)} names no commit: what is there can change"
     if _is_open(pin.url) and not pin.hashes:
         return f"{show_url(pin)} is not encrypted and has no hash"
@@ -397,7 +397,7 @@ def _arguments(command: str) -> Iterator[tuple[str, str]]:
 
 def _is_open(url: str) -> bool:
     """Return whether a URL is fetched over the network in clear."""
-    if found := _REPOSITORY.match(url):
+    if found := re.match(_REPOSITORY, url):
         url = url[found.end() :]
     try:
         parts = urlsplit(url)

@@ -45,7 +45,7 @@ _FILES = (FILE, "setup.py", "setup.cfg")
 _DEPENDENCIES = ("dependencies", "optional-dependencies")
 _KEYS = (*_DEPENDENCIES, "dynamic", "requires-python")
 # What may be the path of a file: a word behind a quote, `file:` or a comma.
-_PATH = re.compile(r"""(?:["',]|file:)\s*([\w./-]+)""")
+_PATH = r"""(?:["',]|file:)\s*([\w./-]+)"""
 _PROSE = (".md", ".rst")
 
 
@@ -298,7 +298,7 @@ def dynamic_digest(project: Project, folder: str) -> str:
     named = {
         path: _read(project, folder, path).hex()
         for text in texts.values()
-        for path in _PATH.findall(text)
+        for path in re.findall(_PATH, text)
         if not path.startswith("/") and ".." not in path and not path.endswith(_PROSE)
     }
     return _digest([texts, {path: data for path, data in named.items() if data}])

@@ -33,7 +33,7 @@ class Include(NamedTuple):
     constraint: bool
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Inputs:
     """What a lock's inputs require; not to be changed once `read_inputs` has returned it.
 

@@ -180,11 +180,7 @@ def _parse_line(text: str, place: Place) -> Line:
     if cut == len(words):
         return Line(place, text)
     try:
-        # It keeps what it parses in itself, and threads read inputs side by side.
-        parser = copy.copy(_option_parser())
-        values, rest = parser.parse_args(shlex.split(" ".join(words[cut:])))
-        if rest:
-            parser.error(f"unexpected {rest[0]!r}")
+        options = _parse_options(" ".join(words[cut:]))
     except ValueError as error:
         raise RequirementsError(
             f"{quoted(text)} is no option line: {error}",
@@ -192,7 +188,18 @@ def _parse_line(text: str, place: Place) -> Line:
             "Options allowed in a requirements file: "
             "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
         ) from error
-    return Line(place, " ".join(words[:cut]).strip(), tuple(values.ensure_value("found", [])))
+    return Line(place, " ".join(words[:cut]).strip(), options)
+
+
+@functools.lru_cache(maxsize=1024)  # the same lines are in many inputs of a project
+def _parse_options(text: str) -> tuple[tuple[str, str], ...]:
+    """Return the options of a line, or raise ValueError."""
+    # It keeps what it parses in itself, and threads read inputs side by side.
+    parser = copy.copy(_option_parser())
+    values, rest = parser.parse_args(shlex.split(text))
+    if rest:
+        parser.error(f"unexpected {rest[0]!r}")
+    return tuple(values.ensure_value("found", []))
 
 
 @functools.cache

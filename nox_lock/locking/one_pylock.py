@@ -66,7 +66,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
             )
         files |= found
     text = pylock.render(expected_pylock.expect(planned, packages, files))
-    _validate(replace(planned, data=text.encode()))
+    _validate(planned._replace(data=text.encode()))
     notes = tuple(expected_pylock.find_notes(packages))
     return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
 

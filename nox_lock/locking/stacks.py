@@ -164,7 +164,7 @@ def _write(compiler: Compiler, made: Mapping[str, Result]) -> Mapping[str, Resul
                 compiler.project.forget(each.planned.path)
                 if isinstance(each.planned, PylockPlan):
                     data = lock_file.read_bytes(compiler.project, each.planned.path)
-                    now: AnyPlan = replace(each.planned, data=data)
+                    now: AnyPlan = each.planned._replace(data=data)
                     changed = data != each.planned.data
                 else:
                     current = lock_file.read(compiler.project, each.planned.path)

@@ -45,7 +45,7 @@ class HiddenFact(NamedTuple):
     detail: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LockPlan:
     """One lock file that must exist: the pinned output for one lock and one target.
 
@@ -196,8 +196,7 @@ class LockPlan:
             yield HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}")
 
 
-@dataclass(frozen=True, eq=False)
-class PylockPlan:
+class PylockPlan(NamedTuple):
     """A `pylock.toml` that must exist, made of all lock files of one lock: those below it.
 
     Attributes:

@@ -197,7 +197,7 @@ def replan(
     if not changed:
         return planned
     if isinstance(planned, PylockPlan):
-        return replace(planned, below=below)
+        return planned._replace(below=below)
     inputs = planned.inputs
     if changed & {*inputs.files, *inputs.pending, *planned.constraints}:
         inputs = read_lock_inputs(planned.lock, Files(project, texts), planned.constraints)
