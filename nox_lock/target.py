@@ -6,7 +6,6 @@ import functools
 import platform
 import re
 import sys
-from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
@@ -49,8 +48,7 @@ _PATCHES = range(int(_NEWEST_PATCH) + 1)
 _MOST_TURNS = 10  # numbers in a marker that anybody means
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A Python that a lock file is made for.
 
     Attributes:
@@ -63,7 +61,16 @@ class Target:
     version: str
     implementation: str = "cpython"
     threaded: bool = False
-    patch: str = field(default="", compare=False)
+    patch: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and self[:3] == other[:3]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:3])
 
     def __str__(self) -> str:
         prefix = "" if self.implementation == "cpython" else self.implementation

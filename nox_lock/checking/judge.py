@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.content import (
@@ -172,7 +171,7 @@ def _find_other_target(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         if counts(pin.marker, target, planned.platform):
             continue
         others = (planned.platform._replace(machine=each) for each in machines)
-        if any(counts(pin.marker, replace(target, patch=""), each) for each in others):
+        if any(counts(pin.marker, target._replace(patch=""), each) for each in others):
             said = "counts for other patch releases or processors alone"
             yield Reason(f"{pin.shown} {said}: {pin.marker}", planned.at(pin.line))
 

@@ -15,9 +15,8 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.files import SECONDS, exclusive, read_timeout, temporary_directory, write_all
 
@@ -28,11 +27,11 @@ VARIABLE = "NOX_LOCK_CACHE_DIR"
 # Part of every path: another layout gets another folder, and old processes keep theirs.
 _LAYOUT = "v2"
 _UNUSED_SECONDS = 90 * 24 * 3600.0
+_NEVER = threading.Event()
 _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "bytecode")
 
 
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
+class CacheEntry(NamedTuple):
     """What is kept for a key: a body, of a lock resolved on a `day` or of an answer, in JSON."""
 
     body: str
@@ -40,13 +39,12 @@ class CacheEntry:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(NamedTuple):
     """The cache in one folder, None to keep nothing; `interrupted` ends a wait for others."""
 
     folder: Path | None
     timeout: float = SECONDS
-    interrupted: threading.Event = field(default_factory=threading.Event)
+    interrupted: threading.Event = _NEVER
 
     def get(self, key: str) -> CacheEntry | None:
         """Return the entry for `key`, or None; one that does not verify is removed."""
@@ -73,7 +71,7 @@ class Cache:
         """Keep an entry; a cache that cannot be written keeps nothing, and that is no error."""
         if self.folder is None:
             return
-        text = json.dumps({**asdict(entry), "check": _check(key, entry)})
+        text = json.dumps({**entry._asdict(), "check": _check(key, entry)})
         layout, oldest = self.folder / _LAYOUT, time.time() - _UNUSED_SECONDS
         with suppress(OSError):
             write_all({_path(self.folder, key): text}, layout / "work")

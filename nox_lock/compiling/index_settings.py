@@ -11,9 +11,8 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from nox_lock.errors import ConfigError, Place, ToolchainError
@@ -75,8 +74,7 @@ REPOSITORY = {
 UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
-@dataclass(frozen=True, slots=True)
-class IndexSettings:
+class IndexSettings(NamedTuple):
     """A user's pip settings, sorted.
 
     Attributes:
@@ -84,7 +82,7 @@ class IndexSettings:
         dropped: names of those that would have changed the lock.
     """
 
-    allowed: Mapping[str, str] = field(default_factory=dict)
+    allowed: Mapping[str, str] = {}
     dropped: tuple[str, ...] = ()
 
     @property
@@ -101,7 +99,7 @@ class IndexSettings:
         own = " ".join(self.allowed.get(name, "") for name in indexes).split()
         if kept := " ".join(each for each in own if origin(each) in hosts):
             allowed["extra-index-url"] = kept
-        return replace(self, allowed=allowed)
+        return self._replace(allowed=allowed)
 
 
 def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:

@@ -17,11 +17,10 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_lock.compiling.cache import CacheEntry, make_key
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
@@ -150,8 +149,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python that runs a compile; `foreign` if it, or its platform, is not the target's."""
 
     path: str

@@ -7,6 +7,7 @@ are laid out in a private folder, with the same paths.
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import re
@@ -15,9 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from packaging.version import Version
@@ -68,8 +68,7 @@ _WITH_BUILD_CONSTRAINTS = Version("25.3")
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class InputCopies:
+class InputCopies(NamedTuple):
     """What pip-compile is given to read.
 
     Attributes:
@@ -157,8 +156,7 @@ def _rewrite(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What one compile has to do.
 
     Attributes:
@@ -188,9 +186,9 @@ class Order:
     build_constraints: tuple[str, ...]
     timeout: float
     starting_pins: str = ""
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = {}
     fixed: tuple[Entry, ...] = ()
-    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    files: Mapping[str, Sequence[str]] = {}
     until: float = math.inf
 
     @property
@@ -199,8 +197,7 @@ class Order:
         return find_platform(self.system) if self.system else None
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(NamedTuple):
     """What a compile made.
 
     Attributes:
@@ -221,8 +218,7 @@ class Compiled:
         return tuple(lock_file.parse(self.body).pins)
 
 
-@dataclass(frozen=True, slots=True)
-class PipTools:
+class PipTools(NamedTuple):
     """pip-tools, run by the driver.
 
     Attributes:
@@ -238,7 +234,7 @@ class PipTools:
     indexes: IndexSettings
     cache_folder: Path | None
     processes: Processes
-    detail: Callable[..., None] | None = field(default=None, repr=False)
+    detail: Callable[..., None] | None = None
 
     def __call__(self, order: Order, folder: Path) -> Compiled:
         """Compile in `folder`, a private one.
@@ -265,7 +261,8 @@ class PipTools:
                 )
         except subprocess.TimeoutExpired as error:
             raise _took_too_long(order, folder) from error
-        inputs = replace(order.inputs, entries=[*order.inputs.entries, *order.fixed])
+        inputs = copy.copy(order.inputs)
+        inputs.entries = [*inputs.entries, *order.fixed]
         report = self._report(code, order.path, inputs, copies)
         if report.unsupported:
             raise describe_unsupported(report.unsupported)

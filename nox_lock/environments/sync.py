@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from packaging.utils import canonicalize_name
@@ -273,7 +272,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     stamps = [each.current.stamp for each in planned if each.current]
     elsewhere = [each.platform for each in stamps if each and each.platform != str(here)]
     hint = f"Lock again, from the pins it has: {locked.lock}"
-    newest = replace(target, patch=planned[0].target.newest_patch)
+    newest = target._replace(patch=planned[0].target.newest_patch)
     if not find_unmet(planned, newest, installed):
         has = target.full_version
         hint = (

@@ -47,6 +47,7 @@ _KEYS = (*_DEPENDENCIES, "dynamic", "requires-python")
 # What may be the path of a file: a word behind a quote, `file:` or a comma.
 _PATH = r"""(?:["',]|file:)\s*([\w./-]+)"""
 _PROSE = (".md", ".rst")
+_NONE: frozenset[str] = frozenset()
 
 
 class Entry(NamedTuple):
@@ -126,14 +127,11 @@ def _parse_named(text: str, place: Place, project: Project) -> Entry:
     name, extras = normalized(found.name), _extras(found.extras)
     url = found.url and _local(found.url, place, project)
     demand = f" @ {url}" if url else found.specifier
+    text = f"{name}{_in_brackets(extras)}{demand}{_behind(found.marker)}"
+    if not url:
+        return Entry(text, place, name, extras, found.specifier, found.marker, None)
     return Entry(
-        text=f"{name}{_in_brackets(extras)}{demand}{_behind(found.marker)}",
-        place=place,
-        name=name,
-        extras=extras,
-        specifier=None if url else found.specifier,
-        marker=found.marker,
-        url=url,
+        *(text, place, name, extras, None, found.marker, url),
         **_local_facts(url, project),
         fragment=(found.url or "").partition("#")[2],
     )
@@ -178,7 +176,7 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
 
 
 def _extras(extras: Iterable[str]) -> frozenset[str]:
-    return frozenset(normalized(each.strip()) for each in extras if each.strip())
+    return frozenset(normalized(each.strip()) for each in extras if each.strip()) or _NONE
 
 
 def _in_brackets(extras: frozenset[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.errors import RequirementsError, fix_of
@@ -33,7 +32,6 @@ class Include(NamedTuple):
     constraint: bool
 
 
-@dataclass(eq=False, repr=False)
 class Inputs:
     """What a lock's inputs require; not to be changed once `read_inputs` has returned it.
 
@@ -56,20 +54,22 @@ class Inputs:
         pythons: the ``requires-python`` of project files.
     """
 
-    sources: tuple[str, ...]
-    extras: tuple[str, ...] = ()
-    files: list[str] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    options: list[Option] = field(default_factory=list)
-    remote: list[Option] = field(default_factory=list)
-    includes: list[Include] = field(default_factory=list)
-    dynamic: dict[str, str] = field(default_factory=dict)
-    native: list[str] = field(default_factory=list)
-    written: dict[str, list[str]] = field(default_factory=dict)
-    reached: set[str] = field(default_factory=set)
-    pending: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    pythons: list[Option] = field(default_factory=list)
+    # By hand: a dataclass of so many fields takes a hundredth of a check.
+    def __init__(self, sources: tuple[str, ...] = (), extras: tuple[str, ...] = ()) -> None:
+        self.sources = sources
+        self.extras = extras
+        self.files: list[str] = []
+        self.entries: list[Entry] = []
+        self.options: list[Option] = []
+        self.remote: list[Option] = []
+        self.includes: list[Include] = []
+        self.dynamic: dict[str, str] = {}
+        self.native: list[str] = []
+        self.written: dict[str, list[str]] = {}
+        self.reached: set[str] = set()
+        self.pending: list[str] = []
+        self.missing: list[str] = []
+        self.pythons: list[Option] = []
 
     @property
     def requirements(self) -> list[Entry]:

@@ -63,6 +63,10 @@ _VALUES = (
     ("--hash",),
     ("-C", "--config-settings", "--config-setting"),
 )
+_LONG_NAMES = {
+    name: next(each for each in names if each[:2] == "--") for names in _VALUES for name in names
+}
+_PLAIN_VALUE = r"[\w./][\w./:-]*"
 # In a marker: the comparisons of versions alone, and names that only a lock file has.
 _DOUBTFUL = r"~=|===|extras|dependency_groups"
 _DIGITS = 1000  # Python reads no more than 4300
@@ -194,6 +198,11 @@ def _parse_line(text: str, place: Place) -> Line:
 @functools.lru_cache(maxsize=1024)  # the same lines are in many inputs of a project
 def _parse_options(text: str) -> tuple[tuple[str, str], ...]:
     """Return the options of a line, or raise ValueError."""
+    name, _, value = text.partition(" ")
+    if text in _FLAGS:
+        return ((text, ""),)
+    if name in _LONG_NAMES and re.fullmatch(_PLAIN_VALUE, value):
+        return ((_LONG_NAMES[name], value),)
     # It keeps what it parses in itself, and threads read inputs side by side.
     parser = copy.copy(_option_parser())
     values, rest = parser.parse_args(shlex.split(text))
@@ -205,7 +214,7 @@ def _parse_options(text: str) -> tuple[tuple[str, str], ...]:
 @functools.cache
 def _option_parser() -> optparse.OptionParser:
     """Return pip's own kind of parser: with abbreviations, ``-rfile``, ``--x=y``."""
-    import optparse  # noqa: PLC0415  (many inputs hold no option; a check must stay instant)
+    import optparse  # noqa: PLC0415  (most options are plain; a check must stay instant)
 
     class Parser(optparse.OptionParser):
         def error(self, msg: str) -> NoReturn:

@@ -84,6 +84,9 @@ _CODING = re.compile(r"coding[:=]")
 _MOST = 100  # files that one includes; nobody means more
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 class OtherLine(NamedTuple):
     """A line of a lock file that is no pin: an option by its long name, or what is wrong there."""
 
@@ -101,7 +104,7 @@ class Pin(NamedTuple):
     version: str | None
     url: str | None
     line: int
-    extras: frozenset[str] = frozenset()
+    extras: frozenset[str] = _NONE
     marker: str = ""
     editable: bool = False
     hashes: Sequence[str] = ()
@@ -194,7 +197,7 @@ class BodyReader:
             if first != "via":
                 return
             self._in_via = True
-        self._via += filter(None, text.strip().split(", "))
+        self._via += _listed(text)
 
     def _take_line(self, found: re.Match[str], number: int) -> bool:
         """Take a logical line; return whether it is an option line."""
@@ -220,8 +223,10 @@ class BodyReader:
                     self._problem("more markers than anybody means", number)
             self.pins.append(pin)
             self._via, self._in_via = via, note is not None
-            for text in (note or comment).split(_VIA_LINE):
-                self._annotate(text)
+            if note is None:
+                self._annotate(comment)
+            else:
+                via += _listed(note.replace(_VIA_LINE, ", "))
         elif line.startswith(MERGE_MARKS):
             self._problem(MERGE, number)
         else:
@@ -243,6 +248,10 @@ class BodyReader:
                 self._problem("a continuation that readers take differently", number)
         line, *comment = _COMMENT.split(lines[-1], maxsplit=1)
         return "".join([*(each[:-1] for each in lines[:-1]), line]), "".join(comment)
+
+
+def _listed(text: str) -> list[str]:
+    return [word for each in text.split(", ") if (word := each.strip())]
 
 
 def _read_option(line: str) -> str | None:
@@ -270,7 +279,7 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
         return None
     name, extras, version, url, editable, path = group.groups()
     if version is not None:
-        if _is_archive(version):
+        if version.lower().endswith(_ARCHIVES):
             return None  # pip takes a file of the name of the whole pin, if there is one
     else:
         # Readers agree on where a URL ends only at a blank.
@@ -286,7 +295,7 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
         version,
         url,
         number,
-        frozenset([normalized(each) for each in words if each]),
+        frozenset([normalized(each) for each in words if each]) if words else _NONE,
         marker.strip(" \t"),
         editable is not None,
         hashes,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import LOOKALIKE
@@ -77,7 +76,7 @@ class Compiler:
         self.console = console
         self.processes = Processes()
         cache = open_cache(project.environ, console.warn)
-        self.cache = replace(cache, interrupted=self.processes.ended)
+        self.cache = cache._replace(interrupted=self.processes.ended)
         self.indexes = read_index_settings(project.environ)
         if dropped := ", ".join(self.indexes.dropped):
             console.warn(
@@ -96,7 +95,7 @@ class Compiler:
         packages = self.options.packages(planned)
         refresh = self.options.upgrade or bool(packages) or self.options.refresh
         order = make_order(planned, upgrade=packages, refresh=refresh)
-        return replace(order, texts=texts, until=time.monotonic() + order.timeout)
+        return order._replace(texts=texts, until=time.monotonic() + order.timeout)
 
     def compile(self, order: Order, starting: Sequence[Pin]) -> Compiled:
         """Compile, without those of the starting pins that are in a conflict."""
@@ -104,12 +103,12 @@ class Compiler:
         while True:
             cache = self.cache
             try:
-                return self._run(replace(order, starting_pins=as_text(starting)), cache)
+                return self._run(order._replace(starting_pins=as_text(starting)), cache)
             except CompileError as error:
                 if error.kind == "disk" and cache.folder is not None:
                     with self._lock:
                         if self.cache is cache:  # else another thread has gone on without it
-                            self.cache = replace(cache, folder=None)
+                            self.cache = cache._replace(folder=None)
                             self.console.warn(unusable(error.message))
                     continue
                 kept = [pin for pin in starting if pin.name not in error.projects]

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from nox_lock.checking.content import find_repeated, find_unused_arguments
@@ -86,8 +85,7 @@ def make_lock(
             if together is None and options.cacheable and not partial:
                 compiler.cache.put(key, entry)
     old = before or planned.earlier
-    return replace(
-        outcome,
+    return outcome._replace(
         before=before,
         changes=find_changes(old, cast("LockPlan", outcome.planned)) if old and old.pins else (),
         notes=(*_find_lost(planned), *outcome.notes),
@@ -278,7 +276,7 @@ def compile_in_agreement(
     # pip-tools lets go of starting pins in an order of its own. With those of the locks below
     # fixed it shows whether there is a way; what it finds are the pins to start from.
     try:
-        found = compiler.compile(replace(order, fixed=_pins_below(planned)), starting)
+        found = compiler.compile(order._replace(fixed=_pins_below(planned)), starting)
     except CompileError as error:
         raise _explain(made, error, command) from error
     compiled = compiler.compile(order, [pin for pin in found.pins if pin.version])

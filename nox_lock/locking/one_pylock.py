@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -84,9 +83,11 @@ def _find_files(
         for each in low.inputs.options
         if each.name in _READ and (each.name != "--find-links" or URL.match(each.value))
     ]
-    inputs = Inputs((), options=low.inputs.options, written={"the options of the inputs": lines})
-    order = replace(compiler.order(low, {}), path=planned.path, inputs=inputs, files=wanted)
-    order = replace(order, target=running_target(), system="", arguments=(), constraints=())
+    inputs = Inputs()
+    inputs.options = low.inputs.options
+    inputs.written = {"the options of the inputs": lines}
+    order = compiler.order(low, {})._replace(path=planned.path, inputs=inputs, files=wanted)
+    order = order._replace(target=running_target(), system="", arguments=(), constraints=())
     found: dict[str, list[PylockFile]] = {}
     refused: dict[str, str] = {}
     for _, url, moment, size, sha256 in compiler.compile(order, ()).files:

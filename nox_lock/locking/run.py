@@ -6,8 +6,7 @@ targets. What does not depend on each other is made side by side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement
 
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from nox_lock.project import Project
 
 
-@dataclass(frozen=True, slots=True)
-class CompileOptions:
+class CompileOptions(NamedTuple):
     """The options of a run that locks, as the command line has them."""
 
     upgrade: bool = False

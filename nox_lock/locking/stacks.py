@@ -18,7 +18,6 @@ from nox_lock.lockfile import lock_file
 from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
 from nox_lock.locking.compiler import Compiler, find_starting_pins
 from nox_lock.locking.one_lock import check_replaceable, make_lock
-from nox_lock.locking.one_pylock import make_pylock
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
 
@@ -142,6 +141,8 @@ def _make(
         if together is None and compiler.options.are_met(now, verdict):
             return Outcome(now, UP_TO_DATE)
         if isinstance(now, PylockPlan):
+            from nox_lock.locking.one_pylock import make_pylock  # noqa: PLC0415  (few have one)
+
             return make_pylock(compiler, now)
         return make_lock(compiler, now, texts, together)
     except NoxLockError as error:

@@ -5,10 +5,10 @@ Each noxfile that uses nox-lock loads this, so the rest is imported only to plan
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import nox.registry
@@ -81,7 +81,8 @@ class Noxfile(NamedTuple):
                     raise ConfigError(message, hint=error.hint) from error
                 used.setdefault(name, set()).update(_pythons(session.pythons()))
         may_lack = to_install and config.on_stale == "install"
-        return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
+        with _collector_paused():
+            return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
 
     def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
         """Yield a note on each lock file for a Python that no session runs, and nothing names."""
@@ -127,6 +128,18 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
     return tuple(lock)
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Look for no cycles meanwhile: of thousands of new pins none is one, and it takes its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def is_for(python: str, target: Target) -> bool | None:
     """Return whether a value of `python=` names a target; None where its text does not say."""
     for each in _pythons([python]):
@@ -163,7 +176,7 @@ def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
         elif isinstance(value, str):
             try:
                 # The configuration decides which patch release a lock is for.
-                yield replace(parse_target(value), patch="")
+                yield parse_target(value)._replace(patch="")
             except ConfigError:
                 with suppress(InvalidSpecifier):
                     yield SpecifierSet(f"=={value}.*" if value.isdecimal() else value)

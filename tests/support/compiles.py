@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,7 +94,7 @@ class CompileFolder:
 
     def order(self, starting_pins: str = "", *upgrade: str) -> Order:
         """Return the order to make it, with the newest of some projects."""
-        return replace(make_order(self.plan(), upgrade=upgrade), starting_pins=starting_pins)
+        return make_order(self.plan(), upgrade=upgrade)._replace(starting_pins=starting_pins)
 
     def interpreter(self, order: Order | None = None) -> Interpreter:
         """Return the Python that runs a compile."""

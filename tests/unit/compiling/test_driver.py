@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -258,7 +257,7 @@ def test_it_ends_with_all_that_it_has_started(hanging: CompileFolder, tmp_path: 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signal 0 asks nothing there")
 def test_a_build_that_takes_too_long(hanging: CompileFolder, tmp_path: Path) -> None:
-    order = replace(hanging.order(), until=time.monotonic() + 6)
+    order = hanging.order()._replace(until=time.monotonic() + 6)
     said = hanging.fail(order=order)
     assert said.startswith("time-out: the compile took longer than 600 s and was ended")
     assert "; at last it built slow\n" in said

@@ -52,6 +52,33 @@ def rendered(
 # Reading
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "    # via\n    #   app\n    #   -r a.in\n",
+        "    # via app, -r a.in\n",
+        "    # via   app,  -r a.in  \n",
+        "    # via\n    #   app\n    #-r a.in\n",
+        "    # via\n    #   app, -r a.in\n",
+        "  # via app\n  # -r a.in\n",
+        "    # seen by us\n    # via\n    #   app\n    #   -r a.in\n",
+        "    # via app\n# The following\n    # -r a.in\n",
+    ],
+)
+@pytest.mark.parametrize("end", ["", "\n", "other==1.0\n", "# a comment\n"])
+@pytest.mark.parametrize(
+    "pin",
+    [f"dep==1.0 \\\n    --hash=sha256:{SHA}\n", f"dep==1.0 --hash=sha256:{SHA}\n", "dep==1.0\n"],
+)
+def test_a_note_is_read_in_each_form(pin: str, note: str, end: str) -> None:
+    lock = parse(pin + note + end)
+    assert not lock.problems
+    assert list(lock.pins[0].via) == ["app", "-r a.in"]
+    assert [each.line for each in lock.pins[1:]] == [
+        (pin + note).count("\n") + 1 for _ in range(end.startswith("other"))
+    ]
+
+
 def test_pins_are_read_with_all_they_say() -> None:
     lock = parse(rendered())
     shown = [
