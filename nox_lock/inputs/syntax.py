@@ -40,7 +40,7 @@ _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 _COMMENT = r"(?:^|\s)#"
 _EDITABLE = r"-e|--e(?!x)"
-MOST_LINES = 20_000  # that are not empty, in an input or a lock file
+MOST_LINES = 10_000  # that are not empty, in an input or a lock file
 MOST_MARKERS = 100_000  # letters of different ones in a file; large ones have some thousand
 # What git leaves in a file, and what to call it.
 MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
