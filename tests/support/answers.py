@@ -164,7 +164,10 @@ class PipCompile:
             arguments += [f"--cache-dir={self.answers.folder / 'pip-tools'}"]
             arguments += [f"--output-file={output}", *question.input.paths]
             failure = _run([str(pythons[question.minor]), *arguments], project)[1]
-            return Answer(failure=failure) if failure else Answer(output.read_text("utf-8"))
+            if failure:
+                return Answer(failure=failure)
+            text = output.read_text("utf-8")
+            return Answer(text if text.strip() else "")  # without a header it writes a blank line
 
         return _ask_each(questions, compile_one)
 
