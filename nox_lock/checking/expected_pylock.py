@@ -101,7 +101,8 @@ def _sha256(hashes: tuple[str, ...]) -> frozenset[str]:
 
 def _open_marker(text: str, low: LockPlan) -> str | None:
     """Return what a target leaves open of a pin's marker; None where that never holds."""
-    found = holds(Marker(text), low.target, _find_platform(low)) if text else True
+    target = low.target._replace(patch="")  # no environment of a pylock names the patch release
+    found = holds(Marker(text), target, _find_platform(low)) if text else True
     return None if found is False else "" if found else str(Marker(text)).replace('"', "'")
 
 
@@ -142,7 +143,7 @@ def expect(
     environments = _find_environments(planned)
     every = sorted(set(environments.values()), key=lambda each: each.sort_key)
     markers = functools.cache(lambda paths: pick({environments[each] for each in paths}, every))
-    tables, used = [], dict[str, list[PylockFile]]()
+    tables, used, left_out = [], set[PylockFile](), set[PylockFile]()
     for package, places in packages.items():
         name, version, place = package.name, package.version, next(iter(places.values()))
         marker = both(markers(frozenset(places)), package.marker)
@@ -150,28 +151,38 @@ def expect(
         if not version:
             table |= _find_source(package, place, planned)
         else:
-            for sha256 in sorted(package.hashes - files.keys())[:1]:
+            lacking = sorted(package.hashes - files.keys())
+            if lacking and len(lacking) == len(package.hashes):
+                raise LockFileError(_behind(planned, package), place)
+            for sha256 in lacking[:1]:
                 said = f"{package.shown} has a file that {planned.path} has not"
                 raise LockFileError(f"{said}: sha256:{sha256}", place)
-            found = [file for each in package.hashes for file in files[each]]
+            found = sorted({file for each in package.hashes for file in files[each]})
+            by_name: dict[str, str] = {}
+            for file in found:
+                if by_name.setdefault(each := file.name, file.sha256) != file.sha256:
+                    raise _impossible(place, f"{package.shown} has two files {each}")
             sdist, wheels = pylock.choose(name, version, found)
             if not (sdist or wheels):
                 raise _impossible(place, f"{package.shown} has no file that the format allows")
             table |= {"sdist": sdist, "wheels": wheels}
-            used |= {each: [] for each in package.hashes if each not in used}
-            for file in (*wheels, *filter(None, [sdist])):
-                used[file.sha256].append(file)
+            chosen = {*wheels, *filter(None, [sdist])}
+            used |= chosen
+            others = ((e.address.rpartition("/")[2], e.sha256) for e in found if e not in chosen)
+            left_out |= {PylockFile(address, "", "", sha256) for address, sha256 in others}
         tables.append({key: each for key, each in table.items() if each})
-    ours: dict[str, Any] = {"files": pylock.digest_files(used)}
-    if left_out := [each for each in used if not used[each]]:
-        ours["left-out"] = left_out
+    ours = {
+        "files": pylock.digest_files(used | left_out),
+        "indexes": find_indexes(planned),
+        "left-out": [*left_out],
+    }
     return {
         "lock-version": "1.0",
         "created-by": pylock.MAKER,
         "requires-python": f">={min(every, key=lambda each: each.sort_key[1]).python_version}",
         "environments": [each.marker for each in every],
         "packages": tables,
-        "tool": {pylock.MAKER: ours},
+        "tool": {pylock.MAKER: {key: each for key, each in ours.items() if each}},
     }
 
 
@@ -183,31 +194,44 @@ def _find_source(package: Package, place: Place, planned: PylockPlan) -> dict[st
     if found := _REPOSITORY.fullmatch(address):
         kind, url, commit = found.groups()
         return {"vcs": {"type": kind, "url": url, "commit-id": commit, **below}}
+    if re.match(r"\w+\+", address) or ("://" in address and not _URL.fullmatch(address)):
+        raise _impossible(place, f"{package.shown} has a login, a query, or no full commit")
     source: dict[str, Any] = {"url": address, **below}
     if "://" not in address:
         path = unquote(address.removeprefix("file:"))
         source = {"path": posixpath.relpath(path, posixpath.dirname(planned.path) or "."), **below}
         if not package.hashes:
             return {"directory": {**source, **({"editable": True} if package.editable else {})}}
-    elif not _URL.fullmatch(address):
-        raise _impossible(place, f"{package.shown} has a login, a query, or no full commit")
     if len(package.hashes) > 1:
         raise _impossible(place, f"{package.shown} has more than one hash")
     return {"archive": {**source, "hashes": {"sha256": min(package.hashes)}}}
 
 
-def find_notes(packages: Packages) -> Iterator[str]:
+def find_indexes(planned: PylockPlan) -> list[str]:
+    """Return the options of the inputs that say where files are."""
+    wanted = (*INDEXES, "--no-index")
+    options = (each for each in planned.inputs.options if each.name in wanted)
+    return list(dict.fromkeys(f"{each.name} {each.value}".rstrip() for each in options))
+
+
+def find_notes(planned: PylockPlan, packages: Packages) -> Iterator[str]:
     """Yield what a person should know of a pylock with some packages."""
     if shown := ", ".join(each.shown for each in packages if not each.hashes):
         yield f"uv installs {shown}; pip refuses folders and repositories beside hashes"
+    machines = sorted({str(_find_platform(low)) for low in planned.below if not low.system})
+    if len(machines) > 1:
+        yield f"its lock files were made on {', '.join(machines)}: `platforms` names what it is for"
 
 
 def find_wrong_files(planned: PylockPlan, files: Iterable[PylockFile]) -> Iterator[str]:
     """Yield what is wrong with the places of some files.
 
     They are at https, or at an index that an input declares with http; at the host that the pages
-    of the default index name, and as many others as inputs declare indexes; or in the project.
+    of the default index name, and as many others as inputs declare indexes; or in a folder of the
+    project that an input declares.
     """
+    links = [each.value for each in planned.inputs.options if each.name == "--find-links"]
+    folders = {posixpath.normpath(each) for each in links}
     options = [o for o in planned.inputs.options if o.name in INDEXES and "://" in o.value]
     known = {origin(each.value) for each in options}
     most = len(options) + all(each.name != "--index-url" for each in options)
@@ -216,8 +240,13 @@ def find_wrong_files(planned: PylockPlan, files: Iterable[PylockFile]) -> Iterat
         url = _URL.fullmatch(file.address)
         if "://" not in file.address:
             path = posixpath.join(posixpath.dirname(planned.path), file.address)
-            if posixpath.normpath(path).startswith(("../", "/")):
+            path = posixpath.normpath(path)
+            if path.startswith(("../", "/")):
                 yield f"{file.name} is outside the project"
+            elif (posixpath.dirname(path) or ".") not in folders and not any(
+                each.startswith("file:") for each in links
+            ):
+                yield f"{file.name} is in no folder that an input declares"
         elif url is None:
             yield f"the URL of {file.name} has a login, a query or a fragment"
         elif url[1] not in passed:
@@ -235,10 +264,21 @@ def read_own(planned: PylockPlan) -> str:
     Raises:
         LockFileError: for one that we would not write, whatever the lock files say.
     """
+    if not planned.is_ours:
+        raise LockFileError("nox-lock has not made it", planned.at())
     text = pylock.normalize(planned.data or b"", planned.path)
-    for wrong in find_wrong_files(planned, chain(*pylock.read_files(text).values())):
-        raise LockFileError(wrong, planned.at())
+    placed = pylock.read_files(text.partition(f"\n[tool.{pylock.MAKER}]\n")[0])  # none left out
+    wrong = find_wrong_files(planned, chain(*placed.values()))
+    if has_indexes(planned, text) and (first := next(wrong, "")):
+        raise LockFileError(first, planned.at())
     return text
+
+
+def has_indexes(planned: PylockPlan, text: str) -> bool:
+    """Return whether files were looked for where the inputs say now."""
+    lines = find_indexes(planned)
+    shown = "\n".join(pylock.pairs({"indexes": lines}))
+    return f"\n{shown}\n" in text if lines else "\nindexes = " not in text
 
 
 def judge_pylock(planned: PylockPlan) -> Verdict:
@@ -248,12 +288,13 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
     word = STALE
     try:
         packages = find_packages(planned)
-        fresh = Verdict(FRESH, notes=tuple(find_notes(packages)))
+        fresh = Verdict(FRESH, notes=tuple(find_notes(planned, packages)))
         with suppress(LockFileError):  # of one that is written otherwise
             text = planned.data.decode(errors="replace").replace("\r\n", "\n")
-            files = pylock.read_files(text)
-            wrong = any(find_wrong_files(planned, chain(*files.values())))
-            if not wrong and pylock.render(expect(planned, packages, files)) == text:
+            table = expect(planned, packages, pylock.read_files(text))
+            every = ((*each.get("wheels", ()), each.get("sdist")) for each in table["packages"])
+            wrong = any(find_wrong_files(planned, filter(None, chain(*every))))
+            if not wrong and pylock.render(table) == text:
                 return fresh
         word = INVALID
         text = read_own(planned)
@@ -268,11 +309,16 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
 
 def _find_difference(planned: PylockPlan, packages: Packages, expected: str, text: str) -> Reason:
     ours, theirs = (Counter(each.split("\n\n")) for each in (expected, text))
-    titles = [_TITLE.findall(each) for each in (*(ours - theirs), *(theirs - ours))]
-    name, version = next(chain(*titles), ("what it is for", ""))
+    parts = [*(ours - theirs), *(theirs - ours)]
+    name, version = next(chain(*map(_TITLE.findall, parts)), ("", ""))
     for package, places in packages.items():
         if (name, version) == package[:2]:
-            said = f"{planned.path} is behind: it has not {package.shown}, or not as it is here"
-            return Reason(said, next(iter(places.values())))
-    shown = f"{name} {version}".strip()
-    return Reason(f"{shown} is not as its lock files have it", planned.at())
+            return Reason(_behind(planned, package), next(iter(places.values())))
+    shown = f"{name} {version}".strip() or "what it is for"
+    if not has_indexes(planned, text):
+        shown = "where its files are looked for"
+    return Reason(f"{shown} is not as its lock files and inputs have it", planned.at())
+
+
+def _behind(planned: PylockPlan, package: Package) -> str:
+    return f"{planned.path} is behind: it has not {package.shown}, or not as it is here"

@@ -104,7 +104,8 @@ def judge_all(planned: Iterable[AnyPlan], orphans: Iterable[str] = ()) -> list[J
     """Judge lock files, and behind them the paths of orphaned ones."""
     judged = [Judged(each.path, judge_any(each), each) for each in planned]
     for path in orphans:
-        reason = f"no lock produces this file any more: git rm {path}, or name it by `lockfile`"
+        other = "say `pylock = true`" if path.endswith(".toml") else "name it by `lockfile`"
+        reason = f"no lock produces this file any more: git rm {path}, or {other}"
         judged.append(Judged(path, Verdict(ORPHANED, (Reason(reason, Place(path)),))))
     return judged
 
@@ -122,8 +123,7 @@ def find_obstacles(planned: AnyPlan) -> list[Reason]:
     the inputs: somebody may have written it by hand.
     """
     if isinstance(planned, PylockPlan):
-        ours = planned.data is None or b'created-by = "nox-lock"' in planned.data
-        return [] if ours else [Reason("nox-lock has not made it", planned.at())]
+        return [] if planned.is_ours else [Reason("nox-lock has not made it", planned.at())]
     lock = planned.current
     if lock is None:
         return []

@@ -10,7 +10,7 @@ import json
 import re
 from contextlib import suppress
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -36,7 +36,6 @@ _FILE = re.compile(
     r'hashes = \{sha256 = "([0-9a-f]{64})"\}\},?$',
     re.MULTILINE,
 )
-_LEFT_OUT = re.compile(r'^  "([0-9a-f]{64})",$', re.MULTILINE)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:00)")
 
 
@@ -44,7 +43,8 @@ class PylockFile(NamedTuple):
     """A wheel or source distribution.
 
     Attributes:
-        address: its URL, or its path relative to the `pylock.toml`.
+        address: its URL, or its path relative to the `pylock.toml`; of one that the format has no
+            place for its name alone.
         time: when it was uploaded, as `plain_time` gives it; empty where that is not known.
         size: its bytes, in digits; empty where that is not known.
         sha256: in hexadecimal digits.
@@ -91,10 +91,11 @@ def render(table: Mapping[str, Any]) -> str:
 
 
 def _block(title: str, table: Mapping[str, Any]) -> str:
-    return "\n".join([title, *_pairs(table)])
+    return "\n".join([title, *pairs(table)])
 
 
-def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
+def pairs(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of a table with their values, as TOML has them, in our order."""
     for key in sorted(table, key=lambda key: (_ORDER.get(key, len(_ORDER)), key)):
         yield f"{key if re.fullmatch('[a-z0-9-]+', key) else _show(key)} = {_show(table[key])}"
 
@@ -104,7 +105,7 @@ def _show(value: Any) -> str:
     if isinstance(value, PylockFile):
         return str(value)
     if isinstance(value, dict):
-        return f"{{{', '.join(_pairs(value))}}}"
+        return f"{{{', '.join(pairs(value))}}}"
     if isinstance(value, list):
         # By the name of a file, which is behind the last slash; and whole without one.
         shown = sorted(map(_show, value), key=lambda each: each.partition('", ')[0].split("/")[-1])
@@ -133,23 +134,22 @@ def normalize(data: bytes, path: str) -> str:
     text = render({**top.values, "tool": {MAKER: tool.table(MAKER).values}})
     if text.count("\nsdist = ") + text.count("\n  {") != len(_FILE.findall(text)):
         raise top.wrong("packages", ": a file has a key that is not ours, or not one sha256")
-    if f'files = "{digest_files(read_files(text))}"' not in text:
+    if f'files = "{digest_files(chain(*read_files(text).values()))}"' not in text:
         raise top.wrong("packages", ": the files were changed since they were written")
     return text
 
 
 def read_files(text: str) -> dict[str, list[PylockFile]]:
-    """Return the files in a text of `render`, by sha256; none of one that is left out."""
-    found: dict[str, list[PylockFile]] = {each: [] for each in _LEFT_OUT.findall(text)}
+    """Return the files in a text of `render`, by sha256, those that are left out among them."""
+    found: dict[str, list[PylockFile]] = {}
     for each in _FILE.findall(text):
         found.setdefault(each[-1], []).append(PylockFile(*each))
     return found
 
 
-def digest_files(files: Mapping[str, Iterable[PylockFile]]) -> str:
-    """Return the digest of files as `read_files` has them, against accidents."""
-    lines = {"\t".join(file) for each in files.values() for file in each}
-    return lock_file.digest("\n".join(sorted(lines.union(sha for sha in files if not files[sha]))))
+def digest_files(files: Iterable[PylockFile]) -> str:
+    """Return the digest of files, against accidents."""
+    return lock_file.digest("\n".join(sorted({"\t".join(each) for each in files})))
 
 
 def choose(
@@ -165,7 +165,8 @@ def _is_of(filename: str, name: str, version: str) -> bool:
     """Return whether a file has the name of a wheel or source distribution of a version."""
     if filename.endswith(".whl"):
         parts = filename.split("-")
-        return len(parts) in {5, 6} and _are_same(parts[0], parts[1], name, version)
+        strange = "__" in parts[0] or (len(parts) == 6 and not parts[2][:1].isdigit())  # noqa: PLR2004
+        return len(parts) in {5, 6} and not strange and _are_same(*parts[:2], name, version)
     stem = next((filename[: -len(each)] for each in _SDISTS if filename.endswith(each)), "")
     return _are_same(*stem.rpartition("-")[::2], name, version)
 

@@ -249,13 +249,16 @@ def check_replaceable(planned: AnyPlan, command: str) -> None:
     lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
     if len(obstacles) > _SHOWN:
         lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
-    other = "pylock = false" if isinstance(planned, PylockPlan) else 'lockfile = "..."'
+    table = f"[tool.nox-lock.locks.{planned.name}]"
+    hint = f'Is it yours? Give the lock another name: {table} lockfile = "...". '
+    hint += f"Else: {command} -- --overwrite keeps its pins, as far as they are needed"
+    if isinstance(planned, PylockPlan):
+        hint = f"Is it yours? Rename it, or say {table} pylock = false. "
+        hint += f"Else: {command} -- --overwrite writes over it"
     raise LockFileError(
         "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
         first.place,
-        "Is it yours? Give the lock another name: "
-        f"[tool.nox-lock.locks.{planned.name}] {other}. "
-        f"Else: {command} -- --overwrite keeps its pins, as far as they are needed",
+        hint,
     )
 
 

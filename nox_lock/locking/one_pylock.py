@@ -8,8 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from packaging.utils import parse_sdist_filename, parse_wheel_filename
-
 from nox_lock.checking import expected_pylock
 from nox_lock.errors import LockFileError
 from nox_lock.inputs.entry import URL
@@ -41,33 +39,58 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     if not options.overwrite:
         check_replaceable(planned, compiler.console.lock_command)
     packages = expected_pylock.find_packages(planned)
-    files: dict[str, list[PylockFile]] = {}
-    if options.use_cache:
-        with suppress(LockFileError):  # of one that is not there, or was changed
-            files = pylock.read_files(expected_pylock.read_own(planned))
+    known = _read_known(planned) if options.use_cache else {}
+    try:
+        text = _render(compiler, planned, packages, known)
+    except LockFileError:
+        if not known:
+            raise
+        text = _render(compiler, planned, packages, {})  # the index may have moved its files
+    if b"\r\n" in (planned.data or b""):
+        text = text.replace("\n", "\r\n")
+    notes = tuple(expected_pylock.find_notes(planned, packages))
+    return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
+
+
+def _read_known(planned: PylockPlan) -> dict[str, list[PylockFile]]:
+    """Return the files of the pylock that is there, if they may be looked for where they were."""
+    with suppress(LockFileError):  # of one that is not there, or was changed
+        text = expected_pylock.read_own(planned)
+        if expected_pylock.has_indexes(planned, text):
+            return pylock.read_files(text)
+    return {}
+
+
+def _render(
+    compiler: Compiler,
+    planned: PylockPlan,
+    packages: expected_pylock.Packages,
+    known: dict[str, list[PylockFile]],
+) -> str:
+    """Return the text of a pylock with files that are known, and else with those of the pages."""
     lacking = {
         sha256: package
         for package in packages
         if package.version
-        for sha256 in sorted(package.hashes - files.keys())
+        for sha256 in sorted(package.hashes - known.keys())
     }
+    found: dict[str, list[PylockFile]] = {}
     if lacking:
         found, refused = _find_files(compiler, planned, lacking)
         for sha256 in sorted(lacking.keys() - found.keys()):
             package = lacking[sha256]
             fault = refused.get(sha256, "no page of an index that it may name has this file")
+            fix = "Write --extra-index-url URL into an input: it names files of the default index, "
+            fix += "and of those that are declared there. Or say"
             raise LockFileError(
                 f"{package.shown} cannot be in {planned.path}: {fault}: sha256:{sha256}",
                 next(iter(packages[package].values())),
-                "It names files of the default index, and of those that an input declares: write "
-                f"--extra-index-url URL there. Or [tool.nox-lock.locks.{planned.name}] "
-                "pylock = false",
+                f"{'Say' if sha256 in refused else fix} "
+                f"[tool.nox-lock.locks.{planned.name}] pylock = false",
             )
-        files |= found
-    text = pylock.render(expected_pylock.expect(planned, packages, files))
+    text = pylock.render(expected_pylock.expect(planned, packages, {**known, **found}))
     _validate(planned._replace(data=text.encode()))
-    notes = tuple(expected_pylock.find_notes(packages))
-    return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
+    return text
 
 
 def _find_files(
@@ -102,7 +125,7 @@ def _find_files(
             refused[sha256] = fault
         else:
             known = found.setdefault(sha256, [])
-            if _has_valid_name(file) and all(each.name != file.name for each in known):
+            if all(each.name != file.name for each in known):
                 known.append(file)
     return found, refused
 
@@ -114,13 +137,6 @@ def _find_address(url: str, planned: PylockPlan, root: str) -> str:
             path = unquote(url[len(start) :])
             return posixpath.relpath(path, posixpath.dirname(planned.path) or ".")
     return url
-
-
-def _has_valid_name(file: PylockFile) -> bool:
-    parse = parse_wheel_filename if file.name.endswith(".whl") else parse_sdist_filename
-    with suppress(ValueError):
-        return bool(parse(file.name))
-    return False
 
 
 def _validate(made: PylockPlan) -> None:

@@ -213,6 +213,11 @@ class PylockPlan(NamedTuple):
         return Place(self.path, line)
 
     @property
+    def is_ours(self) -> bool:
+        """Whether there is nothing, or what nox-lock made."""
+        return b'created-by = "nox-lock"' in (self.data or b"") or not (self.data or b"").strip()
+
+    @property
     def pins(self) -> Sequence[str]:
         return sorted({pin.shown for each in self.below for pin in each.pins})
 

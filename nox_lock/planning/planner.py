@@ -257,7 +257,8 @@ def plan_pylocks(
         LockFileError: for one that cannot be read.
     """
     found: list[PylockPlan] = []
-    taken = {path.casefold() for each in planned for path in (each.path, *each.inputs.files)}
+    every = (path for each in planned for path in (each.path, *each.inputs.files))
+    taken = {project.real(path).casefold() for path in every}
     for name in dict.fromkeys(each.name for each in planned if each.lock.pylock):
         lock, alone = config.locks[name], name == "requirements" or len(config.locks) == 1
         base, fault = "pylock.toml" if alone else f"pylock.{name}.toml", ""
@@ -266,12 +267,12 @@ def plan_pylocks(
             fault = f": {base} has a dot too many"
         elif lock.settings.generate_hashes is False:
             fault = " needs hashes, and generate-hashes is false"
-        elif path.casefold() in taken:
+        elif project.real(path).casefold() in taken:
             fault = f": {path} is another file of the project already"
         if fault:
             hint = f"Change that, or say in [tool.nox-lock.locks.{name}]: pylock = false"
             raise find_table("pylock", name, project).wrong("pylock", fault, hint)
-        taken.add(path.casefold())
+        taken.add(project.real(path).casefold())
         below = tuple(each for each in planned if each.name == name)
         found.append(PylockPlan(path, below, lock_file.read_bytes(project, path)))
     return found

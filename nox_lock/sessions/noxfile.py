@@ -81,7 +81,7 @@ class Noxfile(NamedTuple):
                     raise ConfigError(message, hint=error.hint) from error
                 used.setdefault(name, set()).update(_pythons(session.pythons()))
         may_lack = to_install and config.on_stale == "install"
-        with _collector_paused():
+        with collector_paused():
             return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
 
     def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
@@ -129,7 +129,7 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Look for no cycles meanwhile: of thousands of new pins none is one, and it takes its time."""
     enabled = gc.isenabled()
     gc.disable()

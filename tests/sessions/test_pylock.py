@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from packaging.version import Version
 
 from nox_lock.lockfile import lock_file
+from nox_lock.lockfile.pylock import digest_files, read_files
 from nox_lock.target import running_platform
 from support.index import LocalIndex
 from support.plans import plan_folder
@@ -152,7 +154,7 @@ def test_all_or_none(made: Project, tmp_path: Path) -> None:
         r"an index that it may name has this file: sha256:\w{64}",
         run.output,
     )
-    assert "write --extra-index-url URL there" in run.output
+    assert "Write --extra-index-url URL into an input" in run.output
     assert str(tmp_path) not in run.output
     assert "pylock.toml (same stack) could not be locked" in run.output
     assert made.snapshot() == before
@@ -162,6 +164,46 @@ def test_all_or_none(made: Project, tmp_path: Path) -> None:
     made.nox("-s", "lock", env=env).ok()
     assert '{path = "wheels/own-1.0-py3-none-any.whl", hashes = ' in made.read("pylock.toml")
     assert set(check(made).values()) == {("fresh",)}
+    # Its files are looked for again once the folder has another name.
+    (made.root / "wheels").rename(made.root / "more")
+    made.write("requirements.in", made.read("requirements.in").replace("wheels", "more"))
+    assert check(made)["pylock.toml"][0] == "stale"
+    made.nox("-s", "lock").ok()
+    assert '{path = "more/own-1.0-py3-none-any.whl", hashes = ' in made.read("pylock.toml")
+    assert set(check(made).values()) == {("fresh",)}
+
+
+def test_an_index_that_has_moved_its_files(made: Project) -> None:
+    """Beside new files at another host the old ones would be wrong: all are looked for again."""
+    assert made.index is not None
+    text = made.read("pylock.toml")
+    moved = text.replace(made.index.url.removesuffix("/simple/"), "https://old.example")
+    assert moved != text
+    files = itertools.chain(*read_files(moved).values())
+    digest = f'files = "{digest_files(files)}"'
+    made.write("pylock.toml", re.sub(r'(?m)^files = ".*"$', digest, moved))
+    made.index.publish("more", "1.0")
+    made.write("requirements.in", made.read("requirements.in") + "more\n")
+    made.nox("-s", "lock").ok()
+    assert "old.example" not in made.read("pylock.toml")
+    assert set(check(made).values()) == {("fresh",)}
+
+
+def test_newlines_stay_and_an_empty_file_is_nobodys(made: Project) -> None:
+    text = made.read("pylock.toml")
+    for before in (text.replace("\n", "\r\n").replace("1.0", "1.1"), "", "\n"):
+        (made.root / "pylock.toml").write_bytes(before.encode())
+        made.nox("-s", "lock").ok()
+        after = (made.root / "pylock.toml").read_bytes().decode()
+        assert after == (text.replace("\n", "\r\n") if "\r" in before else text)
+    assert set(check(made).values()) == {("fresh",)}
+
+
+def test_two_names_of_one_file(made: Project) -> None:
+    made.write("requirements-dev.in", made.read("requirements.in"))
+    (made.root / "pylock.dev.toml").symlink_to("pylock.toml")
+    run = made.nox("-s", "lock").failed()
+    assert "pylock.dev.toml is another file of the project already" in run.output
 
 
 def test_a_pylock_of_another_tool_stays(made: Project) -> None:
@@ -171,6 +213,7 @@ def test_a_pylock_of_another_tool_stays(made: Project) -> None:
         assert check(made)["pylock.toml"][0] == "invalid"
         run = made.nox("-s", "lock").failed()
         assert "nox-lock has not made it" in run.output
+        assert "pylock = false. Else: nox -s lock -- --overwrite writes over it" in run.output
         assert made.read("pylock.toml") == other
     made.nox("-s", "lock", "--", "--overwrite").ok()
     assert made.read("pylock.toml") == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.pylock import Pylock
 
+from nox_lock.checking.expected_pylock import expect, find_packages
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE
 from nox_lock.errors import LockFileError, NoxLockError
 from nox_lock.inputs.toml_tables import parse_toml
@@ -27,6 +29,7 @@ from support.pylocks import (
     Release,
     make,
     needs_select,
+    offered,
     pinned,
     planned,
     selected,
@@ -166,7 +169,7 @@ def digested(text: str) -> str:
     """Return a pylock with the digest of the files that it has now, where it can be parsed."""
     try:
         data = parse_toml(text.encode()).values
-        found = f'files = "{digest_files(read_files(render(data)))}"'
+        found = f'files = "{digest_files(chain(*read_files(render(data)).values()))}"'
     except (NoxLockError, AttributeError, KeyError, TypeError):
         return text
     return re.sub(r'(?m)^files = ".*"$', found, text)
@@ -300,6 +303,7 @@ REFUSED = {
     "no hash": ("idna==3.7\n", "idna==3.7 has no hash"),
     "another hash": (f"idna==3.7 --hash=sha512:{'a' * 128}\n", "idna==3.7 has not only sha256"),
     "a branch": ("x @ git+https://host.example/x@main\n", "a login, a query, or no full commit"),
+    "a branch here": ("x @ git+file:/tmp/x@main\n", "a login, a query, or no full commit"),
     "a login": (
         f"x @ https://me@host.example/x-1.zip --hash=sha256:{'a' * 64}\n",
         "a login, a query, or no full",
@@ -391,9 +395,112 @@ def test_one_source_distribution_of_several(tmp_path: Path) -> None:
     write(tmp_path, {("3.11", "linux"): old()})
     text = make(tmp_path, old)
     assert [line.count("tar.gz") for line in text.split("\n") if line.startswith("sdist")] == [1]
-    left_out = {each.sha256 for each in old.files if each.name.endswith((".zip", ".tar.bz2"))}
-    assert set(re.findall('(?m)^  "(\\w+)",', text)) == left_out
+    left_out = {each for each in old.files if each.name.endswith((".zip", ".tar.bz2"))}
+    rows = text.partition("left-out = [")[2]
+    assert set(re.findall(r'path = "(.*)", hashes = \{sha256 = "(\w+)"', rows)) == {
+        (each.name, each.sha256) for each in left_out
+    }
     assert verdict(tmp_path).word == FRESH
+
+
+@pytest.mark.parametrize("taken", [r"(?m)^  \{.*\.whl.*\n", r"(?m)^sdist = .*\n"])
+@pytest.mark.parametrize("others", ["", ".zip"])
+def test_what_is_left_out_is_what_the_format_has_no_place_for(
+    tmp_path: Path, taken: str, others: str
+) -> None:
+    """Without its wheel pip would build the source distribution, whose code then runs."""
+    old = Release("old", "1.0", sdists=(".tar.gz", *([others] if others else [])))
+    write(tmp_path, {("3.11", "linux"): old()})
+    text = make(tmp_path, old)
+    row = re.search(taken, text)
+    assert row
+    sha256 = re.findall(r'sha256 = "(\w+)"', row[0])[0]
+    name = row[0].partition('"')[2].partition('"')[0].rpartition("/")[2]
+    start = "left-out = [\n" if others else "\nleft-out = [\n"
+    moved = text.replace(row[0], "").rstrip("\n") + ("" if others else "\nleft-out = [\n]") + "\n"
+    line = f'  {{path = "{name}", hashes = {{sha256 = "{sha256}"}}}},\n'
+    moved = moved.replace("left-out = [\n", f"left-out = [\n{line}")
+    assert start in moved
+    (tmp_path / "pylock.toml").write_text(digested(moved))
+    assert verdict(tmp_path).word in {STALE, INVALID}, moved
+
+
+def test_two_files_of_one_name(tmp_path: Path) -> None:
+    """Which of them `pip install -r` takes is known by the index alone."""
+    rebuilt = [IDNA.files[0]._replace(sha256="b" * 64, address=f"{HOST}/more/{IDNA.files[0].name}")]
+    pins = IDNA().replace("    # via", f"    --hash=sha256:{'b' * 64}\n    # via")
+    pins = pins.replace("\n    --hash=sha256:b", " \\\n    --hash=sha256:b")
+    write(tmp_path, {("3.11", "linux"): pins})
+    this = planned(tmp_path)
+    files = {**offered(IDNA), "b" * 64: rebuilt}
+    for _ in range(2):
+        with pytest.raises(LockFileError, match=r"idna==3\.7 has two files idna-3\.7-py3"):
+            expect(this, find_packages(this), files)
+
+
+def test_indexes_are_those_of_the_inputs(tmp_path: Path) -> None:
+    """A file may be elsewhere once they are others: the folder was renamed, a mirror is used."""
+    pins = {("3.12", "linux"): IDNA()}
+    write(tmp_path, pins, requirements="--extra-index-url https://a.example/x\n--find-links w\n")
+    text = make(tmp_path, IDNA)
+    assert {*text.partition("indexes = [")[2].split("\n")} >= {
+        '  "--extra-index-url https://a.example/x",',
+        '  "--find-links w",',
+    }
+    assert verdict(tmp_path).word == FRESH
+    for other in ("", "--find-links w\n", "--no-index\n--find-links w\n", "--find-links v\n"):
+        write(tmp_path, pins, requirements=other)
+        found = verdict(tmp_path)
+        assert found.word == STALE
+        assert found.reasons[0].message.startswith("where its files are looked for is not as")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "address", "fresh"),
+    [
+        ("--find-links w\n", "w/{}", True),
+        ("--find-links ./w/\n", "w/{}", True),
+        ("--find-links .\n", "{}", True),
+        ("--find-links w\n", "v/{}", False),
+        ("--find-links w\n", "w/more/{}", False),
+        ("--find-links w\n", "{}", False),
+        ("", "w/{}", False),
+        ("--find-links ../w\n", "../w/{}", False),
+    ],
+)
+def test_folders(tmp_path: Path, inputs: str, address: str, *, fresh: bool) -> None:
+    write(tmp_path, {("3.12", "linux"): IDNA()}, requirements=inputs)
+    text = re.sub(
+        r'url = "[^"]*/([^/"]+)"',
+        lambda url: f'path = "{address.format(url[1])}"',
+        make(tmp_path, IDNA),
+    )
+    (tmp_path / "pylock.toml").write_text(digested(text))
+    assert (verdict(tmp_path).word == FRESH) is fresh, verdict(tmp_path)
+
+
+def test_a_patch_release_leaves_markers_open(tmp_path: Path) -> None:
+    """For no environment of a pylock names it: pip and uv install from it on any 3.12."""
+    pins = IDNA() + COLORAMA("python_full_version < '3.12.1'")
+    write(tmp_path, {("3.12", "linux"): pins})
+    text = (tmp_path / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text.replace("'3.12'", "'3.12.0'"))
+    assert planned(tmp_path).below[0].target.patch == "0"
+    assert re.findall("(?m)^marker = .*", make(tmp_path, *EVERY)) == [
+        "marker = \"python_full_version < '3.12.1'\""
+    ]
+
+
+def test_a_note_on_several_machines(tmp_path: Path) -> None:
+    write(tmp_path, {("3.11", ""): IDNA(), ("3.12", ""): IDNA()})
+    stamp = "# nox-lock: v1 inputs=0 hidden=- body=0 platform={}\n"
+    for python, platform in (("3.11", "linux-x86_64"), ("3.12", "darwin-arm64")):
+        file = tmp_path / f"requirements-py{python}.txt"
+        file.write_text(file.read_text().replace("\nidna", f"\n{stamp.format(platform)}idna", 1))
+    make(tmp_path, IDNA)
+    assert verdict(tmp_path).notes == (
+        "its lock files were made on darwin-arm64, linux-x86_64: `platforms` names what it is for",
+    )
 
 
 @pytest.mark.parametrize(
