@@ -365,8 +365,8 @@ def test_a_console_shows_what_is_said(
     place: tuple[str, int], project: Project, index: LocalIndex
 ) -> None:
     """Real nox says each line that is shown, in that order; times, counts and Pythons differ."""
-    SCENES[place](project, index)
     project.env["NOX_DEFAULT_VENV_BACKEND"] = "virtualenv"  # what nox has by default
+    SCENES[place](project, index)
     for part in re.split(r"^\$ ", CONSOLES[place].text, flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
         words = shlex.split(command)
