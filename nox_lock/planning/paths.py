@@ -229,7 +229,8 @@ def _stem(lock: LockConfig) -> str:
 
 def _wild(pattern: str) -> str:
     parts = Formatter().parse(pattern)
-    return "".join(glob.escape(text) + ("*" if name else "") for text, name, _, _ in parts)
+    wild = "".join(glob.escape(text) + ("*" if name else "") for text, name, _, _ in parts)
+    return re.sub(r"\*+", "*", wild)  # two of them would be any folders
 
 
 @functools.lru_cache

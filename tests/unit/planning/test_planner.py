@@ -12,7 +12,9 @@ import pytest
 
 from nox_lock.errors import ConfigError, LockFileError, RequirementsError
 from nox_lock.lockfile import lock_file
+from nox_lock.planning.paths import find_orphans
 from nox_lock.planning.planner import find_stacks, for_environment, with_lower
+from nox_lock.project import Project as Files
 from nox_lock.target import Target, running_platform, running_target
 from support.index import LocalIndex
 from support.plans import plan_folder
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from nox_lock.planning.lock_plan import LockPlan
 
 HERE = str(running_target())
+MACHINE = running_platform().machine
 
 
 def planned_in(
@@ -81,6 +84,11 @@ def lock_table(text: str, **files: str) -> dict[str, str]:
             [("x-3.9.txt", "3.9"), ("x-3.10.txt", "3.10")],
         ),
         (
+            lock_table("lockfile = '{stem}{python}{machine}.txt'\npython = ['3.9', '3.10']"),
+            [(f"a3.9{MACHINE}.txt", "3.9"), (f"a3.10{MACHINE}.txt", "3.10")],
+        ),
+        (lock_table("lockfile = '[x]{stem}{name}'"), [("[x]adev", HERE)]),
+        (
             {"requirements.in": "", "requirements.txt": "# by pip-compile with Python 3.8\n"},
             [("requirements.txt", HERE)],
         ),
@@ -96,8 +104,10 @@ def lock_table(text: str, **files: str) -> dict[str, str]:
 def test_lock_files_that_must_exist(
     tmp_path: Path, files: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
-    found = [(each.path, str(each.target)) for each in planned_in(tmp_path, files)]
-    assert found == expected
+    planned = planned_in(tmp_path, files)
+    assert [(each.path, str(each.target)) for each in planned] == expected
+    # Nothing else is there that could be of one of these names.
+    assert find_orphans([each.lock for each in planned], planned, Files(tmp_path, {})) == []
 
 
 def test_sessions_name_pythons(tmp_path: Path) -> None:
