@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nox_lock.environments.environment import Environment
     from nox_lock.lockfile.lock_file import Pin
     from nox_lock.planning.lock_plan import LockPlan
+    from nox_lock.target import Target
 
 _SHOWN = 5
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -59,6 +60,8 @@ _PROBLEMS = {
     "unreachable": ("connectionfailed", "connection-failed"),
 }
 _OTHER_FILE = re.compile(r"do not match the hashes|hash mismatch", re.IGNORECASE)
+# Of what is locked, only another patch release can be what keeps it out.
+_OTHER_PYTHON = re.compile(r"not satisfy Python|requires? a different python", re.IGNORECASE)
 _NOT_FOUND = re.compile(
     r"No matching distribution found|no version of|was not found in|404 (?:Client|Not Found)",
     re.IGNORECASE,
@@ -181,7 +184,8 @@ def _install(
                 installer.install([*options, *arguments], log)
             except InstallError as error:
                 text = log.read_text(encoding="utf-8", errors="replace")
-                raise explain_failure(text, missing, locked.lock, error.hint) from error
+                target = locked.venv.target
+                raise explain_failure(text, missing, locked.lock, target, error.hint) from error
             text = log.read_text(encoding="utf-8", errors="replace")
             warn(*find_yanked(text, missing))
 
@@ -274,11 +278,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     hint = f"Lock again, from the pins it has: {locked.lock}"
     newest = target._replace(patch=planned[0].target.newest_patch)
     if not find_unmet(planned, newest, installed):
-        has = target.full_version
-        hint = (
-            f"This session runs Python {has}, and the lock is for a later patch release. Use one, "
-            f'or lock for this one: [tool.nox-lock] python = ["{has}"]'
-        )
+        hint = _use_later(target)
     elif elsewhere:
         made = parse_platform(elsewhere[0])
         hint = (
@@ -334,24 +334,39 @@ def find_yanked(log: str, installed: Sequence[Difference]) -> list[str]:
     ]
 
 
+def _use_later(target: Target) -> str:
+    has = target.full_version
+    return (
+        f"This session runs Python {has}, and the lock is for a later patch release. Use one, "
+        f'or lock for this one: [tool.nox-lock] python = ["{has}"]'
+    )
+
+
 def explain_failure(
-    log: str, missing: Sequence[Difference], lock: str, hidden: str | None = None
+    log: str,
+    missing: Sequence[Difference],
+    lock: str,
+    target: Target,
+    hidden: str | None = None,
 ) -> InstallError:
     """Return the error for a failed install: which pins, why, and how to fix it.
 
-    `missing` are the pins that were to be installed; `lock` is the command that locks;
-    `hidden` is the hint if settings may hide what an index has.
+    `missing` are the pins that were to be installed, for the Python `target`; `lock` is the command
+    that locks; `hidden` is the hint if settings may hide what an index has.
     """
     text = _COLOUR.sub("", log)
     error = _ERROR.search(text)
     errors = _TRACEBACK.sub("", text[error.start() :]) if error else ""
+    errors = " ".join(errors.split())  # uv wraps its lines, at the width of the terminal
     failed = _find_failed(errors, missing)
     lines = [f"  {each.pin.shown} ({each.place})" for each in failed[:_SHOWN]]
     lines += [f"  and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
     pages = [f"  {each}" for each in _find_failed_indexes(text)]
     upgrade = " ".join(f"-P {each.pin.name}" for each in failed if each.pin.version)
     hint = None
-    if _NOT_FOUND.search(errors) and upgrade and not pages:
+    if _OTHER_PYTHON.search(errors) and not pages:
+        hint = _use_later(target)
+    elif _NOT_FOUND.search(errors) and upgrade and not pages:
         hint = hidden or f"The index no longer has it. Lock another version: {lock} -- {upgrade}"
     elif pages or "Failed to fetch" in errors:
         hint = "Run it again when the package index answers; what is installed stays."

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.util
 import itertools
+import platform
 import re
 import shutil
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from support.long import long
+from support.pythons import HERE
 from support.scripted import BROKEN, NOT_FOUND, Answer, RefusingIndex, ScriptedIndex
 
 if TYPE_CHECKING:
@@ -178,6 +180,17 @@ def test_only_the_pin_that_failed_is_named(
     assert says in run.output
     assert {"app", "extra"} <= installed.venv_versions("tests").keys()
     assert not [*(installed.root / ".nox" / "tests").rglob("install.log")]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_later_patch_release_is_needed(installed: Project, made: Prepared) -> None:
+    """The lock is for the newest X.Y, whichever that is; the session runs on an older one."""
+    mark = f' data-requires-python="&gt;={HERE}.90"'
+    with ScriptedIndex(NOT_FOUND, pages(made.index, mark=mark)) as scripted:
+        run = run_without(installed, {"PIP_INDEX_URL": scripted.url}).failed()
+    assert told(run) == [place(installed, "lib")]
+    has = platform.python_version()
+    assert f'or lock for this one: [tool.nox-lock] python = ["{has}"]' in run.output
 
 
 def test_a_file_that_was_replaced_is_locked_anew_where_that_is_asked(

@@ -34,6 +34,7 @@ from packaging.version import Version
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from nox_lock.target import running_platform
 from support.answers import Answers, NoxLock, PipCompile, Question, Uv, has_uv
 from support.corpus import default_corpus, find_inputs
 from support.project import interpreters
@@ -181,7 +182,16 @@ class Comparison:
         # uv reads what a wheel for another platform says of its dependencies, pip builds.
         if outcome == OURS_FAILS and _build(ours):
             return Finding(question, row, EXPLAINED, difference)
+        # Of several sets of pins that fit, two resolvers may not find the same first.
+        if outcome == DIFFERENT and self._resolvers_differ(question, difference):
+            why = f"pip-compile and uv differ so for this machine, too; {difference}"
+            return Finding(question, row, EXPLAINED, why)
         return Finding(question, row, outcome, difference)
+
+    def _resolvers_differ(self, question: Question, difference: str) -> bool:
+        own = self._ask(self.pip_compile, replace(question, platform=""))
+        theirs = self._ask(self.uv, replace(question, platform=running_platform().system))
+        return _difference(own, theirs) == difference
 
     def _judge(
         self, question: Question, tool: Tool, other: Tool, part: Callable[[Answer], object]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nox_lock.environments.comparison import Difference
 from nox_lock.environments.sync import explain_failure, find_yanked
+from nox_lock.target import Target
 from support.plans import plan_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+TARGET = Target("3.11", patch="2")
 PIP_GONE = """\
 Looking in indexes: https://index.invalid/simple
 ERROR: Could not find a version that satisfies the requirement lib==2.0 (from versions: 1.0)
@@ -30,6 +33,17 @@ PIP_PAGE = """\
 Could not fetch URL https://u:p@index.invalid/simple/lib/: 503 Server Error: x - skipping
 ERROR: No matching distribution found for lib==2.0
 """
+PIP_PYTHON = (
+    "ERROR: Ignored the following versions that require a different python version: "
+    "2.0 Requires-Python >=3.11.5\n"
+    "ERROR: Could not find a version that satisfies the requirement lib==2.0 (from versions: 1.0)\n"
+    "ERROR: No matching distribution found for lib==2.0\n"
+)
+UV_PYTHON = (
+    "error: No solution found when resolving dependencies\n"
+    "  cause: Because the current Python version (3.11.2) does not satisfy Python>=3.11.5 and "
+    "lib==2.0 depends on Python>=3.11.5, we can conclude that lib==2.0 cannot be used.\n"
+)
 
 
 @pytest.fixture
@@ -47,12 +61,17 @@ def missing(tmp_path: Path) -> list[Difference]:
         (UV_GONE, "lib", "Lock another version: nox -s lock -- -P lib"),
         (PIP_HASH, "app", "if it can be trusted: nox -s lock -- -P app"),
         (PIP_PAGE, "lib", "Run it again when the package index answers"),
+        (PIP_PYTHON, "lib", "This session runs Python 3.11.2, and the lock is for a later patch"),
+        (UV_PYTHON, "lib", 'lock for this one: [tool.nox-lock] python = ["3.11.2"]'),
     ],
 )
+@pytest.mark.parametrize("width", [1000, 80])  # as wide as the terminal
 def test_the_pin_that_failed_is_named(
-    missing: list[Difference], log: str, failed: str, hint: str
+    missing: list[Difference], log: str, failed: str, hint: str, width: int
 ) -> None:
-    error = explain_failure(log, missing, "nox -s lock")
+    if log.startswith("error: "):  # uv's
+        log = "\n".join(line for each in log.split("\n") for line in textwrap.wrap(each, width))
+    error = explain_failure(log, missing, "nox -s lock", TARGET)
     versions = {"app": "app==1.0 (requirements.txt:1)", "lib": "lib==2.0 (requirements.txt:2)"}
     assert [name for name, shown in versions.items() if shown in error.message] == [failed]
     assert hint in (error.hint or "")
@@ -60,7 +79,7 @@ def test_the_pin_that_failed_is_named(
 
 
 def test_an_error_that_names_no_pin_is_about_all(missing: list[Difference]) -> None:
-    error = explain_failure("ERROR: something else", missing, "nox -s lock")
+    error = explain_failure("ERROR: something else", missing, "nox -s lock", TARGET)
     assert error.message.count("requirements.txt:") == len(missing)
     assert error.hint is None
 
