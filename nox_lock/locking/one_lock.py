@@ -68,22 +68,25 @@ def make_lock(
     facts = _list_facts(compiler, planned)
     starting = find_starting_pins(planned, together, upgrade=options.upgrade)
     key = make_key(*facts, as_text(starting))
-    with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
-        # Another process may have made this very lock meanwhile, or something else.
-        compiler.project.forget(planned.path)
-        now = lock_file.read(compiler.project, planned.path)
-        if now != before:
-            planned = planned.with_current(now)
-            if together is None and options.are_met(planned, judge(planned)):
-                return Outcome(planned, UP_TO_DATE)
-            starting = find_starting_pins(planned, together, upgrade=options.upgrade)
-            key = make_key(*facts, as_text(starting))
-        outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
-        if outcome is None:
-            outcome, entry = _compile(compiler, planned, starting, texts)
-            partial = options.upgrades(planned) and not options.upgrade
-            if together is None and options.cacheable and not partial:
-                compiler.cache.put(key, entry)
+    # What is in the cache needs no file lock: it is the same for all who ask for it.
+    outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
+    if outcome is None:
+        with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
+            # Another process may have made this very lock meanwhile, or something else.
+            compiler.project.forget(planned.path)
+            now = lock_file.read(compiler.project, planned.path)
+            if now != before:
+                planned = planned.with_current(now)
+                if together is None and options.are_met(planned, judge(planned)):
+                    return Outcome(planned, UP_TO_DATE)
+                starting = find_starting_pins(planned, together, upgrade=options.upgrade)
+                key = make_key(*facts, as_text(starting))
+            outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
+            if outcome is None:
+                outcome, entry = _compile(compiler, planned, starting, texts)
+                partial = options.upgrades(planned) and not options.upgrade
+                if together is None and options.cacheable and not partial:
+                    compiler.cache.put(key, entry)
     old = before or planned.earlier
     return outcome._replace(
         before=before,

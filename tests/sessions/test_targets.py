@@ -680,7 +680,7 @@ SLOW = """
 
 
     def slowly(record):
-        time.sleep(0.03)
+        time.sleep(0.01)
         return True
 
 
@@ -789,8 +789,8 @@ def watched(project: Project, *words: str) -> list[str]:
 def test_where_all_is_fresh_nothing_is_started_and_nothing_written(
     project: Project, index: LocalIndex
 ) -> None:
-    """Five Pythons that no machine has, six locks in layers: only files are read."""
-    versions = [f"3.{minor}" for minor in range(95, 100)]
+    """Two Pythons that no machine has, six locks in layers: only files are read."""
+    versions = ["3.98", "3.99"]
     names = ("requirements", "dev", "docs", "lint", "test", "types")
     project.write("requirements.in", "app\n")
     for name in names[1:]:
@@ -809,13 +809,13 @@ def test_where_all_is_fresh_nothing_is_started_and_nothing_written(
     project.write("noxfile.py", NOXFILE + session("types", repr(versions)))
     project.write("pyproject.toml", table(f"python = {versions}"))
     paths = stamp_all(project.root, bodies)
-    assert len(paths) == 30
+    assert len(paths) == 12
     before = {path: fingerprint(project.root / path) for path in project.snapshot()}
 
     assert watched(project, "-s", "lock") == idle
     assert watched(project, "-s", "lock-check") == idle
     said = project.nox("-s", "lock").ok().output
-    assert said.count("up to date") == 30
+    assert said.count("up to date") == 12
     assert not (project.home / "nox-lock-cache").exists()
     assert not project.exists(".nox")
     assert index.requests() == []
