@@ -182,7 +182,7 @@ def test_ctrl_c_ends_a_wait(small: Project, tmp_path: Path) -> None:
         holder.stdin.write(f"{key}\n")
         holder.stdin.flush()
         assert holder.stdout.readline() == "held\n"
-        waiting = small.start_nox("-s", "lock")
+        waiting = small.start_nox("-s", "lock", "--", "--no-cache")  # what is there is no wait
         assert waiting.stderr is not None
         said = ""
         while "waiting for" not in said:
