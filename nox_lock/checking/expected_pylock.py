@@ -151,17 +151,7 @@ def expect(
         if not version:
             table |= _find_source(package, place, planned)
         else:
-            lacking = sorted(package.hashes - files.keys())
-            if lacking and len(lacking) == len(package.hashes):
-                raise LockFileError(_behind(planned, package), place)
-            for sha256 in lacking[:1]:
-                said = f"{package.shown} has a file that {planned.path} has not"
-                raise LockFileError(f"{said}: sha256:{sha256}", place)
-            found = sorted({file for each in package.hashes for file in files[each]})
-            by_name: dict[str, str] = {}
-            for file in found:
-                if by_name.setdefault(each := file.name, file.sha256) != file.sha256:
-                    raise _impossible(place, f"{package.shown} has two files {each}")
+            found = _find_files(package, place, planned, files)
             sdist, wheels = pylock.choose(name, version, found)
             if not (sdist or wheels):
                 raise _impossible(place, f"{package.shown} has no file that the format allows")
@@ -184,6 +174,26 @@ def expect(
         "packages": tables,
         "tool": {pylock.MAKER: {key: each for key, each in ours.items() if each}},
     }
+
+
+def _find_files(
+    package: Package,
+    place: Place,
+    planned: PylockPlan,
+    files: Mapping[str, Sequence[PylockFile]],
+) -> list[PylockFile]:
+    """Return the files of a version, each name once; LockFileError where one is missing."""
+    lacking = sorted(package.hashes - files.keys())
+    if lacking:
+        said = f"{package.shown} has a file that {planned.path} has not: sha256:{lacking[0]}"
+        behind = len(lacking) == len(package.hashes)
+        raise LockFileError(_behind(planned, package) if behind else said, place)
+    found = sorted({file for each in package.hashes for file in files[each]})
+    by_name: dict[str, str] = {}
+    for file in found:
+        if by_name.setdefault(name := file.name, file.sha256) != file.sha256:
+            raise _impossible(place, f"{package.shown} has two files {name}")
+    return found
 
 
 def _find_source(package: Package, place: Place, planned: PylockPlan) -> dict[str, Any]:

@@ -47,7 +47,6 @@ _KEYS = (*_DEPENDENCIES, "dynamic", "requires-python")
 # What may be the path of a file: a word behind a quote, `file:` or a comma.
 _PATH = r"""(?:["',]|file:)\s*([\w./-]+)"""
 _PROSE = (".md", ".rst")
-_NONE: frozenset[str] = frozenset()
 
 
 class Entry(NamedTuple):
@@ -128,13 +127,11 @@ def _parse_named(text: str, place: Place, project: Project) -> Entry:
     url = found.url and _local(found.url, place, project)
     demand = f" @ {url}" if url else found.specifier
     text = f"{name}{_in_brackets(extras)}{demand}{_behind(found.marker)}"
-    if not url:
+    if not found.url:
         return Entry(text, place, name, extras, found.specifier, found.marker, None)
-    return Entry(
-        *(text, place, name, extras, None, found.marker, url),
-        **_local_facts(url, project),
-        fragment=(found.url or "").partition("#")[2],
-    )
+    entry = Entry(text, place, name, extras, None, found.marker, url)
+    fragment = found.url.partition("#")[2]
+    return entry._replace(**_local_facts(url, project), fragment=fragment)
 
 
 def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) -> Entry:
@@ -176,7 +173,7 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
 
 
 def _extras(extras: Iterable[str]) -> frozenset[str]:
-    return frozenset(normalized(each.strip()) for each in extras if each.strip()) or _NONE
+    return frozenset(normalized(each.strip()) for each in extras if each.strip())
 
 
 def _in_brackets(extras: frozenset[str]) -> str:

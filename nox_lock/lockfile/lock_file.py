@@ -82,9 +82,7 @@ STAMP_VERSION = 1
 _PLAIN = b"\n\t" + bytes(range(ord(" "), ord("~") + 1))
 _CODING = re.compile(r"coding[:=]")
 _MOST = 100  # files that one includes; nobody means more
-
-
-_NONE: frozenset[str] = frozenset()
+_NONE: frozenset[str] = frozenset()  # of most pins: one for all
 
 
 class OtherLine(NamedTuple):

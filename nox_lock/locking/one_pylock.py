@@ -40,12 +40,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         check_replaceable(planned, compiler.console.lock_command)
     packages = expected_pylock.find_packages(planned)
     known = _read_known(planned) if options.use_cache else {}
-    try:
-        text = _render(compiler, planned, packages, known)
-    except LockFileError:
-        if not known:
-            raise
-        text = _render(compiler, planned, packages, {})  # the index may have moved its files
+    text = _render(compiler, planned, packages, known)
     if b"\r\n" in (planned.data or b""):
         text = text.replace("\n", "\r\n")
     notes = tuple(expected_pylock.find_notes(planned, packages))
@@ -89,7 +84,12 @@ def _render(
                 f"[tool.nox-lock.locks.{planned.name}] pylock = false",
             )
     text = pylock.render(expected_pylock.expect(planned, packages, {**known, **found}))
-    _validate(planned._replace(data=text.encode()))
+    try:
+        _validate(planned._replace(data=text.encode()))
+    except LockFileError:
+        if not known:
+            raise
+        return _render(compiler, planned, packages, {})  # the index may have moved its files
     return text
 
 

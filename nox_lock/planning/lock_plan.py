@@ -215,7 +215,8 @@ class PylockPlan(NamedTuple):
     @property
     def is_ours(self) -> bool:
         """Whether there is nothing, or what nox-lock made."""
-        return b'created-by = "nox-lock"' in (self.data or b"") or not (self.data or b"").strip()
+        data = (self.data or b"").strip()
+        return not data or b'created-by = "nox-lock"' in data
 
     @property
     def pins(self) -> Sequence[str]:

@@ -6,6 +6,7 @@ It is loaded by each noxfile, so it imports the rest only when there is work.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import shlex
@@ -256,10 +257,22 @@ def _lock(session: nox.Session) -> None:
 
 def _check(session: nox.Session) -> None:
     """Check that each lock file is what its inputs require; offline, writes nothing."""
-    with _report_errors(session):
+    with _report_errors(session), _collector_paused():
         from nox_lock.sessions.commands import run_check  # noqa: PLC0415
 
         run_check(session, _find_others(session), _noxfile(), _console(session))
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Look for no cycles meanwhile: of thousands of new pins none is one, and it takes its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _find_others(session: nox.Session) -> Others:

@@ -25,7 +25,6 @@ from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.planning.paths import find_orphans
 from nox_lock.planning.planner import plan_pylocks, select, with_lower
 from nox_lock.reporting import verdicts
-from nox_lock.sessions.noxfile import collector_paused
 from nox_lock.target import parse_target, running_platform
 from nox_lock.text import nearest, quoted, redact
 
@@ -195,9 +194,7 @@ def run_check(session: Session, others: Others, noxfile: Noxfile, console: Conso
     options = _read_options(check_parser, session, others, noxfile, console)
     if options is not None:
         _, planned, pylocks, orphans = _select(options, noxfile)
-        with collector_paused():
-            judged = judge_all([*planned, *pylocks], orphans)
-        _check(judged, options, noxfile, console)
+        _check(judge_all([*planned, *pylocks], orphans), options, noxfile, console)
 
 
 def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Console) -> None:

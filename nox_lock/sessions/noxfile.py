@@ -5,10 +5,9 @@ Each noxfile that uses nox-lock loads this, so the rest is imported only to plan
 
 from __future__ import annotations
 
-import gc
 import shutil
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import nox.registry
@@ -81,8 +80,7 @@ class Noxfile(NamedTuple):
                     raise ConfigError(message, hint=error.hint) from error
                 used.setdefault(name, set()).update(_pythons(session.pythons()))
         may_lack = to_install and config.on_stale == "install"
-        with collector_paused():
-            return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
+        return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
 
     def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
         """Yield a note on each lock file for a Python that no session runs, and nothing names."""
@@ -126,18 +124,6 @@ def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
             'Write lock="NAME", or lock=["NAME", "NAME"].'
         )
     return tuple(lock)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Look for no cycles meanwhile: of thousands of new pins none is one, and it takes its time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def is_for(python: str, target: Target) -> bool | None:

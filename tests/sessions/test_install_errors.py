@@ -187,7 +187,7 @@ def test_a_later_patch_release_is_needed(installed: Project, made: Prepared) -> 
     """The lock is for the newest X.Y, whichever that is; the session runs on an older one."""
     mark = f' data-requires-python="&gt;={HERE}.90"'
     with ScriptedIndex(NOT_FOUND, pages(made.index, mark=mark)) as scripted:
-        run = run_without(installed, {"PIP_INDEX_URL": scripted.url}).failed()
+        run = run_without(installed, {"PIP_INDEX_URL": scripted.url, "COLUMNS": "40"}).failed()
     assert told(run) == [place(installed, "lib")]
     has = platform.python_version()
     assert f'or lock for this one: [tool.nox-lock] python = ["{has}"]' in run.output
@@ -263,13 +263,13 @@ def test_a_setting_that_hides_releases_is_named(installed: Project, name: str, v
 def test_what_uv_is_configured_with_is_named(
     installed: Project, where: str, setting: str, tmp_path: Path
 ) -> None:
-    """Of the project's own table, or of a file that the user points uv to."""
-    env = {}
+    """Of the project's own table, or of a file that the user points uv to; in a narrow terminal."""
+    env = {"COLUMNS": "40"}
     if where == "project":
         installed.write("pyproject.toml", f"[tool.uv]\n{setting}\n")
     else:
         (tmp_path / "uv.toml").write_text(f"{setting}\n", encoding="utf-8")
-        env = {"UV_CONFIG_FILE": str(tmp_path / "uv.toml")}
+        env["UV_CONFIG_FILE"] = str(tmp_path / "uv.toml")
     run = run_without(installed, env).failed()
     (installed.root / "pyproject.toml").unlink(missing_ok=True)
     shown = f"{setting.partition(' ')[0]} of uv's configuration"

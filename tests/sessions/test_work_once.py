@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 LOCK = "requirements.txt"
 PINS = 30
+AFTER = """
+import gc
+
+import nox
+
+
+@nox.session(venv_backend="none")
+def after(session):
+    session.log(f"collects: {gc.isenabled()}")
+"""
 MOST = 322  # functions of ours that a run enters
 
 
@@ -67,3 +77,12 @@ def test_a_fresh_lock(project: Project) -> None:
     found = trace(project, "-s", "lock")
     assert found.about == {"parse": [project.read(LOCK)], "judge": [LOCK]}
     assert not [each for each in found.calls if "compiling" in each]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_check_leaves_the_collector_as_it_was(project: Project, *, fails: bool) -> None:
+    project.write("noxfile.py", f"{NOXFILE}{AFTER}")
+    project.write("requirements.in", "dep0 ==\n" if fails else "dep0<2\n")
+    run = project.nox("-s", "lock-check", "after")
+    assert "collects: True" in run.output
+    assert run.returncode == fails

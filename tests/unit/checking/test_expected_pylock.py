@@ -403,39 +403,37 @@ def test_one_source_distribution_of_several(tmp_path: Path) -> None:
     assert verdict(tmp_path).word == FRESH
 
 
-@pytest.mark.parametrize("taken", [r"(?m)^  \{.*\.whl.*\n", r"(?m)^sdist = .*\n"])
-@pytest.mark.parametrize("others", ["", ".zip"])
+@pytest.mark.parametrize("taken", [r"(?m)^  \{.*py3.*\.whl.*\n", r"(?m)^sdist = .*\n"])
+@pytest.mark.parametrize(("forged", "fresh"), [("", False), (".egg", True)])
 def test_what_is_left_out_is_what_the_format_has_no_place_for(
-    tmp_path: Path, taken: str, others: str
+    tmp_path: Path, taken: str, forged: str, *, fresh: bool
 ) -> None:
-    """Without its wheel pip would build the source distribution, whose code then runs."""
-    old = Release("old", "1.0", sdists=(".tar.gz", *([others] if others else [])))
+    """Without its wheel pip would build the source distribution; SECURITY.md names the forgery."""
+    old = Release("old", "1.0", ("py2-none-any", "py3-none-any"), (".tar.gz", ".zip"))
     write(tmp_path, {("3.11", "linux"): old()})
     text = make(tmp_path, old)
     row = re.search(taken, text)
     assert row
-    sha256 = re.findall(r'sha256 = "(\w+)"', row[0])[0]
-    name = row[0].partition('"')[2].partition('"')[0].rpartition("/")[2]
-    start = "left-out = [\n" if others else "\nleft-out = [\n"
-    moved = text.replace(row[0], "").rstrip("\n") + ("" if others else "\nleft-out = [\n]") + "\n"
-    line = f'  {{path = "{name}", hashes = {{sha256 = "{sha256}"}}}},\n'
-    moved = moved.replace("left-out = [\n", f"left-out = [\n{line}")
-    assert start in moved
+    found = re.search(r'/([^/"]+)".*sha256 = "(\w+)"', row[0])
+    assert found
+    line = f'  {{path = "{found[1]}{forged}", hashes = {{sha256 = "{found[2]}"}}}},\n'
+    moved = text.replace(row[0], "").replace("left-out = [\n", f"left-out = [\n{line}")
+    if "sdist" in taken and forged:  # else it would take the place of the other one
+        other = re.search(r'(?m)^  \{path = "(old-1.0.zip)", (.*)\},\n', moved)
+        assert other
+        moved = moved.replace(other[0], other[0].replace(".zip", ".zip.egg"))
     (tmp_path / "pylock.toml").write_text(digested(moved))
-    assert verdict(tmp_path).word in {STALE, INVALID}, moved
+    assert (verdict(tmp_path).word == FRESH) is fresh, verdict(tmp_path)
 
 
 def test_two_files_of_one_name(tmp_path: Path) -> None:
     """Which of them `pip install -r` takes is known by the index alone."""
-    rebuilt = [IDNA.files[0]._replace(sha256="b" * 64, address=f"{HOST}/more/{IDNA.files[0].name}")]
-    pins = IDNA().replace("    # via", f"    --hash=sha256:{'b' * 64}\n    # via")
-    pins = pins.replace("\n    --hash=sha256:b", " \\\n    --hash=sha256:b")
+    other = IDNA.files[0]._replace(sha256="b" * 64, address=f"{HOST}/more/{IDNA.files[0].name}")
+    pins = IDNA().replace(" \\\n", f" \\\n    --hash=sha256:{other.sha256} \\\n", 1)
     write(tmp_path, {("3.11", "linux"): pins})
     this = planned(tmp_path)
-    files = {**offered(IDNA), "b" * 64: rebuilt}
-    for _ in range(2):
-        with pytest.raises(LockFileError, match=r"idna==3\.7 has two files idna-3\.7-py3"):
-            expect(this, find_packages(this), files)
+    with pytest.raises(LockFileError, match=r"idna==3\.7 has two files idna-3\.7-py3"):
+        expect(this, find_packages(this), {**offered(IDNA), other.sha256: [other]})
 
 
 def test_indexes_are_those_of_the_inputs(tmp_path: Path) -> None:
