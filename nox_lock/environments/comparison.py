@@ -67,7 +67,7 @@ class Comparison(NamedTuple):
             what is damaged.
         kept: names of what the session's body installed.
         damaged: see `Distributions`.
-        digest: of lock files, distributions and Python, for which dependencies are verified.
+        digest: of lock files, what is locked and Python, for which dependencies are verified.
         verified: whether they are.
     """
 
@@ -187,7 +187,8 @@ def compare(
     remove = (n for n, each in installed.items() if not each.origin or each.origin.url != project)
     facts = [f"{target} {target.full_version}", *(each.path for each in planned)]
     facts += [lock_file.digest(each.current.body) for each in planned if each.current]
-    facts += sorted(f"{name} {each.version}" for name, each in installed.items())
+    # The project itself and what a body installs come later, and nothing locked needs them.
+    facts += sorted(f"{name} {installed[name].version}" for name in installed.keys() & locked)
     digest = lock_file.digest("\n".join(facts))
     return Comparison(
         installed, missing, sorted({*remove} - locked), [], [], {}, digest, verified=False

@@ -267,7 +267,9 @@ def install_project(
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     """Check that the dependencies of what is installed are met, and note it."""
-    planned, target, installed = locked.planned, locked.venv.target, comparison.installed
+    planned, target, installed = locked.planned, locked.venv.target, {**comparison.installed}
+    for name in comparison.kept:  # it goes when the body installs it no more
+        del installed[name]
     unmet = find_unmet(planned, target, installed)
     if not unmet:
         locked.venv.write_note(locked.note(VERIFIED), comparison.digest)

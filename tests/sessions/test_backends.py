@@ -268,6 +268,7 @@ def test_an_editable_project_is_installed_beside_its_lock(
     assert "first 1.0" in own.nox("-s", "tests").ok().output
     assert content(own) == {**WANTED, "my-own": "1.0"}
     assert index.downloads(build.NAME) > 0
+    assert "does not hold exactly" not in own.nox("-R", "-s", "tests").ok().output
     own.write("my_own.py", "WORD = 'second'\n")
     index.clear_requests()
     run = own.nox("-s", "tests").ok()

@@ -267,6 +267,20 @@ def test_a_lock_that_lacks_what_a_pin_needs(project: Project) -> None:
     assert content(project) == WANTED
 
 
+def test_what_the_body_installs_meets_no_need_of_a_pin(project: Project) -> None:
+    """It is gone as soon as the body installs it no more."""
+    text = project.read(LOCK)
+    app, dep, lib = (text.index(f"{name}==1.0") for name in ("app", "dep", "lib"))
+    use(project, body="session.install('dep')")
+    project.write("requirements.in", "lib\n")
+    project.write(LOCK, text[:app] + text[lib:])
+    run(project).ok()
+    assert content(project) == {"dep": "1.0", "lib": "1.0"}
+    project.write("requirements.in", "app\nlib\n")
+    project.write(LOCK, text[:dep] + text[lib:])
+    assert f"{LOCK} lacks what its own pins need" in run(project).failed().output
+
+
 def test_what_was_left_out_as_unsafe_is_not_missed(project: Project, made: Prepared) -> None:
     made.index.publish("builder", "1.0", requires=["distribute"])
     made.index.publish("distribute", "1.0")
