@@ -1,7 +1,7 @@
 """`lock-check -- --deep`: resolve a private copy of each lock, and compare it with the lock.
 
 The copy starts from the pins, so that new releases move nothing; and without their hashes, so
-that pip-tools takes those that the indexes publish now.
+that pip-tools takes those that the indexes publish now. Of a pylock all files are looked for.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ import difflib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 
 from nox_lock.checking.content import canonical_url
+from nox_lock.checking.expected_pylock import find_packages, read_own
 from nox_lock.checking.verdict import INVALID, STALE, Judged, cut
-from nox_lock.errors import CompileError, Reason, ToolchainError
+from nox_lock.errors import CompileError, LockFileError, Reason, ToolchainError
 from nox_lock.lockfile import lock_file
+from nox_lock.lockfile.pylock import read_files
+from nox_lock.locking import one_pylock
 from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.run import CompileOptions
-from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ def resolve_again(
 
     def resolve(each: Judged) -> Judged:
         planned, verdict = each.planned, each.verdict
+        if isinstance(planned, PylockPlan) and verdict.fresh:
+            return each._replace(verdict=_find_files(planned, verdict, compiler))
         if not isinstance(planned, LockPlan) or planned.current is None or not verdict.fresh:
             return each
         try:
@@ -112,6 +117,28 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
         notes=(),
         diff=_diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished)),
     )
+
+
+def _find_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -> Verdict:
+    """Return the verdict on a fresh pylock by where the indexes have its files now."""
+    compiler.console.log(f"{planned.path}: looking for its files")
+    text, packages = read_own(planned), find_packages(planned)
+    try:
+        now = one_pylock.render(compiler, planned, packages, {})
+    except LockFileError as error:
+        reason = Reason(error.message, error.place)
+        return verdict._replace(word=INVALID, reasons=(reason,), notes=())
+    differ = {*chain(*read_files(text).values())} ^ {*chain(*read_files(now).values())}
+    if not differ:
+        return verdict
+    data = (planned.data or b"").decode(errors="replace")
+    lines = {each.name: data.partition(each.sha256)[0].count("\n") + 1 for each in differ}
+    reasons = cut(
+        Reason(f"{name}: no index has it with this name, URL, time and size", planned.at(line))
+        for name, line in sorted(lines.items())
+    )
+    diff = _diff(planned.path, text, now, hashes=True)
+    return verdict._replace(word=INVALID, reasons=reasons, notes=(), diff=diff)
 
 
 def _pins(planned: LockPlan, lock: LockFile) -> _Pins:

@@ -21,6 +21,8 @@ from nox_lock.target import running_target
 from nox_lock.text import mask
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.lock_plan import PylockPlan
 
@@ -40,7 +42,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         check_replaceable(planned, compiler.console.lock_command)
     packages = expected_pylock.find_packages(planned)
     known = _read_known(planned) if options.use_cache else {}
-    text = _render(compiler, planned, packages, known)
+    text = render(compiler, planned, packages, known)
     if b"\r\n" in (planned.data or b""):
         text = text.replace("\n", "\r\n")
     notes = tuple(expected_pylock.find_notes(planned, packages))
@@ -56,13 +58,18 @@ def _read_known(planned: PylockPlan) -> dict[str, list[PylockFile]]:
     return {}
 
 
-def _render(
+def render(
     compiler: Compiler,
     planned: PylockPlan,
     packages: expected_pylock.Packages,
-    known: dict[str, list[PylockFile]],
+    known: Mapping[str, list[PylockFile]],
 ) -> str:
-    """Return the text of a pylock with files that are known, and else with those of the pages."""
+    """Return the text of a pylock with files that are known, and else with those of the pages.
+
+    Raises:
+        LockFileError: for a file that no page has, or that a pylock cannot name.
+        CompileError: for an index that fails.
+    """
     lacking = {
         sha256: package
         for package in packages
@@ -89,7 +96,7 @@ def _render(
     except LockFileError:
         if not known:
             raise
-        return _render(compiler, planned, packages, {})  # the index may have moved its files
+        return render(compiler, planned, packages, {})  # the index may have moved its files
     return text
 
 

@@ -179,14 +179,44 @@ def test_an_index_that_has_moved_its_files(made: Project) -> None:
     text = made.read("pylock.toml")
     moved = text.replace(made.index.url.removesuffix("/simple/"), "https://old.example")
     assert moved != text
-    files = itertools.chain(*read_files(moved).values())
-    digest = f'files = "{digest_files(files)}"'
-    made.write("pylock.toml", re.sub(r'(?m)^files = ".*"$', digest, moved))
+    made.write("pylock.toml", forge(moved))
     made.index.publish("more", "1.0")
     made.write("requirements.in", made.read("requirements.in") + "more\n")
     made.nox("-s", "lock").ok()
     assert "old.example" not in made.read("pylock.toml")
     assert set(check(made).values()) == {("fresh",)}
+
+
+def forge(text: str) -> str:
+    """Return a pylock with the digest that its files have."""
+    digest = f'files = "{digest_files(itertools.chain(*read_files(text).values()))}"'
+    return re.sub(r'(?m)^files = ".*"$', digest, text)
+
+
+def test_a_deep_check_looks_for_the_files(made: Project) -> None:
+    """No check without an index sees a URL or name that is changed together with the digest."""
+    assert made.index is not None
+    deep = "lock-check", "--", "--deep", "--python", HERE, "--platform", "linux"
+    assert "pylock.toml: fresh" in made.nox("-s", *deep).ok().output
+    text = made.read("pylock.toml")
+    line = text[: text.index("/packages/app")].count("\n") + 1
+    for name in ("other/app-1.0-py3-none-any.whl", "packages/app-1.0-py3-none-win32.whl"):
+        made.write("pylock.toml", forge(text.replace("packages/app-1.0-py3-none-any.whl", name)))
+        assert set(check(made).values()) == {("fresh",)}
+        run = made.nox("-s", *deep).failed()
+        assert "pylock.toml: invalid" in run.output
+        said = f"{name.partition('/')[2]}: no index has it with this name, URL, time and size"
+        assert f"{said} (pylock.toml:{line})" in run.output
+        assert "Run: nox -s lock -- --no-cache" in run.output
+    made.nox("-s", "lock", "--", "--no-cache").ok()
+    assert made.read("pylock.toml") == text
+    # The requirements file is not resolved here: its verdict would be the same.
+    made.index.unpublish("win", "1.0")
+    run = made.nox("-s", *deep).failed()
+    assert re.search(
+        r"pylock.toml: invalid.*\n.*win==1\.0 cannot be in pylock\.toml: no page of an index",
+        run.output,
+    )
 
 
 def test_newlines_stay_and_an_empty_file_is_nobodys(made: Project) -> None:
