@@ -220,13 +220,14 @@ def find_interpreter(
         message = f"Python {target} is too old to lock for: 3.8 is the oldest"
         raise ToolchainError(message, hint="Take it out of `python = [...]`.")
     at_home = platform in {None, here}
-    if target == running:
+    alone = target.implementation != "cpython" or target.threaded
+    if target == running and (at_home or not alone):
         return Interpreter(executable, running, foreign=not at_home)
     if at_home:
         for path in _find_candidates(target, environ):
             if found := _probe(path, target, cache, environ, processes):
                 return Interpreter(found, target, foreign=False)
-    if target.implementation != "cpython" or target.threaded:
+    if alone:
         where = "here" if at_home else f"on {platform}"
         raise ToolchainError(
             f"Python {target} is not {where}, and only it knows which wheels it can take",

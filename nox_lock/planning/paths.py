@@ -65,7 +65,9 @@ def lockfile_path(
         ConfigError: for a pattern that gives several files one path, or one that is no path on
             another system.
     """
-    key, system = "lockfile", system or running_platform().system
+    key, here = "lockfile", running_platform()
+    machine = (find_platform(system) or here).machine
+    system = system or here.system
     if lock.lockfile is None:
         short = str(target).removeprefix("py")
         parts = [f"py{short}"] * several + [system] * bool(lock.platforms)
@@ -84,7 +86,7 @@ def lockfile_path(
         python=target,
         python_nodot=str(target).replace(".", ""),
         platform=system,
-        machine=(find_platform(system) or running_platform()).machine,
+        machine=machine,
     )
     if found := re.search(_UNPORTABLE, path, re.IGNORECASE):
         raise find_table(key, lock.name, project).wrong(

@@ -235,7 +235,8 @@ def _record_body(installed: Sequence[_Installed]) -> None:
                 first.environment().console.warn(message)
     except (NoxLockError, OSError) as error:
         reason = error.message if isinstance(error, NoxLockError) else error.strerror
-        first.session.warn(f"what this session installed cannot be recorded: {reason}")
+        message = f"what this session installed cannot be recorded: {reason}"
+        first.environment().console.warn(message)
 
 
 def _noxfile() -> Noxfile:

@@ -341,12 +341,12 @@ def _check(judged: list[Judged], options: Arguments, noxfile: Noxfile, console: 
     """Report on lock files; raise an error unless all are fresh, and those of a session agree."""
     unresolved: list[str] = []
     project = noxfile.project
-    if options.deep:
-        from nox_lock.locking.deep_check import resolve_again  # noqa: PLC0415
+    with _errors_printed(options, project):
+        if options.deep:
+            from nox_lock.locking.deep_check import resolve_again  # noqa: PLC0415
 
-        judged, unresolved = resolve_again(judged, project, console)
-    if all(each.verdict.fresh for each in judged):
-        with _errors_printed(options, project):
+            judged, unresolved = resolve_again(judged, project, console)
+        if all(each.verdict.fresh for each in judged):
             plans = (each.planned for each in judged)
             noxfile.refuse_disagreement([each for each in plans if isinstance(each, LockPlan)])
     form = _format(options, project)

@@ -140,8 +140,10 @@ def test_an_index_that_fails_is_no_verdict(locked: Project) -> None:
     with ScriptedIndex(Answer(500)) as broken:
         env = {"PIP_INDEX_URL": broken.url, "PIP_RETRIES": "0"}
         run = locked.nox("-s", "lock-check", "--", "--deep", env=env).failed()
+        report = locked.nox("-s", "lock-check", "--", "--deep", "--format=json", env=env).failed()
     assert "a package index failed" in run.output
     assert "500" in run.output
+    assert "a package index failed" in json.loads(report.stdout)["error"]["message"]
     assert "stale" not in run.output
 
 

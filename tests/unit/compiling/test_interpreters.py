@@ -144,7 +144,9 @@ def test_a_python_that_is_too_old(finder: Finder) -> None:
     [Target("3.11", "pypy"), Target("3.14", threaded=True)],
     ids=str,
 )
-def test_a_python_that_only_itself_knows(target: Target, finder: Finder) -> None:
+def test_a_python_that_only_itself_knows(
+    target: Target, finder: Finder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody else knows which wheels it can take: it is refused where it is not here."""
     with pytest.raises(ToolchainError) as raised:
         finder.find(target)
@@ -152,7 +154,13 @@ def test_a_python_that_only_itself_knows(target: Target, finder: Finder) -> None
         f"Python {target} is not here, and only it knows which wheels it can take\n"
         f"Install it and run this again, or take {target} out of `python = [...]`."
     )
-    with pytest.raises(ToolchainError, match=f"Python {target} is not on darwin-arm64, and only"):
+    said = f"Python {target} is not on darwin-arm64, and only"
+    with pytest.raises(ToolchainError, match=said):
+        finder.find(target, DARWIN)
+    # Nor does it know it itself, where it runs nox on another platform.
+    monkeypatch.setattr("nox_lock.compiling.interpreters.running_target", lambda: target)
+    assert finder.find(target).target == target
+    with pytest.raises(ToolchainError, match=said):
         finder.find(target, DARWIN)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
 import shutil
 import subprocess
@@ -108,6 +109,18 @@ def test_lock_files_that_must_exist(
     assert [(each.path, str(each.target)) for each in planned] == expected
     # Nothing else is there that could be of one of these names.
     assert find_orphans([each.lock for each in planned], planned, Files(tmp_path, {})) == []
+
+
+def test_a_machine_is_this_one_unless_a_platform_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "s390x")
+    files = lock_table("lockfile = 'a-{machine}.txt'")
+    assert [each.path for each in planned_in(tmp_path, files)] == ["a-s390x.txt"]
+    pattern = "lockfile = 'a-{machine}-{platform}.txt'"
+    files = lock_table(f"{pattern}\nplatforms = ['linux', 'win32-arm64']")
+    found = [each.path for each in planned_in(tmp_path, files)]
+    assert found == ["a-x86_64-linux.txt", "a-arm64-win32-arm64.txt"]
 
 
 def test_sessions_name_pythons(tmp_path: Path) -> None:
