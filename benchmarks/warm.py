@@ -34,11 +34,9 @@ _CACHED_BUDGET = {TIME: 1.60}
 _MANY = 20  # locks; with more, only those take part that do not resolve again
 _OFFLINE = """\
 All read a folder of wheels: on a package index, those that resolve again wait for its answers."""
-_FRESH_NOTE = f"""\
-{_OFFLINE} uv starts in 20 ms and resolves again: it wins, for nox alone takes longer to start."""
-_CACHED_NOTE = f"""\
-{_OFFLINE} uv and pip-compile resolve again, with what they keep of earlier runs; uv wins, for nox
-alone takes longer to start."""
+_LOCK_NOTE = f"""\
+{_OFFLINE} uv and pip-compile resolve again, with what they keep of earlier runs; uv starts in 20 ms
+and wins, for nox alone takes longer to start."""
 _CHECK_NOTE = f"""\
 {_OFFLINE} `pip-compile-multi verify` compares a hash of the input with one in the lock file, reads
 no pin, and starts without nox: it wins. `uv pip compile` wins where locks are few, for it is one
@@ -196,14 +194,14 @@ ROWS = (
         group="warm",
         title="lock what is fresh: 62 pins, 500 lines",
         make=_fresh,
-        note=_FRESH_NOTE,
+        note=_LOCK_NOTE,
     ),
     Row(
         name="lock cached",
         group="warm",
         title="write a deleted lock file that was made before",
         make=_cached,
-        note=_CACHED_NOTE,
+        note=_LOCK_NOTE,
     ),
     *(
         Row(

@@ -268,7 +268,7 @@ def install_project(
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     """Check that the dependencies of what is installed are met, and note it."""
     planned, target, installed = locked.planned, locked.venv.target, {**comparison.installed}
-    for name in comparison.kept:  # it goes when the body installs it no more
+    for name in comparison.kept:  # a new environment does not have it yet
         del installed[name]
     unmet = find_unmet(planned, target, installed)
     if not unmet:

@@ -268,7 +268,7 @@ def test_a_lock_that_lacks_what_a_pin_needs(project: Project) -> None:
 
 
 def test_what_the_body_installs_meets_no_need_of_a_pin(project: Project) -> None:
-    """It is gone as soon as the body installs it no more."""
+    """A new environment would not have it yet."""
     text = project.read(LOCK)
     app, dep, lib = (text.index(f"{name}==1.0") for name in ("app", "dep", "lib"))
     use(project, body="session.install('dep')")
