@@ -23,15 +23,16 @@ OPTIONS = f"""\
 
 Write these options after `--`: those before it are nox's own. What is after `--` reaches each
 session of a nox call. What `lock` and `lock-check` do not know is left to the other sessions, also
-to those that require or notify them: `nox -s lock-check tests -- -k foo`. If `lock`
-and `lock-check` both run, each skips what only the other knows. If no other session runs, it is an error.
+to those that require or notify them: `nox -s lock-check tests -- -k foo`. If `lock` and
+`lock-check` both run, each skips what only the other knows. If no other session runs, it is an
+error.
 
 ## `nox -s lock -- ...`
 
 {{lock}}
 
-`--check` and `--why` change nothing, and go with no option that does: `-U`, `-P`, `--together`, `--dry-run`,
-`--no-cache`, `--overwrite`. `--why` prints text alone, `--check` text or JSON.
+`--check` and `--why` change nothing, and go with no option that does: `-U`, `-P`, `--together`,
+`--dry-run`, `--no-cache`, `--overwrite`. `--why` prints text alone, `--check` text or JSON.
 
 ## `nox -s lock-check -- ...`
 

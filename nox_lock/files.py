@@ -25,6 +25,8 @@ _PREFIX = ".nox-lock-"
 LEFT_SECONDS = 24 * 3600.0
 VARIABLE = "NOX_LOCK_TIMEOUT"
 SECONDS = 600.0
+# Windows does not replace a file that another process reads, which mostly is a moment; in seconds.
+_PAUSES = (0.01, 0.05, 0.1, 0.3, 0.5) if os.name == "nt" else ()
 
 
 @contextmanager
@@ -74,7 +76,7 @@ def _move(written: Mapping[Path, Path]) -> None:
     try:
         for place, temporary in written.items():
             before = place.read_bytes() if len(written) > 1 and place.exists() else None
-            temporary.replace(place)
+            _replace(temporary, place)
             old[place] = before
     except BaseException:
         for place, content in old.items():
@@ -83,8 +85,17 @@ def _move(written: Mapping[Path, Path]) -> None:
                     place.unlink()
                 else:
                     _write(written[place], content, place)
-                    written[place].replace(place)
+                    _replace(written[place], place)
         raise
+
+
+def _replace(path: Path, place: Path) -> None:
+    for seconds in _PAUSES:
+        with suppress(PermissionError):
+            path.replace(place)
+            return
+        time.sleep(seconds)
+    path.replace(place)
 
 
 def _write(path: Path, content: bytes, like: Path) -> None:

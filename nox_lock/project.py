@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import posixpath
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -123,6 +124,11 @@ def relative(path: Path, root: Path) -> str:
         return Path(os.path.relpath(path, root)).as_posix()
     except ValueError:  # another drive, on Windows
         return path.as_posix()
+
+
+def local_path(path: str) -> str:
+    """Return the path of a ``file:`` URL as the system has it: without the slash before a drive."""
+    return re.sub(r"^/(?=[A-Za-z]:)", "", path) if os.name == "nt" else path
 
 
 def fingerprint(found: bytes | str | OSError | None) -> str:

@@ -127,7 +127,8 @@ def parse_target(text: str) -> Target:
 def running_target() -> Target:
     """Return the target of the interpreter that runs this code."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Target(version, sys.implementation.name, "t" in getattr(sys, "abiflags", ""))
+    threaded = re.search(r"\dt", EXTENSION_SUFFIXES[0])  # Windows has no `sys.abiflags`
+    return Target(version, sys.implementation.name, threaded is not None)
 
 
 def running_platform() -> Platform:

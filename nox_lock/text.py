@@ -8,6 +8,7 @@ package indexes in the user's settings. That record is global, like the output o
 from __future__ import annotations
 
 import json
+import os
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -250,6 +251,15 @@ def shareable(text: str) -> str:
 def quoted(text: str) -> str:
     """Quote text for an error message, on one line, truncated to 120 characters."""
     return repr(shortened(text, 120))
+
+
+def as_argument(word: str) -> str:
+    """Return a word as people type it in a shell of this system."""
+    if os.name == "nt":
+        return word if re.fullmatch(r"[\w.+=/-]+", word) else f'"{word}"'
+    import shlex  # noqa: PLC0415  (only for an error)
+
+    return shlex.quote(word)
 
 
 def shortened(text: str, most: int = 1000) -> str:

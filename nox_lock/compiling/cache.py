@@ -59,7 +59,7 @@ class Cache(NamedTuple):
                 with suppress(OSError):
                     os.utime(path)  # those that are not used for long are removed
                 return entry
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # on Windows also while it is written
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass  # as broken as one whose check fails

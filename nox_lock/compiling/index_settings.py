@@ -168,9 +168,9 @@ def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
     if os.name != "nt" and not is_mac:
         yield Path("/etc") / name
     if not (given and Path(given).exists()):
-        home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~").expanduser()
+        home = Path(environ.get("USERPROFILE" if os.name == "nt" else "HOME") or "~").expanduser()
         yield home / ("pip" if os.name == "nt" else ".pip") / name
-        own = Path(dirs.user_config_dir)
+        own = Path(dirs.user_data_dir if is_mac else dirs.user_config_dir)
         yield (home / ".config" / "pip" if is_mac and not own.is_dir() else own) / name
     yield Path(sys.prefix) / name
     if given:

@@ -247,10 +247,13 @@ def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str
                 places = Path(folder).parent.glob(f"versions/*/bin/{name}")
                 yield from map(str, sorted(places, reverse=True))
     if sys.platform == "win32" and (launcher := shutil.which("py")):
+        option = f"-V:{target}" if target.threaded else f"-{target.version}"
+        code = "import sys; sys.stdout.buffer.write(sys.executable.encode())"
         said = subprocess.run(
-            [launcher, f"-{target.version}", "-c", "import sys; print(sys.executable)"],
+            [launcher, option, "-c", code],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             stdin=subprocess.DEVNULL,
             check=False,
         )

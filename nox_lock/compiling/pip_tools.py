@@ -36,7 +36,7 @@ from nox_lock.inputs import syntax
 from nox_lock.inputs.entry import URL, is_project_file
 from nox_lock.inputs.syntax import meets, parse_specifier
 from nox_lock.lockfile import lock_file
-from nox_lock.project import relative
+from nox_lock.project import local_path, relative
 from nox_lock.target import (
     find_platform,
     marker_environment,
@@ -84,7 +84,7 @@ class InputCopies(NamedTuple):
     def show(self, text: str) -> str:
         """Return a text of pip-compile's with all paths as from the project root."""
         for shown, path in sorted(self.paths.items(), key=lambda each: -len(each[0])):
-            for spelled in (str(path), relative(path, self.root)):
+            for spelled in (str(path), path.as_posix(), relative(path, self.root)):
                 if path.name.startswith(_WRITTEN):
                     text = text.replace(f"-r {spelled}", shown)
                 text = text.replace(spelled, shown)
@@ -102,7 +102,9 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
     tree = folder.joinpath("inputs", *["up"] * up, "project")
-    files = [file for file in inputs.files if not is_project_file(file)]
+    # One on another drive of Windows has no path from the root: it is read where it is.
+    within = (file for file in inputs.files if not Path(file).is_absolute())
+    files = [file for file in within if not is_project_file(file)]
     paths = {file: Path(os.path.normpath(tree / file)) for file in files}
     for file, path in paths.items():
         includes = [each for each in inputs.includes if each.place.file == file]
@@ -391,7 +393,7 @@ def relative_paths(body: str, root: Path) -> str:
     """
 
     def rewrite(found: re.Match[str]) -> str:
-        path = quote(relative(Path(unquote(found["path"])), root))
+        path = quote(relative(Path(local_path(unquote(found["path"]))), root))
         path = path if path.startswith(".") else f"./{path}"
         if found["before"].startswith("-e"):  # a path is taken as it is, a URL is not
             return f"-e file:{path}" if "%" in path else f"-e {path}"

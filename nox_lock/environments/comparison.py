@@ -14,7 +14,7 @@ from nox_lock.environments.environment import list_distributions, split_url
 from nox_lock.errors import NoxLockError
 from nox_lock.inputs.syntax import meets, parse_version
 from nox_lock.lockfile import lock_file
-from nox_lock.project import fingerprint
+from nox_lock.project import fingerprint, local_path
 from nox_lock.target import counts, holds, running_platform
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def is_from(pin: Pin, origin: Origin | None, root: Path) -> bool:
     if not _REPOSITORY.match(url):
         return split_url(whole_url(pin, root).partition("#")[0]) == split_url(origin.url)
     if pin.editable:
-        return _is_clone(url, Path(unquote(urlsplit(origin.url).path)))
+        return _is_clone(url, Path(local_path(unquote(urlsplit(origin.url).path))))
     scheme, host, path = split_url(url.partition("+")[2])
     path, _, revision = path.partition("@")
     return (scheme, host, path) == split_url(origin.url) and revision in origin.revisions

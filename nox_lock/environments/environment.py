@@ -140,8 +140,11 @@ def read_target(location: Path) -> Target | None:
         return None
     version, patch = max(versions, key=lambda each: bool(each[1]))
     library = next((folder.name for folder in _library_folders(location)), "")
-    implementation = "pypy" if library.startswith("pypy") else "cpython"
-    return Target(version, implementation, threaded=library.endswith("t"), patch=patch)
+    # On Windows the programs say it.
+    programs = {each.stem.lower() for each in (location / "Scripts").glob("py*.exe")}
+    pypy = library.startswith("pypy") or "pypy" in programs
+    threaded = library.endswith("t") or f"python{version}t" in programs
+    return Target(version, "pypy" if pypy else "cpython", threaded, patch)
 
 
 def site_packages(location: Path) -> Path | None:

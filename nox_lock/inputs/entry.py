@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from nox_lock.errors import NoxLockError, RequirementsError
 from nox_lock.inputs.syntax import EXAMPLE_NAME, name_of, normalized, parse_requirement, variables
 from nox_lock.inputs.toml_tables import FILE, parse_toml
-from nox_lock.project import relative
+from nox_lock.project import local_path, relative
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
@@ -220,9 +220,11 @@ def _local(url: str, place: Place, project: Project) -> str:
         if not url.lower().startswith("file:"):
             return url
         bare = url.partition("#")[0]
-        path = unquote(urlsplit(bare).path if bare.startswith("file:/") else bare[len("file:") :])
+        path = urlsplit(bare).path if bare.startswith("file:/") else bare[len("file:") :]
+        path = local_path(unquote(path))
     located = relative(project.root / path, project.root)
-    if Path(path).is_absolute() and located.startswith("../"):
+    # On Windows it is absolute where it is on another drive.
+    if Path(path).is_absolute() and (located.startswith("../") or Path(located).is_absolute()):
         raise RequirementsError(
             f"{path} lies outside the project: the lock would hold a path of this machine",
             place,
@@ -326,6 +328,7 @@ def _dump(facts: object) -> str:
 
 def _read(project: Project, folder: str, name: str) -> bytes:
     try:
-        return project.read(posixpath.join(folder, name))
+        # A checkout on Windows may have other ends of lines.
+        return project.read(posixpath.join(folder, name)).replace(b"\r\n", b"\n")
     except (OSError, ValueError):  # the latter for a NUL in a name
         return b""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # Seconds without a word, after which those at work are named: nobody is to wonder whether it hangs.
 _SIGN_OF_LIFE = 30.0
+_WAIT_SECONDS = 0.5
 
 
 def make_stacks(
@@ -60,7 +61,10 @@ def make_stacks(
                 for path in sorter.get_ready():
                     work = by_path[path], verdicts[path], results, together.get(path)
                     running[pool.submit(_make, compiler, *work)] = path
-                ended = wait(running, _SIGN_OF_LIFE, FIRST_COMPLETED).done
+                ended: set[Future[Result]] = set()
+                until = time.monotonic() + _SIGN_OF_LIFE
+                while not ended and time.monotonic() < until:  # Windows sees Ctrl-C between two
+                    ended = wait(running, _WAIT_SECONDS, FIRST_COMPLETED).done
                 if not (ended or compiler.console.has_board):
                     at_work = (path for future, path in running.items() if future.running())
                     compiler.console.log(*(_sign_of_life(compiler, path) for path in at_work))

@@ -158,7 +158,7 @@ def _from_top(path: str, project: Project) -> str:
     """Return a path of the project from the top of the checkout: it may have several projects."""
     top = project.environ.get("GITHUB_WORKSPACE")
     found = relative(project.root / path, Path(top)) if top else path
-    return path if found.startswith("..") else found
+    return path if found.startswith("..") or Path(found).is_absolute() else found
 
 
 def _command(level: str, title: str, reason: Reason | NoxLockError, project: Project) -> str:

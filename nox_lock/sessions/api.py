@@ -9,7 +9,6 @@ import functools
 import gc
 import logging
 import os
-import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -280,8 +279,10 @@ def _find_others(session: nox.Session) -> Others:
     """Return the other sessions that get its arguments; refuse ``-P six`` without ``--`` before."""
     python = session.python
     if isinstance(python, str) and not names_python(python):
+        from nox_lock.text import as_argument  # noqa: PLC0415  (only for an error)
+
         message = f"-P {python} names no Python, and before -- it is an option of nox"
-        raise ConfigError(message, hint=f"Run: {_lock_command()} -- -P {shlex.quote(python)}")
+        raise ConfigError(message, hint=f"Run: {_lock_command()} -- -P {as_argument(python)}")
     from nox_lock.sessions.commands import Others  # noqa: PLC0415
 
     runner = session._runner  # noqa: SLF001  (nox has no public way to ask)

@@ -6,7 +6,6 @@ Apart from `api`, which each noxfile loads: this is loaded only if there is some
 from __future__ import annotations
 
 import functools
-import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ from nox_lock.planning.planner import for_environment
 from nox_lock.project import is_ci
 from nox_lock.sessions.noxfile import is_for
 from nox_lock.target import running_target
-from nox_lock.text import mask, redact
+from nox_lock.text import as_argument, mask, redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +88,7 @@ class SessionEnvironment:
     @property
     def recreate_command(self) -> str:
         """The command that creates the environment again."""
-        return f"nox --reuse-venv=never -s {shlex.quote(self.session.name)}"
+        return f"nox --reuse-venv=never -s {as_argument(self.session.name)}"
 
     def prepare(
         self, install: ProjectInstall, snapshot: Snapshot, *, constrain: bool

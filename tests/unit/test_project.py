@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nox_lock.project import Project, relative
+from nox_lock.project import Project, local_path, relative
 
 
 @pytest.fixture
@@ -91,3 +91,21 @@ def test_links_are_resolved(project: Project, to: str, *, inside: bool) -> None:
 def test_relative(tmp_path: Path) -> None:
     assert relative(tmp_path / "a" / "b.txt", tmp_path) == "a/b.txt"
     assert relative(tmp_path / "b.txt", tmp_path / "a") == "../b.txt"
+
+
+@pytest.mark.parametrize(
+    ("system", "path", "found"),
+    [
+        ("nt", "/C:/there/a", "C:/there/a"),
+        ("nt", "/there/a", "/there/a"),
+        ("nt", "C:/there", "C:/there"),
+        ("posix", "/C:/there/a", "/C:/there/a"),
+    ],
+)
+def test_the_path_of_a_file_url(
+    monkeypatch: pytest.MonkeyPatch, system: str, path: str, found: str
+) -> None:
+    monkeypatch.setattr(os, "name", system)
+    shown = local_path(path)
+    monkeypatch.undo()
+    assert shown == found

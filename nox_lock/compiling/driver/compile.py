@@ -150,13 +150,14 @@ def _watch_builds(report: Report, *, foreign: bool) -> None:
         report.said["built"].append((canonicalize_name(name), version))
 
     def build_project_metadata(src_file: Any, **more: Any) -> Any:
+        file = Path(src_file).as_posix()
         try:
             found = build_metadata(src_file, **more)
         except Exception as error:
-            report.known.append((error, lambda: {"kind": "build", "project": str(src_file)}))
+            report.known.append((error, lambda: {"kind": "build", "project": file}))
             raise
         if not isinstance(found, piptools.build.StaticProjectMetadata):
-            report.said["built_projects"].append(str(src_file))
+            report.said["built_projects"].append(file)
         return found
 
     SourceDistribution.prepare_distribution_metadata = prepare_metadata

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from nox_lock.compiling.failures import Report
 from nox_lock.compiling.interpreters import Interpreter
-from nox_lock.compiling.pip_tools import find_notes, relative_paths
+from nox_lock.compiling.pip_tools import InputCopies, find_notes, relative_paths
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.locking.compiler import make_order
 from nox_lock.locking.run import CompileOptions
@@ -174,3 +174,13 @@ def test_who_built_what(tmp_path: Path) -> None:
     assert notes(Pin(None, None, "./app", 1)) == ["app==1.0, app==0.9, lib==2.0, pyproject.toml"]
     own = Interpreter("python", order.target, foreign=False)
     assert list(find_notes(report, order, by_version, own)) == []
+
+
+def test_a_place_in_a_private_folder_of_windows_is_not_shown() -> None:
+    """pip-tools writes its paths with slashes into the notes of pins."""
+    folder = PureWindowsPath(r"C:\Users\me\Cache\x1")
+    written, copied = folder / "written-0.in", folder / "inputs" / "project" / "dev.in"
+    paths = {"the group a": cast("Path", written), "dev.in": cast("Path", copied)}
+    copies = InputCopies((), paths, Path("/project"), cast("Path", folder))
+    text = f"# via\n#   -r {copied.as_posix()}\n#   -r {written.as_posix()}\n"
+    assert copies.show(text) == "# via\n#   -r dev.in\n#   the group a\n"

@@ -296,6 +296,27 @@ def test_the_build_of_an_environment(tmp_path: Path, library: str, target: Targe
     assert read_target(write_environment(tmp_path, CONFIGS["venv"], library)) == target
 
 
+@pytest.mark.parametrize(
+    ("programs", "target"),
+    [
+        (("python.exe", "pythonw.exe", "pip3.11.exe"), Target("3.11")),
+        (("python.exe", "python3.11t.exe"), Target("3.11", threaded=True)),
+        (("python.exe", "pypy.exe", "pypy3.exe"), Target("3.11", "pypy")),
+        (("python.exe", "pytest.exe", "pypyr.exe"), Target("3.11")),
+    ],
+)
+def test_the_build_of_an_environment_of_windows(
+    tmp_path: Path, programs: tuple[str, ...], target: Target
+) -> None:
+    location = tmp_path / "venv"
+    (location / "Lib" / "site-packages").mkdir(parents=True)
+    (location / "Scripts").mkdir()
+    (location / "pyvenv.cfg").write_text(CONFIGS["venv"], encoding="utf-8")
+    for name in programs:
+        (location / "Scripts" / name).touch()
+    assert read_target(location) == target
+
+
 def test_the_python_of_a_conda_environment(tmp_path: Path) -> None:
     location = write_environment(tmp_path, "")
     (location / "pyvenv.cfg").unlink()

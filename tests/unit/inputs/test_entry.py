@@ -112,3 +112,16 @@ def test_the_digest_of_a_folder_with_a_wrong_project_file(tmp_path: Path, value:
     (tmp_path / FILE).write_text("tool = 1\n[")
     (tmp_path / "setup.cfg").write_text("install_requires = file: x\n[[[\n")
     assert re.fullmatch("[0-9a-f]{32}", metadata_digest(Project(tmp_path, {}), ""))
+
+
+def test_line_ends_of_what_builds_a_project_do_not_count(tmp_path: Path) -> None:
+    """A checkout on Windows may have others; a byte more than these is another project."""
+    found = []
+    for number, (end, needs) in enumerate([("\n", "app"), ("\r\n", "app"), ("\n", "lib")]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        setup = f"from setuptools import setup{end}setup(install_requires=open('needs.txt'){end})"
+        (folder / "setup.py").write_bytes(setup.encode())
+        (folder / "needs.txt").write_bytes(f"{needs}{end}".encode())
+        found.append(metadata_digest(Project(folder, {}), ""))
+    assert found[0] == found[1] != found[2]
