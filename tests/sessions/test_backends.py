@@ -14,7 +14,7 @@ import pytest
 
 from support import backend as build
 from support.backend import project_table, publish_backend
-from support.locks import fingerprint, pins
+from support.locks import fingerprint, hashed_pin, pins
 from support.long import long
 
 if TYPE_CHECKING:
@@ -105,34 +105,27 @@ def installs(run: Run) -> int:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_each_backend_installs_the_lock_once(
-    project: Project, index: LocalIndex, backend: str
-) -> None:
+def test_each_backend_installs_the_lock_once(locked: Project, made: Prepared, backend: str) -> None:
     """The first run installs exactly the lock, with its hashes; the second runs no installer."""
     need(backend)
-    publish(index)
-    project.write("noxfile.py", NOXFILE.format(backend=backend))
-    project.write(INPUT, "app\n")
-    project.nox("-s", "lock").ok()
-    index.publish("lib", "2.0")
-
-    first = project.nox("-s", "tests").ok()
+    locked.write("noxfile.py", NOXFILE.format(backend=backend))
+    first = locked.nox("-s", "tests").ok()
     assert "lib 1.0 runs" in first.output
-    assert content(project) == WANTED
+    assert content(locked) == WANTED
     assert installs(first) == 1
     assert ("uv pip install" in first.output) is (backend == "uv")
     assert re.search(r"--no-deps --require-hashes -r \S*requirements-hashed\.txt", first.output)
-    assert index.downloads("app") > 0
+    assert made.index.downloads("app") > 0
 
-    index.stop()
-    index.clear_requests()
-    second = project.nox("-s", "tests").ok()
+    made.index.stop()
+    made.index.clear_requests()
+    second = locked.nox("-s", "tests").ok()
     assert "lib 1.0 runs" in second.output
     assert installs(second) == 0
-    assert index.requests() == []
+    assert made.index.requests() == []
 
 
-@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+@pytest.mark.parametrize("backend", [long("virtualenv"), "uv"])
 def test_a_lock_without_hashes_installs_too(
     project: Project, index: LocalIndex, backend: str
 ) -> None:
@@ -200,30 +193,14 @@ def test_reuse_venv_is_the_users_to_say(locked: Project) -> None:
 
 def test_a_lock_bumped_by_a_bot_is_installed_as_it_is(installed: Project, made: Prepared) -> None:
     """A pin that another tool moved, within what the inputs allow, is kept and installed."""
-    bot = pip_compile(installed, made.index, "--upgrade-package", "lib", "--no-emit-index-url")
+    text = installed.read(LOCK)
+    moved = hashed_pin(made.index.publish("lib", "2.0"), "app")
+    bot = re.sub(r"# nox-lock:.*\n", "", text[: text.index("lib==1.0")]) + moved
+    assert "# nox-lock:" in text
     assert pins(bot) == {"app": "1.0", "lib": "2.0"}
     installed.write(LOCK, bot)
     assert "lib 2.0 runs" in installed.nox("-s", "tests", env={"CI": "1"}).ok().output
     assert installed.read(LOCK) == bot
-
-
-def pip_compile(project: Project, index: LocalIndex, *options: str) -> str:
-    """Run the command that the lock's header prints, as a bot does, beside the lock."""
-    (command,) = [
-        line.removeprefix("#    ")
-        for line in project.read(LOCK).splitlines()
-        if line.startswith("#    pip-compile ")
-    ]
-    words = command.split()[1:]
-    copy = project.root / LOCK
-    subprocess.run(
-        [sys.executable, "-m", "piptools", "compile", *options, *words],
-        cwd=project.root,
-        env=project.environment({"PIP_INDEX_URL": index.url}),
-        check=True,
-        capture_output=True,
-    )
-    return copy.read_text(encoding="utf-8")
 
 
 # The project itself
@@ -234,14 +211,12 @@ def own_table(version: str) -> str:
 
 
 @pytest.fixture
-def own(project: Project, index: LocalIndex) -> Project:
-    """Return a project that is a distribution itself, which a backend of the index builds."""
-    publish(index)
-    publish_backend(index)
-    project.write("pyproject.toml", own_table("1.0"))
-    project.write("my_own.py", "WORD = 'first'\n")
-    project.write(INPUT, "app\n")
-    return project
+def own(locked: Project, made: Prepared) -> Project:
+    """Return the same as a distribution of its own, which a backend of the index builds."""
+    publish_backend(made.index)
+    locked.write("pyproject.toml", own_table("1.0"))
+    locked.write("my_own.py", "WORD = 'first'\n")
+    return locked
 
 
 OWN_NOXFILE = """
@@ -260,21 +235,22 @@ OWN_NOXFILE = """
 
 @pytest.mark.parametrize("backend", ["virtualenv", "uv"])
 def test_an_editable_project_is_installed_beside_its_lock(
-    own: Project, index: LocalIndex, backend: str
+    own: Project, made: Prepared, backend: str
 ) -> None:
     """`project="editable"`: edits are seen at once; it is built again only if its build changed."""
     need(backend)
     own.write("noxfile.py", OWN_NOXFILE.format(backend=backend, more='project="editable"'))
+    (own.root / LOCK).unlink()  # the cache has it
     assert "first 1.0" in own.nox("-s", "tests").ok().output
     assert content(own) == {**WANTED, "my-own": "1.0"}
-    assert index.downloads(build.NAME) > 0
+    assert made.index.downloads(build.NAME) > 0
     assert "does not hold exactly" not in own.nox("-R", "-s", "tests").ok().output
     own.write("my_own.py", "WORD = 'second'\n")
-    index.clear_requests()
+    made.index.clear_requests()
     run = own.nox("-s", "tests").ok()
     assert "second 1.0" in run.output
     assert installs(run) == 0
-    assert index.requests() == []
+    assert made.index.requests() == []
 
     own.write("pyproject.toml", own_table("1.1"))
     assert "second 1.1" in own.nox("-s", "tests").ok().output
@@ -283,14 +259,15 @@ def test_an_editable_project_is_installed_beside_its_lock(
 
 @pytest.mark.parametrize("backend", [long("virtualenv"), "uv"])
 def test_a_project_as_a_wheel_is_what_the_sources_are_now(
-    own: Project, index: LocalIndex, backend: str
+    own: Project, made: Prepared, backend: str
 ) -> None:
     """`project="wheel"`: a build of the present sources, not editable, at each run."""
     need(backend)
     own.write("noxfile.py", OWN_NOXFILE.format(backend=backend, more='project="wheel"'))
+    (own.root / LOCK).unlink()  # the cache has it
     assert "first 1.0" in own.nox("-s", "tests").ok().output
     assert content(own) == {**WANTED, "my-own": "1.0"}
-    assert index.downloads(build.NAME) > 0
+    assert made.index.downloads(build.NAME) > 0
     own.write("my_own.py", "WORD = 'second'\n")
     run = own.nox("-s", "tests").ok()
     assert "second 1.0" in run.output
@@ -309,7 +286,7 @@ def test_another_word_for_the_project_is_refused(own: Project) -> None:
 
 @pytest.mark.parametrize("backend", [long("virtualenv"), "uv"])
 def test_an_input_that_names_the_project_itself_locks_and_installs(
-    own: Project, index: LocalIndex, backend: str
+    own: Project, made: Prepared, backend: str
 ) -> None:
     """`-e .` in an input: hashes for all that can have them, and the project is installed."""
     need(backend)
@@ -328,7 +305,7 @@ def test_an_input_that_names_the_project_itself_locks_and_installs(
     assert installs(first) == 2  # those with hashes, and the rest
     assert content(own) == {**WANTED, "my-own": "1.0"}
     own.write("my_own.py", "WORD = 'second'\n")
-    index.clear_requests()
+    made.index.clear_requests()
     run = own.nox("-s", "tests").ok()
     assert "second 1.0" in run.output
     assert installs(run) == 0
@@ -337,7 +314,7 @@ def test_an_input_that_names_the_project_itself_locks_and_installs(
     # That the project itself can have no hash switches those of the others not off.
     shutil.rmtree(own.root / ".nox")
     shutil.rmtree(own.home / ".cache", ignore_errors=True)  # uv's has the file that was locked
-    index.publish("lib", "1.0", modules={"lib.py": "raise SystemExit('evil')\n"})
+    made.index.publish("lib", "1.0", modules={"lib.py": "raise SystemExit('evil')\n"})
     refused = own.nox("-s", "tests").failed()
     assert "hash" in refused.output.lower()
     assert "lib" not in content(own)
@@ -348,6 +325,7 @@ def test_an_input_that_names_the_project_itself_locks_and_installs(
 def test_the_real_hatchling_builds_the_project(own: Project) -> None:
     """The same with the real index and another build backend."""
     own.index = None
+    (own.root / LOCK).unlink()
     own.write(
         "pyproject.toml",
         """
@@ -399,10 +377,7 @@ TWO_LOCKS = """
 """
 
 
-@pytest.mark.parametrize("session", ["tests", "byhand"])
-def test_locks_that_agree_share_an_environment(
-    project: Project, index: LocalIndex, session: str
-) -> None:
+def test_locks_that_agree_share_an_environment(project: Project, index: LocalIndex) -> None:
     """Two locks with the same pins of what both have go into one environment, once."""
     publish(index)
     index.publish("extra", "1.0", requires=["lib"])
@@ -410,9 +385,10 @@ def test_locks_that_agree_share_an_environment(
     project.write(INPUT, "app\n")
     project.write("requirements-dev.in", "extra\n")
     project.nox("-s", "lock").ok()
-    assert "lib 1.0 runs" in project.nox("-s", session).ok().output
-    assert content(project, session) == {**WANTED, "extra": "1.0"}
-    assert installs(project.nox("-s", session).ok()) == 0
+    for session in ("tests", "byhand"):
+        assert "lib 1.0 runs" in project.nox("-s", session).ok().output
+        assert content(project, session) == {**WANTED, "extra": "1.0"}
+        assert installs(project.nox("-s", session).ok()) == 0
 
 
 ADDED = """
@@ -439,8 +415,7 @@ ADDED = """
 """
 
 
-@pytest.mark.parametrize("session", ["tests", "byhand"])
-def test_locks_of_one_session_add_up(project: Project, index: LocalIndex, session: str) -> None:
+def test_locks_of_one_session_add_up(project: Project, index: LocalIndex) -> None:
     """Also with what the body installs in between; what the second lock has no more goes."""
     publish(index)
     for name in ("extra", "more", "tool"):
@@ -451,25 +426,26 @@ def test_locks_of_one_session_add_up(project: Project, index: LocalIndex, sessio
     project.write("requirements-dev.in", "extra\nmore\n")
     project.nox("-s", "lock").ok()
     both = {**WANTED, "extra": "1.0", "tool": "1.0"}
-    assert "both run" in project.nox("-s", session).ok().output
-    assert content(project, session) == both | {"more": "1.0"}
-    again = project.nox("-s", session).ok().output
-    assert again.count("pip install") == 1  # that of the body
-    assert "uninstall" not in again
+    for session in ("tests", "byhand"):
+        assert "both run" in project.nox("-s", session).ok().output
+        assert content(project, session) == both | {"more": "1.0"}
+        again = project.nox("-s", session).ok().output
+        assert again.count("pip install") == 1  # that of the body
+        assert "uninstall" not in again
+    # From here on the first of the two makes the lock anew: each once.
     project.write("requirements-dev.in", "extra\n")
-    assert "both run" in project.nox("-s", session).ok().output
-    assert content(project, session) == both
-    assert "uninstall" not in project.nox("-s", session).ok().output
+    for session in ("byhand", "tests"):
+        assert "both run" in project.nox("-s", session).ok().output
+        assert content(project, session) == both
+        assert "uninstall" not in project.nox("-s", session).ok().output
     index.publish("lib", "2.0")
     project.write("requirements-dev.in", "extra\nlib>1\n")
-    run = project.nox("-s", session).failed()
-    assert "1.0 in requirements.txt, 2.0 in requirements-dev.txt" in run.output
+    for session in ("tests", "byhand"):
+        run = project.nox("-s", session).failed()
+        assert "1.0 in requirements.txt, 2.0 in requirements-dev.txt" in run.output
 
 
-@pytest.mark.parametrize("session", ["tests", "byhand"])
-def test_locks_that_do_not_agree_are_refused(
-    project: Project, index: LocalIndex, session: str
-) -> None:
+def test_locks_that_do_not_agree_are_refused(project: Project, index: LocalIndex) -> None:
     """Two locks with other pins are an error that names project, versions and files."""
     publish(index)
     index.publish("lib", "2.0")
@@ -478,12 +454,13 @@ def test_locks_that_do_not_agree_are_refused(
     project.write(INPUT, "app\nlib<2\n")
     project.write("requirements-dev.in", "extra\n")
     project.nox("-s", "lock").ok()
-    run = project.nox("-s", session).failed()
-    assert "do not agree" in run.output
-    (line,) = [line for line in run.output.splitlines() if "  lib: " in line]
-    assert "1.0 in requirements.txt" in line
-    assert "2.0 in requirements-dev.txt" in line
-    assert installs(run) == 0
+    for session in ("tests", "byhand"):
+        run = project.nox("-s", session).failed()
+        assert "do not agree" in run.output
+        (line,) = [line for line in run.output.splitlines() if "  lib: " in line]
+        assert "1.0 in requirements.txt" in line
+        assert "2.0 in requirements-dev.txt" in line
+        assert installs(run) == 0
 
 
 # What a session may do with a stale lock
@@ -532,15 +509,15 @@ def test_a_stale_lock_is_an_error_where_it_is_to_be_one(stale: Project) -> None:
         assert stale.snapshot() == before
 
 
-@pytest.mark.parametrize(
-    ("said", "variables"),
-    [('on-stale = "lock"', {"CI": "1"}), ("", {"CI": "1", "NOX_LOCK_ON_STALE": "lock"})],
-)
-def test_ci_locks_where_it_is_told_to(stale: Project, said: str, variables: dict[str, str]) -> None:
+def test_ci_locks_where_it_is_told_to(stale: Project) -> None:
     """`on-stale = "lock"`, in the project or the environment, holds in CI, too."""
-    stale.write("pyproject.toml", f"[tool.nox-lock]\n{said}\n")
-    assert "lib 2.0 runs" in stale.nox("-s", "tests", env=variables).ok().output
-    stale.nox("-s", "lock-check").ok()
+    before = stale.read(LOCK)
+    ways = {'on-stale = "lock"': {"CI": "1"}, "": {"CI": "1", "NOX_LOCK_ON_STALE": "lock"}}
+    for said, variables in ways.items():
+        stale.write("pyproject.toml", f"[tool.nox-lock]\n{said}\n")
+        stale.write(LOCK, before)
+        assert "lib 2.0 runs" in stale.nox("-s", "tests", env=variables).ok().output
+        stale.nox("-s", "lock-check").ok()
 
 
 def test_a_fresh_lock_is_no_concern_of_ci(locked: Project) -> None:
