@@ -238,11 +238,17 @@ NOXFILE = """
     nox_lock.add_sessions()
 
 
-    @nox_lock.session(lock="requirements", constrain=True, venv_backend="virtualenv"{more})
+    @nox_lock.session(lock="requirements", constrain=True, venv_backend="{backend}")
     def tests(session):
         session.log("looked: %s", "nox_lock.planning.planner" in sys.modules)
         {body}
 """
+ANY = "uv|virtualenv"
+BY_PIP = "virtualenv"  # for a body that unsets what pip is constrained to
+
+
+def noxfile(body: str = "pass", backend: str = ANY) -> str:
+    return NOXFILE.format(body=body, backend=backend)
 
 
 @pytest.fixture(scope="module")
@@ -250,16 +256,20 @@ def installed(prepared: Prepared) -> Prepared:
     for name in ("app", "lib"):
         for version in ("1.0", "2.0"):
             prepared.index.publish(name, version)
-    prepared.project.write("noxfile.py", NOXFILE.format(more="", body="pass"))
+    prepared.project.write("noxfile.py", noxfile())
     prepared.project.write("requirements.in", "app<2\n")
     prepared.project.nox("-s", "lock").ok()
+    prepared.freeze()
     return prepared
 
 
 @pytest.fixture
-def project(installed: Prepared, tmp_path: Path) -> Iterator[Project]:
-    installed.freeze()
+def project(
+    installed: Prepared, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Project]:
+    """Return a project whose session has run until nothing is looked at, by a backend."""
     copied = installed.copy(tmp_path)
+    copied.write("noxfile.py", noxfile(backend=getattr(request, "param", ANY)))
     copied.alone = True  # what is imported shows whether it was looked at
     assert looks(copied) == [True, True, False]
     yield copied
@@ -298,28 +308,29 @@ def test_a_noxfile_that_asks_for_more_is_looked_at(project: Project) -> None:
     def others(session):
         pass
     """
-    project.write("noxfile.py", NOXFILE.format(more="", body="pass") + more)
+    project.write("noxfile.py", noxfile() + more)
     failed = project.nox("-s", "tests").failed()
     assert 'python = ["3.8", "3.9", ' in failed.output
 
 
+@pytest.mark.parametrize("project", [BY_PIP], indirect=True)
 def test_what_the_body_does_is_recorded_all_the_same(project: Project) -> None:
     """Where nobody has looked at the locks, they are read when the body has changed something."""
     body = "session.install('lib==2.0', env={'PIP_CONSTRAINT': ''})"
-    project.write("noxfile.py", NOXFILE.format(more="", body=body))
+    project.write("noxfile.py", noxfile(body, BY_PIP))
     told = project.nox("-v", "-s", "tests").ok().output
     assert "looked: False" in told
     assert project.nox("-s", "tests").ok().output.count("uninstall") == 0
     body = body.replace("lib==2.0", "app==2.0")
-    project.write("noxfile.py", NOXFILE.format(more="", body=body))
+    project.write("noxfile.py", noxfile(body, BY_PIP))
     told = project.nox("-v", "-s", "tests").ok().output
     assert "app==1.0 is locked, 2.0 is installed (requirements.txt:" in told
 
 
 def test_a_broken_snapshot_is_ignored(project: Project) -> None:
     snapshot = project.root / ".nox" / "tests" / "nox-lock" / "snapshot"
-    for broken in ("", "{}", "[]", '{"facts": [["no such", "look", "", ""]]}', "\x00", "\udcff"):
-        snapshot.write_text(broken, encoding="utf-8", errors="surrogateescape")
+    for broken in ("", '{"facts": [["no such", "look", "", ""]]}'):
+        snapshot.write_text(broken, encoding="utf-8")
         assert looks(project, 2) == [True, False]
 
 
@@ -339,9 +350,13 @@ def test_a_broken_note_is_dropped(facts: str, tmp_path: Path) -> None:
     """Whatever is in it, of the environment as it is and what the session asks for."""
     (tmp_path / "nox-lock").mkdir()
     snapshot = Snapshot(tmp_path, "request", "state")
+    note = tmp_path / "nox-lock" / "snapshot"
+    snapshot.save([], "paths")
+    assert snapshot.match(open_folder(tmp_path)) == "paths"
     whole = {"state": "state", "request": fingerprint("request"), "locks": "paths"}
-    for text in (json.dumps({**whole, "facts": 7}).replace("7", facts), DEEP, f'{{"facts":{DEEP}'):
-        (tmp_path / "nox-lock" / "snapshot").write_text(text, encoding="utf-8")
+    texts = (json.dumps({**whole, "facts": 7}).replace("7", facts), DEEP, f'{{"facts":{DEEP}')
+    for text in (*texts, "{}", "[]", "\x00", "\udcff"):
+        note.write_text(text, encoding="utf-8", errors="surrogateescape")
         assert snapshot.match(open_folder(tmp_path)) is None
 
 
@@ -361,11 +376,12 @@ def test_a_broken_note_stops_no_session(project: Project) -> None:
 
 def test_a_newer_nox_lock_looks_again(project: Project) -> None:
     """Its checks may be stricter."""
-    noxfile = NOXFILE.format(more="", body="pass")
-    project.write("noxfile.py", f"import nox_lock\nnox_lock.__version__ = '99'\n{dedent(noxfile)}")
+    newer = "import nox_lock\nnox_lock.__version__ = '99'\n"
+    project.write("noxfile.py", newer + dedent(noxfile()))
     assert looks(project, 2) == [True, False]
 
 
+@pytest.mark.parametrize("project", [BY_PIP], indirect=True)
 def test_a_lock_file_that_the_body_changed_says_nothing_of_what_it_installed(
     project: Project,
 ) -> None:
@@ -375,8 +391,8 @@ def test_a_lock_file_that_the_body_changed_says_nothing_of_what_it_installed(
     assert looks(project) == [True, True, False]
     lines = [f"open({name!r}, 'w').write({text!r})" for name, text in before]
     body = "; ".join([*lines, "session.install('app==2.0', env={'PIP_CONSTRAINT': ''})"])
-    project.write("noxfile.py", NOXFILE.format(more="", body=body))
+    project.write("noxfile.py", noxfile(body, BY_PIP))
     project.nox("-s", "tests").ok()
-    project.write("noxfile.py", NOXFILE.format(more="", body="pass"))
+    project.write("noxfile.py", noxfile(backend=BY_PIP))
     project.nox("-s", "tests").ok()
     assert "lib" not in project.venv_versions("tests")
