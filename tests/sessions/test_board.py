@@ -24,6 +24,7 @@ if sys.platform != "win32":
     from support.terminal import Terminal
 
 LOCK = ("-s", "lock")
+UPGRADE_ONE = (*LOCK, "--", "-U", "requirements")  # where one row is enough
 NOXFILE = "import nox_lock\n\nnox_lock.add_sessions()\n"
 # A row: its spinner, a path that may be cut, a state, and the time.
 ROW = re.compile(r"^[\S ] (\S+) +(\w[\w .]*?) +(?:\d:\d\d:\d\d|-:--:--)$")
@@ -80,8 +81,8 @@ def test_it_shows_what_is_done_and_leaves_lines(locked: Project, columns: int) -
 
 
 def test_without_colours(locked: Project) -> None:
-    with Terminal(locked, *LOCK, "--", "-U", env={"NO_COLOR": "1"}) as terminal:
-        terminal.wait_for(shows("resolving"))
+    with Terminal(locked, *UPGRADE_ONE, env={"NO_COLOR": "1"}) as terminal:
+        terminal.wait_for(shows("resolving", 1))
         assert terminal.end() == 0
     assert not re.search(rb"\x1b\[(?:[1-9]\d*;)*(?:3[0-7]|9[0-7])(?:;\d+)*m", terminal.raw)
 
@@ -97,18 +98,18 @@ def test_without_unicode(locked: Project) -> None:
 
 @pytest.mark.parametrize("env", [{"CI": "1"}, {"TERM": "dumb"}], ids=["CI", "dumb"])
 def test_where_nothing_can_be_redrawn_there_are_lines(locked: Project, env: dict[str, str]) -> None:
-    with Terminal(locked, *LOCK, "--", "-U", env=env) as terminal:
+    with Terminal(locked, *UPGRADE_ONE, env=env) as terminal:
         assert terminal.end() == 0
     assert not any(map(rows, terminal.seen))
     assert "compiling for Python" in terminal.text
 
 
 def test_what_is_no_terminal_gets_the_same_lines_in_colours_if_forced(locked: Project) -> None:
-    plain = locked.nox(*LOCK, "--", "-U", "--dry-run").ok()
+    plain = locked.nox(*UPGRADE_ONE, "--dry-run").ok()
     assert ESCAPE not in plain.output
     assert "compiling for Python" in plain.output
     locked.prefix = ["env", "-u", "NO_COLOR"]
-    coloured = locked.nox("--force-color", *LOCK, "--", "-U", "--dry-run").ok()
+    coloured = locked.nox("--force-color", *UPGRADE_ONE, "--dry-run").ok()
     assert f"{ESCAPE}31m    ~ app 1.0.0 " in coloured.output
     assert "compiling for Python" in coloured.output
 
