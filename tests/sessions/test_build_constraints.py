@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.locks import pins
-from support.project import Project
+from support.prepared import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.index import LocalIndex
+    from support.project import Project
 
 NOXFILE = """
 import nox_lock
@@ -31,25 +31,30 @@ NONE = "setuptools<1\n"
 ANY = "setuptools>=64\n"
 
 
-@pytest.fixture
-def limited(
-    tmp_path: Path, home: Path, index: LocalIndex, seeds: dict[str, str]
-) -> Iterator[Project]:
-    """Return a project whose requirement has to be built, with limits that a build can meet."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]) -> Iterator[Prepared]:
+    """Make a lock of a requirement that has to be built, within limits that a build can meet."""
     # pip and uv part the variables that name such files at blanks.
-    project = Project(tmp_path / "own name", home, index, seeds)
-    index.publish_sdist("built", "1.0")
-    project.write("noxfile.py", NOXFILE.format(backend="virtualenv"))
-    project.write("requirements.in", "built\n")
-    project.write("pyproject.toml", LIMITED)
-    project.write("limits.txt", ANY)
-    yield project
-    project.close()
+    with Prepared(tmp_path_factory.mktemp("own name"), seeds) as prepared:
+        project = prepared.project
+        prepared.index.publish_sdist("built", "1.0")
+        project.write("noxfile.py", NOXFILE.format(backend="virtualenv"))
+        project.write("requirements.in", "built\n")
+        project.write("pyproject.toml", LIMITED)
+        project.write("limits.txt", ANY)
+        project.nox("-s", "lock").ok()
+        prepared.freeze()
+        yield prepared
+
+
+@pytest.fixture
+def limited(made: Prepared, tmp_path: Path) -> Iterator[Project]:
+    """Return a project with that lock, in a folder with a blank, too."""
+    yield from made.lend(tmp_path / "own name")
 
 
 def test_they_limit_what_a_compile_builds(limited: Project) -> None:
     """A lock made within other limits is stale; its header's command is for no bot."""
-    limited.nox("-s", "lock").ok()
     assert pins(limited.read("requirements.txt")) == {"built": "1.0"}
     assert "\n#    nox -s lock\n" in limited.read("requirements.txt")
     limited.nox("-s", "lock-check").ok()
@@ -67,7 +72,8 @@ def test_they_limit_what_a_compile_builds(limited: Project) -> None:
 
 def test_they_limit_the_build_of_an_input(limited: Project) -> None:
     """A project whose dependencies only its build knows is built within them, too."""
-    (limited.root / "requirements.in").unlink()
+    for name in ("requirements.in", "requirements.txt"):
+        (limited.root / name).unlink()
     limited.write("setup.py", "from setuptools import setup\nsetup(install_requires=['built'])\n")
     own = '[tool.nox-lock.locks.requirements]\ninputs = ["setup.py"]\n'
     limited.write("pyproject.toml", LIMITED + own)
@@ -85,7 +91,6 @@ def test_they_limit_what_a_session_builds(limited: Project, backend: str) -> Non
         pytest.skip("uv is not installed")
     limited.env |= {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1"}
     limited.write("noxfile.py", NOXFILE.format(backend=backend))
-    limited.nox("-s", "lock").ok()
     limited.nox("-s", "tests").ok()
     # The same lock file, which somebody else made within other limits.
     text = limited.read("requirements.txt")
