@@ -47,8 +47,9 @@ class Prepared:
             if path.name not in self._releases:
                 path.unlink()
         for name, content in self._releases.items():
-            if (self.index.folder / name).read_bytes() != content:
-                (self.index.folder / name).write_bytes(content)
+            path = self.index.folder / name
+            if not path.exists() or path.read_bytes() != content:
+                path.write_bytes(content)
         self.index.clear_requests()
         shutil.copytree(self.project.root, folder / "project", dirs_exist_ok=True)
         shutil.copytree(self.project.home, folder / "home", dirs_exist_ok=True)

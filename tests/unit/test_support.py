@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.index import LocalIndex, Request
+from support.prepared import Prepared
 from support.project import Project, Run, clean_environment, finish, interpreters, is_ambient, kill
 from support.wheels import build_sdist, build_wheel
 
@@ -188,6 +189,26 @@ def test_what_is_published_and_unpublished_is_seen_at_once(index: LocalIndex) ->
     assert sha256(index.folder / "app-1.1-py3-none-any.whl") in get(page)[1]
     with pytest.raises(AssertionError, match=r"app 9 is not in the index"):
         index.unpublish("app", "9")
+
+
+def test_each_copy_of_what_is_prepared_has_the_same_index(tmp_path: Path) -> None:
+    """Whatever the test before it has added, replaced and taken away."""
+    with Prepared(tmp_path / "prepared", {}) as made:
+        folder = made.index.folder
+        frozen = {}
+        for name in ("app", "dep"):
+            frozen[name] = made.index.publish(name, "1.0").read_bytes()
+        made.freeze()
+        for number in range(2):
+            made.copy(tmp_path / str(number)).close()
+            assert made.index.requests() == []
+            assert get(f"{made.index.url}app/")[0] == 200
+            there = {path.name.partition("-")[0]: path.read_bytes() for path in folder.iterdir()}
+            assert there == frozen
+            made.index.publish("extra", "1.0")
+            made.index.publish("app", "1.0", requires=["dep"])
+            made.index.unpublish("dep", "1.0")
+            made.index.stop()
 
 
 def test_a_password_is_asked_for(tmp_path: Path, home: Path) -> None:
