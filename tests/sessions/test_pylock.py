@@ -44,6 +44,13 @@ python = ["{HERE}", "{OTHER}"]
 platforms = {list(SYSTEMS)}
 pylock = true
 """
+# Two targets: enough where all that counts is that there is more than one.
+PAIR = f"""
+[tool.nox-lock]
+python = ["{HERE}"]
+platforms = ["linux", "win32"]
+pylock = true
+"""
 TOOLS = ("pip==", "setuptools==", "wheel==")
 LIST = """
 import importlib.metadata as m
@@ -58,13 +65,25 @@ ROW = re.compile(
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]) -> Iterator[Prepared]:
-    with Prepared(tmp_path_factory.mktemp("prepared"), seeds) as made:
+    yield from prepare(tmp_path_factory.mktemp("prepared"), seeds, TABLE)
+
+
+@pytest.fixture(scope="module")
+def prepared_pair(
+    tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]
+) -> Iterator[Prepared]:
+    yield from prepare(tmp_path_factory.mktemp("pair"), seeds, PAIR)
+
+
+def prepare(folder: Path, seeds: dict[str, str], table: str) -> Iterator[Prepared]:
+    """Yield a project with a pylock for the targets of a table: the body of a fixture."""
+    with Prepared(folder, seeds) as made:
         made.index.speaks_json = True
         made.index.publish("app", "1.0", requires=APP)
         for name in ("dep", "back", "win"):
             made.index.publish(name, "1.0")
         made.project.write("noxfile.py", NOXFILE)
-        made.project.write("pyproject.toml", TABLE)
+        made.project.write("pyproject.toml", table)
         made.project.write("requirements.in", f"--index-url {made.index.url}\napp\n")
         made.project.nox("-s", "lock").ok()
         made.freeze()
@@ -73,7 +92,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]) ->
 
 @pytest.fixture
 def made(prepared: Prepared, tmp_path: Path) -> Iterator[Project]:
+    """Return a project whose pylock is for two Pythons and three systems."""
     yield from prepared.lend(tmp_path)
+
+
+@pytest.fixture
+def pair(prepared_pair: Prepared, tmp_path: Path) -> Iterator[Project]:
+    """Return a project whose pylock is for one Python and two systems."""
+    yield from prepared_pair.lend(tmp_path)
 
 
 def check(project: Project) -> dict[str, tuple[str, ...]]:
@@ -102,27 +128,27 @@ def test_one_file_for_all_targets(made: Project) -> None:
     assert made.index.requests() == []
 
 
-def test_an_upgrade_writes_it_again_and_asks_for_new_files_alone(made: Project) -> None:
-    assert made.index is not None
-    made.index.publish("dep", "1.5")
-    run = made.nox("-s", "lock", "--", "-P", "dep").ok()
+def test_an_upgrade_writes_it_again_and_asks_for_new_files_alone(pair: Project) -> None:
+    assert pair.index is not None
+    pair.index.publish("dep", "1.5")
+    run = pair.nox("-s", "lock", "--", "-P", "dep").ok()
     assert re.search(r"pylock.toml: made in [\d.]+ s \(4 pins\)", run.output)
-    text = made.read("pylock.toml")
+    text = pair.read("pylock.toml")
     assert 'name = "dep"\nversion = "1.5"' in text
     assert "dep-1.0" not in text
-    assert set(check(made).values()) == {("fresh",)}
+    assert set(check(pair).values()) == {("fresh",)}
     # No other page than those that resolving needs, and of those one more of `dep`.
-    made.index.clear_requests()
-    made.write("pylock.toml", text.replace("dep-1.5", "dep-1.6"))
-    assert check(made)["pylock.toml"] == (
+    pair.index.clear_requests()
+    pair.write("pylock.toml", text.replace("dep-1.5", "dep-1.6"))
+    assert check(pair)["pylock.toml"] == (
         "invalid",
         "`packages`: the files were changed since they were written",
     )
-    (made.root / "pylock.toml").unlink()
-    assert check(made)["pylock.toml"] == ("missing", "there is no pylock")
-    made.nox("-s", "lock").ok()
-    assert made.read("pylock.toml") == text
-    assert {each.path for each in made.index.requests()} == {
+    (pair.root / "pylock.toml").unlink()
+    assert check(pair)["pylock.toml"] == ("missing", "there is no pylock")
+    pair.nox("-s", "lock").ok()
+    assert pair.read("pylock.toml") == text
+    assert {each.path for each in pair.index.requests()} == {
         f"/simple/{name}/" for name in ("app", "back", "dep", "win")
     }
 
@@ -142,49 +168,49 @@ def test_after_a_bot_it_is_behind(made: Project) -> None:
     assert set(check(made).values()) == {("fresh",)}
 
 
-def test_all_or_none(made: Project, tmp_path: Path) -> None:
+def test_all_or_none(pair: Project, tmp_path: Path) -> None:
     """A pin that only the user's own settings give stops its lock files from being written."""
     build_wheel(tmp_path / "own", "own", "1.0")
-    made.write("requirements.in", made.read("requirements.in") + "own\n")
-    before = made.snapshot()
+    pair.write("requirements.in", pair.read("requirements.in") + "own\n")
+    before = pair.snapshot()
     env = {"PIP_FIND_LINKS": str(tmp_path / "own")}
-    run = made.nox("-s", "lock", env=env).failed()
+    run = pair.nox("-s", "lock", env=env).failed()
     assert re.search(
-        r"requirements-py[\d.]+-\w+\.txt:\d+: own==1\.0 cannot be in pylock\.toml: no page of "
+        r"requirements-\w+\.txt:\d+: own==1\.0 cannot be in pylock\.toml: no page of "
         r"an index that it may name has this file: sha256:\w{64}",
         run.output,
     )
     assert "Write --extra-index-url URL into an input" in run.output
     assert str(tmp_path) not in run.output
     assert "pylock.toml (same stack) could not be locked" in run.output
-    assert made.snapshot() == before
+    assert pair.snapshot() == before
     # A folder of the project is named by an input, and its files are beside the pylock.
-    shutil.copytree(tmp_path / "own", made.root / "wheels")
-    made.write("requirements.in", "--find-links wheels\n" + made.read("requirements.in"))
-    made.nox("-s", "lock", env=env).ok()
-    assert '{path = "wheels/own-1.0-py3-none-any.whl", hashes = ' in made.read("pylock.toml")
-    assert set(check(made).values()) == {("fresh",)}
+    shutil.copytree(tmp_path / "own", pair.root / "wheels")
+    pair.write("requirements.in", "--find-links wheels\n" + pair.read("requirements.in"))
+    pair.nox("-s", "lock", env=env).ok()
+    assert '{path = "wheels/own-1.0-py3-none-any.whl", hashes = ' in pair.read("pylock.toml")
+    assert set(check(pair).values()) == {("fresh",)}
     # Its files are looked for again once the folder has another name.
-    (made.root / "wheels").rename(made.root / "more")
-    made.write("requirements.in", made.read("requirements.in").replace("wheels", "more"))
-    assert check(made)["pylock.toml"][0] == "stale"
-    made.nox("-s", "lock").ok()
-    assert '{path = "more/own-1.0-py3-none-any.whl", hashes = ' in made.read("pylock.toml")
-    assert set(check(made).values()) == {("fresh",)}
+    (pair.root / "wheels").rename(pair.root / "more")
+    pair.write("requirements.in", pair.read("requirements.in").replace("wheels", "more"))
+    assert check(pair)["pylock.toml"][0] == "stale"
+    pair.nox("-s", "lock").ok()
+    assert '{path = "more/own-1.0-py3-none-any.whl", hashes = ' in pair.read("pylock.toml")
+    assert set(check(pair).values()) == {("fresh",)}
 
 
-def test_an_index_that_has_moved_its_files(made: Project) -> None:
+def test_an_index_that_has_moved_its_files(pair: Project) -> None:
     """Beside new files at another host the old ones would be wrong: all are looked for again."""
-    assert made.index is not None
-    text = made.read("pylock.toml")
-    moved = text.replace(made.index.url.removesuffix("/simple/"), "https://old.example")
+    assert pair.index is not None
+    text = pair.read("pylock.toml")
+    moved = text.replace(pair.index.url.removesuffix("/simple/"), "https://old.example")
     assert moved != text
-    made.write("pylock.toml", forge(moved))
-    made.index.publish("more", "1.0")
-    made.write("requirements.in", made.read("requirements.in") + "more\n")
-    made.nox("-s", "lock").ok()
-    assert "old.example" not in made.read("pylock.toml")
-    assert set(check(made).values()) == {("fresh",)}
+    pair.write("pylock.toml", forge(moved))
+    pair.index.publish("more", "1.0")
+    pair.write("requirements.in", pair.read("requirements.in") + "more\n")
+    pair.nox("-s", "lock").ok()
+    assert "old.example" not in pair.read("pylock.toml")
+    assert set(check(pair).values()) == {("fresh",)}
 
 
 def forge(text: str) -> str:
@@ -193,26 +219,26 @@ def forge(text: str) -> str:
     return re.sub(r'(?m)^files = ".*"$', digest, text)
 
 
-def test_a_deep_check_looks_for_the_files(made: Project) -> None:
+def test_a_deep_check_looks_for_the_files(pair: Project) -> None:
     """No check without an index sees a URL or name that is changed together with the digest."""
-    assert made.index is not None
+    assert pair.index is not None
     deep = "lock-check", "--", "--deep", "--python", HERE, "--platform", "linux"
-    assert "pylock.toml: fresh" in made.nox("-s", *deep).ok().output
-    text = made.read("pylock.toml")
+    assert "pylock.toml: fresh" in pair.nox("-s", *deep).ok().output
+    text = pair.read("pylock.toml")
     line = text[: text.index("/packages/app")].count("\n") + 1
     for name in ("other/app-1.0-py3-none-any.whl", "packages/app-1.0-py3-none-win32.whl"):
-        made.write("pylock.toml", forge(text.replace("packages/app-1.0-py3-none-any.whl", name)))
-        assert set(check(made).values()) == {("fresh",)}
-        run = made.nox("-s", *deep).failed()
+        pair.write("pylock.toml", forge(text.replace("packages/app-1.0-py3-none-any.whl", name)))
+        assert set(check(pair).values()) == {("fresh",)}
+        run = pair.nox("-s", *deep).failed()
         assert "pylock.toml: invalid" in run.output
         said = f"{name.partition('/')[2]}: no index has it with this name, URL, time and size"
         assert f"{said} (pylock.toml:{line})" in run.output
         assert "Run: nox -s lock -- --no-cache" in run.output
-    made.nox("-s", "lock", "--", "--no-cache").ok()
-    assert made.read("pylock.toml") == text
+    pair.nox("-s", "lock", "--", "--no-cache").ok()
+    assert pair.read("pylock.toml") == text
     # The requirements file is not resolved here: its verdict would be the same.
-    made.index.unpublish("win", "1.0")
-    run = made.nox("-s", *deep).failed()
+    pair.index.unpublish("win", "1.0")
+    run = pair.nox("-s", *deep).failed()
     assert re.search(
         r"pylock.toml: invalid.*\n.*win==1\.0 cannot be in pylock\.toml: no page of an index",
         run.output,
