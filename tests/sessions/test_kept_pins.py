@@ -61,17 +61,30 @@ def offered(prepared: Prepared) -> Prepared:
         index.publish("extra", version)
     index.publish("win", "1.0")
     prepared.project.write("noxfile.py", NOXFILE)
-    # What most tests end with is in the cache, by the pins it is made from.
+    # What most tests end with is in the cache, by its inputs, the settings that a header or the
+    # pins give, and the pins that it is made from.
     files = {path.name.partition("-")[0]: path for path in index.folder.glob("*-1.0-*.whl")}
     hashes = {
         name: HASHES.format(hashlib.sha256(path.read_bytes()).hexdigest())
         for name, path in files.items()
     }
-    for source in ("app\ndep\n", "app\n"):
-        for text in (BODY, f"app==1.0{hashes['app']}\ndep==1.0{hashes['dep']}\n"):
-            prepared.project.write(SOURCE, source)
-            prepared.project.write(LOCK, header() + text)
-            lock(prepared.project).ok()
+    plain = "app==1.0\ndep==1.0\n"
+    hashed = f"app==1.0{hashes['app']}\ndep==1.0{hashes['dep']}\n"
+    for source, text in (
+        ("app\n", header() + BODY),
+        ("app\n", header("requirements.in") + BODY),
+        ("app\n", BODY),
+        ("app\n", f"{BODY}extra==1.0\n"),
+        ("app\n", hashed),
+        ("app\ndep\n", plain),
+        ("app\ndep\n", f"{plain}extra==1.0\n"),
+        ("app\ndep\n", hashed),
+        ("app\ndep\n", f"{hashed}extra==1.0{hashes['extra']}\n"),
+    ):
+        prepared.project.write(SOURCE, source)
+        prepared.project.write(LOCK, text)
+        lock(prepared.project, "--overwrite").ok()
+    prepared.project.write(SOURCE, "app\n")
     (prepared.project.root / LOCK).unlink()
     prepared.freeze()
     return prepared
