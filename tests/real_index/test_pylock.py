@@ -8,13 +8,15 @@ import pytest
 
 from support.answers import has_uv
 from support.corpus import Input, default_corpus
+from support.long import long
 from support.pylock_trials import SETS, try_set
 from support.pylocks import needs_select
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = ("pallets__flask/requirements/tests.in", "pypa__manylinux/requirements.in")
+# Pins for some Pythons and for some systems.
+SMALL = "pallets__flask/requirements/tests.in"
 
 pytestmark = [
     needs_select,
@@ -25,7 +27,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(
-    "name", [*SMALL, *(pytest.param(each, marks=pytest.mark.long) for each in SETS)]
+    "name", [SMALL, long("pypa__manylinux/requirements.in"), *(long(each) for each in SETS)]
 )
 def test_a_real_set(name: str, tmp_path: Path) -> None:
     folder, _, file = name.partition("/")
