@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.compiling.cache import Cache, CacheEntry
+from nox_lock.compiling.cache import Cache, CacheEntry, open_cache
 from support.backend import project_table, publish_backend
 from support.index import LocalIndex
 from support.locks import fingerprint, pins
+from support.long import long
 from support.project import Project, finish
 from support.wheels import build_wheel
 
@@ -59,6 +60,7 @@ def cached(made: Prepared, tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def index(made: Prepared) -> LocalIndex:
+    made.index.start()  # the test before may have stopped it
     return made.index
 
 
@@ -202,7 +204,10 @@ def test_no_cache_compiles(locked: Project, index: LocalIndex) -> None:
 
 
 def test_an_upgrade_is_never_answered_from_it(locked: Project, index: LocalIndex) -> None:
-    """`-U` and `-P` find the newer release, also without a lock file; without index they fail."""
+    """`-U` and `-P` find the newer release, also without a lock file; without index they fail.
+
+    And after all these compiles, good or failed, no file of work is left behind.
+    """
     for wish in (["-U"], ["-P", "lib"]):
         old = locked.read(LOCK)
         assert pins(old)["lib"] == "1.0"
@@ -217,6 +222,12 @@ def test_an_upgrade_is_never_answered_from_it(locked: Project, index: LocalIndex
         run = locked.nox("-s", "lock", "--", *wish, env=ONCE).failed()
         assert "cannot be reached" in run.output
         assert fingerprint(locked.root / LOCK) == new
+    cache = locked.home / "nox-lock-cache"
+    assert entries(locked)
+    assert list((cache / "v2" / "work").iterdir()) == []
+    left = {path.name for path in cache.rglob("*") if path.is_file()}
+    assert {Path(name).suffix for name in left} <= {".json", ".lock"}
+    assert set(locked.snapshot()) == {"noxfile.py", INPUT, LOCK}
 
 
 def test_a_limit_of_the_command_line_is_no_answer_for_another_checkout(
@@ -378,7 +389,11 @@ def entry_of(project: Project, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "damage", [flip, flip_one_bit_of_a_hash, truncate, empty, swap, retype, relist, nest, unencode]
+    "damage",
+    [
+        *(flip, swap, nest),
+        *map(long, (flip_one_bit_of_a_hash, truncate, empty, retype, relist, unencode)),
+    ],
 )
 def test_a_broken_entry_is_dropped_and_made_anew(
     cached: Project, index: LocalIndex, damage: Callable[[Path, Path], None]
@@ -414,7 +429,9 @@ def test_a_folder_in_the_place_of_an_entry_costs_a_compile(cached: Project) -> N
         assert cached.read(LOCK) == before
 
 
-@pytest.mark.parametrize("place", [".", "v2", "v2/busy", "v2/work", "v2/locks", "pip-tools"])
+@pytest.mark.parametrize(
+    "place", [".", "v2/locks", *map(long, ("v2", "v2/busy", "v2/work", "pip-tools"))]
+)
 def test_a_cache_that_cannot_be_used_is_done_without(
     project: Project, index: LocalIndex, place: str
 ) -> None:
@@ -432,6 +449,22 @@ def test_a_cache_that_cannot_be_used_is_done_without(
     assert "NOX_LOCK_CACHE_DIR" in run.output
     assert "continuing without a cache" in run.output
     project.nox("-s", "lock-check").ok()
+
+
+@pytest.mark.parametrize("place", [".", "v2", "v2/busy", "v2/work", "v2/locks", "pip-tools"])
+def test_a_file_in_the_place_of_a_folder_of_it_is_told(tmp_path: Path, place: str) -> None:
+    """The same for each folder, without a compile: one warning, and the file stays as it is."""
+    folder = tmp_path / "cache"
+    obstacle = folder / place
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
+    obstacle.write_text("in the way", encoding="utf-8")
+    told: list[str] = []
+    assert open_cache({"NOX_LOCK_CACHE_DIR": str(folder)}, told.append).folder is None
+    [warning] = told
+    assert "NOX_LOCK_CACHE_DIR" in warning
+    assert "continuing without a cache" in warning
+    assert str(tmp_path) not in warning
+    assert obstacle.read_text(encoding="utf-8") == "in the way"
 
 
 def link_to_another(path: Path, other: Path) -> None:
@@ -458,16 +491,23 @@ def from_the_future(path: Path, _other: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [flip, truncate, swap, link_to_another, link_to_itself, link_to_nowhere, from_the_future],
+    [
+        *(flip, swap, nest),
+        *(flip_one_bit_of_a_hash, truncate, empty, retype, relist, unencode),
+        *(link_to_another, link_to_itself, link_to_nowhere, from_the_future),
+    ],
 )
 def test_what_does_not_verify_is_dropped(
     tmp_path: Path, damage: Callable[[Path, Path], None]
 ) -> None:
-    """The same for many more damages, and each bit of an entry, without a compile."""
+    """The same for these and more damages, without a compile."""
     cache = Cache(tmp_path)
     (tmp_path / "v2" / "work").mkdir(parents=True)
     keys = ("a" * 64, "b" * 64)
-    entry, other = CacheEntry("lib==1.0\n", "2026-01-02"), CacheEntry("lib==2.0\n", "2026-01-02")
+    entry, other = (
+        CacheEntry(f"lib=={version} \\\n    --hash=sha256:{'0' * 64}\n", "2026-01-02")
+        for version in ("1.0", "2.0")
+    )
     for key, each in zip(keys, (entry, other), strict=True):
         cache.put(key, each)
     paths = [tmp_path / "v2" / "locks" / key[:2] / f"{key}.json" for key in keys]
@@ -532,19 +572,6 @@ def test_what_is_unused_for_long_goes(tmp_path: Path) -> None:
     assert cache.get(keys[1]) == entry
     cache.put("d" * 64, entry)
     assert [path.exists() for path in (old, used, young, busy)] == [False, True, True, False]
-
-
-def test_it_leaves_no_file_of_work_behind(locked: Project, index: LocalIndex) -> None:
-    """After compiles, good or failed, the temporary folders and files are gone."""
-    locked.nox("-s", "lock", "--", "-U").ok()
-    index.stop()
-    locked.nox("-s", "lock", "--", "-U", env=ONCE).failed()
-    cache = locked.home / "nox-lock-cache"
-    assert entries(locked)
-    assert list((cache / "v2" / "work").iterdir()) == []
-    left = {path.name for path in cache.rglob("*") if path.is_file()}
-    assert {Path(name).suffix for name in left} <= {".json", ".lock"}
-    assert set(locked.snapshot()) == {"noxfile.py", INPUT, LOCK}
 
 
 @pytest.mark.parametrize(
