@@ -29,6 +29,7 @@ from support.layers import (
     lock,
     locks,
     planned_in,
+    publish,
     verdicts,
     write_all,
 )
@@ -36,16 +37,36 @@ from support.locks import fingerprint, pins
 from support.project import Project, finish, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from support.index import LocalIndex
+    from support.prepared import Prepared
 
 ASKED = "app\nlib<2\n"  # of the base
 MOVED = "app\nlib>=2\n"
 
 
 project = pytest.fixture(layered_project)
+
+
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    """Return an empty project in whose cache is the stack that most tests begin with."""
+    publish(prepared.index)
+    for line in ("-c requirements.txt", "-r requirements.in"):
+        write_all(prepared.project, over(line))
+        lock(prepared.project).ok()
+        for path in prepared.project.snapshot():
+            (prepared.project.root / path).unlink()
+    prepared.freeze()
+    return prepared
+
+
+@pytest.fixture
+def stocked(made: Prepared, tmp_path: Path) -> Iterator[Project]:
+    """Return an empty project that need not compile what it first asks for."""
+    yield from made.lend(tmp_path / "above")
 
 
 class Form(NamedTuple):
@@ -260,130 +281,130 @@ def test_upgrades_reach_every_layer_in_one_run(
     project.nox("-s", "lock-check").ok()
 
 
-def test_one_name_touches_it_and_what_it_builds_on(project: Project) -> None:
+def test_one_name_touches_it_and_what_it_builds_on(stocked: Project) -> None:
     """`-- dev` leaves the others; `-- requirements` leaves dev, and the check says why."""
     write_all(
-        project,
+        stocked,
         {
             "requirements.in": ASKED,
             "requirements-dev.in": "-c requirements.txt\ntool\n",
             "requirements-docs.in": "-r requirements.in\ndep\n",
         },
     )
-    lock(project, "dev").ok()
-    assert set(locks(project)) == {BASE, DEV}
-    old = project.read(DEV)
-    project.write("requirements.in", MOVED)
-    lock(project, "requirements").ok()
-    assert set(locks(project)) == {BASE, DEV}
-    assert pins(project.read(BASE))["lib"] == "2.0"
-    assert project.read(DEV) == old
-    said = project.nox("-s", "lock-check", "--", "dev").failed().output
+    lock(stocked, "dev").ok()
+    assert set(locks(stocked)) == {BASE, DEV}
+    old = stocked.read(DEV)
+    stocked.write("requirements.in", MOVED)
+    lock(stocked, "requirements").ok()
+    assert set(locks(stocked)) == {BASE, DEV}
+    assert pins(stocked.read(BASE))["lib"] == "2.0"
+    assert stocked.read(DEV) == old
+    said = stocked.nox("-s", "lock-check", "--", "dev").failed().output
     line = 1 + old.splitlines().index("lib==1.0 \\")
     assert f"lib==1.0, but lib==2.0 in {BASE}, which it builds on ({DEV}:{line})" in said
-    lock(project, "dev").ok()
-    assert pins(project.read(DEV))["lib"] == "2.0"
+    lock(stocked, "dev").ok()
+    assert pins(stocked.read(DEV))["lib"] == "2.0"
     # A base put back to an older state is what counts, though dev is newer.
-    (project.root / BASE).unlink()
-    said = project.nox("-s", "lock-check").failed().output
+    (stocked.root / BASE).unlink()
+    said = stocked.nox("-s", "lock-check").failed().output
     assert f"it builds on {BASE}, which is not there (requirements-dev.in:1)" in said
-    project.write("requirements.in", "app\nlib\n")
-    newer = project.read(DEV)
-    lock(project).ok()
-    assert pins(project.read(DEV)) == pins(newer)
+    stocked.write("requirements.in", "app\nlib\n")
+    newer = stocked.read(DEV)
+    lock(stocked).ok()
+    assert pins(stocked.read(DEV)) == pins(newer)
 
 
-def test_an_old_base_put_back_takes_the_upper_with_it(project: Project) -> None:
+def test_an_old_base_put_back_takes_the_upper_with_it(stocked: Project) -> None:
     """Of a base of old and a newer upper, the base counts: it moves for nobody."""
-    write_all(project, over("-r requirements.in"))
-    lock(project).ok()
-    old = project.read(BASE)
-    project.write("requirements.in", MOVED)
-    lock(project).ok()
-    project.write("requirements.in", "app\nlib\n")
-    project.write(BASE, old)
-    assert verdicts(project.root)[BASE].fresh
-    assert not verdicts(project.root)[DEV].fresh
-    project.nox("-s", "lock", "lock-check").ok()
-    assert pins(project.read(BASE))["lib"] == "1.0"
-    assert pins(project.read(DEV))["lib"] == "1.0"
+    write_all(stocked, over("-r requirements.in"))
+    lock(stocked).ok()
+    old = stocked.read(BASE)
+    stocked.write("requirements.in", MOVED)
+    lock(stocked).ok()
+    stocked.write("requirements.in", "app\nlib\n")
+    stocked.write(BASE, old)
+    assert verdicts(stocked.root)[BASE].fresh
+    assert not verdicts(stocked.root)[DEV].fresh
+    stocked.nox("-s", "lock", "lock-check").ok()
+    assert pins(stocked.read(BASE))["lib"] == "1.0"
+    assert pins(stocked.read(DEV))["lib"] == "1.0"
 
 
-def test_a_stack_comes_from_the_cache_as_a_whole(project: Project, index: LocalIndex) -> None:
+def test_a_stack_comes_from_the_cache_as_a_whole(stocked: Project, made: Prepared) -> None:
     uppers = UPPERS[3:]
-    write_all(project, all_forms(ASKED, "", uppers))
-    lock(project).ok()
-    before = project.snapshot()
+    write_all(stocked, all_forms(ASKED, "", uppers))
+    lock(stocked).ok()
+    before = stocked.snapshot()
     for path in (BASE, *uppers):
-        (project.root / path).unlink()
-    index.stop()
-    run = lock(project).ok()
+        (stocked.root / path).unlink()
+    made.index.stop()
+    run = lock(stocked).ok()
     assert run.output.count("restored from the cache") == 1 + len(uppers)
-    assert project.snapshot() == before
+    assert stocked.snapshot() == before
 
 
 # All or none
 
 
 def test_an_upper_that_cannot_be_made_keeps_the_whole_stack_as_it_was(
-    project: Project, index: LocalIndex
+    stocked: Project, made: Prepared
 ) -> None:
     """Another stack goes on; once it can be made, one run makes all."""
     files = over("-r requirements.in", **{"requirements-docs.in": "dep\n"})
-    write_all(project, files)
-    lock(project).ok()
-    before = {path: fingerprint(project.root / path) for path in (BASE, DEV)}
-    docs = project.read("requirements-docs.txt")
-    index.publish("dep", "2.0")
-    project.write("requirements.in", MOVED)
-    project.write("requirements-docs.in", "dep>1\n")
-    project.write("requirements-dev.in", "-r requirements.in\ntool\nnowhere\n")
-    said = lock(project).failed().output
+    write_all(stocked, files)
+    lock(stocked).ok()
+    before = {path: fingerprint(stocked.root / path) for path in (BASE, DEV)}
+    docs = stocked.read("requirements-docs.txt")
+    made.index.publish("dep", "2.0")
+    stocked.write("requirements.in", MOVED)
+    stocked.write("requirements-docs.in", "dep>1\n")
+    stocked.write("requirements-dev.in", "-r requirements.in\ntool\nnowhere\n")
+    said = lock(stocked).failed().output
     assert "no package index has a project 'nowhere'" in said
     assert f"{BASE}: not updated: {DEV} (same stack) could not be locked" in said
-    assert {path: fingerprint(project.root / path) for path in (BASE, DEV)} == before
-    assert project.read("requirements-docs.txt") != docs
-    index.publish("nowhere", "1.0")
-    project.nox("-s", "lock", "lock-check").ok()
-    assert pins(project.read(DEV))["lib"] == "2.0"
+    assert {path: fingerprint(stocked.root / path) for path in (BASE, DEV)} == before
+    assert stocked.read("requirements-docs.txt") != docs
+    made.index.publish("nowhere", "1.0")
+    stocked.nox("-s", "lock", "lock-check").ok()
+    assert pins(stocked.read(DEV))["lib"] == "2.0"
 
 
-def test_a_base_that_cannot_be_made_blocks_what_is_above(project: Project) -> None:
-    write_all(project, over("-c requirements.txt"))
-    lock(project).ok()
-    before = project.snapshot()
-    project.write("requirements.in", "app\nlib>=9\n")
-    said = lock(project).failed().output
+def test_a_base_that_cannot_be_made_blocks_what_is_above(stocked: Project) -> None:
+    write_all(stocked, over("-c requirements.txt"))
+    lock(stocked).ok()
+    before = stocked.snapshot()
+    stocked.write("requirements.in", "app\nlib>=9\n")
+    said = lock(stocked).failed().output
     assert "no version meets lib>=9; there are 1.0, 2.0" in said
     assert f"{DEV}: not updated: {BASE} (same stack) could not be locked" in said
-    assert {**project.snapshot(), "requirements.in": b""} == {**before, "requirements.in": b""}
+    assert {**stocked.snapshot(), "requirements.in": b""} == {**before, "requirements.in": b""}
 
 
-def test_an_upper_that_is_no_lock_file_keeps_the_base_as_it_was(project: Project) -> None:
-    write_all(project, over("-r requirements.in"))
-    project.write(DEV, "something=else\n")
-    said = lock(project).failed().output
+def test_an_upper_that_is_no_lock_file_keeps_the_base_as_it_was(stocked: Project) -> None:
+    write_all(stocked, over("-r requirements.in"))
+    stocked.write(DEV, "something=else\n")
+    said = lock(stocked).failed().output
     assert DEV in said
-    assert not project.exists(BASE)
-    lock(project, "--overwrite").ok()
-    assert pins(project.read(DEV))["lib"] == "1.0"
+    assert not stocked.exists(BASE)
+    lock(stocked, "--overwrite").ok()
+    assert pins(stocked.read(DEV))["lib"] == "1.0"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-def test_an_upper_that_cannot_be_written_keeps_the_base_as_it_was(project: Project) -> None:
+def test_an_upper_that_cannot_be_written_keeps_the_base_as_it_was(stocked: Project) -> None:
     """Its link leads out of the project."""
-    write_all(project, over("-c requirements.txt"))
-    lock(project, "requirements").ok()
-    before = fingerprint(project.root / BASE)
-    (project.root / DEV).symlink_to("/proc/nowhere/dev.txt")
-    project.write("requirements.in", MOVED)
-    said = lock(project).failed().output
+    write_all(stocked, over("-c requirements.txt"))
+    lock(stocked, "requirements").ok()
+    before = fingerprint(stocked.root / BASE)
+    (stocked.root / DEV).symlink_to("/proc/nowhere/dev.txt")
+    stocked.write("requirements.in", MOVED)
+    said = lock(stocked).failed().output
     assert f"{DEV}: a link leads out of the project here" in said
-    assert fingerprint(project.root / BASE) == before
-    assert not [path for path in project.snapshot() if path.startswith(".requirements")]
-    (project.root / DEV).unlink()
-    project.nox("-s", "lock", "lock-check").ok()
-    assert pins(project.read(DEV))["lib"] == "2.0"
+    assert fingerprint(stocked.root / BASE) == before
+    assert not [path for path in stocked.snapshot() if path.startswith(".requirements")]
+    (stocked.root / DEV).unlink()
+    stocked.nox("-s", "lock", "lock-check").ok()
+    assert pins(stocked.read(DEV))["lib"] == "2.0"
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -428,24 +449,24 @@ def test_of_two_moves_the_first_is_undone(there: bool, tmp_path: Path) -> None: 
 
 
 def test_a_kill_in_the_middle_of_a_stack_leaves_nothing_half_done(
-    project: Project, index: LocalIndex
+    stocked: Project, made: Prepared
 ) -> None:
     """SIGKILL to the whole group while the upper is compiled: no lock file has changed."""
-    write_all(project, over("-c requirements.txt"))
-    lock(project).ok()
-    before = {path: fingerprint(project.root / path) for path in (BASE, DEV)}
-    names = set(project.snapshot())
-    project.write("requirements.in", MOVED)
-    index.clear_requests()
-    running = project.start_nox("-s", "lock")
-    while running.poll() is None and not index.pages("tool"):
+    write_all(stocked, over("-c requirements.txt"))
+    lock(stocked).ok()
+    before = {path: fingerprint(stocked.root / path) for path in (BASE, DEV)}
+    names = set(stocked.snapshot())
+    stocked.write("requirements.in", MOVED)
+    made.index.clear_requests()
+    running = stocked.start_nox("-s", "lock")
+    while running.poll() is None and not made.index.pages("tool"):
         time.sleep(0.01)
     kill(running)
     finish(running)
-    assert {path: fingerprint(project.root / path) for path in (BASE, DEV)} == before
-    assert set(project.snapshot()) == names
-    project.nox("-s", "lock", "lock-check", timeout=60).ok()
-    assert pins(project.read(DEV))["lib"] == "2.0"
+    assert {path: fingerprint(stocked.root / path) for path in (BASE, DEV)} == before
+    assert set(stocked.snapshot()) == names
+    stocked.nox("-s", "lock", "lock-check", timeout=60).ok()
+    assert pins(stocked.read(DEV))["lib"] == "2.0"
 
 
 @pytest.mark.long
@@ -524,38 +545,38 @@ def dev(session):
 """
 
 
-def test_a_session_locks_the_whole_stack_anew(project: Project, index: LocalIndex) -> None:
+def test_a_session_locks_the_whole_stack_anew(stocked: Project, made: Prepared) -> None:
     """All of it or none; not in CI."""
-    write_all(project, over("-c requirements.txt", **{"noxfile.py": SESSION}))
-    said = project.nox("-s", "dev", env={"CI": "1"}).failed().output
+    write_all(stocked, over("-c requirements.txt", **{"noxfile.py": SESSION}))
+    said = stocked.nox("-s", "dev", env={"CI": "1"}).failed().output
     assert "nox -s lock" in said
-    assert locks(project) == {}
-    assert "lib 1.0" in project.nox("-s", "dev").ok().output
-    assert set(locks(project)) == {BASE, DEV}
-    project.nox("-s", "lock-check").ok()
+    assert locks(stocked) == {}
+    assert "lib 1.0" in stocked.nox("-s", "dev").ok().output
+    assert set(locks(stocked)) == {BASE, DEV}
+    stocked.nox("-s", "lock-check").ok()
 
-    project.write("requirements.in", MOVED)
-    project.write("requirements-dev.in", "-c requirements.txt\ntool\nlib>=2\nnowhere\n")
-    before = project.snapshot()
-    said = project.nox("-s", "dev", env={"CI": "1"}).failed().output
-    assert project.snapshot() == before
-    said = project.nox("-s", "dev").failed().output
+    stocked.write("requirements.in", MOVED)
+    stocked.write("requirements-dev.in", "-c requirements.txt\ntool\nlib>=2\nnowhere\n")
+    before = stocked.snapshot()
+    said = stocked.nox("-s", "dev", env={"CI": "1"}).failed().output
+    assert stocked.snapshot() == before
+    said = stocked.nox("-s", "dev").failed().output
     assert "no package index has a project 'nowhere'" in said
-    assert project.snapshot() == before
-    index.publish("nowhere", "1.0")
-    assert "lib 2.0" in project.nox("-s", "dev").ok().output
-    assert pins(project.read(BASE))["lib"] == "2.0"
-    project.nox("-s", "lock-check").ok()
+    assert stocked.snapshot() == before
+    made.index.publish("nowhere", "1.0")
+    assert "lib 2.0" in stocked.nox("-s", "dev").ok().output
+    assert pins(stocked.read(BASE))["lib"] == "2.0"
+    stocked.nox("-s", "lock-check").ok()
 
 
-def test_a_session_with_two_locks(project: Project) -> None:
+def test_a_session_with_two_locks(stocked: Project) -> None:
     """They are installed together when they agree; else the pins that do not are named."""
-    write_all(project, over("", **{"noxfile.py": SESSION}))
-    said = project.nox("-s", "both").failed().output
+    write_all(stocked, over("", **{"noxfile.py": SESSION}))
+    said = stocked.nox("-s", "both").failed().output
     assert f"lib: 1.0 in {BASE}, 2.0 in {DEV}" in said
-    project.write("requirements-dev.in", "-c requirements.txt\ntool\n")
-    assert "lib 1.0" in project.nox("-s", "both").ok().output
-    found = project.venv_versions("both")
+    stocked.write("requirements-dev.in", "-c requirements.txt\ntool\n")
+    assert "lib 1.0" in stocked.nox("-s", "both").ok().output
+    found = stocked.venv_versions("both")
     assert {name: found.get(name) for name in ("app", "lib", "tool", "dep")} == {
         "app": "1.0",
         "lib": "1.0",
