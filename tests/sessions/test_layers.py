@@ -172,7 +172,7 @@ SOON = {"a diamond"}
     [pytest.param(name, marks=() if name in SOON else pytest.mark.long) for name in FORMS],
 )
 def test_layers_in_many_places(name: str, project: Project, index: LocalIndex) -> None:
-    """One run locks all as pip-compile does by hand; the next none; a moved base moves all."""
+    """One run locks all as pip-compile does by hand; the next none, until the base moves."""
     form = FORMS[name]
     write_all(project, form.files)
     wanted = by_hand(project, form.steps)
@@ -191,7 +191,17 @@ def test_layers_in_many_places(name: str, project: Project, index: LocalIndex) -
     project.write(form.base, MOVED)
     stale = {path for path, verdict in verdicts(project.root).items() if not verdict.fresh}
     assert form.steps[0].lockfile in stale
+
+
+@pytest.mark.long  # `test_many_at_once_on_one_stack` and `test_agreement` are sooner
+@pytest.mark.parametrize("name", FORMS)
+def test_a_moved_base_moves_layers_in_many_places(name: str, project: Project) -> None:
+    form = FORMS[name]
+    write_all(project, form.files)
+    lock(project).ok()
+    project.write(form.base, MOVED)
     project.nox("-s", "lock", "lock-check").ok()
+    assert set(locks(project)) == {step.lockfile for step in form.steps}
     for path, text in locks(project).items():
         assert pins(text).get("lib", "2.0") == "2.0", path
 
