@@ -13,7 +13,7 @@ import pytest
 from nox_lock.errors import ConfigError
 from nox_lock.lockfile import lock_file
 from nox_lock.target import running_platform
-from support.locks import fingerprint, pins, stamp_all
+from support.locks import fingerprint, hashed_pin, pins, stamp_all
 from support.long import long
 from support.plans import plan_folder, plan_with_orphans
 from support.pythons import HERE, MISSING, three_pythons
@@ -33,6 +33,7 @@ LOCK = "requirements.txt"
 CHECK = ("-s", "lock-check")
 OLD = {"app": "1.0", "dep": "1.0"}
 NEW = {"app": "2.0", "dep": "2.0"}
+BODY = "app==1.0\n    # via -r requirements.in\ndep==1.0\n    # via app"
 HASHED = "app==1.0 --hash=sha256:" + "0" * 64
 OTHERS = [each for each in ("linux", "darwin", "win32") if each != sys.platform][:2]
 
@@ -73,8 +74,7 @@ def aged(project: Project, index: LocalIndex) -> Project:
     project.write("noxfile.py", NOXFILE)
     project.write("requirements.in", "app\n")
     project.write("pyproject.toml", table("generate-hashes = false"))
-    body = "app==1.0\n    # via -r requirements.in\ndep==1.0\n    # via app"
-    stamp_all(project.root, {"requirements": body})
+    stamp_all(project.root, {"requirements": BODY})
     assert pins(project.read(LOCK)) == OLD
     index.publish("app", "2.0", requires=["dep>=1"])
     index.publish("dep", "2.0")
@@ -205,11 +205,12 @@ def test_growth_and_upgrade(aged: Project) -> None:
     """`-U` and `-P` in the run that makes new lock files do what they do elsewhere."""
     name = f"requirements-py{HERE}.txt"
     aged.write("pyproject.toml", table(f"python = ['{HERE}', '{MISSING}']"))
-    run = aged.nox("-s", "lock", "--", "-P", "dep").ok()
+    here = ("-s", "lock", "--", "--python", HERE)
+    run = aged.nox(*here, "-P", "dep").ok()
     assert pins(aged.read(name)) == {"app": "1.0", "dep": "2.0"}
     assert "no lock file has" not in run.output
     remove(aged, name)
-    aged.nox("-s", "lock", "--", "-U").ok()
+    aged.nox(*here, "-U").ok()
     assert pins(aged.read(name)) == NEW
     assert "--hash" not in aged.read(name)
 
@@ -259,10 +260,18 @@ def test_growth_from_what_is_no_lock_file(aged: Project) -> None:
 
 def test_layers_grow(aged: Project, index: LocalIndex) -> None:
     """Each layer starts from its own old file and from the new one below: all agree."""
-    index.publish("tool", "1.0", requires=["app>=1"])
+    tool = index.publish("tool", "1.0", requires=["app>=1"])
     aged.write("requirements-dev.in", "-r requirements.in\ntool\n")
     aged.write("requirements-docs.in", "-c requirements.txt\ndep\n")
-    aged.nox("-s", "lock").ok()
+    base, *uppers = plan_folder(aged.root)
+    # The mode of each is its own: those that are new have hashes.
+    assert base.settings.generate_hashes is False
+    assert [upper.settings.generate_hashes for upper in uppers] == [True, True]
+    app, dep = (next(index.folder.glob(f"{name}-1.0-*")) for name in ("app", "dep"))
+    dev = hashed_pin(app, "-r requirements.in") + hashed_pin(dep, "app")
+    dev += hashed_pin(tool, "-r requirements-dev.in")
+    docs = hashed_pin(dep, "-r requirements-docs.in")
+    stamp_all(aged.root, {"requirements": BODY, "dev": dev, "docs": docs})
     index.publish("tool", "2.0", requires=["app>=1"])
     aged.write("pyproject.toml", table(f"python = ['{HERE}', '{MISSING}']"))
     # A -c of one lock file belongs to no Python now.
@@ -274,13 +283,11 @@ def test_layers_grow(aged: Project, index: LocalIndex) -> None:
     aged.write(
         "pyproject.toml", aged.read("pyproject.toml") + own + "constraints = ['requirements']\n"
     )
-    run = aged.nox("-s", "lock").ok()
+    aged.nox("-s", "lock", "--", "--python", HERE).ok()
     assert pins(aged.read(f"requirements-py{HERE}.txt")) == OLD
     assert pins(aged.read(f"requirements-dev-py{HERE}.txt")) == {**OLD, "tool": "1.0"}
     assert pins(aged.read(f"requirements-docs-py{HERE}.txt")) == {"dep": "1.0"}
-    for name in ("", "-dev", "-docs"):
-        assert f"requirements{name}.txt: orphaned" in run.output
-    # The mode of each is its own: those that are new have hashes.
+    assert orphans(aged.root) == [f"requirements{name}.txt" for name in ("-dev", "-docs", "")]
     assert "--hash" not in aged.read(f"requirements-py{HERE}.txt")
     assert "--hash" in aged.read(f"requirements-dev-py{HERE}.txt")
 
@@ -291,9 +298,9 @@ def test_layers_grow(aged: Project, index: LocalIndex) -> None:
 @pytest.mark.parametrize(
     ("pattern", "path"),
     [
-        ("lock-{python}.txt", f"lock-{HERE}.txt"),
+        long("lock-{python}.txt", f"lock-{HERE}.txt"),
         ("locks/{name}.txt", "locks/requirements.txt"),
-        ("{stem}.lock", "requirements.lock"),
+        long("{stem}.lock", "requirements.lock"),
         (
             "locks/{platform}/py{python}/{name}.pip",
             f"locks/{sys.platform}/py{HERE}/requirements.pip",
@@ -408,7 +415,7 @@ def test_a_file_by_hand_with_a_name_like_a_lock_file(
     project.write("requirements.in", "app\n")
     project.write("requirements-dev.in", f"{flag} {name}\napp\n")
     project.write(name, "app<2\n")
-    project.nox("-s", "lock").ok()
+    project.nox("-s", "lock", "--", "dev").ok()
     assert pins(project.read("requirements-dev.txt")) == {"app": "1.0"}
     assert project.read(name) == "app<2\n"
     remove(project, name)
@@ -566,7 +573,7 @@ def test_platforms_come_and_go(aged: Project, index: LocalIndex) -> None:
     aged.nox("-s", "lock", "--", "-U", "--platform", third).ok()
     assert pins(aged.read(files[third])) == NEW
     assert pins(aged.read(files[sys.platform])) == OLD
-    aged.nox("-s", "lock", "--", "-U").ok()
+    aged.nox("-s", "lock", "--", "-U", "--platform", sys.platform).ok()
     assert pins(aged.read(files[sys.platform])) == NEW
 
     # One fewer: an orphan; none any more: the one of this platform is the start.
