@@ -13,12 +13,15 @@ import pytest
 
 from support.index import LOOPBACK, USER, LocalIndex
 from support.locks import find_bytes, pins
+from support.long import long
 from support.project import Project, Run
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.prepared import Prepared
 
 PASSWORD = "s3cret-w0rd"  # noqa: S105
 NOXFILE = """
@@ -48,9 +51,10 @@ def pip_install(project: Project, lock: str, environment: Path, **variables: str
 # Wherever
 
 
-@pytest.fixture
-def nested(project: Project, index: LocalIndex) -> Project:
-    """Return a project whose inputs reach each other over folders."""
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    """Return a project whose inputs reach each other over folders, and are locked."""
+    index, project = prepared.index, prepared.project
     index.publish("app", "1.0", requires=["lib>=1"])
     index.publish("lib", "1.0")
     index.publish("lib", "1.1")
@@ -62,7 +66,14 @@ def nested(project: Project, index: LocalIndex) -> Project:
     )
     project.write("requirements/dev.in", "-r base.in\ntool\n")
     project.write("requirements/limits.txt", "lib<1.1\n")
-    return project
+    project.nox("-s", "lock").ok()
+    prepared.freeze()
+    return prepared
+
+
+@pytest.fixture
+def nested(made: Prepared, tmp_path: Path) -> Iterator[Project]:
+    yield from made.lend(tmp_path)
 
 
 LOCKS = ("requirements/base.txt", "requirements/dev.txt")
@@ -75,7 +86,6 @@ def locks(project: Project) -> dict[str, bytes]:
 
 def test_same_bytes_from_another_directory(nested: Project, tmp_path: Path) -> None:
     """`nox -f PATH/noxfile.py`, run from elsewhere, writes what nox writes in the project."""
-    nested.nox("-s", "lock").ok()
     first = locks(nested)
     assert pins(first[LOCKS[1]].decode()) == {
         "app": "1.0",
@@ -94,9 +104,8 @@ def test_same_bytes_from_another_directory(nested: Project, tmp_path: Path) -> N
     assert list(elsewhere.iterdir()) == []
 
 
-def test_same_bytes_from_another_clone(nested: Project, tmp_path: Path) -> None:
+def test_same_bytes_from_another_clone(nested: Project, made: Prepared, tmp_path: Path) -> None:
     """A copy in another folder, with a cache of its own, compiles to the same bytes."""
-    nested.nox("-s", "lock").ok()
     clone = Project(tmp_path / "deep er" / "clone", tmp_path / "other home", nested.index)
     shutil.copytree(
         nested.root,
@@ -107,9 +116,9 @@ def test_same_bytes_from_another_clone(nested: Project, tmp_path: Path) -> None:
     try:
         assert clone.nox("-s", "lock").ok().output.count("compiled in") == 2
         assert locks(clone) == locks(nested)
-        for path in (clone, nested):
-            for text in locks(path).values():
-                assert str(path.root).encode() not in text
+        for each in (clone, made.project):
+            for text in locks(each).values():
+                assert str(each.root).encode() not in text
                 assert b"\r" not in text
     finally:
         clone.close()
@@ -117,7 +126,6 @@ def test_same_bytes_from_another_clone(nested: Project, tmp_path: Path) -> None:
 
 def test_same_bytes_from_inputs_of_windows(nested: Project) -> None:
     """Inputs that were checked out with CRLF are the same inputs, and give the same lock."""
-    nested.nox("-s", "lock").ok()
     first = locks(nested)
     for path in ("base.in", "dev.in", "limits.txt"):
         file = nested.root / "requirements" / path
@@ -182,7 +190,7 @@ def employed(project: Project, index: LocalIndex, company: Company) -> Project:
     return project
 
 
-@pytest.mark.parametrize("form", ["pip.conf", "variables"])
+@pytest.mark.parametrize("form", ["pip.conf", long("variables")])
 def test_a_companys_settings_give_access_and_leave_no_trace(
     employed: Project, company: Company, form: str
 ) -> None:
@@ -229,7 +237,9 @@ def test_the_way_to_the_packages_does_not_count(
     made = []
     for form in ("pip.conf", "variables"):
         (employed.root / LOCK).unlink(missing_ok=True)
-        employed.nox("-s", "lock", "--", "--no-cache", env=company.environment(form)).ok()
+        run = employed.nox("-s", "lock", "--", "--no-cache", env=company.environment(form)).ok()
+        for needle in (PASSWORD, LOOPBACK, company.folder.name):
+            assert needle not in run.output, form
         made.append(employed.read(LOCK))
     with LocalIndex(tmp_path / "mirror") as mirror:
         for folder in (index.folder, company.index.folder, company.folder):
@@ -290,15 +300,12 @@ def test_what_else_a_user_has_set_reaches_no_compile(
 
 def test_a_wrong_password_is_told_without_the_password(employed: Project, company: Company) -> None:
     """An index that refuses the user fails the lock; the message names it, not the secret."""
-    employed.nox("-s", "lock", env=company.environment("variables")).ok()
-    before = employed.read(LOCK)
     wrong = company.index.url_with_credentials.replace(PASSWORD, "not-th1s-one")
-    run = employed.nox(
-        *("-s", "lock", "--", "-U"), env={"PIP_EXTRA_INDEX_URL": wrong, "PIP_RETRIES": "0"}
-    ).failed()
+    env = {"PIP_EXTRA_INDEX_URL": wrong, "PIP_RETRIES": "0"}
+    run = employed.nox("-s", "lock", env=env).failed()
     assert "answered 401" in run.output
     assert "not-th1s-one" not in run.output
-    assert employed.read(LOCK) == before
+    assert not employed.exists(LOCK)
     assert find_bytes(employed.home, ["not-th1s-one"]) == {}
 
 
@@ -347,10 +354,10 @@ def test_declared_options_stand_in_the_lock_for_everybody(
 
 
 def test_a_lock_in_a_folder_finds_its_wheels_from_the_project_root(
-    nested: Project, tmp_path: Path
+    nested: Project, made: Prepared, tmp_path: Path
 ) -> None:
     """`--find-links` of an input below the root works for `pip install -r`, in any clone."""
-    nested.nox("-s", "lock").ok()
+    assert str(made.project.root) not in nested.read(LOCKS[1])  # there is a folder of wheels, too
     clone = Project(tmp_path / "clone", tmp_path / "other home", nested.index)
     shutil.copytree(nested.root, clone.root, dirs_exist_ok=True)
     shutil.rmtree(nested.root)
