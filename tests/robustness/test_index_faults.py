@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,8 +51,15 @@ FAILURES = {
     "truncated": (TRUNCATED, "broke off"),
     "silent": (SILENT, "in time"),
 }
+# As extra indexes, these are in test_failures.py, too: all in one compile, without nox.
+TOGETHER = ("401", "403 to everything", "a login page", "garbage", "silent")
 WRONG = ("no matching distribution", "no package index has", "unknown project", "no version meets")
-TIMEOUT = "[tool.nox-lock]\ncompile-timeout = 6\n"
+UNREADABLE = ("no JSON", "no object")
+NO_PAGE = (
+    "is no page of the simple API: is it a login page? "
+    "(A page without files has a meta element named pypi:repository-version)"
+)
+TIMEOUT = "[tool.nox-lock]\ncompile-timeout = 4\n"
 # Runs a command on a terminal of its own, which nobody answers at.
 TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
@@ -60,8 +68,8 @@ def only(url: str) -> dict[str, str]:
     return {"PIP_INDEX_URL": url}
 
 
-def extra(url: str) -> dict[str, str]:
-    return {"PIP_EXTRA_INDEX_URL": url}
+def extra(*urls: str) -> dict[str, str]:
+    return {"PIP_EXTRA_INDEX_URL": " ".join(urls)}
 
 
 # The one of more harm first: where there are others, they answer instead.
@@ -99,7 +107,7 @@ def assert_index_failure(run: Run, named: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("failure", "way"),
     [
-        *((each, extra) for each in FAILURES),
+        *(long(each, extra) if each in TOGETHER else (each, extra) for each in FAILURES),
         *(("500", only) if each == "500" else long(each, only) for each in FAILURES),
     ],
 )
@@ -153,7 +161,7 @@ def test_an_index_that_answers_a_byte_a_second(
     stale.env["PIP_DEFAULT_TIMEOUT"] = "5"
     with ScriptedIndex(DRIPPING) as bad:
         run = refused(stale, *LOCK, env=way(bad.url))
-        assert "the compile took longer than 6 s and was ended" in run.output
+        assert "the compile took longer than 4 s and was ended" in run.output
         host = bad.url.removesuffix("/simple/")  # more of a user's index is not shown
         assert f"waited for {host} (app)" in run.output
         assert "compile-timeout" in run.output
@@ -199,23 +207,34 @@ def test_a_single_403_means_not_here(stale: Project) -> None:
     assert "\nnew==1.0" in stale.read("requirements.txt")
 
 
-@pytest.mark.parametrize("answer", NO_PAGES)
-def test_what_is_no_page_of_the_simple_api_is_no_answer(answer: str, stale: Project) -> None:
-    """For one project, from an index that answers well for the others: dependency confusion."""
-    with ScriptedIndex(NOT_FOUND, {"new": NO_PAGES[answer]}) as bad:
-        run = refused(stale, *LOCK, env=extra(bad.url))
-        assert {"/simple/app/", "/simple/new/"} <= set(bad.asked)
-        assert_index_failure(run, bad.url, "what it answers for new ")
-        unreadable = answer in {"no JSON", "no object"}
-        why = "cannot be read" if unreadable else "pypi:repository-version"
-        assert why in run.output
+@pytest.mark.parametrize("last", UNREADABLE)
+def test_what_is_no_page_of_the_simple_api_is_no_answer(last: str, stale: Project) -> None:
+    """For one project, from indexes that answer well for the others: dependency confusion.
+
+    All in one lock, but for those that pip cannot read, and ends at.
+    """
+    answers = [*(each for each in NO_PAGES if each not in UNREADABLE), last]
+    with ExitStack() as stack:
+        bad = {
+            answer: stack.enter_context(ScriptedIndex(NOT_FOUND, {"new": NO_PAGES[answer]}))
+            for answer in answers
+        }
+        run = refused(stale, *LOCK, env=extra(*(each.url for each in bad.values())))
+        for answer, index in bad.items():
+            assert {"/simple/app/", "/simple/new/"} <= set(index.asked), answer
+            why = "cannot be read" if answer in UNREADABLE else NO_PAGE
+            assert_index_failure(run, index.url, f"{index.host}: what it answers for new {why}")
 
 
-@pytest.mark.parametrize("server", EMPTY_PAGES)
-def test_an_empty_page_means_not_here(server: str, stale: Project) -> None:
-    with ScriptedIndex(EMPTY_PAGES[server]) as empty:
-        stale.nox(*LOCK, env=extra(empty.url)).ok()
-        assert "/simple/new/" in empty.asked
+def test_an_empty_page_means_not_here(stale: Project) -> None:
+    """One that was taken for a failure would fail the lock."""
+    with ExitStack() as stack:
+        empty = {
+            server: stack.enter_context(ScriptedIndex(page)) for server, page in EMPTY_PAGES.items()
+        }
+        stale.nox(*LOCK, env=extra(*(each.url for each in empty.values()))).ok()
+        for server, index in empty.items():
+            assert "/simple/new/" in index.asked, server
     assert "\nnew==1.0" in stale.read("requirements.txt")
 
 
