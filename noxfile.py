@@ -26,6 +26,7 @@ PARALLEL = ["--numprocesses=auto", "--dist=worksteal"]
 # Real nox from end to end, and the readers: what other versions of our dependencies may break.
 TELLING = (
     "docs/test_public.py",
+    "robustness/test_deadline.py",
     "sessions/test_backends.py",
     "sessions/test_build_constraints.py",
     "sessions/test_drop_in.py",
@@ -36,6 +37,7 @@ VERSIONS = ("oldest-nox", "lowest", "newest")
 # Of each minor release between the bounds, the newest.
 PIPS = ("24.2", "24.3.1", "25.0.1", "25.1.1", "25.2", "25.3", "26.0.1", "26.1.2", "26.2.1")
 OF_PIP = (
+    "robustness/test_deadline.py",
     "sessions/test_local_projects.py",
     "unit/compiling/test_builds.py",
     "unit/compiling/test_driver.py",

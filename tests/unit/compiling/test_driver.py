@@ -18,6 +18,7 @@ from nox_lock.compiling.interpreters import DRIVER, closed_list, tool_versions
 from nox_lock.errors import CompileError, InterruptedWorkError
 from support.compiles import CompileFolder
 from support.doctored import doctor
+from support.long import long
 from support.offers import Offer
 from support.scripted import NOT_FOUND, SILENT, ScriptedIndex
 from support.sdists import project_files
@@ -100,15 +101,14 @@ FACTORY = "_internal/resolution/resolvelib/factory.py"
     ("changes", "named"),
     [
         ({FACTORY: {"get_wheel_cache_entry": "find_in_cache"}}, "Factory.get_wheel_cache_entry"),
-        ({"_internal/models/target_python.py": {"abis": "kinds"}}, "TargetPython.__init__"),
+        long({"_internal/models/target_python.py": {"abis": "kinds"}}, "TargetPython.__init__"),
         (
             {"_internal/index/collector.py": {"import email": "import no_such_module, email"}},
             "more are not there as nox-lock knows it",
         ),
-        pytest.param(
+        long(
             {"_internal/index/collector.py": {"import email": "import email, in"}},
             "SyntaxError: invalid syntax",
-            marks=pytest.mark.long,
         ),
     ],
     ids=["a name", "a parameter", "an import", "a syntax"],
@@ -255,8 +255,10 @@ def test_it_ends_with_all_that_it_has_started(hanging: CompileFolder, tmp_path: 
         hanging.run()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="signal 0 asks nothing there")
 def test_a_build_that_takes_too_long(hanging: CompileFolder, tmp_path: Path) -> None:
+    """Without nox: by nox, it is robustness/test_deadline.py, for each change."""
     order = hanging.order()._replace(until=time.monotonic() + 6)
     said = hanging.fail(order=order)
     assert said.startswith("time-out: the compile took longer than 600 s and was ended")
