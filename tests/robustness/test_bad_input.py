@@ -405,6 +405,19 @@ CASES = [
     ),
 ]
 
+# These need a compile that fails. For each change one of the same kind is run without nox, and all
+# that it says is compared: in test_failures.py and test_demands.py of tests/unit/compiling.
+LONG = (
+    "a repository that is not there",
+    "an unknown project",
+    "an unknown project that another asks for",
+    "a version that does not exist",
+    "a version for another Python",
+    "a conflict of two requirements",
+    "a conflict with a constraint",
+    "a conflict of a requirement with what another asks for",
+)
+
 
 @pytest.fixture
 def good(project: Project, lock: str) -> Project:
@@ -416,7 +429,13 @@ def good(project: Project, lock: str) -> Project:
     return project
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=[pytest.mark.long] * (case.name in LONG))
+        for case in CASES
+    ],
+)
 def test_it_is_refused_in_words(case: Case, good: Project) -> None:
     fill(good, case.files)
     run = refused(good, *case.args, env=case.env)
@@ -484,4 +503,4 @@ def test_cases_are_told_apart() -> None:
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
     assert all(dataclasses.asdict(case)["says"] for case in CASES)
-    assert set(OVERWRITTEN) <= set(names)
+    assert {*OVERWRITTEN, *LONG} <= set(names)
