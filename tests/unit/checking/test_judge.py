@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nox_lock.checking.judge import judge
+from nox_lock.lockfile import lock_file
 from nox_lock.target import running_target
 from support.index import LocalIndex
+from support.locks import stamp_all
 from support.plans import plan_folder
 from support.project import NOXFILE, Project, clean_environment
 
@@ -56,7 +59,7 @@ class Kinds:
     folder: Path
 
     def make(self, name: str, **files: str) -> Project:
-        """Return a project with these files, `__` for a dot, and a lock really made for them."""
+        """Return a project with these files, `__` for a dot."""
         project = Project(self.folder / name, self.folder / "home", self.index)
         project.write("noxfile.py", NOXFILE)
         project.write("requirements.in", INPUT)
@@ -79,7 +82,7 @@ class Kinds:
 
 @pytest.fixture(scope="module")
 def made(index: LocalIndex, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return project folders by the kind of their lock file."""
+    """Return project folders by the kind of their lock file; most of those are really made."""
     kinds = Kinds(index, tmp_path_factory.mktemp("made"))
     indexes = f"--extra-index-url {index.url}\n--extra-index-url {index.url.rstrip('/')}\n"
     projects = {
@@ -94,8 +97,17 @@ def made(index: LocalIndex, tmp_path_factory: pytest.TempPathFactory) -> dict[st
             "inner", requirements__in=INPUT + f'speed ; python_full_version >= "{PYTHON}.1"\n'
         ),
     }
-    for project in projects.values():
-        project.nox("-s", "lock").ok()
+    for name in ("plain", "safe", "inner"):
+        projects[name].nox("-s", "lock").ok()
+    # As they are compiled, the others differ from the first in this alone.
+    body = lock_file.parse(projects["plain"].read("requirements.txt")).body
+    bodies = {
+        "unhashed": re.sub(r" \\\n    --hash=\S+", "", body),
+        "indexes": body,
+        "extras": swap("foo-bar==", "foo-bar[fast]==")(body),
+    }
+    for name, text in bodies.items():
+        stamp_all(projects[name].root, {"requirements": text})
     foreign = {
         "pip-compile": (
             "piptools",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nox_lock.checking.judge import judge_all
+from nox_lock.lockfile import lock_file
 from nox_lock.target import running_target
 from support.index import LocalIndex
+from support.locks import stamp_all
 from support.plans import plan_with_orphans
 from support.project import NOXFILE, Project
 
@@ -46,7 +49,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
 
 @pytest.fixture(scope="module")
 def made(index: LocalIndex, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return project folders with real locks: a stack, hashed and not, and two targets."""
+    """Return project folders with locks: a real stack, the same without hashes, two targets."""
     folder = tmp_path_factory.mktemp("made")
     plain = "[tool.nox-lock]\ngenerate-hashes = false\n"
     kinds = {
@@ -54,19 +57,21 @@ def made(index: LocalIndex, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "plain stack": {**STACK, "pyproject.toml": plain},
         "targets": TARGETS,
     }
+    projects = {name: Project(folder / name, folder / "home", index) for name in kinds}
     for name, files in kinds.items():
-        project = Project(folder / name, folder / "home", index)
-        project.write("noxfile.py", NOXFILE)
+        projects[name].write("noxfile.py", NOXFILE)
         for file, text in files.items():
-            project.write(file, text)
-        if name != "targets":
-            project.nox("-s", "lock").ok()
-            continue
-        project.nox("-s", "lock", "--", "--python", HERE).ok()
-        # The other Python may not be here; the same pins are right for it.
-        text = project.read(ONE).replace(f"Python {HERE}", f"Python {OTHER}").replace(ONE, TWO)
-        project.write(TWO, text)
-    return {name: folder / name for name in kinds}
+            projects[name].write(file, text)
+    projects["stack"].nox("-s", "lock").ok()
+    # As they are compiled, the others differ from these in this alone.
+    bodies = {
+        name: lock_file.parse(projects["stack"].read(path)).body
+        for name, path in {"requirements": BASE, "dev": DEV, "docs": DOCS}.items()
+    }
+    bare = {name: re.sub(r" \\\n    --hash=\S+", "", body) for name, body in bodies.items()}
+    stamp_all(projects["plain stack"].root, bare)
+    stamp_all(projects["targets"].root, bodies)
+    return {name: project.root for name, project in projects.items()}
 
 
 def swap(old: str, new: str) -> Callable[[str], str]:
