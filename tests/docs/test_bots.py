@@ -14,12 +14,15 @@ import pytest
 from nox_lock.checking.judge import judge
 from support.locks import pins
 from support.plans import plan_folder
-from support.project import NOXFILE, Project
+from support.project import NOXFILE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.index import LocalIndex
+    from support.prepared import Prepared
+    from support.project import Project
 
 LOCK = "requirements.txt"
 COMMAND = re.compile(r"^# {4}pip-compile (.*)$", re.MULTILINE)
@@ -28,17 +31,23 @@ NOW = "{}.{}".format(*sys.version_info)
 NEXT = f"3.{sys.version_info.minor + 1}"
 
 
+@pytest.fixture(scope="module")
+def made(prepared: Prepared) -> Prepared:
+    """A project with a lock, and a newer release of what it pins."""
+    prepared.index.publish("app", "1.0", requires=["dep>=1"])
+    prepared.index.publish("dep", "1.5")
+    prepared.index.publish("back", "1.0")
+    prepared.project.write("noxfile.py", NOXFILE)
+    prepared.project.write("requirements.in", f"app\nback ; python_version < '{NEXT}'\n")
+    prepared.project.nox("-s", "lock").ok()
+    prepared.index.publish("dep", "1.6")
+    prepared.freeze()
+    return prepared
+
+
 @pytest.fixture
-def locked(project: Project, index: LocalIndex) -> Project:
-    """Return a project with a lock, and a newer release of what it pins."""
-    index.publish("app", "1.0", requires=["dep>=1"])
-    index.publish("dep", "1.5")
-    index.publish("back", "1.0")
-    project.write("noxfile.py", NOXFILE)
-    project.write("requirements.in", f"app\nback ; python_version < '{NEXT}'\n")
-    project.nox("-s", "lock").ok()
-    index.publish("dep", "1.6")
-    return project
+def locked(made: Prepared, tmp_path: Path) -> Iterator[Project]:
+    yield from made.lend(tmp_path)
 
 
 def regenerate(project: Project, *arguments: str) -> None:

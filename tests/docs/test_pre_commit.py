@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from support.git import copy_working_tree, git, git_environment
+from support.locks import hashed_pin, stamp_all
 from support.project import Project, clean_environment
 
 if TYPE_CHECKING:
@@ -101,12 +102,12 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
 @pytest.fixture
 def repository(project: Project, index: LocalIndex, hooks: Hooks) -> Repository:
     """Return a repository with a fresh lock, whose commits run the hook `lock-check`."""
-    index.publish("app", "1.0")
     project.write("noxfile.py", NOXFILE)
     project.write("requirements.in", "app\n")
     project.write(".gitignore", "__pycache__/\n.nox/\n")
     project.write(".pre-commit-config.yaml", hooks.configuration)
-    project.nox("-s", "lock").ok()
+    pin = hashed_pin(index.publish("app", "1.0"), "-r requirements.in")
+    stamp_all(project.root, {"requirements": pin})
     git(project.root, project.home, "init", "--quiet")
     made = Repository(project, hooks)
     done = made.run(*PRE_COMMIT, "install")

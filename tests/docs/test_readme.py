@@ -13,6 +13,7 @@ import yaml
 
 from nox_lock.compiling import cache
 from nox_lock.planning.config import LOCK_KEYS, ONE_LOCK_KEYS, PROJECT_KEYS, load_config
+from support.locks import hashed_pin, stamp_all
 from support.plans import open_folder
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ def test_the_json_that_is_shown_is_the_json_that_is_printed(
     page = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
     shown = re.search(r"```json\n(.*?)```", page, re.DOTALL)
     assert shown
-    index.publish("app", "1.0")
     project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
     project.write("requirements-dev.in", "# dev\napp\n")
-    project.nox("-s", "lock").ok()
+    pin = hashed_pin(index.publish("app", "1.0"), "-r requirements-dev.in")
+    stamp_all(project.root, {"dev": pin})
     project.write("requirements-dev.in", "# dev\napp>=2\n")
     given = json.loads(project.nox("-s", "lock-check", "--", "--format=json").failed().stdout)
     given["locks"][0]["python"] = "3.11"
