@@ -394,7 +394,7 @@ def test_indexes_that_fail_where_pip_is_content(folder: CompileFolder) -> None:
         # Those that only have not what is asked for are no failure.
         fine = stack.enter_context(ScriptedIndex(NOT_FOUND)).url
         folder.environ["PIP_EXTRA_INDEX_URL"] = " ".join([*urls, fine])
-        folder.environ["PIP_DEFAULT_TIMEOUT"] = "2"
+        folder.environ["PIP_DEFAULT_TIMEOUT"] = "1"
         said = folder.fail({"requirements.in": "app\n"})
         assert folder.report.failure is None
         assert said.startswith("index: a package index failed: ")
