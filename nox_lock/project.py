@@ -6,33 +6,17 @@ import errno
 import functools
 import hashlib
 import os
-import posixpath
 import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 _MOST_BYTES = 16 << 20
-
-
-class Fact(NamedTuple):
-    """Something that was read of a project.
-
-    Attributes:
-        kind: how it was read: ``variable``, or a key of `_READERS`.
-        name: the path from the project root, or the name of the variable.
-        pattern: of a ``glob``.
-    """
-
-    kind: str
-    name: str
-    pattern: str
-    digest: str
 
 
 class Project:
@@ -46,7 +30,7 @@ class Project:
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
         self.root = root
         self.environ = environ
-        self._read: dict[tuple[str, str, str], Any] = {}
+        self._read: dict[tuple[str, str], Any] = {}
 
     def read(self, file: str) -> bytes:
         """Return the bytes of a file; OSError if it is unreadable, or more than anybody writes."""
@@ -57,11 +41,11 @@ class Project:
 
     def is_file(self, file: str) -> bool:
         """Return whether there is such a file; one that cannot be looked up is not there."""
-        return bool(self._once("is file", file))
+        return bool(self._once("entry", file) == "file")
 
     def exists(self, file: str) -> bool:
         """Return whether there is such a file or folder; as `is_file`."""
-        return bool(self._once("exists", file))
+        return bool(self._once("entry", file))
 
     def real(self, file: str) -> str:
         """Return a path with its links resolved, relative to the real root."""
@@ -73,10 +57,10 @@ class Project:
         parts = {*real.lower().split("/")}
         return not os.path.isabs(real) and not parts & {"..", ".git"}  # noqa: PTH117
 
-    def glob(self, pattern: str, folder: str = "") -> list[str]:
-        """Return the files and folders below `folder` that match a pattern, sorted."""
-        names: str = self._once("glob", folder, pattern)
-        return [posixpath.join(folder, name) for name in names.split("\0") if name]
+    def glob(self, pattern: str) -> list[str]:
+        """Return the files and folders that match a pattern, sorted."""
+        names: str = self._once("glob", pattern)
+        return names.split("\0") if names else []
 
     def tree(self, folder: str) -> str:
         """Return the state of all files below a folder, but for hidden ones and byte code."""
@@ -90,27 +74,22 @@ class Project:
     def forget(self, file: str) -> None:
         """Read a file from disk when it is next asked for: another process may have written it."""
         for kind in _READERS:
-            self._read.pop((kind, file, ""), None)
+            self._read.pop((kind, file), None)
 
     @property
-    def facts(self) -> list[Fact]:
-        """What was read, each once."""
-        return [Fact(*key, fingerprint(found)) for key, found in list(self._read.items())]
+    def facts(self) -> list[tuple[str, ...]]:
+        """What was read, each once: how, under which name, and its digest."""
+        return [(*key, fingerprint(found)) for key, found in list(self._read.items())]
 
-    def matches(self, facts: Iterable[Fact]) -> bool:
+    def matches(self, facts: Iterable[Sequence[str]]) -> bool:
         """Return whether reading all of that again, from disk, would give the same."""
-        return all(each.digest == fingerprint(self._now(*each[:3])) for each in facts)
+        return all(end == fingerprint(_READERS[kind](self, name)) for kind, name, end in facts)
 
-    def _once(self, kind: str, file: str, pattern: str = "") -> Any:
-        key = kind, file.removeprefix("./"), pattern
+    def _once(self, kind: str, file: str) -> Any:
+        key = kind, file.removeprefix("./")
         if key not in self._read:
-            self._read[key] = self._now(*key)
+            self._read[key] = _READERS[kind](self, key[1])
         return self._read[key]
-
-    def _now(self, kind: str, name: str, pattern: str) -> Any:
-        if kind == "variable":
-            return self.environ.get(name)
-        return _READERS[kind](self.root, name, pattern)
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:
@@ -139,8 +118,8 @@ def fingerprint(found: bytes | str | OSError | None) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _read_file(root: Path, file: str, _: str) -> bytes | OSError:
-    path = root / file
+def _read_file(project: Project, file: str) -> bytes | OSError:
+    path = project.root / file
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -154,20 +133,14 @@ def _read_file(root: Path, file: str, _: str) -> bytes | OSError:
         return error.with_traceback(None)
 
 
-def _is_file(root: Path, file: str, _: str) -> str:
-    with suppress(OSError):  # a name that is too long, a folder of another user
-        return "file" * (root / file).is_file()
+def _entry(project: Project, file: str) -> str:
+    with suppress(OSError, ValueError):  # a name that is too long, a folder of another user
+        return "file" if stat.S_ISREG((project.root / file).stat().st_mode) else "other"
     return ""
 
 
-def _exists(root: Path, file: str, _: str) -> str:
-    with suppress(OSError):
-        return "file or folder" * (root / file).exists()
-    return ""
-
-
-def _real(root: Path, file: str, _: str) -> str:
-    path, top = os.path.realpath(root / file), _real_root(root)
+def _real(project: Project, file: str) -> str:
+    path, top = os.path.realpath(project.root / file), _real_root(project.root)
     if path.startswith(f"{top}{os.sep}"):
         return path[len(top) + 1 :].replace(os.sep, "/")
     return relative(Path(path), Path(top))
@@ -178,14 +151,14 @@ def _real_root(root: Path) -> str:
     return os.path.realpath(root)
 
 
-def _glob(root: Path, folder: str, pattern: str) -> str:
-    top = root / folder
-    return "\0".join(path.relative_to(top).as_posix() for path in sorted(top.glob(pattern)))
+def _glob(project: Project, pattern: str) -> str:
+    found = sorted(project.root.glob(pattern))
+    return "\0".join(path.relative_to(project.root).as_posix() for path in found)
 
 
-def _tree(root: Path, folder: str, _: str) -> str:
+def _tree(project: Project, folder: str) -> str:
     found = []
-    for top, folders, files in os.walk(root / folder):
+    for top, folders, files in os.walk(project.root / folder):
         folders[:] = [each for each in folders if each[0] != "." and each != "__pycache__"]
         for path in (os.path.join(top, each) for each in files):  # noqa: PTH118
             with suppress(OSError):
@@ -194,10 +167,10 @@ def _tree(root: Path, folder: str, _: str) -> str:
     return "\0".join(sorted(found))
 
 
-_READERS: Mapping[str, Callable[[Path, str, str], bytes | str | OSError]] = {
+_READERS: Mapping[str, Callable[[Project, str], bytes | str | OSError | None]] = {
+    "variable": lambda project, name: project.environ.get(name),
     "file": _read_file,
-    "is file": _is_file,
-    "exists": _exists,
+    "entry": _entry,
     "real": _real,
     "glob": _glob,
     "tree": _tree,

@@ -10,7 +10,6 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
 from packaging.markers import Marker
-from packaging.version import InvalidVersion
 
 from nox_lock.errors import ConfigError
 from nox_lock.text import quoted
@@ -181,10 +180,7 @@ def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -
             return {}
         turns |= {n for number in numbers for n in (number, number + 1) if n in _PATCHES}
     known = ((turn, marker_environment(target, platform_, str(turn))) for turn in sorted(turns))
-    try:
-        return {turn: marker.evaluate({**each, "extra": extra}) for turn, each in known}
-    except InvalidVersion:  # old packaging, of "linux" >= "5"; newer says no
-        return {0: False}
+    return {turn: marker.evaluate({**each, "extra": extra}) for turn, each in known}
 
 
 def counts(marker: str, target: Target, platform_: Platform) -> bool:
@@ -231,7 +227,6 @@ def marker_environment(target: Target, platform_: Platform, patch: str = "") -> 
         "python_full_version": full,
         "python_version": target.version,
         "sys_platform": system,
-        "extra": "",
     }
 
 

@@ -58,12 +58,6 @@ _user_indexes: set[str] = set()
 _declared: set[str] = set()
 
 
-def forget() -> None:
-    """Forget what was read: for tests, which are many projects in one process."""
-    for known in (_values, _user_indexes, _declared):
-        known.clear()
-
-
 def hide_value(name: str, value: str | None) -> None:
     """Record the value of a variable that an input uses: it is shown as ``${NAME}``."""
     if not value or value == name:
@@ -114,12 +108,9 @@ def redact(text: str) -> str:
     Terminals obey control characters, and direction marks make one text look like another.
     GitHub's runner obeys ``##[`` anywhere in a line.
     """
-    text = mask(text).replace("##[", "## [")
-    if text.isprintable():
-        return text
     return "".join(
         each if each.isprintable() or each == "\t" else each.encode("unicode_escape").decode()
-        for each in text
+        for each in mask(text).replace("##[", "## [")
     )
 
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from nox_lock.text import forget
 from support.index import LocalIndex
 from support.prepared import Prepared
-from support.project import Project, is_ambient
+from support.project import Project, forget, is_ambient
 from support.pythons import three_pythons, with_pythons
 
 if TYPE_CHECKING:

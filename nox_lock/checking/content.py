@@ -113,10 +113,7 @@ class Coverage:
             return pin.url is not None and any(each is entry for each, _ in self._naming(pin))
         if pin.version is None or entry.specifier is None:
             return True
-        key = entry.text, pin.version
-        if key not in _MET:
-            _MET[key] = meets(entry.specifier, pin.version)
-        return _MET[key]
+        return meets(entry.specifier, pin.version)
 
     def find_other_markers(self) -> Iterator[Reason]:
         """Yield the pins with a marker that no input gives them, and those without theirs.
@@ -226,10 +223,6 @@ class Coverage:
                 reached.add(key)
                 waiting += requires.get(key, ())
         return reached
-
-
-# One requirement and one pin meet in many lock files of a project.
-_MET: dict[tuple[str, str], bool] = {}
 
 
 def show_url(pin: Pin) -> str:

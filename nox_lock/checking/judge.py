@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_lock.checking.content import (
-    Coverage,
-    canonical_url,
-    find_faults,
-    find_repeated,
-    find_warnings,
-)
+from nox_lock.checking import content
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Verdict, cut
 from nox_lock.errors import Place, Reason
 from nox_lock.inputs.syntax import MERGE
@@ -51,8 +45,8 @@ def judge(planned: LockPlan) -> Verdict:
         return Verdict(STALE, cut(_find_includes(planned, lock)))
     if planned.inputs.missing:
         return _judge_alone(planned, lock)
-    coverage = Coverage(planned, lock)
-    faults = [*find_faults(planned, lock), *coverage.find_unrequested_urls()]
+    coverage = content.Coverage(planned, lock)
+    faults = [*content.find_faults(planned, lock), *coverage.find_unrequested_urls()]
     reasons = [
         *faults,
         *_find_other_target(planned, lock),
@@ -74,13 +68,13 @@ def judge(planned: LockPlan) -> Verdict:
         (INVALID if faults else STALE) if reasons else FRESH,
         cut(reasons),
         () if reasons else tuple(notes),
-        cut(find_warnings(planned, lock)),
+        cut(content.find_warnings(planned, lock)),
     )
 
 
 def _judge_alone(planned: LockPlan, lock: LockFile) -> Verdict:
     """Judge a lock file without all its inputs."""
-    faults = list(find_faults(planned, lock))
+    faults = list(content.find_faults(planned, lock))
     unproven = "without it nobody knows what the pins are for, and whose the options are"
     missing = (f"there is no {file}: {unproven}" for file in planned.inputs.missing)
     reasons = [
@@ -135,10 +129,10 @@ def find_obstacles(planned: AnyPlan) -> list[Reason]:
         return []
     if not planned.inputs.judgeable:
         return [Reason("what its inputs require is known only after a build", planned.at())]
-    coverage = Coverage(planned, lock)
+    coverage = content.Coverage(planned, lock)
     return [
         *problems,
-        *find_repeated(planned, lock),
+        *content.find_repeated(planned, lock),
         *_find_includes(planned, lock),
         *coverage.find_unrequested_urls(),
         *coverage.find_unreached(),
@@ -225,7 +219,7 @@ def _find_other_layers(planned: LockPlan) -> Iterator[Reason]:
     """Yield the lock files below that are missing or broken, and the pins that differ from them."""
     there = {low.path for low in planned.below if low.current}
     for file in planned.inputs.pending:
-        named = (each.place for each in planned.inputs.includes if each.file == file)
+        named = (each.place for each in planned.inputs.includes if each.value == file)
         why = "broken" if file in there else "not there"
         said = f"it builds on {file}, which is {why}"
         yield Reason(said, next(named, planned.at()))
@@ -246,7 +240,9 @@ def disagreements(planned: LockPlan) -> Iterator[tuple[LockPlan, Pin, Pin]]:
     for low in planned.below:
         for pin in counting(low.pins):
             for own in ours.get(pin.name, ()):
-                same_url = pin.url and own.url and canonical_url(pin) == canonical_url(own)
+                same_url = (
+                    pin.url and own.url and content.canonical_url(pin) == content.canonical_url(own)
+                )
                 if own.shown != pin.shown and not same_url:
                     yield low, pin, own
 

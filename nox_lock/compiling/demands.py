@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.specifiers import SpecifierSet
@@ -23,7 +22,6 @@ _SHOWN = 3
 _OTHER_PYTHON = "Ask for an older version, or lock for another Python."
 OTHER_VERSION = "Ask for another version: only its makers can repair this one."
 _VERSIONS_SHOWN = 8
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Versions(NamedTuple):
@@ -39,10 +37,10 @@ class Versions(NamedTuple):
         format: those that `--only-binary` or `--no-binary` leave out.
     """
 
-    refused: Mapping[str, str] = _NONE
+    refused: Mapping[str, str] = {}
     found: Collection[str] = ()
     yanked: Collection[str] = ()
-    python: Mapping[str, str] = _NONE
+    python: Mapping[str, str] = {}
     late: Collection[str] = ()
     platform: Collection[str] = ()
     format: Collection[str] = ()
@@ -295,9 +293,7 @@ def _find_edits(
 
 def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
     """Return the versions that all of these allow; pre-releases as pip does, if no other."""
-    both, there = SpecifierSet(",".join(filter(None, map(str, specifiers)))), list(versions)
-    # Old packaging takes no pre-release by itself.
-    return list(both.filter(there)) or list(both.filter(there, prereleases=True))
+    return list(SpecifierSet(",".join(filter(None, map(str, specifiers)))).filter(versions))
 
 
 def in_order(versions: Iterable[str]) -> list[str]:

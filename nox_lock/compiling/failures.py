@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_lock.compiling.demands import (
@@ -50,7 +49,6 @@ PROBLEMS = {
     "page": "what it answers for {} is no page of the simple API: is it a login page? "
     "(A page without files has a meta element named pypi:repository-version)",
 }
-_NONE: Mapping[str, Any] = MappingProxyType({})
 # Of what a build printed: a failure in CI cannot be repeated.
 _LINES = 40
 _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of (?P<file>.+?)\))")
@@ -144,7 +142,7 @@ class Failure(NamedTuple):
     output: Sequence[str] = ()
     page: Page = Page("")
     demands: Sequence[Demand] = ()
-    versions: Mapping[str, Versions] = _NONE
+    versions: Mapping[str, Versions] = {}
 
 
 class Report(NamedTuple):

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from contextlib import suppress
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
     from nox_lock.compiling.cache import Cache
 
 _END_SECONDS = 10.0
-# How long Windows may take to notice an interrupt.
-_WAIT_SECONDS = 0.5
+_LONGEST_WAIT = 1e6  # Windows takes no more than some weeks
 DRIVER = Path(__file__).parent / "driver"
 # What pip-tools and the driver import beside the standard library, on some Python or system.
 _PACKAGES = (
@@ -85,7 +83,7 @@ class Processes:
         """
         with self._lock:
             if self.ended.is_set():
-                raise InterruptedWorkError
+                raise InterruptedWorkError("interrupted")
             try:
                 process = subprocess.Popen(
                     command,
@@ -101,13 +99,13 @@ class Processes:
                 raise CompileError(message, kind="tool") from error
             self._running.add(process)
         try:
-            code = _wait(process, deadline)
+            code = process.wait(min(deadline, _LONGEST_WAIT))
         finally:
             with self._lock:
                 self._running.discard(process)
             _end(process)
         if self.ended.is_set():
-            raise InterruptedWorkError
+            raise InterruptedWorkError("interrupted")
         return code
 
     def end(self) -> None:
@@ -116,17 +114,6 @@ class Processes:
         with self._lock:
             for process in self._running:
                 _close_input(process)
-
-
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> int:
-    until = time.monotonic() + deadline
-    while True:
-        left = until - time.monotonic()
-        try:
-            return process.wait(max(min(left, _WAIT_SECONDS), 0.0))
-        except subprocess.TimeoutExpired:
-            if left <= 0:
-                raise
 
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:

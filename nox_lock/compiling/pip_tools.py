@@ -22,13 +22,8 @@ from urllib.parse import quote, unquote
 
 from packaging.version import Version
 
-from nox_lock.compiling.failures import (
-    Failure,
-    Report,
-    describe_failure,
-    describe_unsupported,
-    read_report,
-)
+from nox_lock.compiling import failures
+from nox_lock.compiling.failures import Failure, Report
 from nox_lock.compiling.index_settings import compile_environment, file_urls
 from nox_lock.compiling.interpreters import driver_command, tool_versions
 from nox_lock.errors import CompileError
@@ -52,8 +47,8 @@ if TYPE_CHECKING:
     from nox_lock.compiling.index_settings import IndexSettings
     from nox_lock.compiling.interpreters import Interpreter, Processes
     from nox_lock.errors import Place
-    from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.requirements import Include, Inputs
+    from nox_lock.inputs.entry import Entry, Option
+    from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.lock_file import Pin
     from nox_lock.target import Levels, Platform, Target
 
@@ -133,7 +128,7 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
 
 def _rewrite(
     text: str,
-    includes: Iterable[Include],
+    includes: Iterable[Option],
     left_out: Iterable[Place],
     paths: Mapping[str, Path],
     root: Path,
@@ -144,11 +139,10 @@ def _rewrite(
     that is not laid out, would lead elsewhere.
     """
     lines = text.splitlines()
-    for file, place, constraint in includes:
+    for option, file, place in includes:
         number = (place.line or 1) - 1
         if file in paths and not lines[number].endswith("\\"):
-            flag = "-c" if constraint else "-r"
-            lines[number] = f"{flag} {shlex.quote(str(paths[file]))}"
+            lines[number] = f"{option} {shlex.quote(str(paths[file]))}"
     for _, first in left_out:
         lines[(first or 1) - 1] = ""
     base = root.as_uri()
@@ -267,8 +261,8 @@ class PipTools(NamedTuple):
         inputs.entries = [*inputs.entries, *order.fixed]
         report = self._report(code, order.path, inputs, copies)
         if report.unsupported:
-            raise describe_unsupported(report.unsupported)
-        if failed := describe_failure(report, inputs):
+            raise failures.describe_unsupported(report.unsupported)
+        if failed := failures.describe_failure(report, inputs):
             if failed.kind == "build" and self.interpreter.foreign:
                 failed.hint = _build_elsewhere(order)
             raise failed
@@ -287,7 +281,7 @@ class PipTools(NamedTuple):
             # On a full disk it could not even write that.
             (folder / "room").write_bytes(bytes(_ROOM))
         last = (printed.strip().splitlines() or ["it printed nothing"])[-1]
-        report = read_report(folder / "report.json", inputs, copies.show)
+        report = failures.read_report(folder / "report.json", inputs, copies.show)
         report = report or Report(failure=Failure("tool", last))
         if code != 0 and report.failure is None:
             report = report._replace(failure=Failure("other", last))

@@ -181,7 +181,7 @@ def compare(
             continue
         locked.add(pin.name or "")
         found = installed.get(pin.name or "")
-        if found is None or not _same_version(found.version, pin.version):
+        if found is None or parse_version(found.version) != parse_version(pin.version):
             missing.append(Difference(each, pin, found and found.version))
     project = root.resolve().as_uri()
     remove = (n for n, each in installed.items() if not each.origin or each.origin.url != project)
@@ -247,15 +247,6 @@ def _is_clone(url: str, folder: Path) -> bool:
     except OSError:
         return False
     return not _COMMIT.fullmatch(revision) or head == revision
-
-
-def _same_version(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    versions = parse_version(one), parse_version(other)
-    if None in versions:
-        return one.replace("_", "-") == other.replace("_", "-")
-    return versions[0] == versions[1]
 
 
 def refuse_disagreement(planned: Sequence[LockPlan]) -> None:

@@ -14,14 +14,14 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.environments.snapshot import NOTES
+from nox_lock.environments.snapshot import NOTES, libraries
 from nox_lock.errors import ToolchainError
 from nox_lock.files import write_all
 from nox_lock.project import fingerprint
 from nox_lock.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from nox_lock.project import Project
 
@@ -120,11 +120,11 @@ class Distributions(NamedTuple):
 
 def find_environment(location: Path, recreate: str) -> Environment:
     """Return the environment in a folder, or raise an error that says to run `recreate`."""
-    target, site = read_target(location), site_packages(location)
-    if target is None or site is None:
+    target, folders = read_target(location), libraries(location)
+    if target is None or not folders:
         message = f"cannot tell which Python is in the environment {location.name}"
         raise ToolchainError(message, hint=f"Run: {recreate}")
-    return Environment(location, site, target)
+    return Environment(location, folders[0] / "site-packages", target)
 
 
 def read_target(location: Path) -> Target | None:
@@ -139,25 +139,12 @@ def read_target(location: Path) -> Target | None:
     if not versions:
         return None
     version, patch = max(versions, key=lambda each: bool(each[1]))
-    library = next((folder.name for folder in _library_folders(location)), "")
+    library = next((folder.name for folder in libraries(location)), "")
     # On Windows the programs say it.
     programs = {each.stem.lower() for each in (location / "Scripts").glob("py*.exe")}
     pypy = library.startswith("pypy") or "pypy" in programs
     threaded = library.endswith("t") or f"python{version}t" in programs
     return Target(version, "pypy" if pypy else "cpython", threaded, patch)
-
-
-def site_packages(location: Path) -> Path | None:
-    """Return the site-packages folder of a virtual environment, or None if it has none."""
-    folder = location / "Lib" / "site-packages"  # Windows
-    if folder.is_dir():
-        return folder
-    return next((folder / "site-packages" for folder in _library_folders(location)), None)
-
-
-def _library_folders(location: Path) -> Iterator[Path]:
-    for pattern in ("python*", "pypy*"):
-        yield from sorted((location / "lib").glob(pattern))
 
 
 def current_version(location: Path) -> str | None:

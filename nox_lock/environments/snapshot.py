@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.files import write_all
-from nox_lock.project import Fact, fingerprint
+from nox_lock.project import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,14 +51,13 @@ class Snapshot(NamedTuple):
             return None
         try:
             saved = json.loads((self.location / NOTES / _NAME).read_bytes())
-            facts = [Fact(*each) for each in saved["facts"]]
             same = saved["state"] == self.state and saved["request"] == fingerprint(self.request)
-            return str(saved["locks"]) if same and project.matches(facts) else None
+            return str(saved["locks"]) if same and project.matches(saved["facts"]) else None
         # A broken note is none; RuntimeError is that of one nested too deep.
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
             return None
 
-    def save(self, facts: Sequence[Fact], locks: str) -> None:
+    def save(self, facts: Sequence[Sequence[str]], locks: str) -> None:
         """Save that the environment matches `locks`; without write access, save nothing."""
         if self.state is None:
             return
@@ -87,7 +86,7 @@ def read_state(location: Path) -> str | None:
     try:
         found.append((location / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace"))
         found += (os.path.realpath(location / name) for name in _INTERPRETERS)
-        for library in _libraries(location):
+        for library in libraries(location):
             with os.scandir(library / "site-packages") as entries:
                 metadata = (each for each in entries if each.name.endswith(".dist-info"))
                 found += sorted(f"{each.name} {each.stat().st_mtime_ns}" for each in metadata)
@@ -99,8 +98,9 @@ def read_state(location: Path) -> str | None:
     return fingerprint("\0".join(found))
 
 
-def _libraries(location: Path) -> list[Path]:
-    if os.name == "nt":
+def libraries(location: Path) -> list[Path]:
+    """Return the folders in an environment that have its site-packages."""
+    if (location / "Lib" / "site-packages").is_dir():  # Windows
         return [location / "Lib"]
-    folders = (location / "lib").iterdir()
+    folders = (location / "lib").glob("py*")
     return sorted(each for each in folders if each.name.startswith(("python", "pypy")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nox_lock.errors import RequirementsError, fix_of
 from nox_lock.inputs.entry import URL, Entry, Option, is_project_file, parse_entry, refuse_bad_url
@@ -24,14 +24,6 @@ _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _DEEPEST = 100  # files that include one another in turn
 
 
-class Include(NamedTuple):
-    """A ``-r`` or ``-c`` line that names a local file: the file, as from the project root."""
-
-    file: str
-    place: Place
-    constraint: bool
-
-
 class Inputs:
     """What a lock's inputs require; not to be changed once `read_inputs` has returned it.
 
@@ -41,7 +33,7 @@ class Inputs:
         files: every file read, sources first.
         entries: requirements and constraints in the order pip meets them.
         remote: ``-r`` and ``-c`` lines that name a URL, which cannot be checked offline.
-        includes: ``-r`` and ``-c`` lines that name a local file.
+        includes: ``-r`` and ``-c`` lines that name a local file, which is as from the project root.
         dynamic: of each project file that only a build can read to the end, a digest of all that
             may decide its dependencies.
         native: what pip-compile is given to read by itself: sources, and options for them.
@@ -62,7 +54,7 @@ class Inputs:
         self.entries: list[Entry] = []
         self.options: list[Option] = []
         self.remote: list[Option] = []
-        self.includes: list[Include] = []
+        self.includes: list[Option] = []
         self.dynamic: dict[str, str] = {}
         self.native: list[str] = []
         self.written: dict[str, list[str]] = {}
@@ -277,9 +269,8 @@ class _Reader:
         if not path.isprintable():
             message = f"{quoted(path)} has characters that cannot be printed"
             raise RequirementsError(message, place, "Rename the file.")
-        constraint = name == "--constraint"
-        self.inputs.includes.append(Include(path, place, constraint))
-        self.read(path, place, constraint=constraint, trail=trail)
+        self.inputs.includes.append(Option(name, path, place))
+        self.read(path, place, constraint=name == "--constraint", trail=trail)
 
     def _folder(self, value: str, place: Place) -> str:
         """Return a find-links folder as pip finds it: beside the file, else from the root."""

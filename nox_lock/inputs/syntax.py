@@ -295,6 +295,7 @@ def parse_specifier(text: str | None) -> SpecifierSet | None:
         return None
 
 
+@functools.lru_cache(maxsize=8192)  # one requirement and one pin are in many lock files
 def meets(specifier: SpecifierSet, version: str) -> bool:
     """Return whether a version is one of those allowed.
 

@@ -122,7 +122,8 @@ class Pin(NamedTuple):
             return False
         scheme, found, _ = self.url.partition("://")
         local = not found or scheme.lower() == "file"
-        return self.editable or "+" in scheme or (local and not _is_archive(self.url))
+        archive = self.url.partition("#")[0].lower().endswith(_ARCHIVES)
+        return self.editable or "+" in scheme or (local and not archive)
 
 
 class BodyReader:
@@ -330,10 +331,6 @@ def is_plain_marker(marker: str) -> bool:
     """
     parts = re.split(r"[ )](?:and|or)(?=[ (])", marker)
     return all(re.fullmatch(_COMPARISON, part) for part in parts)
-
-
-def _is_archive(url: str) -> bool:
-    return url.partition("#")[0].lower().endswith(_ARCHIVES)
 
 
 class Stamp(NamedTuple):

@@ -23,17 +23,11 @@ from nox_lock.compiling.demands import in_one
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.console import WAITING
 from nox_lock.errors import CompileError, LockFileError, Place, Reason
-from nox_lock.inputs.entry import URL, Entry, is_project_file
-from nox_lock.inputs.syntax import MERGE, meets, parse_specifier, parse_version
+from nox_lock.inputs.entry import URL, is_project_file, parse_entry
+from nox_lock.inputs.syntax import MERGE, Line, meets, parse_version
 from nox_lock.lockfile import lock_file
-from nox_lock.locking.changes import (
-    COMPILED,
-    RESTORED,
-    UP_TO_DATE,
-    Outcome,
-    find_changes,
-    whole_chain,
-)
+from nox_lock.locking import changes
+from nox_lock.locking.changes import Outcome, find_changes, whole_chain
 from nox_lock.locking.compiler import as_text, find_starting_pins, versions
 from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.target import holds
@@ -43,9 +37,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nox_lock.compiling.pip_tools import Compiled
+    from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import Pin
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.lock_plan import AnyPlan, LockPlan
+    from nox_lock.project import Project
 
 _SHOWN = 10  # lines of a file that is refused
 
@@ -78,7 +74,7 @@ def make_lock(
             if now != before:
                 planned = planned.with_current(now)
                 if together is None and options.are_met(planned, judge(planned)):
-                    return Outcome(planned, UP_TO_DATE)
+                    return Outcome(planned, changes.UP_TO_DATE)
                 starting = find_starting_pins(planned, together, upgrade=options.upgrade)
                 key = make_key(*facts, as_text(starting))
             outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
@@ -150,7 +146,7 @@ def _restore(
         made, text = _validate(compiler, planned, entry.body)
     except CompileError:  # nothing in a cache is trusted
         return None
-    return Outcome(made, RESTORED, text, day=entry.day, notes=entry.notes)
+    return Outcome(made, changes.RESTORED, text, day=entry.day, notes=entry.notes)
 
 
 def _moves_pins(planned: LockPlan, starting: Sequence[Pin], body: str) -> bool:
@@ -179,7 +175,7 @@ def _compile(
     compiled = compile_in_agreement(compiler, planned, starting, texts)
     made, text = _validate(compiler, planned, compiled.body)
     seconds = time.monotonic() - began
-    outcome = Outcome(made, COMPILED, text, seconds=seconds, notes=compiled.notes)
+    outcome = Outcome(made, changes.COMPILED, text, seconds=seconds, notes=compiled.notes)
     day = dt.datetime.now(dt.timezone.utc).date().isoformat()
     return outcome, CacheEntry(compiled.body, day, compiled.notes)
 
@@ -282,7 +278,8 @@ def compile_in_agreement(
     # pip-tools lets go of starting pins in an order of its own. With those of the locks below
     # fixed it shows whether there is a way; what it finds are the pins to start from.
     try:
-        found = compiler.compile(order._replace(fixed=_pins_below(planned)), starting)
+        fixed = _pins_below(planned, compiler.project)
+        found = compiler.compile(order._replace(fixed=fixed), starting)
     except CompileError as error:
         raise _explain(made, error, command) from error
     compiled = compiler.compile(order, [pin for pin in found.pins if pin.version])
@@ -292,19 +289,10 @@ def compile_in_agreement(
     return compiled
 
 
-def _pins_below(planned: LockPlan) -> tuple[Entry, ...]:
+def _pins_below(planned: LockPlan, project: Project) -> tuple[Entry, ...]:
     """Return the pins of the locks below as constraints, each with its place in their files."""
     return tuple(
-        Entry(
-            text=pin.shown,
-            place=Place(low.path, pin.line),
-            name=pin.name,
-            extras=frozenset(),
-            specifier=parse_specifier(f"=={pin.version}"),
-            marker=None,
-            url=None,
-            constraint=True,
-        )
+        parse_entry(Line(low.at(pin.line), pin.shown), project, constraint=True)
         for low in planned.below
         for pin in versions(low.current, planned)
     )

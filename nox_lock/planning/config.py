@@ -288,6 +288,9 @@ def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) ->
         message = " is gone: hashes come from the index pages that pip reads, with and without uv"
         raise table.wrong("seed", message, "Take the line out.")
     table.refuse_unknown((*LOCK_KEYS, *others))
+    for key in ("python", "platforms"):
+        if table.values.get(key) == []:
+            raise table.wrong(key, " is empty", "Name one at least, or leave it out.")
     return default._replace(
         lockfile=_parse_lockfile(table) or default.lockfile,
         pylock=default.pylock if (flag := table.flag("pylock")) is None else flag,
@@ -324,9 +327,6 @@ def _check_lock(lock: LockConfig, locks: Mapping[str, LockConfig], declared: Tab
     if lock.extras and not any(map(is_project_file, lock.inputs)):
         hint = f'Name the project file, too: inputs = ["{FILE}"]'
         raise table.wrong("extras", ": none of its inputs has extras", hint)
-    if lock.lockfile in lock.inputs:
-        message = f": {lock.lockfile} is both input and lock file"
-        raise table.wrong("lockfile", message, "Give one of them another name.")
     for key, names in (("constraints", lock.constraints), ("builds-on", lock.builds_on or ())):
         for name in names:
             if name not in locks or name == lock.name:
@@ -375,7 +375,6 @@ def _parse_lockfile(table: Table) -> str | None:
 def _parse_pythons(table: Table) -> tuple[Target, ...]:
     alone = isinstance(table.values.get("python"), str)
     texts = (table.values["python"],) if alone else table.strings("python")
-    _refuse_empty(table, "python")
     try:
         targets = list(map(parse_target, texts))
     except ConfigError as error:
@@ -388,7 +387,6 @@ def _parse_pythons(table: Table) -> tuple[Target, ...]:
 
 def _parse_platforms(table: Table) -> tuple[str, ...]:
     names = table.strings("platforms")
-    _refuse_empty(table, "platforms")
     for name in names:
         if find_platform(name) is None:
             known = [*PLATFORMS, *(f"{s}-{each}" for s, them in PLATFORMS.items() for each in them)]
@@ -408,8 +406,3 @@ def _parse_levels(table: Table, default: Levels) -> Levels:
             raise table.wrong(key, message, f'Such as: {key} = "{getattr(Levels(), key)}"')
         default = default._replace(**{key: level or getattr(default, key)})
     return default
-
-
-def _refuse_empty(table: Table, key: str) -> None:
-    if table.values.get(key) == []:
-        raise table.wrong(key, " is empty", "Name one at least, or leave it out.")

@@ -23,7 +23,7 @@ from nox_lock.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from nox_lock.lockfile.lock_file import Pin
+    from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.planning.config import LockConfig
     from nox_lock.planning.lock_plan import AnyPlan
     from nox_lock.project import Project
@@ -150,13 +150,16 @@ def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
 
 def find_earlier(
     lock: LockConfig, target: Target, project: Project, locks: Collection[LockConfig]
-) -> Iterator[str]:
-    """Yield the lock files of this lock on disk, also of other patterns, the most similar first."""
+) -> LockFile | None:
+    """Return the most similar lock file of this lock on disk, also of another pattern, or None."""
     found = find_files(lock._replace(lockfile=None), project, any_system=True)
     found |= find_files(lock, project, any_system=True)
     for each in sorted(found, key=lambda each: (_distance(found[each], target), each)):
         if find_owner(each, locks) in (None, lock):
-            yield each
+            earlier = lock_file.read(project, each)
+            if earlier is not None and earlier.recognised:
+                return earlier
+    return None
 
 
 def _distance(parsed: ParsedPath, target: Target) -> tuple[bool, bool, int, int]:
@@ -203,7 +206,7 @@ def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin
     ``tool @ git+https:``; and ``tool @ file:../../x`` is ``x``.
     """
     for folder in folders:
-        for path in project.glob("*[:]*", folder):
+        for path in project.glob(posixpath.join(glob.escape(folder), "*[:]*")):
             if _LIKE_URL.match(posixpath.basename(path)):
                 yield path
     for pin in pins:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from nox_lock.lockfile.lock_file import LockFile
     from nox_lock.planning.config import Config, LockConfig
     from nox_lock.planning.lock_plan import AnyPlan
     from nox_lock.project import Project
@@ -78,7 +77,7 @@ class Layers:
         included = {
             owner.name: str(each.place)
             for each in reversed(inputs.includes)
-            if (owner := self.owner(each.file)) is not None
+            if (owner := self.owner(each.value)) is not None
         }
         within: dict[str, str] = {}
         found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
@@ -342,7 +341,8 @@ class _Planner:
         below = self._find_below(lock, target, system)
         self._refuse_other_targets(lock, target, below)
         current = lock_file.read(self.project, path)
-        earlier = None if current else self._find_earlier(lock, target)
+        locks = self.locks.values()
+        earlier = None if current else paths.find_earlier(lock, target, self.project, locks)
         # pip looks from where it runs, and for find-links beside the file with the line, too.
         folders = sorted({"", *map(posixpath.dirname, (path, *inputs.files))})
         lookalikes = paths.find_lookalikes(self.project, folders, current.pins if current else ())
@@ -369,11 +369,6 @@ class _Planner:
             planned = replace(planned, inputs=inputs)
         self.by_name[lock.name].append(planned)
         self.by_path[path.casefold()] = planned
-
-    def _find_earlier(self, lock: LockConfig, target: Target) -> LockFile | None:
-        earlier = paths.find_earlier(lock, target, self.project, self.locks.values())
-        found = (lock_file.read(self.project, path) for path in earlier)
-        return next((each for each in found if each is not None and each.recognised), None)
 
     def _find_below(self, lock: LockConfig, target: Target, system: str) -> tuple[LockPlan, ...]:
         names = self.layers.below(lock.name)
@@ -402,18 +397,18 @@ class _Planner:
     ) -> None:
         """Refuse an input that names the lock file of another lock, made for another target."""
         right = {each.path for each in below}
-        for include in self.layers.inputs(lock.name).includes:
-            other = self.layers.owner(include.file)
-            if other is None or include.file in right or other.name == lock.name:
+        for option, file, place in self.layers.inputs(lock.name).includes:
+            other = self.layers.owner(file)
+            if other is None or file in right or other.name == lock.name:
                 continue
-            flag = "-c" if include.constraint else "-r"
+            constrains = option == "--constraint"
             raise ConfigError(
-                f"`{flag} {posixpath.basename(include.file)}` names one lock file of "
-                f"{other.name!r}; for Python {target} another belongs here",
-                include.place,
+                f"`{'-c' if constrains else '-r'} {posixpath.basename(file)}` names one lock file "
+                f"of {other.name!r}; for Python {target} another belongs here",
+                place,
                 f"Take the line out, and say in {FILE}: "
                 f'[tool.nox-lock.locks.{lock.name}] constraints = ["{other.name}"]'
-                if include.constraint
+                if constrains
                 else f"Name its input instead: -r {posixpath.basename(other.inputs[0])}",
             )
 

@@ -7,17 +7,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from nox_lock.console import GREEN, RED, YELLOW, ColouredLine
-from nox_lock.locking.changes import (
-    ADDED,
-    CHANGED,
-    DOWNGRADED,
-    KINDS,
-    REHASHED,
-    REMOVED,
-    RESTORED,
-    UP_TO_DATE,
-    UPGRADED,
-)
+from nox_lock.locking import changes
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.reporting.verdicts import error_fields, to_json
 from nox_lock.text import markdown
@@ -30,12 +20,12 @@ if TYPE_CHECKING:
 
 # The mark, colour and remark of a change by its kind.
 _STYLES = {
-    ADDED: ("+", GREEN, ""),
-    REMOVED: ("-", RED, ""),
-    UPGRADED: ("~", YELLOW, ""),
-    DOWNGRADED: ("!", RED, " (DOWNGRADE)"),
-    CHANGED: ("~", YELLOW, ""),
-    REHASHED: ("#", YELLOW, ": the same version with other files"),
+    changes.ADDED: ("+", GREEN, ""),
+    changes.REMOVED: ("-", RED, ""),
+    changes.UPGRADED: ("~", YELLOW, ""),
+    changes.DOWNGRADED: ("!", RED, " (DOWNGRADE)"),
+    changes.CHANGED: ("~", YELLOW, ""),
+    changes.REHASHED: ("#", YELLOW, ": the same version with other files"),
 }
 # The colour and remark of an upgrade by its size.
 _UPGRADES = {"major": (RED, " (major)"), "minor": (YELLOW, ""), "micro": (GREEN, "")}
@@ -44,9 +34,9 @@ _UPGRADES = {"major": (RED, " (major)"), "minor": (YELLOW, ""), "micro": (GREEN,
 def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
     """Return a line on what was done for one lock file, or would be."""
     path, pins = outcome.planned.path, _count(outcome.pins, "pin")
-    if outcome.action == UP_TO_DATE:
+    if outcome.action == changes.UP_TO_DATE:
         return f"{path}: up to date ({pins})"
-    if outcome.action == RESTORED:
+    if outcome.action == changes.RESTORED:
         resolved = f"resolved on {outcome.day}; -U looks for newer versions"
         done = f"restored from the cache ({pins}, {resolved})"
     else:
@@ -54,15 +44,15 @@ def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
     return f"{path}: {done}{', not written' if dry else ''}"
 
 
-def change_lines(changes: Iterable[Change], *, unicode: bool = False) -> Iterator[ColouredLine]:
+def change_lines(found: Iterable[Change], *, unicode: bool = False) -> Iterator[ColouredLine]:
     """Yield a line for each change: ``~ idna 3.6 -> 3.7, for requests (requirements.in:3)``."""
     arrow = "\N{RIGHTWARDS ARROW}" if unicode else "->"
-    for kind, name, old, new, why, size in changes:
+    for kind, name, old, new, why, size in found:
         mark, colour, remark = _STYLES[kind]
-        if kind == UPGRADED:
+        if kind == changes.UPGRADED:
             colour, remark = _UPGRADES[size]
         versions = new or old
-        if old and new and kind != REHASHED:
+        if old and new and kind != changes.REHASHED:
             versions = f"{old} {arrow} {new}"
         reason = f", {why}" if why else ""
         yield ColouredLine(f"    {mark} {name} {versions}{remark}{reason}", colour)
@@ -81,8 +71,8 @@ def totals(outcomes: Sequence[Outcome]) -> str:
     total: Counter[str] = Counter()
     for each in changed:
         total.update(change.kind for change in each.changes)
-        total["kept"] += each.pins - sum(change.kind != REMOVED for change in each.changes)
-    summed = ", ".join(f"{total[kind]} {kind}" for kind in (*KINDS, "kept") if total[kind])
+        total["kept"] += each.pins - sum(change.kind != changes.REMOVED for change in each.changes)
+    summed = ", ".join(f"{total[kind]} {kind}" for kind in (*changes.KINDS, "kept") if total[kind])
     others = len(locks) - len(written)
     return f"{summed}; {_count(others, 'lock file')} unchanged" if others else summed
 

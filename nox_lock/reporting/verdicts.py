@@ -117,14 +117,9 @@ def annotate(judged: Iterable[Judged], project: Project) -> Iterator[str]:
                 # GitHub shows no annotation in a file that does not exist.
                 place = Place(each.planned.inputs.files[0], 1)
                 shown = Reason(f"{each.path}: {reason.message}", place)
-            yield _command("error", title, shown, project)
+            yield annotation("error", title, shown, project)
         for warning in each.verdict.warnings:
-            yield _command("warning", f"nox-lock: {path}", warning, project)
-
-
-def annotate_error(error: NoxLockError, project: Project) -> str:
-    """Return the workflow command for an error that ended the command."""
-    return _command("error", "nox-lock", error, project)
+            yield annotation("warning", f"nox-lock: {path}", warning, project)
 
 
 def write_summary(judged: Sequence[Judged], project: Project, lock_command: str) -> None:
@@ -161,7 +156,8 @@ def _from_top(path: str, project: Project) -> str:
     return path if found.startswith("..") or Path(found).is_absolute() else found
 
 
-def _command(level: str, title: str, reason: Reason | NoxLockError, project: Project) -> str:
+def annotation(level: str, title: str, reason: Reason | NoxLockError, project: Project) -> str:
+    """Return the workflow command that shows a reason, or an error, beside its line."""
     properties = {"title": title}
     if reason.place is not None:
         properties["file"] = _from_top(reason.place.file, project)

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
@@ -183,7 +182,7 @@ def _python(text: str) -> Target:
 def _package(text: str) -> str:
     try:
         Requirement(text)
-    except (InvalidRequirement, InvalidSpecifier) as error:  # the latter from old packaging
+    except InvalidRequirement as error:
         message = f"--upgrade-package {quoted(text)} names no project"
         raise ConfigError(message, hint="Write NAME or 'NAME<3'.") from error
     return text
@@ -326,7 +325,7 @@ def _errors_printed(options: Arguments, project: Project) -> Iterator[None]:
         if form == "json":
             _print(verdicts.to_json(locks=[], error=verdicts.error_fields(error)))
         elif form == "github":
-            _print(verdicts.annotate_error(error, project))
+            _print(verdicts.annotation("error", "nox-lock", error, project))
         raise
 
 

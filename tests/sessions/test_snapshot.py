@@ -25,7 +25,6 @@ from support.project import Project
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nox_lock.project import Fact
     from support.prepared import Prepared
 
 # What a project may be made of, and one lock file of each, so that nothing looks for older ones.
@@ -102,7 +101,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project.root
 
 
-def answer(root: Path) -> tuple[list[Fact], object]:
+def answer(root: Path) -> tuple[list[tuple[str, ...]], object]:
     """Judge everything; return what was read for it, and what came of it."""
     project = open_folder(root, ENVIRON)
     try:
@@ -113,7 +112,7 @@ def answer(root: Path) -> tuple[list[Fact], object]:
     return project.facts, found
 
 
-def is_same(root: Path, facts: list[Fact], environ: dict[str, str] = ENVIRON) -> bool:
+def is_same(root: Path, facts: list[tuple[str, ...]], environ: dict[str, str] = ENVIRON) -> bool:
     """Return whether all of that would be read again."""
     return open_folder(root, environ).matches(facts)
 
@@ -132,9 +131,9 @@ def test_all_that_is_read_is_kept(root: Path) -> None:
     opened = {path for event, path in seen if event == "open"}
     listed = {path for event, path in seen if event != "open"}
     assert opened >= FILES.keys() - {"wheels/readme"}
-    kept = {os.path.normpath(name) for kind, name, _, _ in facts if kind == "file"}
+    kept = {os.path.normpath(name) for kind, name, _ in facts if kind == "file"}
     assert opened <= kept
-    folders = {Path(name, more).parent for kind, name, more, _ in facts if kind == "glob"}
+    folders = {Path(name).parent for kind, name, _ in facts if kind == "glob"}
     assert set(map(Path, listed)) <= folders | {Path()}
 
 
@@ -329,7 +328,7 @@ def test_what_the_body_does_is_recorded_all_the_same(project: Project) -> None:
 
 def test_a_broken_snapshot_is_ignored(project: Project) -> None:
     snapshot = project.root / ".nox" / "tests" / "nox-lock" / "snapshot"
-    for broken in ("", '{"facts": [["no such", "look", "", ""]]}'):
+    for broken in ("", '{"facts": [["no such", "look", ""]]}'):
         snapshot.write_text(broken, encoding="utf-8")
         assert looks(project, 2) == [True, False]
 
@@ -340,10 +339,10 @@ DEEP = "[" * 100_000
 @pytest.mark.parametrize(
     "facts",
     [
-        *('[["no such", "look", "", ""]]', '[["file", "requirements.in"]]', "[1]", "1", "null"),
-        *('[["glob", ".", "", ""]]', '[["glob", ".", "/x", ""]]', '[["variable", [], "", ""]]'),
-        *('[["file", 1, "", ""]]', '[["real", "\\u0000", "", ""]]', '[["file", null, "", ""]]'),
-        *('[["glob", ".", null, ""]]', '[[["a"], "", "", ""]]', DEEP + "]" * len(DEEP)),
+        *('[["no such", "look", ""]]', '[["file", "requirements.in"]]', "[1]", "1", "null"),
+        *('[["glob", "", ""]]', '[["glob", "/x", ""]]', '[["variable", [], ""]]'),
+        *('[["file", 1, ""]]', '[["real", "\\u0000", ""]]', '[["file", null, ""]]'),
+        *('[["glob", null, ""]]', '[[["a"], "", ""]]', DEEP + "]" * len(DEEP)),
     ],
 )
 def test_a_broken_note_is_dropped(facts: str, tmp_path: Path) -> None:

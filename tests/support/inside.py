@@ -21,9 +21,8 @@ import nox.registry
 from nox.__main__ import main
 
 from nox_lock.sessions import api
-from nox_lock.text import forget
 from support.index import LEFT_OPEN
-from support.project import Run
+from support.project import Run, forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

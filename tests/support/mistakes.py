@@ -269,7 +269,7 @@ CONFIG = [
     Case("an input with an escape", locks("", r'inputs = ["a\u001b[31m.in"]'), "is no path", "`tool.nox-lock.locks.app.inputs`", "control", never=("\x1b",)),
     Case("an input that is a folder", locks("", "inputs = ['base']"), "cannot read base: Is a directory", f"{TOML}:2: ", "file", make=folder("base")),
     Case("an input that is a lock file", locks("", "inputs = ['requirements.txt']"), "one of its inputs", TOML, "lockfile"),
-    Case("an output that is an input", locks("lockfile = 'requirements.in'"), "is both input and lock file", f"{TOML}:3: `tool.nox-lock.locks.app.lockfile`", "another"),
+    Case("an output that is an input", locks("lockfile = 'requirements.in'"), "would write requirements.in, which is one of its inputs", f"{TOML}:3: ", "Give it its own"),
     Case("an output that is included", {**locks("lockfile = 'more.in'"), IN: "-r more.in\n", "more.in": "app\n"}, "one of its inputs", TOML, "lockfile"),
     Case("an output that is this file", locks("lockfile = 'pyproject.toml'"), "pyproject.toml", "`tool.nox-lock.locks.app.lockfile`", "another"),
     Case("an output that is the noxfile", locks("lockfile = 'noxfile.py'"), "is no pin", "noxfile.py:1", "--overwrite"),

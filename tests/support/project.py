@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nox_lock import text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -56,6 +58,12 @@ print("%d.%d" % sys.version_info[:2], getattr(sys, "_base_executable", sys.execu
 def is_ambient(name: str) -> bool:
     """Say whether this environment variable is the user's setting, of no concern to a test."""
     return bool(_AMBIENT.fullmatch(name)) and not _ACCESS.fullmatch(name)
+
+
+def forget() -> None:
+    """Forget what may not be shown: the tests are many projects in one process."""
+    for known in (text._values, text._user_indexes, text._declared):  # noqa: SLF001
+        known.clear()
 
 
 def clean_environment(home: Path, **extra: str) -> dict[str, str]:

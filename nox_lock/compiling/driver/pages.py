@@ -100,11 +100,8 @@ def take_hashes_from_pages(report: Report) -> None:
         return found
 
     def get_hashes_from_pypi(self: Any, ireq: Any) -> dict[str, str]:
-        found = {}
-        for link in (candidate.link for candidate in self._get_matching_candidates(ireq)):
-            if sha256 := _sha256(link):
-                found[link.url] = f"sha256:{sha256}"
-        return found
+        links = (candidate.link for candidate in self._get_matching_candidates(ireq))
+        return {link.url: f"sha256:{found}" for link in links if (found := _sha256(link))}
 
     finder.evaluate_links = evaluate_links
     PyPIRepository._get_matching_candidates = get_matching_candidates

@@ -23,8 +23,8 @@ from nox_lock.environments.environment import (
     read_target,
     record_project,
     remove_broken,
-    site_packages,
 )
+from nox_lock.environments.snapshot import libraries
 from nox_lock.errors import ToolchainError
 from nox_lock.project import Project
 from nox_lock.target import Target, running_target
@@ -282,9 +282,8 @@ def write_environment(root: Path, config: str, library: str = "python3.11") -> P
 def test_the_python_of_an_environment(tmp_path: Path, config: str) -> None:
     location = write_environment(tmp_path, config)
     assert read_target(location) == Target("3.11")
-    found = site_packages(location)
-    assert found is not None
-    assert found.name == "site-packages"
+    [library] = libraries(location)
+    assert (library / "site-packages").is_dir()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no versions in the names of its folders")
@@ -333,7 +332,7 @@ def test_the_python_of_a_conda_environment(tmp_path: Path) -> None:
 def test_an_environment_that_does_not_show_its_python(tmp_path: Path, config: str) -> None:
     assert read_target(write_environment(tmp_path, config)) is None
     assert read_target(tmp_path / "nowhere") is None
-    assert site_packages(tmp_path / "nowhere") is None
+    assert libraries(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize(
@@ -351,6 +350,5 @@ def test_real_environments(tmp_path: Path, home: Path, command: tuple[str, ...])
         [sys.executable, *command, str(location)], check=True, env=clean_environment(home)
     )
     assert read_target(location) == running_target()
-    found = site_packages(location)
-    assert found is not None
-    assert found.is_dir()
+    [library] = libraries(location)
+    assert (library / "site-packages").is_dir()

@@ -380,10 +380,6 @@ def test_a_command_nobody_can_look_into_is_told_by_its_lock(
         ("[tool.nox-lock.locks.dev]\ninputs = ['/a.in']", ["'/a.in'", "inside the project"]),
         ("[tool.nox-lock.locks.dev]\ninputs = ['C:\\\\a.in']", ["inside the project"]),
         (
-            "[tool.nox-lock.locks.dev]\ninputs = ['a.in']\nlockfile = 'a.in'",
-            ["a.in", "both input and lock file"],
-        ),
-        (
             "[tool.nox-lock.locks.dev]\ninputs = ['a.in']\nlockfile = './a.in'",
             ["a.in", "input"],
         ),
