@@ -141,11 +141,13 @@ def plan(
     names: Iterable[str | None] = (),
     used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
     may_lack: bool = False,
+    to_lock: bool = False,
 ) -> list[LockPlan]:
     """Plan the lock files that must exist, each after those it builds on.
 
     `names` keeps to those locks and what they build on; `used` gives, by lock, the Pythons of
-    the sessions that use it, as targets or ranges of versions; `may_lack` is of `Files`.
+    the sessions that use it, as targets or ranges of versions; `may_lack` is of `Files`; `to_lock`
+    is whether all that is planned will be made.
 
     Raises:
         ConfigError: for an unknown name, two lock files with one path, locks that build on each
@@ -157,7 +159,11 @@ def plan(
     planner = _Planner(config, project, used or {}, may_lack=may_lack)
     planned = planner.plan(chosen)
     # One lock file with hashes, and those without must have them, too.
-    if any(map(_lacks_hashes, planned)) and any(map(_has_hashes, planner.plan(config.locks))):
+    new = (each for each in planned if to_lock and each.current is None)
+    if any(map(_lacks_hashes, planned)) and (
+        any(each.settings.generate_hashes for each in new)
+        or any(map(_has_hashes, planner.plan(config.locks)))
+    ):
         return _require_hashes(planned)
     return planned
 

@@ -201,7 +201,8 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
     options = _read_options(lock_parser, session, others, noxfile, console)
     if options is None:
         return
-    config, planned, pylocks, orphans = _select(options, noxfile)
+    prints = options.check or bool(options.why)
+    config, planned, pylocks, orphans = _select(options, noxfile, to_lock=not prints)
     if options.check:
         _check(judge_all([*planned, *pylocks], orphans), options, noxfile, console)
         return
@@ -298,7 +299,7 @@ def _is_plainly_stale(judged: Judged) -> bool:
 
 
 def _select(
-    options: Arguments, noxfile: Noxfile
+    options: Arguments, noxfile: Noxfile, *, to_lock: bool = False
 ) -> tuple[Config, list[LockPlan], list[PylockPlan], list[str]]:
     """Return the configuration, the files that options choose, and the orphaned ones.
 
@@ -306,7 +307,7 @@ def _select(
     """
     project = noxfile.project
     with _errors_printed(options, project):
-        config, planned = noxfile.plan(options.names)
+        config, planned = noxfile.plan(options.names, to_lock=to_lock)
         chosen = select(planned, options.python, options.platform)
         pylocks, orphans = plan_pylocks(config, planned, project), []
         if not (options.names or options.python or options.platform):

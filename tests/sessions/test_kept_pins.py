@@ -591,6 +591,18 @@ def test_a_session_does_not_lock_for_hashes_alone(adopted: Project) -> None:
     assert "--hash" in adopted.read(LOCK)
 
 
+def test_a_new_lock_file_with_hashes_brings_them_to_those_without(adopted: Project) -> None:
+    """In the same run: it would leave them stale else. Before that they are fresh."""
+    adopted.write(LOCK, header() + BODY)
+    check(adopted).ok()
+    adopted.write("requirements-dev.in", "-r requirements.in\nextra\n")
+    assert f"{LOCK}: fresh" in check(adopted).failed().output
+    lock(adopted).ok()
+    check(adopted).ok()
+    assert "--hash" in adopted.read(LOCK)
+    assert "--hash" in adopted.read("requirements-dev.txt")
+
+
 def test_hashes_that_are_configured_and_not_there(adopted: Project) -> None:
     """For a session the same; for a check it is stale."""
     adopted.write("noxfile.py", SESSION)
