@@ -64,7 +64,8 @@ def make_stacks(
                 ended: set[Future[Result]] = set()
                 until = time.monotonic() + _SIGN_OF_LIFE
                 while not ended and time.monotonic() < until:  # Windows sees Ctrl-C between two
-                    ended = wait(running, _WAIT_SECONDS, FIRST_COMPLETED).done
+                    left = min(until - time.monotonic(), _WAIT_SECONDS)
+                    ended = wait(running, left, FIRST_COMPLETED).done
                 if not (ended or compiler.console.has_board):
                     at_work = (path for future, path in running.items() if future.running())
                     compiler.console.log(*(_sign_of_life(compiler, path) for path in at_work))
