@@ -20,10 +20,11 @@ from support.layers import (
     lock,
     locks,
     planned_in,
+    stamp,
     verdicts,
     write_all,
 )
-from support.locks import pins
+from support.locks import fingerprint, pins
 from support.long import long
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 
 project = pytest.fixture(layered_project)
+
+
+# What "app\nlib<2\n" is locked to.
+OLD = ["app==1.0 -r requirements.in", "lib==1.0 -r requirements.in, app"]
 
 
 def over(base: str, dev: str, **more: str) -> dict[str, str]:
@@ -54,8 +59,9 @@ def versions(project: Project, name: str) -> dict[str, str]:
 )
 def test_layers_that_cannot_agree(line: str, project: Project) -> None:
     """The error has both chains with file:line and the ways out; `--together` is one."""
-    write_all(project, over("# base\napp\n", f"{line}\n\nlib<2\n"))
-    lock(project, "requirements").ok()
+    write_all(project, {"requirements.in": "# base\napp\n"})
+    stamp(project, {"requirements": ["app==1.0 -r requirements.in", "lib==2.0 app"]})
+    write_all(project, {"requirements-dev.in": f"{line}\n\nlib<2\n"})
     before = project.snapshot()
     said = lock(project).failed().output
     assert f"{DEV} cannot agree with {BASE}, on which it builds:" in said
@@ -87,12 +93,13 @@ def test_a_variant_that_is_to_differ(project: Project) -> None:
     noxfile = "import nox_lock\n\nnox_lock.add_sessions(lock='pip-compile')\n"
     files = {
         "tests/relaxed.in": "app\n",
-        "tests/strict.in": "-r relaxed.in\n-c caps.txt\n",
-        "tests/caps.txt": "# caps\nlib<2\n",
         "noxfile.py": noxfile,
         "pyproject.toml": '[tool.nox-lock]\nfind = ["tests/*.in"]\n',
     }
     write_all(project, files)
+    stamp(project, {"relaxed": ["app==1.0 -r tests/relaxed.in", "lib==2.0 app"]})
+    project.write("tests/strict.in", "-r relaxed.in\n-c caps.txt\n")
+    project.write("tests/caps.txt", "# caps\nlib<2\n")
     said = project.nox("-s", "pip-compile").failed().output
     assert "    lib<2 (tests/caps.txt:2)\n" in said
     assert "    lib==2.0 (tests/relaxed.txt:" in said
@@ -175,12 +182,10 @@ def test_siblings_that_disagree_under_a_common_upper(project: Project) -> None:
 
 def test_an_upper_of_two_that_disagree_in_what_it_does_not_use(project: Project) -> None:
     """No project of its own is in question, so there is nothing to agree on."""
-    files = {
-        "requirements-old.in": "lib<2\n",
-        "requirements-new.in": "lib\n",
-        "requirements-all.in": "-c requirements-old.txt\n-c requirements-new.txt\ndep\n",
-    }
-    write_all(project, files)
+    write_all(project, {"requirements-old.in": "lib<2\n", "requirements-new.in": "lib\n"})
+    old, new = ["lib==1.0 -r requirements-old.in"], ["lib==2.0 -r requirements-new.in"]
+    stamp(project, {"old": old, "new": new})
+    project.write("requirements-all.in", "-c requirements-old.txt\n-c requirements-new.txt\ndep\n")
     project.nox("-s", "lock", "lock-check").ok()
     assert pins(project.read("requirements-all.txt")) == {"dep": "1.0"}
 
@@ -190,7 +195,8 @@ def test_a_moved_base_moves_what_the_upper_has_of_old(project: Project, index: L
     index.publish("plugin", "1.0", requires=["lib<2"])
     index.publish("other", "1.0")
     write_all(project, over("app\nlib<2\n", "-c requirements.txt\nplugin\nother\n"))
-    lock(project).ok()
+    own = [f"{name}==1.0 -r requirements-dev.in" for name in ("other", "plugin")]
+    stamp(project, {"requirements": OLD, "dev": ["lib==1.0 -c requirements.txt, plugin", *own]})
     index.publish("plugin", "2.0", requires=["lib>=2"])
     index.publish("other", "2.0")
     project.write("requirements.in", "app\nlib>=2\n")
@@ -203,7 +209,9 @@ def test_an_upgrade_of_a_project_stops_where_the_layer_ends(
 ) -> None:
     """`-P tool` takes the newest that goes with the base, which moves for nobody."""
     write_all(project, over("app\nlib<2\n", "-c requirements.txt\ntool\n"))
-    lock(project).ok()
+    tool = "tool==1.0 -r requirements-dev.in"
+    dev = ["dep==1.0 tool", "lib==1.0 -c requirements.txt, tool", tool]
+    stamp(project, {"requirements": OLD, "dev": dev})
     base = project.read(BASE)
     index.publish("tool", "1.5", requires=["lib", "dep"])
     index.publish("tool", "2.0", requires=["lib>=2", "dep"])
@@ -220,10 +228,10 @@ def test_together_moves_only_what_it_must(project: Project, index: LocalIndex) -
     for name in ("app", "dep"):
         index.publish(name, "1.1", requires=["lib"] if name == "app" else [])
     write_all(project, over("app<1.1\nlib\ndep<1.1\n", "-r requirements.in\ntool\n"))
-    lock(project).ok()
+    base = [f"{pin} -r requirements.in" for pin in ("app==1.0", "dep==1.0", "lib==2.0")]
+    stamp(project, {"requirements": base, "dev": [*base, "tool==1.0 -r requirements-dev.in"]})
     project.write("requirements.in", "app\nlib\ndep\n")
     project.write("requirements-dev.in", "-r requirements.in\ntool\nlib<2\n")
-    lock(project).failed()
     lock(project, "--together").ok()
     assert pins(project.read(BASE)) == {"app": "1.0", "lib": "1.0", "dep": "1.0"}
     assert pins(project.read(DEV)) == {**pins(project.read(BASE)), "tool": "1.0"}
@@ -246,11 +254,18 @@ FORMS = {
     "requirements-c.in": "-r requirements.txt\ntool\n",
     "requirements-d.in": "-c requirements.txt\ntool\n",
     "requirements-e.in": "tool\n",
+    "requirements-f.in": "-c requirements-a.txt\n-r requirements-d.in\ndep\n",
 }
 STEPS = (
     Step(BASE, "requirements.in"),
     *(Step(source.replace(".in", ".txt"), source, (), (BASE,)) for source in list(FORMS)[:4]),
     Step("requirements-e.txt", "requirements-e.in", (f"--constraint={BASE}",), (BASE,)),
+    Step(
+        "requirements-f.txt",
+        "requirements-f.in",
+        (),
+        ("requirements-a.txt", "requirements-d.txt"),
+    ),
 )
 DECLARED = (
     "[tool.nox-lock.locks.e]\ninputs = ['requirements-e.in']\nconstraints = ['requirements']\n"
@@ -304,7 +319,7 @@ BASES = {
     ],
 )
 def test_every_form_over_such_a_base(name: str, project: Project, index: LocalIndex) -> None:
-    """Five locks over one base are what pip-compile makes by hand, fresh, and stay so."""
+    """Five locks over one base, and one over two of them: as by hand, fresh, and they stay so."""
     base, common = BASES[name]
     index.publish("rich", "1.0", requires=["lib"], extras={"fast": ["dep"]})
     index.publish("setuptools", "99.0")
@@ -323,6 +338,7 @@ def test_every_form_over_such_a_base(name: str, project: Project, index: LocalIn
     )
     wanted = by_hand(project, STEPS, OPTIONS[common])
     run = project.nox("-s", "lock", "lock-check").ok()
+    assert "warning" not in run.output.lower()
     assert compiled(run) == len(STEPS)
     assert bodies(project) == wanted
     assert str(project.root) not in "".join(locks(project).values())
@@ -330,8 +346,12 @@ def test_every_form_over_such_a_base(name: str, project: Project, index: LocalIn
     before = project.snapshot()
     # As if by a checkout that changes line ends, too.
     project.write(BASE, project.read(BASE).replace("\n", "\r\n"))
+    untouched = {path: fingerprint(project.root / path) for path in wanted}
+    index.clear_requests()
     run = project.nox("-s", "lock", "lock-check").ok()
     assert compiled(run) == 0
+    assert index.requests() == []
+    assert {path: fingerprint(project.root / path) for path in wanted} == untouched
     assert {**project.snapshot(), BASE: b""} == {**before, BASE: b""}
 
 
@@ -515,7 +535,9 @@ CONFLICT = "<<<<<<< HEAD\nlib==1.0\n=======\nlib==2.0\n>>>>>>> other\n"
 def test_a_base_with_marks_of_a_merge(line: str, project: Project) -> None:
     """It is the lock file that is broken: the check says so, and `--overwrite` mends it."""
     write_all(project, over("app\nlib<2\n", f"{line}\ntool\n"))
-    lock(project).ok()
+    app = ["app==1.0 -r requirements.txt"] * line.startswith("-r")
+    own = ["dep==1.0 tool", f"lib==1.0 {line}, tool", "tool==1.0 -r requirements-dev.in"]
+    stamp(project, {"requirements": OLD, "dev": [*app, *own]})
     before = project.snapshot()
     project.write(BASE, project.read(BASE) + CONFLICT)
     broken = project.snapshot()
@@ -548,7 +570,9 @@ def test_pins_for_elsewhere_are_no_disagreement(tmp_path: Path) -> None:
 def test_a_hand_that_moves_a_pin_is_seen(project: Project) -> None:
     """In the base or in the upper: the check names both; the base stands, the upper follows."""
     write_all(project, over("app\nlib\n", "-r requirements.in\ntool\n"))
-    lock(project).ok()
+    app, lib = "app==1.0 -r requirements.in", "lib==2.0 -r requirements.in, app"
+    dev = [app, "dep==1.0 tool", f"{lib}, tool", "tool==1.0 -r requirements-dev.in"]
+    stamp(project, {"requirements": [app, lib], "dev": dev})
     good = locks(project)
     hashes = good[BASE][good[BASE].index("lib==2.0") :].split("# via")[0]
     project.write(

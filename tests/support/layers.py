@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.checking.judge import judge
 from nox_lock.lockfile import lock_file
+from support.locks import hashed_pin, stamp_all
 from support.plans import plan_folder
 from support.project import Project
 
@@ -66,6 +67,27 @@ def write_all(project: Project, files: Mapping[str, str]) -> None:
         path = project.root / link
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(target)
+
+
+def stamp(project: Project, bodies: Mapping[str, Sequence[str]]) -> None:
+    """Write each lock file, by name, without a compile; all are fresh then.
+
+    A body is its pins, with what asks for each: `lib==1.0 -r requirements.in, app`.
+    """
+    assert project.index is not None
+
+    def lines(index: LocalIndex, pin: str) -> str:
+        pinned, _, via = pin.partition(" ")
+        [wheel] = index.folder.glob(f"{pinned.replace('==', '-')}-*.whl")
+        return hashed_pin(wheel, *via.split(", "))
+
+    texts = {
+        name: "".join(lines(project.index, pin) for pin in pinned)
+        for name, pinned in bodies.items()
+    }
+    stamp_all(project.root, texts)
+    for path, verdict in verdicts(project.root).items():
+        assert verdict.fresh, f"{path}: {verdict.reasons}"
 
 
 def lock(project: Project, *args: str, env: Mapping[str, str] | None = None) -> Run:

@@ -54,11 +54,12 @@ def find_bytes(
     return found
 
 
-def hashed_pin(wheel: Path, via: str) -> str:
-    """Return the lines of a wheel's pin, as pip-compile writes them."""
+def hashed_pin(wheel: Path, *via: str) -> str:
+    """Return the lines of a wheel's pin and of what asks for it, as pip-compile writes them."""
     name, version = wheel.name.split("-")[:2]
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    return f"{name}=={version} \\\n    --hash=sha256:{digest}\n    # via {via}\n"
+    asking = f" {via[0]}" if len(via) == 1 else "".join(f"\n    #   {each}" for each in via)
+    return f"{name}=={version} \\\n    --hash=sha256:{digest}\n    # via{asking}\n"
 
 
 def stamp_all(
