@@ -30,6 +30,7 @@ from support.layers import (
     locks,
     planned_in,
     publish,
+    stamp,
     verdicts,
     write_all,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from support.prepared import Prepared
 
 ASKED = "app\nlib<2\n"  # of the base
+OLD = ["app==1.0 -r requirements.in", "lib==1.0 -r requirements.in, app"]  # its lock
 MOVED = "app\nlib>=2\n"
 
 
@@ -52,10 +54,12 @@ project = pytest.fixture(layered_project)
 
 @pytest.fixture(scope="module")
 def made(prepared: Prepared) -> Prepared:
-    """Return an empty project in whose cache is the stack that most tests begin with."""
+    """Return an empty project in whose cache is what most tests lock, and what that moves to."""
     publish(prepared.index)
     for line in ("-c requirements.txt", "-r requirements.in"):
         write_all(prepared.project, over(line))
+        lock(prepared.project).ok()
+        prepared.project.write("requirements.in", MOVED)
         lock(prepared.project).ok()
         for path in prepared.project.snapshot():
             (prepared.project.root / path).unlink()
@@ -164,13 +168,8 @@ FORMS = {
 }  # fmt: skip
 
 
-SOON = {"a diamond"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in SOON else pytest.mark.long) for name in FORMS],
-)
+@pytest.mark.long  # `test_every_form_over_such_a_base` of `test_agreement` is sooner
+@pytest.mark.parametrize("name", FORMS)
 def test_layers_in_many_places(name: str, project: Project, index: LocalIndex) -> None:
     """One run locks all as pip-compile does by hand; the next none, until the base moves."""
     form = FORMS[name]
@@ -265,7 +264,12 @@ def test_upgrades_reach_every_layer_in_one_run(
 ) -> None:
     """With -U and with -P, whatever the form; what nobody asked for stays."""
     write_all(project, all_forms("app\nlib<3\n", "", uppers))
-    lock(project).ok()
+    app, lib = "app==1.0 -r requirements.in", "lib==2.0 -r requirements.in, app"
+    bodies: dict[str, list[str]] = {"requirements": [app, lib]}
+    for name in (path.removeprefix("requirements-")[:-4] for path in uppers):
+        tool = f"tool==1.0 -r requirements-{name}.in"
+        bodies[name] = [app] * (name in "ac") + ["dep==1.0 tool", "lib==2.0 tool", tool]
+    stamp(project, bodies)
     for name in ("lib", "tool", "dep"):
         index.publish(name, "2.1", requires=["lib", "dep"] if name == "tool" else [])
     lock(project, "-P", "lib").ok()
@@ -360,11 +364,9 @@ def test_an_upper_that_cannot_be_made_keeps_the_whole_stack_as_it_was(
     stocked: Project, made: Prepared
 ) -> None:
     """Another stack goes on; once it can be made, one run makes all."""
-    files = over("-r requirements.in", **{"requirements-docs.in": "dep\n"})
-    write_all(stocked, files)
+    write_all(stocked, over("-r requirements.in"))
     lock(stocked).ok()
     before = {path: fingerprint(stocked.root / path) for path in (BASE, DEV)}
-    docs = stocked.read("requirements-docs.txt")
     made.index.publish("dep", "2.0")
     stocked.write("requirements.in", MOVED)
     stocked.write("requirements-docs.in", "dep>1\n")
@@ -373,7 +375,7 @@ def test_an_upper_that_cannot_be_made_keeps_the_whole_stack_as_it_was(
     assert "no package index has a project 'nowhere'" in said
     assert f"{BASE}: not updated: {DEV} (same stack) could not be locked" in said
     assert {path: fingerprint(stocked.root / path) for path in (BASE, DEV)} == before
-    assert stocked.read("requirements-docs.txt") != docs
+    assert pins(stocked.read("requirements-docs.txt")) == {"dep": "2.0"}
     made.index.publish("nowhere", "1.0")
     stocked.nox("-s", "lock", "lock-check").ok()
     assert pins(stocked.read(DEV))["lib"] == "2.0"
@@ -424,9 +426,11 @@ def test_a_base_is_not_written_where_its_upper_cannot_be(
     index: LocalIndex,
 ) -> None:
     """The upper's place becomes a folder while it is compiled."""
+    if there:
+        write_all(project, {"requirements.in": ASKED})
+        stamp(project, {"requirements": OLD})
     write_all(project, over("-r requirements.in"))
     if there:
-        lock(project, "requirements").ok()
         project.write("requirements.in", MOVED)
     before = project.snapshot()
     index.clear_requests()
@@ -467,6 +471,7 @@ def test_a_kill_in_the_middle_of_a_stack_leaves_nothing_half_done(
     before = {path: fingerprint(stocked.root / path) for path in (BASE, DEV)}
     names = set(stocked.snapshot())
     stocked.write("requirements.in", MOVED)
+    stocked.write("requirements-dev.in", "-c requirements.txt\ntool\nlib\n")  # in no cache
     made.index.clear_requests()
     running = stocked.start_nox("-s", "lock")
     while running.poll() is None and not made.index.pages("tool"):
@@ -582,6 +587,8 @@ def test_a_session_locks_the_whole_stack_anew(stocked: Project, made: Prepared) 
 def test_a_session_with_two_locks(stocked: Project) -> None:
     """They are installed together when they agree; else the pins that do not are named."""
     write_all(stocked, over("", **{"noxfile.py": SESSION}))
+    own = ["dep==1.0 tool", "lib==2.0 tool", "tool==1.0 -r requirements-dev.in"]
+    stamp(stocked, {"requirements": OLD, "dev": own})
     said = stocked.nox("-s", "both").failed().output
     assert f"lib: 1.0 in {BASE}, 2.0 in {DEV}" in said
     stocked.write("requirements-dev.in", "-c requirements.txt\ntool\n")
