@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.index import LOOPBACK, LocalIndex
+from support.layers import stamp
 from support.locks import fingerprint, pins
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ NOXFILE = """
         session.run(*IMPORT)
 
 
-    @nox.session(venv_backend="virtualenv")
+    @nox.session
     def plain(session):
         session.install("-r", "requirements.in")
         session.run(*IMPORT)
@@ -71,7 +72,9 @@ def bomb(made: Prepared, tmp_path: Path) -> Iterator[Project]:
 def test_the_lock_outlives_a_release_that_breaks_a_plain_install(bomb: Project) -> None:
     """A new release breaks the plain session, and moves nothing in the lock or its session."""
     before = fingerprint(bomb.root / LOCK)
-    assert BROKEN in bomb.nox("-s", "plain").failed(traceback=True).output
+    assert bomb.index is not None
+    plain = bomb.nox("-s", "plain", env={"UV_DEFAULT_INDEX": bomb.index.url})  # where uv is here
+    assert BROKEN in plain.failed(traceback=True).output
     assert bomb.venv_versions("plain")["lib"] == "2.0"
 
     assert "app runs on lib 1.0" in bomb.nox("-s", "locked").ok().output
@@ -93,19 +96,16 @@ def test_nothing_asks_the_index_what_a_fresh_lock_needs_no_answer_to(
     assert index.requests() == []
 
 
-def test_upgrade_moves_everything_and_meets_the_bomb(bomb: Project) -> None:
-    """`-U` takes the newest of all, and the locked session then runs, and fails, on just that."""
-    bomb.nox("-s", "locked").ok()
+def test_an_upgrade_meets_the_bomb_and_a_pin_of_the_culprit_is_the_cure(bomb: Project) -> None:
+    """`-U` takes the newest of all, and the locked session fails on just that.
+
+    `lib<2` in the input then makes the lock stale, and good again.
+    """
     assert f"{LOCK}: compiled" in bomb.nox("-s", "lock", "--", "-U").ok().output
     assert pins(bomb.read(LOCK)) == {"app": "1.0", "lib": "2.0", "other": "2.0"}
     bomb.nox("-s", "lock-check").ok()
     assert BROKEN in bomb.nox("-s", "locked").failed(traceback=True).output
     assert bomb.venv_versions("locked")["lib"] == "2.0"
-
-
-def test_the_cure_is_a_pin_of_the_culprit(bomb: Project) -> None:
-    """`lib<2` in the input makes a lock that `-U` met the bomb with stale, and good again."""
-    bomb.nox("-s", "lock", "--", "-U").ok()
     bomb.write("requirements.in", "app==1.0\nother\nlib<2\n")
     stale = bomb.nox("-s", "lock-check").failed()
     assert "lib<2 is not met by lib==2.0 (requirements.in:3)" in stale.output
@@ -132,7 +132,6 @@ def test_upgrade_package_moves_only_what_it_names(bomb: Project) -> None:
     bomb.nox("-s", "lock", "--", "-P", "lib").ok()
     assert pins(bomb.read(LOCK)) == {"app": "1.0", "lib": "2.0", "other": "1.0"}
     bomb.nox("-s", "lock-check").ok()
-    bomb.nox("-s", "locked").failed(traceback=True)
 
 
 def test_upgrade_package_takes_no_more_than_it_says(bomb: Project) -> None:
@@ -142,12 +141,13 @@ def test_upgrade_package_takes_no_more_than_it_says(bomb: Project) -> None:
     assert pins(bomb.read(LOCK)) == {"app": "1.0", "lib": "1.5", "other": "1.0"}
     bomb.nox("-s", "lock", "--", "requirements").ok()
     assert fingerprint(bomb.root / LOCK) == kept
-    assert "app runs on lib 1.5" in bomb.nox("-s", "locked").ok().output
 
 
 def test_upgrade_twice_keeps_the_bytes_and_a_package_goes_down_when_told(bomb: Project) -> None:
-    """A second `-U` finds the same and writes the same; `-P 'lib<1.6'` then moves lib alone."""
-    bomb.nox("-s", "lock", "--", "--upgrade").ok()
+    """`-U` on what it made itself writes the same; `-P 'lib<1.6'` then moves lib alone."""
+    source = "-r requirements.in"
+    newest = [f"app==1.0 {source}", "lib==2.0 app", f"other==2.0 {source}"]
+    stamp(bomb, {"requirements": newest})
     first = bomb.read(LOCK)
     bomb.nox("-s", "lock", "--", "--upgrade").ok()
     assert bomb.read(LOCK) == first
