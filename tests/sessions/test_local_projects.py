@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.backend import project_table, publish_backend
+from support.backend import project_table, publish_backend, write_own_backend
 from support.locks import pins
 from support.verdicts import verdicts
 
@@ -44,6 +44,9 @@ FORMS = {
     "./vendor/wheel-1.0-py3-none-any.whl": "wheel @ file:./vendor/wheel-1.0-py3-none-any.whl",
     "file:vendor/source-1.0.tar.gz": "source @ file:./vendor/source-1.0.tar.gz",
 }
+# Of a folder, an editable and an archive: what builds them comes from the index. The others have it
+# themselves, which takes half the time.
+BUILT_BY_INDEX = {"a", "h", "source"}
 EXTRAS = "\n[project.optional-dependencies]\ndev = ['{}-extra']\n"
 
 
@@ -51,6 +54,8 @@ def write_project(project: Project, folder: str, name: str) -> None:
     table = project_table(name, dependencies=f"['{name}-dep']")
     project.write(f"{folder}/pyproject.toml", table + EXTRAS.format(name))
     project.write(f"{folder}/{name}.py", "says = 'one'\n")
+    if name not in BUILT_BY_INDEX:
+        write_own_backend(project.root / folder)
 
 
 @pytest.fixture(scope="module")

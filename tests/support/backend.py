@@ -1,6 +1,7 @@
 """A build backend that builds at once: tests have many projects to build.
 
-It is published to the local index like anything else, so that a build has to ask that index.
+It is published to the local index like anything else, so that a build has to ask that index; or it
+is in the project itself, which saves the half second of each build in which pip fetches it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.index import LocalIndex
 
 NAME = "tiny-backend"
@@ -76,3 +79,15 @@ def project_table(name: str, version: str = "1.0", *, dependencies: str = "[]") 
         f'version = "{version}"\n'
         f"dependencies = {dependencies}\n"
     )
+
+
+def write_own_backend(folder: Path, source: str = _SOURCE) -> None:
+    """Put the backend into the project in `folder`, whose builds ask no index for it then."""
+    file = folder / "pyproject.toml"
+    text = file.read_text("utf-8")
+    asked = f'requires = ["{NAME}"]\n'
+    assert asked in text
+    own = 'requires = []\nbackend-path = ["backend"]\n'
+    file.write_text(text.replace(asked, own), encoding="utf-8")
+    (folder / "backend").mkdir()
+    (folder / "backend" / "tiny_backend.py").write_text(source, encoding="utf-8")
