@@ -74,7 +74,7 @@ def _run(
 
 
 @pytest.fixture(scope="module")
-def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
+def hooks(tmp_path_factory: pytest.TempPathFactory, seeds: dict[str, str]) -> Hooks:
     """Return the hooks as they are here, committed or not; their environment takes long."""
     if not (ROOT / ".git").exists():
         pytest.skip("no checkout: what belongs to this repository is not known")
@@ -92,7 +92,8 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
     )
     (first / ".pre-commit-config.yaml").write_text(made.configuration, encoding="utf-8")
     git(first, home, "init", "--quiet")
-    environment = clean_environment(home, PRE_COMMIT_HOME=str(made.home))
+    # Most of what is installed is never imported.
+    environment = clean_environment(home, PRE_COMMIT_HOME=str(made.home), PIP_COMPILE="0", **seeds)
     environment = git_environment(home, environment)
     done = _run((*PRE_COMMIT, "install-hooks"), first, environment)
     assert done.returncode == 0, done.stdout
