@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.long import long
 from support.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# For each change: markers and a pin of pip; a name in another spelling and a limit.
 SMALL = [
-    "pypa__manylinux/requirements-base-tools.in",
+    long("pypa__manylinux/requirements-base-tools.in"),
     "pypa__manylinux/requirements.in",
-    "pallets__flask/requirements/tests.in",
+    long("pallets__flask/requirements/tests.in"),
     "freedomofpress__securedrop/securedrop/requirements/python3/translation-requirements.in",
 ]
 LARGE = [
