@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.compiling.cache import Cache
-from support.backend import project_table, publish_backend
+from support.backend import project_table, write_own_backend
 from support.faults import (
     PATIENCE,
     Kill,
@@ -131,15 +131,13 @@ ALL_KILLS = (
 
 
 @pytest.mark.parametrize("how", ALL_KILLS, ids=str)
-def test_a_build_does_not_survive(
-    project: Project, index: LocalIndex, tmp_path: Path, how: Kill
-) -> None:
+def test_a_build_does_not_survive(project: Project, tmp_path: Path, how: Kill) -> None:
     """nox, pip-compile and the build that hangs: one kill of nox ends all three."""
-    index.publish("tiny-backend", "1.0", modules={"tiny_backend.py": HANGING_BACKEND})
     project.write("noxfile.py", NOXFILE)
     project.write(INPUT, "-e ./part\n")
     table = project_table("part").replace("dependencies", "dynamic = ['dependencies']\n#")
     project.write("part/pyproject.toml", table)
+    write_own_backend(project.root / "part", HANGING_BACKEND)
     building = tmp_path / "building"
     victim = Victim(project, tmp_path / "kills.log")
     running = project.start_nox("-s", "lock", env={"BUILDING": str(building)})
@@ -152,7 +150,6 @@ def test_a_build_does_not_survive(
     assert victim.survivors() == []
     assert not project.exists(LOCK)
 
-    publish_backend(index)
     project.write(INPUT, "")
     assert leftovers(cache_of(project)) or how.signal == signal.SIGINT
     age(cache_of(project))
