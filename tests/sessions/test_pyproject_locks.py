@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.locks import pins
+from support.locks import hashed_pin, pins, stamp_all
 from support.project import Project
 
 if TYPE_CHECKING:
@@ -240,15 +240,14 @@ inputs = ["pyproject.toml"]
 
 
 def test_a_dynamic_project(project: Project, index: LocalIndex) -> None:
-    """It is locked by its build, and stale when a file that decides has changed."""
-    index.publish("app", "1.0")
+    """It is stale when a file that decides has changed, and locked by its build."""
+    app = index.publish("app", "1.0")
     index.publish("dep", "1.0")
     index.publish_sdist("built", "1.0")
     project.write("noxfile.py", NOXFILE)
     project.write(FILE, DYNAMIC)
     project.write("needs.in", "app\n")
-    project.nox("-s", "lock").ok()
-    assert pins(project.read("requirements.txt")) == {"app": "1.0"}
+    stamp_all(project.root, {"prod": hashed_pin(app, "p (pyproject.toml)")})
     project.nox("-s", "lock-check").ok()
     project.write(FILE, f"# a note\n{DYNAMIC}\n[tool.nox-lock]\non-stale = 'error'\n")
     project.nox("-s", "lock-check").ok()
@@ -258,6 +257,9 @@ def test_a_dynamic_project(project: Project, index: LocalIndex) -> None:
     assert "what pyproject.toml depends on now" in reason["message"]
     project.nox("-s", "lock").ok()
     assert pins(project.read("requirements.txt")) == {"app": "1.0", "dep": "1.0"}
+    project.nox("-s", "lock-check").ok()
+    project.write("needs.in", "dep\n")
+    assert "depends on now" in project.nox("-s", "lock-check").failed().output
 
 
 def test_each_project_file_must_have_each_extra(copy: Project) -> None:
