@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.backend import project_table, publish_backend
+from support.backend import project_table, write_own_backend
 from support.git import begin, git
 
 if TYPE_CHECKING:
-    from support.index import LocalIndex
     from support.project import Project
 
 
@@ -30,13 +29,13 @@ NOXFILE = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the hook is a shell script")
-def test_a_clone_in_a_hook_leaves_the_commit_alone(project: Project, index: LocalIndex) -> None:
+def test_a_clone_in_a_hook_leaves_the_commit_alone(project: Project) -> None:
     """`git commit --all` names its own index, which a clone would take for that of the clone."""
-    publish_backend(index)
     library, home = project.root.parent / "library", project.home
     library.mkdir()
     (library / "pyproject.toml").write_text(project_table("library"), encoding="utf-8")
     (library / "library.py").write_text("", encoding="utf-8")
+    write_own_backend(library)
     begin(library, home)
     commit = git(library, home, "rev-parse", "HEAD").strip()
 
