@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.locks import hashed_pin, stamp_all
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -35,12 +37,16 @@ LOCK, INPUT = "requirements.txt", "requirements.in"
 @pytest.fixture(scope="module")
 def made(prepared: Prepared) -> Prepared:
     project, index = prepared.project, prepared.index
-    index.publish("dep", "1.0")
-    index.publish("app", "1.0", requires=["dep"])
+    dep = hashed_pin(index.publish("dep", "1.0"), "app")
+    app = index.publish("app", "1.0", requires=["dep"])
     project.write(INPUT, "app\n")
     project.write("requirements-dev.in", "app\n")
     project.write("noxfile.py", NOXFILE.replace(', venv_backend="none"', ""))
-    project.nox("-s", "lock").ok()
+    bodies = {
+        "requirements": hashed_pin(app, f"-r {INPUT}") + dep,
+        "dev": hashed_pin(app, "-r requirements-dev.in") + dep,
+    }
+    stamp_all(project.root, bodies)
     (project.root / INPUT).unlink()
     (project.root / "requirements-dev.in").unlink()
     prepared.freeze()
