@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from nox_lock.sessions.commands import check_parser, lock_parser, parse_options
+from support.locks import hashed_pin, stamp_all
 from support.sdists import build_sdist
 
 if TYPE_CHECKING:
@@ -98,11 +99,15 @@ def test_a_noxfile_that_is_shown_is_loaded(block: Block, project: Project) -> No
 
 def _two_locks(project: Project, index: LocalIndex) -> None:
     """docs/verdicts.md: an upper input that requires more than is locked."""
-    index.publish("app", "1.0")
+    app = index.publish("app", "1.0")
     project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
     project.write("requirements.in", "app\n")
     project.write("requirements-dev.in", "# dev\napp\n")
-    project.nox("-s", "lock").ok()
+    bodies = {
+        "requirements": hashed_pin(app, "-r requirements.in"),
+        "dev": hashed_pin(app, "-r requirements-dev.in"),
+    }
+    stamp_all(project.root, bodies)
     project.write("requirements-dev.in", "# dev\napp>=2\n")
 
 
@@ -124,13 +129,16 @@ def _ten_lines(project: Project, index: LocalIndex) -> None:
 
 def _old_pins(project: Project, index: LocalIndex) -> None:
     """docs/upgrading.md: a lock of an older day."""
-    index.publish("flask", "2.0.0", requires=["werkzeug>=2.0"])
-    index.publish("werkzeug", "2.0.3")
-    index.publish("requests", "2.27.1", requires=["idna<4,>=2.5"])
-    index.publish("idna", "3.3")
+    above = "-r requirements.in"
+    pins = (
+        hashed_pin(index.publish("flask", "2.0.0", requires=["werkzeug>=2.0"]), above),
+        hashed_pin(index.publish("idna", "3.3"), "requests"),
+        hashed_pin(index.publish("requests", "2.27.1", requires=["idna<4,>=2.5"]), above),
+        hashed_pin(index.publish("werkzeug", "2.0.3"), "flask"),
+    )
     project.write("noxfile.py", "import nox_lock\n\nnox_lock.add_sessions()\n")
     project.write("requirements.in", "flask==2.0.0\nrequests<2.28.0\n")
-    project.nox("-s", "lock").ok()
+    stamp_all(project.root, {"requirements": "".join(pins)})
 
 
 def _old_pins_new_releases(project: Project, index: LocalIndex) -> None:
