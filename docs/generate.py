@@ -22,10 +22,10 @@ OPTIONS = f"""\
 # Options and exit statuses
 
 Write these options after `--`: those before it are nox's own. What is after `--` reaches each
-session of a nox call. What `lock` and `lock-check` do not know is left to the other sessions, also
-to those that require or notify them: `nox -s lock-check tests -- -k foo`. If `lock` and
-`lock-check` both run, each skips what only the other knows. If no other session runs, it is an
-error.
+session of a nox call. If `lock` or `lock-check` does not know one of them, it leaves all of them to
+the other sessions, also to those that require or notify it: `nox -s lock-check tests -- -k foo`.
+If `lock` and `lock-check` both run, each skips what only the other knows. If no other session runs,
+it is an error.
 
 ## `nox -s lock -- ...`
 

@@ -20,7 +20,7 @@ from nox_lock.compiling.demands import (
 )
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.errors import CompileError, Place
-from nox_lock.text import quoted, shareable, without_folders
+from nox_lock.text import origin, quoted, shareable, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -212,7 +212,11 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     if failure is not None and failure.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
     if failed := index_reasons(report.pages):
-        return index_error(failed)
+        error = index_error(failed)
+        declared = (each for each in inputs.options if "://" in each.value)
+        named = (o.place for o in declared if any(origin(o.value) in each for each in failed))
+        error.place = next(named, None)
+        return error
     if failure is None:
         return None
     if failure.kind == "demands":
@@ -270,8 +274,10 @@ def _remote(failure: Failure, inputs: Inputs) -> CompileError:
 def _hash(failure: Failure, _inputs: Inputs) -> CompileError:
     # It names no projects: starting pins without them would lock the other file, unseen.
     message = "the index offers another file than those that the lock file has hashes of"
-    hint = "Somebody may have tampered with it: find out. If all is well, take its pin out of the "
-    hint += "lock file, and lock again."
+    hint = (
+        "Somebody may have tampered with it: find out. If all is well, or the version was changed "
+    )
+    hint += f"by hand, lock with: -- -P {failure.name or 'NAME'}==VERSION"
     if failure.entry is not None and "--hash=" in failure.entry.text:
         message = "no file that is offered has a hash that is given here"
         hint = "Correct the hashes, or take them out of the input."

@@ -265,6 +265,14 @@ class PipTools(NamedTuple):
         if failed := failures.describe_failure(report, inputs):
             if failed.kind == "build" and self.interpreter.foreign:
                 failed.hint = _build_elsewhere(order)
+            unset = [
+                f"{variable} ({option.place})"
+                for option in order.inputs.options
+                for variable in syntax.variables(option.value)
+                if not self.environ.get(variable)
+            ]
+            if failed.kind == "index" and unset:
+                failed.hint = f"{failed.hint}\nVariables that are not set: {', '.join(unset)}"
             raise failed
         body = copies.show(relative_paths(output.read_text("utf-8"), self.root)).rstrip("\n")
         notes = find_notes(report, order, lock_file.parse(body).pins, self.interpreter)

@@ -98,7 +98,7 @@ class LockedEnvironment(NamedTuple):
     Attributes:
         recreate: the command that creates the environment again.
         lock: the command that locks.
-        ignored: what is not locked, and cannot be removed in this run.
+        ignored: what differs from the lock, and cannot be changed in this run.
         order: how many times the session has installed locks before.
     """
 

@@ -302,7 +302,7 @@ def record_body(locked: LockedEnvironment) -> list[str]:
     locked.venv.write_note(
         locked.note(KEPT), " ".join(sorted({*names} - comparison.damaged.keys()))
     )
-    return [str(each) for each in comparison.missing]
+    return [str(each) for each in comparison.missing if each.pin.name not in locked.ignored]
 
 
 def keep_new(before: LockedEnvironment) -> None:
@@ -365,17 +365,21 @@ def explain_failure(
     lines += [f"  and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
     pages = [f"  {each}" for each in _find_failed_indexes(text)]
     upgrade = " ".join(f"-P {each.pin.name}" for each in failed if each.pin.version)
+    same = " ".join(f"-P {each.pin.shown}" for each in failed if each.pin.version)
     hint = None
     if _OTHER_PYTHON.search(errors) and not pages:
         hint = _use_later(target)
     elif _NOT_FOUND.search(errors) and upgrade and not pages:
         hint = hidden or f"The index no longer has it. Lock another version: {lock} -- {upgrade}"
+    elif "(constraint)" in errors:
+        hint = "A constraint of your own settings forbids it (PIP_CONSTRAINT, or `constraint` in "
+        hint += "pip's configuration): unset it."
     elif pages or "Failed to fetch" in errors:
         hint = "Run it again when the package index answers; what is installed stays."
     elif _OTHER_FILE.search(errors):
         hint = (
-            "The index has another file than the one that was locked. Find out why; "
-            f"if it can be trusted: {lock} -- {upgrade}"
+            "The index has another file than the one that was locked. Find out why. If it can be "
+            f"trusted, or the version was changed by hand: {lock} -- {same}"
         )
     message = "\n".join(["not all that is locked could be installed:", *lines, *pages])
     return InstallError(message, hint=hint)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.inputs.syntax import parse_version
-from nox_lock.target import counts
+from nox_lock.inputs.syntax import meets, parse_version
+from nox_lock.target import counts, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +94,8 @@ def find_changes(before: LockFile | None, after: LockPlan) -> list[Change]:
             was, now = _version(old[name]), _version(new[name])
             if was == now and kind == CHANGED:
                 was, now = _whole(old[name]), _whole(new[name])
-            found.append(Change(kind, name, was, now, _why(after, name), size))
+            why = _find_limit(after, old[name]) or _why(after, name)
+            found.append(Change(kind, name, was, now, why, size))
     return sorted(found, key=lambda change: (KINDS.index(change.kind), change.name))
 
 
@@ -163,6 +164,16 @@ def _places(entries: Iterable[Entry]) -> list[str]:
 def _why(planned: LockPlan, name: str) -> str:
     said = chain(planned, name)
     return "" if said == name else said.removeprefix(f"{name}, ")
+
+
+def _find_limit(planned: LockPlan, old: Pin) -> str:
+    """Return the line of an input that an old pin does not meet; empty where none forced it out."""
+    for entry in planned.inputs.entries if old.version else ():
+        limits = entry.name == old.name and entry.specifier is not None
+        counting = limits and holds(entry.marker, planned.target, planned.platform) is not False
+        if counting and not meets(entry.specifier, old.version):
+            return _places([entry])[0]
+    return ""
 
 
 def _key(pin: Pin) -> str:

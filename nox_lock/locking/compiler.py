@@ -81,7 +81,7 @@ class Compiler:
         if dropped := ", ".join(self.indexes.dropped):
             console.warn(
                 f"your pip configuration sets {dropped}: left out, since it would change the locks "
-                "for everybody. Say it in an input, or in [tool.nox-lock]"
+                "for everybody. An input may say it (-c FILE, --pre, --no-binary, --prefer-binary)"
             )
         # When the compile of each lock file began, by the monotonic clock.
         self.begun: dict[str, float] = {}

@@ -24,7 +24,7 @@ from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.console import WAITING
 from nox_lock.errors import CompileError, LockFileError, Place, Reason
 from nox_lock.inputs.entry import URL, is_project_file, parse_entry
-from nox_lock.inputs.syntax import MERGE, Line, meets, parse_version
+from nox_lock.inputs.syntax import MERGE, Line, meets, name_of, parse_version
 from nox_lock.lockfile import lock_file
 from nox_lock.locking import changes
 from nox_lock.locking.changes import Outcome, find_changes, whole_chain
@@ -265,10 +265,14 @@ def compile_in_agreement(
     compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> Compiled:
     """Compile to a lock with the versions of those below, or raise a conflict with both chains."""
-    order, command = compiler.order(planned, texts), compiler.console.lock_command
+    order = compiler.order(planned, texts)
+    command = f"{compiler.console.lock_command} -- {compiler.options.upgrading}--together"
     try:
         compiled = compiler.compile(order, starting)
     except CompileError as error:
+        for each in compiler.options.packages(planned):  # a limit that is in no input
+            if name_of(each) in error.projects:
+                error.message += f"\n  -P {each!r} (of this command)"
         raise _explain(planned.with_current(None), error, command) from error
     if not planned.below:
         return compiled
@@ -307,7 +311,12 @@ def _find_disagreement(made: LockPlan) -> CompileError | None:
 
 
 def _explain(planned: LockPlan, conflict: CompileError, command: str) -> CompileError:
-    """Return the error for a conflict with the chains of the lower pins in it, and the ways out."""
+    """Return the error for a conflict with the chains of the lower pins in it, and the ways out.
+
+    `command` resolves the stack as one.
+    """
+    if conflict.kind == "no version":  # whatever is pinned below
+        return conflict
     lines = [
         f"  {pin.shown} is in {low.path}:{pin.line} (layer {low.name!r}): "
         f"{whole_chain(low, pin.name)}"
@@ -347,7 +356,7 @@ def _find_ways(planned: LockPlan, conflict: CompileError, command: str) -> Itera
         yield in_one(edits)
     yield (
         "To have the same version in both, cap it in the input of the lower one, "
-        f"or resolve the stack as one: {command} -- --together"
+        f"or resolve the stack as one: {command}"
     )
     if not any(low.path in planned.inputs.files for low in planned.below):
         yield f"To let them differ: [tool.nox-lock.locks.{planned.name}] builds-on = []"

@@ -39,6 +39,11 @@ class CompileOptions(NamedTuple):
     dry_run: bool = False
 
     @property
+    def upgrading(self) -> str:
+        """The options that say what to upgrade, as they are typed, with a blank behind each."""
+        return "-U " * self.upgrade + "".join(f"-P {each!r} " for each in self.upgrade_packages)
+
+    @property
     def cacheable(self) -> bool:
         """Whether the answer may be another's: a limit of the command line is in no input."""
         return self.use_cache and not any(

@@ -243,6 +243,7 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
     """
     document = read_document(project)
     tools = document.table("tool")
+    _refuse_misspelt(tools)
     pip_tools, notes = read_pip_tools(tools.table("pip-tools"))
     table = tools.table("nox-lock")
     common = LockConfig("", (), settings=pip_tools)
@@ -280,6 +281,15 @@ def check_on_stale(value: str, source: str, place: Place | None = None) -> None:
         known = ", ".join(f'"{each}"' for each in ON_STALE)
         message = f"{source} is {value!r}{nearest(value, ON_STALE)}"
         raise ConfigError(message, place, f"One of: {known}")
+
+
+def _refuse_misspelt(tools: Table) -> None:
+    """Refuse a table that is spelled as the module is, or without a dash: it would be ignored."""
+    for key in tools.values:
+        if key != "nox-lock" and re.fullmatch(r"nox[-_.]?lock", key, re.IGNORECASE):
+            raise tools.wrong(
+                key, " is unknown; did you mean 'nox-lock'?", "Write: [tool.nox-lock]"
+            )
 
 
 def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) -> LockConfig:

@@ -337,6 +337,12 @@ def no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
                 f"use yourself into {file.removesuffix('.txt')}.in, without their dependencies; "
                 "then lock with -- --overwrite.\n"
             )
+        elif not hint:
+            lock = lock_file.read(project, file)
+            if lock is not None and lock.pins and not lock.recognised:
+                hint = (
+                    f"If {file} is written by hand, rename it to {file.removesuffix('.txt')}.in.\n"
+                )
     return ConfigError(
         "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
         "requirements/*.in here",

@@ -242,7 +242,8 @@ def select(
     for system in platforms:
         if system not in systems:
             message = f"no lock is for the platform {quoted(system)}{nearest(system, systems)}"
-            raise ConfigError(message, hint=f"There are: {', '.join(systems) or 'none'}")
+            hint = f"There are: {', '.join(systems)}" if systems else None
+            raise ConfigError(message, hint=hint or f"Name it in {FILE}: [tool.nox-lock] platforms")
     planned = [each for each in planned if not platforms or each.system in platforms]
     has = list(dict.fromkeys(each.target for each in planned))
     for target in targets:

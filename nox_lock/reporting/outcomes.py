@@ -84,6 +84,7 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
             "name": each.planned.name,
             "lockfile": each.planned.path,
             "python": str(each.planned.target),
+            "platform": each.planned.system or None,
             "action": each.action,
             "pins": each.pins,
             "changes": [

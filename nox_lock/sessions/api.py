@@ -173,7 +173,8 @@ def _prepare(
     """Make the environment match its locks; return what to call when the body has run."""
     with _report_errors(session):
         if project not in _PROJECTS:
-            raise ConfigError(f"project={project!r}", hint='Use "editable" or "wheel".')
+            message = f'project={project!r} is neither "editable" nor "wheel"'
+            raise ConfigError(message, hint="Write one of these in the noxfile.")
         if session.bin_paths is None:
             _refuse_no_environment(session)
             return lambda: None
@@ -339,7 +340,7 @@ def _report_errors(session: nox.Session) -> Iterator[None]:
         for line in [redact(line) for line in str(error).split("\n")]:
             session.warn(line)
         # nox puts a full stop behind this, so the commands are printed above.
-        session.error(redact(error.message.partition("\n")[0]).rstrip(":.?"))
+        session.error(redact(str(error).partition("\n")[0]).rstrip(":.?"))
 
 
 @contextmanager

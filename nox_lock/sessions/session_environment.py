@@ -120,10 +120,13 @@ class SessionEnvironment:
             locked = self._sync(locked)
         else:
             line = f"{self.session.name} does not hold exactly what is locked in {locked.paths}"
-            self.console.warn(line)
-            locked = locked._replace(ignored=comparison.remove)
+            self.console.warn(line, *(f"  {each}" for each in comparison.missing))
+            differing = (each.pin.name or "" for each in comparison.missing)
+            locked = locked._replace(ignored={*comparison.remove, *differing})
         if constrain:
             write_constraints(locked)
+        if editable and not (installed or self._may_install):
+            self.console.warn(f"{self.session.name} does not hold the project as it is now")
         if not installed and self._may_install:
             install_project(
                 locked, SessionInstaller(self.session, locked), self.console, editable=editable
@@ -195,7 +198,7 @@ class SessionEnvironment:
             return True
         if is_ci(self.project.environ) or not lacks_hashes_alone(verdict):
             return verdict.fresh
-        self.console.warn(f"{judged.path}: {verdict.reasons[0].message}")
+        self.console.warn(f"{judged.path}: {verdict.reasons[0].message}; installed as it is")
         return True
 
     def _sync(self, locked: LockedEnvironment) -> LockedEnvironment:

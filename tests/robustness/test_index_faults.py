@@ -180,6 +180,15 @@ def test_a_failing_index_shows_no_password(stale: Project) -> None:
         assert_index_failure(run, bad.host, "401")
 
 
+def test_variables_of_an_index_that_are_not_set_are_named(stale: Project) -> None:
+    with ScriptedIndex(Answer(401)) as closed:
+        url = closed.url.replace("//", "//${WHO_IS_IT}:${TOKEN_OF_IT}@")
+        stale.write("requirements.in", f"app\nnew\n--extra-index-url {url}\n")
+        run = refused(stale, *LOCK, env={"WHO_IS_IT": "me"})
+        assert "requirements.in:3: a package index failed: " in run.output
+        assert "Variables that are not set: TOKEN_OF_IT (requirements.in:3)" in run.output
+
+
 def test_a_session_does_not_lock_from_a_failing_index(stale: Project) -> None:
     with RefusingIndex() as bad:
         before = stale.snapshot()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.inside import nox_inside
+from support.locks import pins
 from support.mistakes import BODY, CASES, CHECK, HASH, HEADER, IN, PASSWORD, PLAIN, TXT, Case
 from support.project import Project, clean_environment
 
@@ -169,8 +170,13 @@ def test_a_hash_of_another_file_is_told_and_not_taken(project: Project, index: L
     before = state(project.root)
     run = project.nox("-s", "lock").failed()
     assert f"{IN}:1: app: the index offers another file" in run.output
-    assert "take its pin out" in run.output
+    assert "lock with: -- -P app==VERSION" in run.output
     assert state(project.root) == before
+    kept = pins(project.read(TXT))
+    named = [part for name, version in kept.items() for part in ("-P", f"{name}=={version}")]
+    project.nox("-s", "lock", "--", *named).ok()
+    assert pins(project.read(TXT)) == kept
+    project.nox(*CHECK).ok()
 
 
 def test_what_pip_alone_refuses_is_placed(project: Project, index: LocalIndex) -> None:

@@ -74,6 +74,8 @@ def test_layers_that_cannot_agree(line: str, project: Project) -> None:
     assert "of lib there are 1.0, 2.0" in said
     assert "This may solve it: loosen lib<2 (requirements-dev.in:3): the others allow 2.0" in said
     assert "nox -s lock -- --together" in said
+    upgrade = lock(project, "-U", "-P", "lib<3").failed().output
+    assert "nox -s lock -- -U -P 'lib<3' --together" in upgrade
     assert project.snapshot() == before
 
     said = lock(project, "--together").ok().output
@@ -86,6 +88,18 @@ def test_layers_that_cannot_agree(line: str, project: Project) -> None:
     assert compiled(run) == 0
     assert compiled(lock(project, "--together").ok()) == 0
     assert project.snapshot() == before
+
+
+def test_a_version_that_is_nowhere_is_no_matter_of_layers(project: Project) -> None:
+    write_all(project, {"requirements.in": "app\n"})
+    stamp(project, {"requirements": ["app==1.0 -r requirements.in", "lib==2.0 app"]})
+    write_all(project, {"requirements-dev.in": "-r requirements.in\nlib>=99\n"})
+    said = lock(project).failed().output
+    assert "requirements-dev.in:2: no version meets lib>=99; there are 1.0, 2.0" in said
+    assert "cannot agree" not in said
+    write_all(project, {"requirements-dev.in": "-r requirements.in\n"})
+    said = lock(project, "requirements", "-P", "lib==99").failed().output
+    assert "-P 'lib==99' (of this command)" in said
 
 
 def test_a_variant_that_is_to_differ(project: Project) -> None:

@@ -209,6 +209,17 @@ def test_metadata_that_is_there_twice_or_was_lost(project: Project, backend: str
     assert changes(run(project).ok()) == []
 
 
+def test_under_r_it_says_what_differs_and_not_that_the_body_did_it(project: Project) -> None:
+    use(project, body="pass")
+    run(project).ok()
+    by_hand(project, "uninstall", "-y", "dep")
+    for _ in range(2):
+        told = run(project, "-R").ok()
+        assert f"does not hold exactly what is locked in {LOCK}" in told.output
+        assert "  dep==1.0 is not installed (requirements.txt:" in told.output
+        assert "changed by this session" not in told.output
+
+
 def test_what_is_half_installed_and_not_locked_goes(project: Project) -> None:
     use(project)
     run(project).ok()

@@ -200,6 +200,8 @@ INPUTS = [
     Case("merge markers in an input", inputs("<<<<<<< HEAD\napp\n=======\ndep\n>>>>>>> b\n"), "merge", f"{IN}:1:", "conflict"),
     Case("a lone backslash", inputs("app\\\n\\\n==\n"), "is no requirement", f"{IN}:1:", "such as"),
     Case("a digit without end", inputs(f"app=={'9' * 5000}\n"), "too many digits", f"{IN}:1:", "such as"),
+    Case("a table named as the module", {TOML: "[tool.nox_lock]\npython = '3.10'\n"}, "`tool.nox_lock` is unknown; did you mean 'nox-lock'?", f"{TOML}:1", "Write: [tool.nox-lock]"),
+    Case("requirements by hand, and no input", {IN: None, TXT: "six\nidna==3.7\n"}, "no inputs found", IN, "If requirements.txt is written by hand, rename it to requirements.in"),
     Case("a folder for an input", {}, "no inputs found", IN, "Write the projects", make=folder(IN)),
     Case("an input nobody may read", inputs("app\n"), "cannot read requirements.in: Permission denied", IN, "read", make=closed(IN)),
     Case("an input that is a loop of links", {TXT: None}, "no inputs found", IN, "Write the projects", make=link(IN, IN)),

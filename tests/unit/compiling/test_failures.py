@@ -235,8 +235,8 @@ CASES = {
         "app\n",
         "hash: requirements.in:1: app: the index offers another file than those that the lock file "
         "has hashes of\n"
-        "Somebody may have tampered with it: find out. If all is well, take its pin out of the "
-        "lock file, and lock again.",
+        "Somebody may have tampered with it: find out. If all is well, or the version was changed "
+        "by hand, lock with: -- -P app==VERSION",
         pins=f"app==1.0 \\\n    --hash={ZEROS}",
         pip="26.3",
     ),

@@ -33,6 +33,13 @@ PIP_PAGE = """\
 Could not fetch URL https://u:p@index.invalid/simple/lib/: 503 Server Error: x - skipping
 ERROR: No matching distribution found for lib==2.0
 """
+PIP_LIMIT = """\
+ERROR: Cannot install lib==2.0 because these package versions have conflicting dependencies.
+
+The conflict is caused by:
+    The user requested lib==2.0
+    The user requested (constraint) lib<2
+"""
 PIP_PYTHON = (
     "ERROR: Ignored the following versions that require a different python version: "
     "2.0 Requires-Python >=3.11.5\n"
@@ -59,7 +66,8 @@ def missing(tmp_path: Path) -> list[Difference]:
     [
         (PIP_GONE, "lib", "Lock another version: nox -s lock -- -P lib"),
         (UV_GONE, "lib", "Lock another version: nox -s lock -- -P lib"),
-        (PIP_HASH, "app", "if it can be trusted: nox -s lock -- -P app"),
+        (PIP_HASH, "app", "or the version was changed by hand: nox -s lock -- -P app==1.0"),
+        (PIP_LIMIT, "lib", "A constraint of your own settings forbids it (PIP_CONSTRAINT, or"),
         (PIP_PAGE, "lib", "Run it again when the package index answers"),
         (PIP_PYTHON, "lib", "This session runs Python 3.11.2, and the lock is for a later patch"),
         (UV_PYTHON, "lib", 'lock for this one: [tool.nox-lock] python = ["3.11.2"]'),
