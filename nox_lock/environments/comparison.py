@@ -281,6 +281,24 @@ def find_unmet(
         entries = (entry for entry in each.inputs.requirements if entry.name == pin.name)
         extras = {"", *pin.extras, *(extra for entry in entries for extra in entry.extras)}
         pending += [(pin.name or "", extra) for extra in sorted(extras)]
+    return _find_unmet(pending, unsafe, target, installed)
+
+
+def find_unmet_by_project(locked: LockedEnvironment) -> list[str]:
+    """Return a line for each dependency of the project itself that is not met."""
+    installed = list_distributions(locked.venv).installed
+    url = locked.project.root.resolve().as_uri()
+    own = [(name, "") for name, each in installed.items() if each.origin and each.origin.url == url]
+    return _find_unmet(own, (), locked.venv.target, installed)
+
+
+def _find_unmet(
+    pending: list[tuple[str, str]],
+    unsafe: Collection[str],
+    target: Target,
+    installed: Mapping[str, Distribution],
+) -> list[str]:
+    """Follow the dependencies of distributions, each with an extra or an empty text."""
     done: set[tuple[str, str]] = set()
     unmet: dict[str, None] = {}
     while pending:

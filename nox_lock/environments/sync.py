@@ -17,6 +17,7 @@ from nox_lock.environments.comparison import (
     UNFINISHED,
     VERIFIED,
     find_unmet,
+    find_unmet_by_project,
     is_local,
     whole_url,
 )
@@ -263,6 +264,12 @@ def install_project(
             ) from error
         if editable:
             record_project(locked.venv, locked.project)
+    if unmet := find_unmet_by_project(locked):
+        console.warn(
+            f"{locked.paths} lacks what the project itself needs: name its pyproject.toml in the "
+            "`inputs` of a lock, or these in an input:",
+            *(f"  {each}" for each in unmet),
+        )
 
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:

@@ -241,7 +241,9 @@ def test_an_editable_project_is_installed_beside_its_lock(
     need(backend)
     own.write("noxfile.py", OWN_NOXFILE.format(backend=backend, more='project="editable"'))
     (own.root / LOCK).unlink()  # the cache has it
-    assert "first 1.0" in own.nox("-s", "tests").ok().output
+    told = own.nox("-s", "tests").ok().output
+    assert "first 1.0" in told
+    assert "what the project itself needs" not in told
     assert content(own) == {**WANTED, "my-own": "1.0"}
     assert made.index.downloads(build.NAME) > 0
     assert "does not hold exactly" not in own.nox("-R", "-s", "tests").ok().output
@@ -252,10 +254,13 @@ def test_an_editable_project_is_installed_beside_its_lock(
     assert installs(run) == 0
     assert made.index.requests() == []
 
-    own.write("pyproject.toml", own_table("1.1"))
+    own.write("pyproject.toml", own_table("1.1").replace("'app'", "'app', 'more>=2'"))
     told = own.nox("-R", "-s", "tests").ok().output
     assert "tests does not hold the project as it is now" in told
-    assert "second 1.1" in own.nox("-s", "tests").ok().output
+    told = own.nox("-s", "tests").ok().output
+    assert "second 1.1" in told
+    assert f"{LOCK} lacks what the project itself needs" in told
+    assert "  my-own 1.1 needs more>=2, which is not installed\n" in told
     assert pins(own.read(LOCK)) == WANTED  # the project is not in its own lock
 
 
