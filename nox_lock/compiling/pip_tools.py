@@ -263,20 +263,25 @@ class PipTools(NamedTuple):
         if report.unsupported:
             raise failures.describe_unsupported(report.unsupported)
         if failed := failures.describe_failure(report, inputs):
-            if failed.kind == "build" and self.interpreter.foreign:
-                failed.hint = _build_elsewhere(order)
-            unset = [
-                f"{variable} ({option.place})"
-                for option in order.inputs.options
-                for variable in syntax.variables(option.value)
-                if not self.environ.get(variable)
-            ]
-            if failed.kind == "index" and unset:
-                failed.hint = f"{failed.hint}\nVariables that are not set: {', '.join(unset)}"
+            failed.hint = self._find_hint(failed, order)
             raise failed
         body = copies.show(relative_paths(output.read_text("utf-8"), self.root)).rstrip("\n")
         notes = find_notes(report, order, lock_file.parse(body).pins, self.interpreter)
         return Compiled(body, tuple(notes), report.yanked, report.files)
+
+    def _find_hint(self, failed: CompileError, order: Order) -> str | None:
+        """Return the hint of an error, with what this machine and its variables add to it."""
+        if failed.kind == "build" and self.interpreter.foreign:
+            return _build_elsewhere(order)
+        unset = [
+            f"{variable} ({option.place})"
+            for option in order.inputs.options
+            for variable in syntax.variables(option.value)
+            if not self.environ.get(variable)
+        ]
+        if failed.kind == "index" and unset:
+            return f"{failed.hint}\nVariables that are not set: {', '.join(unset)}"
+        return failed.hint
 
     def _report(self, code: int, path: str, inputs: Inputs, copies: InputCopies) -> Report:
         """Return what the driver reported, with no place of this machine in it."""
