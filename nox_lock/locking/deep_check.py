@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
@@ -28,15 +28,17 @@ from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nox_lock.checking.verdict import Verdict
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile, Pin
+    from nox_lock.lockfile.pylock import PylockFile
     from nox_lock.project import Project
 
     _Key = tuple[str, str, str]
     _Pins = dict[_Key, Pin]
+    _Files = Mapping[str, Sequence[PylockFile]]  # by sha256
 
 # Failures that say something about the lock, and not about the way to an index or about a tool.
 _ABOUT_THE_LOCK = ("conflict", "unknown project", "no version", "python")
@@ -128,17 +130,33 @@ def _find_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -> Ve
     except LockFileError as error:
         reason = Reason(error.message, error.place)
         return verdict._replace(word=INVALID, reasons=(reason,), notes=())
-    differ = {*chain(*read_files(text).values())} ^ {*chain(*read_files(now).values())}
-    if not differ:
-        return verdict
     data = (planned.data or b"").decode(errors="replace")
-    lines = {each.name: data.partition(each.sha256)[0].count("\n") + 1 for each in differ}
     reasons = cut(
-        Reason(f"{name}: no index has it with this name, URL, time and size", planned.at(line))
-        for name, line in sorted(lines.items())
+        Reason(f"{file.name}: {said}", planned.at(data[: data.find(file.sha256)].count("\n") + 1))
+        for file, said in _compare_files(read_files(text), read_files(now))
     )
+    if not reasons:
+        return verdict
     diff = _diff(planned.path, text, now, hashes=True)
     return verdict._replace(word=INVALID, reasons=reasons, notes=(), diff=diff)
+
+
+def _compare_files(old: _Files, new: _Files) -> Iterator[tuple[PylockFile, str]]:
+    """Yield the files of a pylock that the indexes have not as it names them, and what differs.
+
+    A time or size that is not there, and another name of the same file, do no harm.
+    """
+    for sha256, files in old.items():
+        there = {each.name: each for each in new.get(sha256, ())}
+        for file in files:
+            found = there.get(file.name)
+            pairs = ((file.time, found.time), (file.size, found.size)) if found else ()
+            if found is None:
+                yield file, "no index has a file with this name and hash"
+            elif found.address != file.address:
+                yield file, "an index has it at another URL"
+            elif any(has and has != given for has, given in pairs):
+                yield file, "an index gives it another time or size"
 
 
 def _pins(planned: LockPlan, lock: LockFile) -> _Pins:

@@ -6,6 +6,7 @@ import functools
 import glob
 import posixpath
 import re
+from pathlib import Path
 from string import Formatter
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -195,8 +196,19 @@ def find_orphans(
     return sorted(
         path
         for path in found
-        if project.real(path) not in live and lock_file.is_stamped(project, path)
+        if project.real(path) not in live
+        and lock_file.is_stamped(project, path)
+        and not any(_is_of_another_machine(path, lock, planned) for lock in locks)
     )
+
+
+def _is_of_another_machine(path: str, lock: LockConfig, planned: Collection[AnyPlan]) -> bool:
+    """Return whether a lock has a file of this path on another machine, by its pattern."""
+    if lock.platforms or not re.search(r"\{(?:machine|platform)\}", lock.lockfile or ""):
+        return False
+    parsed = parse_path(lock, path, any_system=True)
+    pythons = {"", *(str(each.target) for each in planned if each.name == lock.name)}
+    return parsed is not None and parsed.python in pythons
 
 
 def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin]) -> Iterator[str]:
@@ -205,7 +217,8 @@ def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin
     ``https://host/simple`` is in a folder ``https:``, ``tool @ git+https://host/tool`` in
     ``tool @ git+https:``; and ``tool @ file:../../x`` is ``x``.
     """
-    for folder in folders:
+    # On another drive of Windows a folder has no path from the root.
+    for folder in (each for each in folders if not Path(each).is_absolute()):
         for path in project.glob(posixpath.join(glob.escape(folder), "*[:]*")):
             if _LIKE_URL.match(posixpath.basename(path)):
                 yield path

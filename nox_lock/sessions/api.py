@@ -236,7 +236,7 @@ def _record_body(installed: Sequence[_Installed]) -> None:
     except (NoxLockError, OSError) as error:
         reason = error.message if isinstance(error, NoxLockError) else error.strerror
         message = f"what this session installed cannot be recorded: {reason}"
-        first.environment().console.warn(message)
+        _console(first.session).warn(message)  # the folder may be gone
 
 
 def _noxfile() -> Noxfile:

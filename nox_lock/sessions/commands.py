@@ -201,8 +201,8 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
     options = _read_options(lock_parser, session, others, noxfile, console)
     if options is None:
         return
-    prints = options.check or bool(options.why)
-    config, planned, pylocks, orphans = _select(options, noxfile, to_lock=not prints)
+    whole = not (options.check or options.why or options.python or options.platform)
+    config, planned, pylocks, orphans = _select(options, noxfile, to_lock=whole)
     if options.check:
         _check(judge_all([*planned, *pylocks], orphans), options, noxfile, console)
         return

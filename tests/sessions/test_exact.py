@@ -209,6 +209,13 @@ def test_metadata_that_is_there_twice_or_was_lost(project: Project, backend: str
     assert changes(run(project).ok()) == []
 
 
+def test_a_body_that_deletes_the_folder_it_is_in(project: Project) -> None:
+    """What it installed cannot be found then; no error takes the place of the body's own."""
+    gone = "import os, tempfile; path = tempfile.mkdtemp(); os.chdir(path); os.rmdir(path)"
+    use(project, body=f"session.install('gear'); {gone}")
+    assert "what this session installed cannot be recorded" in run(project).ok().output
+
+
 def test_under_r_it_says_what_differs_and_not_that_the_body_did_it(project: Project) -> None:
     use(project, body="pass")
     run(project).ok()

@@ -597,6 +597,11 @@ def test_a_new_lock_file_with_hashes_brings_them_to_those_without(adopted: Proje
     check(adopted).ok()
     adopted.write("requirements-dev.in", "-r requirements.in\nextra\n")
     assert f"{LOCK}: fresh" in check(adopted).failed().output
+    # One that is not made in this run brings none.
+    adopted.write("pyproject.toml", "[tool.nox-lock.locks.dev]\npython = '3.99'\n")
+    lock(adopted, "--python", PYTHON).ok()
+    assert "--hash" not in adopted.read(LOCK)
+    (adopted.root / "pyproject.toml").unlink()
     lock(adopted).ok()
     check(adopted).ok()
     assert "--hash" in adopted.read(LOCK)

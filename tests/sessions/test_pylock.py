@@ -226,16 +226,28 @@ def test_a_deep_check_looks_for_the_files(pair: Project) -> None:
     assert "pylock.toml: fresh" in pair.nox("-s", *deep).ok().output
     text = pair.read("pylock.toml")
     line = text[: text.index("/packages/app")].count("\n") + 1
-    for name in ("other/app-1.0-py3-none-any.whl", "packages/app-1.0-py3-none-win32.whl"):
-        pair.write("pylock.toml", forge(text.replace("packages/app-1.0-py3-none-any.whl", name)))
+    url = "packages/app-1.0-py3-none-any.whl"
+    for other, why in {
+        "other/app-1.0-py3-none-any.whl": "an index has it at another URL",
+        "packages/app-1.0-py3-none-win32.whl": "no index has a file with this name and hash",
+        f'{url}", upload-time = 2023': "an index gives it another time or size",
+    }.items():
+        old = f'{url}", upload-time = 2024' if "2023" in other else url
+        name = other.partition("/")[2].partition('"')[0]
+        pair.write("pylock.toml", forge(text.replace(old, other)))
         assert set(check(pair).values()) == {("fresh",)}
         run = pair.nox("-s", *deep).failed()
         assert "pylock.toml: invalid" in run.output
-        said = f"{name.partition('/')[2]}: no index has it with this name, URL, time and size"
-        assert f"{said} (pylock.toml:{line})" in run.output
+        assert f"{name}: {why} (pylock.toml:{line})" in run.output
         assert "Run: nox -s lock -- --no-cache" in run.output
     pair.nox("-s", "lock", "--", "--no-cache").ok()
     assert pair.read("pylock.toml") == text
+    # What it does not say is no difference, nor is the same file under a second name.
+    pair.write("pylock.toml", forge(re.sub(r"(upload-time|size) = [^,]+, ", "", text)))
+    wheel = pair.index.folder / "app-1.0-py3-none-any.whl"
+    shutil.copy(wheel, wheel.with_name("app-1.0-1-py3-none-any.whl"))
+    assert "pylock.toml: fresh" in pair.nox("-s", *deep).ok().output
+    pair.write("pylock.toml", text)
     # The requirements file is not resolved here: its verdict would be the same.
     pair.index.unpublish("win", "1.0")
     run = pair.nox("-s", *deep).failed()

@@ -124,6 +124,17 @@ def test_a_machine_is_this_one_unless_a_platform_names_it(
     assert found == ["a-x86_64-linux.txt", "a-arm64-win32-arm64.txt"]
 
 
+@pytest.mark.parametrize("pattern", ["a-{machine}.txt", "a-{platform}-{python}.txt"])
+def test_a_lock_file_of_another_machine_is_no_orphan(tmp_path: Path, pattern: str) -> None:
+    files = lock_table(f"lockfile = '{pattern}'\npython = ['3.11']")
+    for name in ("a-s390x.txt", "a-win32-3.11.txt", "a-win32-3.9.txt", "other-s390x.txt"):
+        files[name] = "# nox-lock: v1 inputs=x hidden=- body=x platform=win32-amd64\n"
+    planned = planned_in(tmp_path, files)
+    found = find_orphans([each.lock for each in planned], planned, Files(tmp_path, {}))
+    mine = {"a-s390x.txt"} if "machine" in pattern else {"a-win32-3.11.txt"}
+    assert found == sorted({name for name in files if name.endswith(".txt")} - mine)
+
+
 def test_sessions_name_pythons(tmp_path: Path) -> None:
     used = {"requirements": {Target("3.12"), Target("3.9")}}
     files = {"requirements.in": "", "requirements-dev.in": ""}
