@@ -340,7 +340,7 @@ def _report_errors(session: nox.Session) -> Iterator[None]:
         for line in [redact(line) for line in str(error).split("\n")]:
             session.warn(line)
         # nox puts a full stop behind this, so the commands are printed above.
-        session.error(redact(str(error).partition("\n")[0]).rstrip(":.?"))
+        session.error(redact(error.message.partition("\n")[0]).rstrip(":.?"))
 
 
 @contextmanager
