@@ -212,10 +212,9 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     if failure is not None and failure.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
     if failed := index_reasons(report.pages):
-        error = index_error(failed)
+        error, hosts = index_error(failed), {origin(each.partition(": ")[0]) for each in failed}
         declared = (each for each in inputs.options if "://" in each.value)
-        named = (o.place for o in declared if any(origin(o.value) in each for each in failed))
-        error.place = next(named, None)
+        error.place = next((each.place for each in declared if origin(each.value) in hosts), None)
         return error
     if failure is None:
         return None
@@ -274,10 +273,8 @@ def _remote(failure: Failure, inputs: Inputs) -> CompileError:
 def _hash(failure: Failure, _inputs: Inputs) -> CompileError:
     # It names no projects: starting pins without them would lock the other file, unseen.
     message = "the index offers another file than those that the lock file has hashes of"
-    hint = (
-        "Somebody may have tampered with it: find out. If all is well, or the version was changed "
-    )
-    hint += f"by hand, lock with: -- -P {failure.name or 'NAME'}==VERSION"
+    hint = "Somebody may have tampered with it: find out. If all is well, or the version was "
+    hint += f"changed by hand, lock with: -- -P {failure.name or 'NAME'}==VERSION"
     if failure.entry is not None and "--hash=" in failure.entry.text:
         message = "no file that is offered has a hash that is given here"
         hint = "Correct the hashes, or take them out of the input."

@@ -265,11 +265,9 @@ def install_project(
         if editable:
             record_project(locked.venv, locked.project)
     if unmet := find_unmet_by_project(locked):
-        console.warn(
-            f"{locked.paths} lacks what the project itself needs: name its pyproject.toml in the "
-            "`inputs` of a lock, or these in an input:",
-            *(f"  {each}" for each in unmet),
-        )
+        line = f"{locked.paths} has not all that the project itself needs; if this session runs it,"
+        line += " name its pyproject.toml in the `inputs` of the lock:"
+        console.log(line, *(f"  {each}" for each in unmet))
 
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:

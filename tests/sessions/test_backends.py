@@ -259,7 +259,7 @@ def test_an_editable_project_is_installed_beside_its_lock(
     assert "tests does not hold the project as it is now" in told
     told = own.nox("-s", "tests").ok().output
     assert "second 1.1" in told
-    assert f"{LOCK} lacks what the project itself needs" in told
+    assert f"{LOCK} has not all that the project itself needs" in told
     assert "  my-own 1.1 needs more>=2, which is not installed\n" in told
     assert pins(own.read(LOCK)) == WANTED  # the project is not in its own lock
 
