@@ -103,6 +103,9 @@ class CompileError(NoxLockError):
 class InterruptedWorkError(NoxLockError):
     """The work of a thread was ended, because the whole run was interrupted."""
 
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
 
 class InstallError(NoxLockError):
     """pip or uv could not install what is locked; its output is above."""

@@ -248,7 +248,7 @@ def as_argument(word: str) -> str:
     """Return a word as people type it in a shell of this system."""
     if os.name == "nt":
         return word if re.fullmatch(r"[\w.+=/-]+", word) else f'"{word}"'
-    import shlex  # noqa: PLC0415  (only for an error)
+    import shlex  # noqa: PLC0415  (most runs show no command)
 
     return shlex.quote(word)
 

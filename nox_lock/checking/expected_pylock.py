@@ -151,7 +151,7 @@ def expect(
         if not version:
             table |= _find_source(package, place, planned)
         else:
-            found = _find_files(package, place, planned, files)
+            found = _take_files(package, place, planned, files)
             sdist, wheels = pylock.choose(name, version, found)
             if not (sdist or wheels):
                 raise _impossible(place, f"{package.shown} has no file that the format allows")
@@ -176,7 +176,7 @@ def expect(
     }
 
 
-def _find_files(
+def _take_files(
     package: Package,
     place: Place,
     planned: PylockPlan,

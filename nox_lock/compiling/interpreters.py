@@ -83,7 +83,7 @@ class Processes:
         """
         with self._lock:
             if self.ended.is_set():
-                raise InterruptedWorkError("interrupted")
+                raise InterruptedWorkError
             try:
                 process = subprocess.Popen(
                     command,
@@ -105,7 +105,7 @@ class Processes:
                 self._running.discard(process)
             _end(process)
         if self.ended.is_set():
-            raise InterruptedWorkError("interrupted")
+            raise InterruptedWorkError
         return code
 
     def end(self) -> None:

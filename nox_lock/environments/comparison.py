@@ -184,7 +184,7 @@ def compare(
         if found is None or parse_version(found.version) != parse_version(pin.version):
             missing.append(Difference(each, pin, found and found.version))
     project = root.resolve().as_uri()
-    remove = (n for n, each in installed.items() if not each.origin or each.origin.url != project)
+    remove = (name for name, each in installed.items() if not each.is_at(project))
     facts = [f"{target} {target.full_version}", *(each.path for each in planned)]
     facts += [lock_file.digest(each.current.body) for each in planned if each.current]
     # The project itself and what a body installs come later, and nothing locked needs them.
@@ -288,7 +288,7 @@ def find_unmet_by_project(locked: LockedEnvironment) -> list[str]:
     """Return a line for each dependency of the project itself that is not met."""
     installed = list_distributions(locked.venv).installed
     url = locked.project.root.resolve().as_uri()
-    own = [(name, "") for name, each in installed.items() if each.origin and each.origin.url == url]
+    own = [(name, "") for name, each in installed.items() if each.is_at(url)]
     return _find_unmet(own, (), locked.venv.target, installed)
 
 

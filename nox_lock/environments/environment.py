@@ -89,6 +89,10 @@ class Distribution(NamedTuple):
     metadata: Path
     origin: Origin | None = None
 
+    def is_at(self, url: str) -> bool:
+        """Return whether it was installed from a folder with this URL, such as the project's."""
+        return self.origin is not None and self.origin.url == url
+
     def requires(self) -> list[str]:
         """Return the requirements in its metadata, unparsed."""
         from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)

@@ -31,7 +31,7 @@ from nox_lock.target import parse_platform, running_platform
 from nox_lock.text import shareable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from nox_lock.console import Console
@@ -341,6 +341,13 @@ def find_yanked(log: str, installed: Sequence[Difference]) -> list[str]:
     ]
 
 
+def list_first(texts: Iterable[str]) -> list[str]:
+    """Return a line for each of the first texts, and one that says how many more there are."""
+    lines = [f"  {each}" for each in texts]
+    more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return lines[:_SHOWN] + more
+
+
 def _use_later(target: Target) -> str:
     has = target.full_version
     return (
@@ -366,8 +373,7 @@ def explain_failure(
     errors = _TRACEBACK.sub("", text[error.start() :]) if error else ""
     errors = " ".join(errors.split())  # uv wraps its lines, at the width of the terminal
     failed = _find_failed(errors, missing)
-    lines = [f"  {each.pin.shown} ({each.place})" for each in failed[:_SHOWN]]
-    lines += [f"  and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
+    lines = list_first(f"{each.pin.shown} ({each.place})" for each in failed)
     pages = [f"  {each}" for each in _find_failed_indexes(text)]
     upgrade = " ".join(f"-P {each.pin.name}" for each in failed if each.pin.version)
     same = " ".join(f"-P {each.pin.shown}" for each in failed if each.pin.version)

@@ -59,7 +59,7 @@ def resolve_again(
     def resolve(each: Judged) -> Judged:
         planned, verdict = each.planned, each.verdict
         if isinstance(planned, PylockPlan) and verdict.fresh:
-            return each._replace(verdict=_find_files(planned, verdict, compiler))
+            return each._replace(verdict=_look_for_files(planned, verdict, compiler))
         if not isinstance(planned, LockPlan) or planned.current is None or not verdict.fresh:
             return each
         try:
@@ -121,7 +121,7 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
     )
 
 
-def _find_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -> Verdict:
+def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -> Verdict:
     """Return the verdict on a fresh pylock by where the indexes have its files now."""
     compiler.console.log(f"{planned.path}: looking for its files")
     text, packages = read_own(planned), find_packages(planned)

@@ -31,6 +31,7 @@ from nox_lock.locking.changes import Outcome, find_changes, whole_chain
 from nox_lock.locking.compiler import as_text, find_starting_pins, versions
 from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.target import holds
+from nox_lock.text import as_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -266,14 +267,13 @@ def compile_in_agreement(
 ) -> Compiled:
     """Compile to a lock with the versions of those below, or raise a conflict with both chains."""
     order = compiler.order(planned, texts)
-    command = f"{compiler.console.lock_command} -- {compiler.options.upgrading}--together"
     try:
         compiled = compiler.compile(order, starting)
     except CompileError as error:
-        for each in compiler.options.packages(planned):  # a limit that is in no input
+        for each in compiler.options.limits:
             if name_of(each) in error.projects:
-                error.message += f"\n  -P {each!r} (of this command)"
-        raise _explain(planned.with_current(None), error, command) from error
+                error.message += f"\n  -P {as_argument(each)} (of this command)"
+        raise _explain(planned.with_current(None), error, compiler) from error
     if not planned.below:
         return compiled
     made = planned.with_current(lock_file.parse(compiled.body))
@@ -285,11 +285,11 @@ def compile_in_agreement(
         fixed = _pins_below(planned, compiler.project)
         found = compiler.compile(order._replace(fixed=fixed), starting)
     except CompileError as error:
-        raise _explain(made, error, command) from error
+        raise _explain(made, error, compiler) from error
     compiled = compiler.compile(order, [pin for pin in found.pins if pin.version])
     made = planned.with_current(lock_file.parse(compiled.body))
     if differs := _find_disagreement(made):
-        raise _explain(made, differs, command)
+        raise _explain(made, differs, compiler)
     return compiled
 
 
@@ -310,12 +310,9 @@ def _find_disagreement(made: LockPlan) -> CompileError | None:
     return CompileError("\n".join(lines), kind="conflict", projects=tuple(differing))
 
 
-def _explain(planned: LockPlan, conflict: CompileError, command: str) -> CompileError:
-    """Return the error for a conflict with the chains of the lower pins in it, and the ways out.
-
-    `command` resolves the stack as one.
-    """
-    if conflict.kind == "no version":  # whatever is pinned below
+def _explain(planned: LockPlan, conflict: CompileError, compiler: Compiler) -> CompileError:
+    """Return the error for a conflict with the chains of the lower pins in it, and the ways out."""
+    if conflict.kind in {"no version", "unknown project"}:  # whatever is pinned below
         return conflict
     lines = [
         f"  {pin.shown} is in {low.path}:{pin.line} (layer {low.name!r}): "
@@ -341,11 +338,11 @@ def _explain(planned: LockPlan, conflict: CompileError, command: str) -> Compile
         ),
         kind="conflict",
     )
-    error.hint = "\n".join(_find_ways(planned, conflict, command))
+    error.hint = "\n".join(_find_ways(planned, conflict, compiler))
     return error
 
 
-def _find_ways(planned: LockPlan, conflict: CompileError, command: str) -> Iterator[str]:
+def _find_ways(planned: LockPlan, conflict: CompileError, compiler: Compiler) -> Iterator[str]:
     pins = [f"({low.path}:" for low in planned.below]
     if conflict.edits and not any(pin in conflict.message for pin in pins):
         yield in_one(conflict.edits)  # whatever is pinned below, the inputs cannot agree
@@ -355,8 +352,8 @@ def _find_ways(planned: LockPlan, conflict: CompileError, command: str) -> Itera
     if edits := [edit for edit in conflict.edits if not any(each in edit for each in kept)]:
         yield in_one(edits)
     yield (
-        "To have the same version in both, cap it in the input of the lower one, "
-        f"or resolve the stack as one: {command}"
+        "To have the same version in both, cap it in the input of the lower one, or resolve the "
+        f"stack as one: {compiler.console.lock_command} -- {compiler.options.upgrading}--together"
     )
     if not any(low.path in planned.inputs.files for low in planned.below):
         yield f"To let them differ: [tool.nox-lock.locks.{planned.name}] builds-on = []"

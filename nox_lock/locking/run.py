@@ -16,6 +16,7 @@ from nox_lock.inputs.syntax import name_of
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
 from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.planning.planner import find_stacks
+from nox_lock.text import as_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,14 +42,18 @@ class CompileOptions(NamedTuple):
     @property
     def upgrading(self) -> str:
         """The options that say what to upgrade, as they are typed, with a blank behind each."""
-        return "-U " * self.upgrade + "".join(f"-P {each!r} " for each in self.upgrade_packages)
+        packages = (f"-P {as_argument(each)} " for each in self.upgrade_packages)
+        return "-U " * self.upgrade + "".join(packages)
+
+    @property
+    def limits(self) -> list[str]:
+        """What is to be upgraded within limits that are in no input."""
+        return [each for each in self.upgrade_packages if Requirement(each).specifier]
 
     @property
     def cacheable(self) -> bool:
-        """Whether the answer may be another's: a limit of the command line is in no input."""
-        return self.use_cache and not any(
-            Requirement(package).specifier for package in self.upgrade_packages
-        )
+        """Whether the answer may be another's."""
+        return self.use_cache and not self.limits
 
     def packages(self, planned: LockPlan) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins is upgraded there, and here after it."""

@@ -141,13 +141,11 @@ def plan(
     names: Iterable[str | None] = (),
     used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
     may_lack: bool = False,
-    to_lock: bool = False,
 ) -> list[LockPlan]:
     """Plan the lock files that must exist, each after those it builds on.
 
     `names` keeps to those locks and what they build on; `used` gives, by lock, the Pythons of
-    the sessions that use it, as targets or ranges of versions; `may_lack` is of `Files`; `to_lock`
-    is whether all that is planned will be made.
+    the sessions that use it, as targets or ranges of versions; `may_lack` is of `Files`.
 
     Raises:
         ConfigError: for an unknown name, two lock files with one path, locks that build on each
@@ -159,10 +157,15 @@ def plan(
     planner = _Planner(config, project, used or {}, may_lack=may_lack)
     planned = planner.plan(chosen)
     # One lock file with hashes, and those without must have them, too.
-    new = (each for each in planned if to_lock and each.current is None)
-    if any(map(_lacks_hashes, planned)) and (
-        any(each.settings.generate_hashes for each in new)
-        or any(map(_has_hashes, planner.plan(config.locks)))
+    if any(map(_lacks_hashes, planned)) and any(map(_has_hashes, planner.plan(config.locks))):
+        return _require_hashes(planned)
+    return planned
+
+
+def spread_hashes(planned: list[LockPlan]) -> list[LockPlan]:
+    """Plan lock files that will be made: a new one with hashes would leave those without stale."""
+    if any(map(_lacks_hashes, planned)) and any(
+        each.current is None and each.settings.generate_hashes for each in planned
     ):
         return _require_hashes(planned)
     return planned
@@ -186,7 +189,7 @@ def _has_hashes(planned: LockPlan) -> bool:
 def _require_hashes(planned: Iterable[LockPlan]) -> list[LockPlan]:
     done: dict[str, LockPlan] = {}
     for each in planned:
-        settings, below = each.settings, tuple(done[low.path] for low in each.below)
+        settings, below = each.settings, tuple(done.get(low.path, low) for low in each.below)
         if each.lock.settings.generate_hashes is None:
             settings = settings._replace(generate_hashes=True)
         done[each.path] = replace(each, settings=settings, below=below)

@@ -22,7 +22,7 @@ from nox_lock.inputs.syntax import name_of
 from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.planning.paths import find_orphans
-from nox_lock.planning.planner import plan_pylocks, select, with_lower
+from nox_lock.planning.planner import plan_pylocks, select, spread_hashes, with_lower
 from nox_lock.reporting import verdicts
 from nox_lock.target import parse_target, running_platform
 from nox_lock.text import nearest, quoted, redact
@@ -201,8 +201,7 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
     options = _read_options(lock_parser, session, others, noxfile, console)
     if options is None:
         return
-    whole = not (options.check or options.why or options.python or options.platform)
-    config, planned, pylocks, orphans = _select(options, noxfile, to_lock=whole)
+    config, planned, pylocks, orphans = _select(options, noxfile)
     if options.check:
         _check(judge_all([*planned, *pylocks], orphans), options, noxfile, console)
         return
@@ -213,7 +212,7 @@ def run_lock(session: Session, others: Others, noxfile: Noxfile, console: Consol
         return
     console.warn(*config.notes, *noxfile.find_unused(planned))
     console.verbose |= options.verbose
-    _lock([*planned, *pylocks], options, noxfile.project, console)
+    _lock([*spread_hashes(planned), *pylocks], options, noxfile.project, console)
     for each in judge_all([], orphans):
         console.warn(*verdicts.verdict_lines(each, unicode=console.terminal.unicode))
 
@@ -299,7 +298,7 @@ def _is_plainly_stale(judged: Judged) -> bool:
 
 
 def _select(
-    options: Arguments, noxfile: Noxfile, *, to_lock: bool = False
+    options: Arguments, noxfile: Noxfile
 ) -> tuple[Config, list[LockPlan], list[PylockPlan], list[str]]:
     """Return the configuration, the files that options choose, and the orphaned ones.
 
@@ -307,7 +306,7 @@ def _select(
     """
     project = noxfile.project
     with _errors_printed(options, project):
-        config, planned = noxfile.plan(options.names, to_lock=to_lock)
+        config, planned = noxfile.plan(options.names)
         chosen = select(planned, options.python, options.platform)
         pylocks, orphans = plan_pylocks(config, planned, project), []
         if not (options.names or options.python or options.platform):

@@ -60,16 +60,11 @@ class Noxfile(NamedTuple):
     sessions: Sequence[LockedSession]
 
     def plan(
-        self,
-        names: Iterable[str | None] = (),
-        *,
-        to_install: bool = False,
-        to_lock: bool = False,
+        self, names: Iterable[str | None] = (), *, to_install: bool = False
     ) -> tuple[Config, list[LockPlan]]:
         """Plan the lock files of the locks of these names, or of all; each session must name one.
 
         `to_install`: they are only installed; ``on-stale = "install"`` needs no inputs for that.
-        `to_lock`: all of them will be made.
         """
         from nox_lock.planning.config import load_config  # noqa: PLC0415
         from nox_lock.planning.planner import plan  # noqa: PLC0415
@@ -85,9 +80,7 @@ class Noxfile(NamedTuple):
                     raise ConfigError(message, hint=error.hint) from error
                 used.setdefault(name, set()).update(_pythons(session.pythons()))
         may_lack = to_install and config.on_stale == "install"
-        return config, plan(
-            config, self.project, names=names, used=used, may_lack=may_lack, to_lock=to_lock
-        )
+        return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
 
     def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
         """Yield a note on each lock file for a Python that no session runs, and nothing names."""

@@ -26,7 +26,7 @@ from nox_lock.environments.environment import (
     project_is_installed,
 )
 from nox_lock.environments.snapshot import CREATED
-from nox_lock.environments.sync import install_project, sync, write_constraints
+from nox_lock.environments.sync import install_project, list_first, sync, write_constraints
 from nox_lock.errors import (
     ConfigError,
     InstallerBrokenError,
@@ -120,17 +120,17 @@ class SessionEnvironment:
             locked = self._sync(locked)
         else:
             line = f"{self.session.name} does not hold exactly what is locked in {locked.paths}"
-            self.console.warn(line, *(f"  {each}" for each in comparison.missing))
+            self.console.warn(line, *list_first(map(str, comparison.missing)))
             differing = (each.pin.name or "" for each in comparison.missing)
             locked = locked._replace(ignored={*comparison.remove, *differing})
         if constrain:
             write_constraints(locked)
-        if editable and not (installed or self._may_install):
-            self.console.warn(f"{self.session.name} does not hold the project as it is now")
         if not installed and self._may_install:
             install_project(
                 locked, SessionInstaller(self.session, locked), self.console, editable=editable
             )
+        elif editable and not installed:
+            self.console.warn(f"{self.session.name} does not hold the project as it is now")
         return locked
 
     def find(self) -> Environment:
