@@ -14,6 +14,7 @@ from support.index import LocalIndex
 from support.prepared import Prepared
 from support.project import Project, forget, is_ambient
 from support.pythons import three_pythons, with_pythons
+from support.warm_driver import use_warm_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # What runs in the background ignores Ctrl-C, and so would all that the tests start.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    use_warm_driver()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
