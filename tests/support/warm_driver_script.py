@@ -51,7 +51,8 @@ def serve(address: str, driver: str, packages: dict[str, str]) -> None:
         listener.bind(address)
         listener.listen(64)
         print(flush=True)  # noqa: T201
-        while 0 not in select.select([0, listener], [], [])[0]:
+        descriptors = [0, listener.fileno()]
+        while 0 not in select.select(descriptors, [], [])[0]:
             link, _ = listener.accept()
             if not os.fork():
                 listener.close()
@@ -87,6 +88,7 @@ def _do(link: socket.socket, main: Callable[[str], int]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        sys.exit(ask(*sys.argv[1:]))
-    serve(*sys.argv[1:3], json.loads(sys.argv[3]))
+    _, place, given, *rest = sys.argv
+    if not rest:
+        sys.exit(ask(place, given))
+    serve(place, given, json.loads(rest[0]))
