@@ -10,7 +10,7 @@ from nox_lock.inputs.syntax import meets, parse_version
 from nox_lock.target import counts, holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile, Pin
@@ -63,44 +63,37 @@ class Outcome(NamedTuple):
     before: LockFile | None = None
     changes: Sequence[Change] = ()
 
-    @property
-    def pins(self) -> int:
-        """How many pins it has now."""
-        return len(self.planned.pins)
 
-
-def find_changes(before: LockFile | None, after: LockPlan) -> list[Change]:
+def find_changes(before: LockFile, after: LockPlan) -> list[Change]:
     """Return what differs between a lock file as it was and as it is planned now, by kind."""
-    new = {_key(pin): pin for pin in after.pins}
-    old = {
-        _key(pin): pin
-        for pin in (before.pins if before else ())
-        if counts(pin.marker, after.target, after.platform)
-    }
-    if before is not None and before.stamp is None:
-        # A lock file of another tool may be for several targets: a marker that is true for this
-        # one goes, and the pin is kept.
-        old |= {
-            name: old[name]._replace(marker=new[name].marker) for name in old.keys() & new.keys()
-        }
-    found = [Change(REMOVED, name, _version(old[name]), "") for name in old.keys() - new.keys()]
-    found += (
-        Change(ADDED, name, "", _version(new[name]), _why(after, name))
-        for name in new.keys() - old.keys()
-    )
-    for name in old.keys() & new.keys():
-        kind, size = _compare(old[name], new[name])
-        if kind:
-            was, now = _version(old[name]), _version(new[name])
-            if was == now and kind == CHANGED:
-                was, now = _whole(old[name]), _whole(new[name])
-            why = _find_limit(after, old[name]) or _why(after, name)
-            found.append(Change(kind, name, was, now, why, size))
+    counting = (pin for pin in before.pins if counts(pin.marker, after.target, after.platform))
+    old, new = ({pin.name or pin.url or "": pin for pin in pins} for pins in (counting, after.pins))
+    found = []
+    for name in old.keys() | new.keys():
+        was, now = old.get(name), new.get(name)
+        if was and now and before.stamp is None:
+            # A lock file of another tool may be for several targets: a marker that is true for
+            # this one goes, and the pin is kept.
+            was = was._replace(marker=now.marker)
+        kind, size = _compare(was, now)
+        if not kind:
+            continue
+        shown = [pin.version or pin.url or "" if pin else "" for pin in (was, now)]
+        if kind == CHANGED and was and now and shown[0] == shown[1]:
+            shown = [_whole(was), _whole(now)]
+        why = ""
+        if was and now and (limit := find_limit(after, was)):
+            why = f"{limit.text} ({limit.place})"
+        elif now and (way := chain(after, name)) != name:
+            why = way.removeprefix(f"{name}, ")
+        found.append(Change(kind, name, shown[0], shown[1], why, size))
     return sorted(found, key=lambda change: (KINDS.index(change.kind), change.name))
 
 
-def _compare(old: Pin, new: Pin) -> tuple[str, str]:
+def _compare(old: Pin | None, new: Pin | None) -> tuple[str, str]:
     """Return the kind and the size of the change of a pin; empty for none."""
+    if old is None or new is None:
+        return REMOVED if old else ADDED, ""
     if (old.version, old.url) != (new.version, new.url):
         before, after = parse_version(old.version or ""), parse_version(new.version or "")
         if before is None or after is None:
@@ -114,20 +107,30 @@ def _compare(old: Pin, new: Pin) -> tuple[str, str]:
     return REHASHED if old.hashes and new.hashes and {*old.hashes} != {*new.hashes} else "", ""
 
 
+def find_limit(planned: LockPlan, pin: Pin) -> Entry | None:
+    """Return the first line of the inputs that a pin does not meet, or None."""
+    for entry in planned.inputs.entries if pin.version else ():
+        limits = entry.name == pin.name and entry.specifier is not None
+        counting = limits and holds(entry.marker, planned.target, planned.platform) is not False
+        if counting and not meets(entry.specifier, pin.version):
+            return entry
+    return None
+
+
 def find_reasons(planned: LockPlan, name: str) -> list[str]:
     """Return what brings a pin into a lock file: requirements and parents; empty for no pin."""
-    pins = {_key(pin): pin for pin in planned.pins}
+    requirements = planned.inputs.requirements
+    pins = {pin.name: pin for pin in planned.pins}
     if name not in pins:
         return []
-    via = pins[name].via
-    ways = _places(entry for entry in planned.inputs.requirements if entry.name == name)
+    ways = [f"{each.text} ({each.place})" for each in requirements if each.name == name]
     # An editable project has no name in its pin.
-    known = pins.keys() | {entry.name for entry in planned.inputs.requirements}
-    ways += (
-        (f"{parent} {_version(pins[parent])}, from " if parent in pins else "")
-        + chain(planned, parent)
-        for parent in sorted({canonicalize_name(each) for each in via} & known)
-    )
+    known = pins.keys() | {entry.name for entry in requirements}
+    via = pins[name].via
+    for parent in sorted({canonicalize_name(each) for each in via} & known):
+        pin = pins.get(parent)
+        version = f"{parent} {pin.version or pin.url}, from " if pin else ""
+        ways.append(f"{version}{chain(planned, parent)}")
     return ways or ([", ".join(via)] if via else [])
 
 
@@ -135,55 +138,27 @@ def chain(planned: LockPlan, name: str | None) -> str:
     """Return the way from a pin to an input: ``idna, for requests (requirements.in:3)``."""
     entries = {entry.name: entry for entry in reversed(planned.inputs.requirements)}
     pins = {pin.name: pin for pin in planned.pins}
-    trails: list[tuple[str | None, ...]] = [(name,)]
+    trails = [[name]]
     seen = {name}
     for trail in trails:
-        if trail[-1] in entries:
+        if entry := entries.get(trail[-1]):
             steps = [each or "" for each in trail[:-1]]
-            return ", for ".join([*steps, *_places([entries[trail[-1]]])])
+            return ", for ".join([*steps, f"{entry.text} ({entry.place})"])
         pin = pins.get(trail[-1])
-        for via in pin.via if pin else ():
-            parent = canonicalize_name(via)
+        for parent in map(canonicalize_name, pin.via if pin else ()):
             if (parent in pins or parent in entries) and parent not in seen:
                 seen.add(parent)
-                trails.append((*trail, parent))
+                trails.append([*trail, parent])
     return f"{name}"
 
 
 def whole_chain(planned: LockPlan, name: str | None) -> str:
     """Return the way from a pin to an input, and the constraints on it."""
-    lines = _places(entry for entry in planned.inputs.constraints if entry.name == name)
-    return ", limited by ".join(filter(None, [chain(planned, name), " and ".join(lines)]))
-
-
-def _places(entries: Iterable[Entry]) -> list[str]:
-    """Return entries, each with its place: ``idna<3 (requirements.in:3)``."""
-    return [f"{entry.text} ({entry.place})" for entry in entries]
-
-
-def _why(planned: LockPlan, name: str) -> str:
-    said = chain(planned, name)
-    return "" if said == name else said.removeprefix(f"{name}, ")
-
-
-def _find_limit(planned: LockPlan, old: Pin) -> str:
-    """Return the line of an input that an old pin does not meet; empty where none forced it out."""
-    for entry in planned.inputs.entries if old.version else ():
-        limits = entry.name == old.name and entry.specifier is not None
-        counting = limits and holds(entry.marker, planned.target, planned.platform) is not False
-        if counting and not meets(entry.specifier, old.version):
-            return _places([entry])[0]
-    return ""
-
-
-def _key(pin: Pin) -> str:
-    return pin.name or pin.url or ""
-
-
-def _version(pin: Pin) -> str:
-    return pin.version or pin.url or ""
+    constraints = (entry for entry in planned.inputs.constraints if entry.name == name)
+    limits = " and ".join(f"{entry.text} ({entry.place})" for entry in constraints)
+    return ", limited by ".join(filter(None, [chain(planned, name), limits]))
 
 
 def _whole(pin: Pin) -> str:
     edit, marker = "-e " * pin.editable, f" ; {pin.marker}" * bool(pin.marker)
-    return f"{edit}{_version(pin)}{marker}"
+    return f"{edit}{pin.version or pin.url}{marker}"

@@ -19,7 +19,6 @@ from nox_lock.target import counts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nox_lock.compiling.cache import Cache
     from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled
     from nox_lock.console import Console
@@ -38,17 +37,16 @@ def find_starting_pins(
     A lock file that is not there yet starts from the one of another target that it replaces. With
     `upgrade` its own pins are left out; pins that its stack was resolved to `together` replace all.
     """
-    own = versions(None if upgrade else planned.origin, planned)
-    pins = {pin.name or "": pin for pin in own}
+    pins = {pin.name: pin for pin in versions(None if upgrade else planned.origin, planned)}
     for low in planned.below:
         for pin in versions(low.current, planned):
-            mine = pins.get(pin.name or "")
+            mine = pins.get(pin.name)
             if mine is None or mine.shown != pin.shown or not mine.hashes:
-                pins[pin.name or ""] = pin
+                pins[pin.name] = pin
     if together is not None:  # their hashes are not known
         known = {pin.shown: pin for pin in pins.values()}
         return [known.get(pin.shown, pin) for pin in together]
-    return [pins[name] for name in sorted(pins)]
+    return sorted(pins.values(), key=lambda pin: pin.name or "")
 
 
 def as_text(pins: Iterable[Pin]) -> str:
@@ -92,51 +90,69 @@ class Compiler:
         """Return the order to make a lock file; `texts` are those below that are not written."""
         for path in planned.lookalikes:
             raise LockFileError(LOOKALIKE, Place(path))
-        packages = self.options.packages(planned)
-        refresh = self.options.upgrade or bool(packages) or self.options.refresh
-        order = make_order(planned, upgrade=packages, refresh=refresh)
-        return order._replace(texts=texts, until=time.monotonic() + order.timeout)
+        lock, settings, options = planned.lock, planned.settings, self.options
+        packages = options.packages(planned)
+        # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
+        refresh = options.upgrade or packages or options.refresh
+        pip_settings = {"refresh_package": ":all:"} if refresh else {}
+        if settings.uploaded_prior_to:
+            pip_settings["uploaded_prior_to"] = settings.uploaded_prior_to
+        arguments = [
+            "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
+            "--strip-extras" if settings.strip_extras else "--no-strip-extras",
+        ]
+        arguments += ["--generate-hashes"] if settings.generate_hashes else []
+        arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
+        arguments += [f"--upgrade-package={each}" for each in packages]
+        return Order(
+            path=planned.path,
+            inputs=planned.inputs,
+            target=planned.target,
+            system=planned.system,
+            levels=lock.levels,
+            arguments=tuple(arguments),
+            settings=pip_settings,
+            constraints=planned.constraints,
+            build_constraints=lock.build_constraints,
+            timeout=lock.compile_timeout,
+            texts=texts,
+            until=time.monotonic() + lock.compile_timeout,
+        )
 
     def compile(self, order: Order, starting: Sequence[Pin]) -> Compiled:
         """Compile, without those of the starting pins that are in a conflict."""
         self.console.update(order.path, RESOLVING)
+        declared = (each.value for each in order.inputs.options)
+        indexes = self.indexes.of_declared(declared) if order.files else self.indexes
+        log = self.console.log if self.console.verbose else None
+        python = self.interpreter(order.target, order.platform)
+        project = self.project
         while True:
             cache = self.cache
+            pip_tools = PipTools(
+                project.root, python, project.environ, indexes, cache.folder, self.processes, log
+            )
             try:
-                return self._run(order._replace(starting_pins=as_text(starting)), cache)
-            except CompileError as error:
-                if error.kind == "disk" and cache.folder is not None:
-                    with self._lock:
-                        if self.cache is cache:  # else another thread has gone on without it
-                            self.cache = cache._replace(folder=None)
-                            self.console.warn(unusable(error.message))
-                    continue
-                kept = [pin for pin in starting if pin.name not in error.projects]
-                if len(kept) == len(starting) and error.kind == "python":
-                    kept = []  # pip names the project, not the pins that leave it no other version
-                if len(kept) == len(starting):
-                    raise
-                # It lets go of a pin only where each demand in a conflict is on one.
-                starting = kept
-
-    def _run(self, order: Order, cache: Cache) -> Compiled:
-        pip_tools = PipTools(
-            self.project.root,
-            self.interpreter(order.target, order.platform),
-            self.project.environ,
-            self.indexes.of_declared(o.value for o in order.inputs.options)
-            if order.files
-            else self.indexes,
-            cache.folder,
-            self.processes,
-            detail=self.console.log if self.console.verbose else None,
-        )
-        try:
-            with cache.temporary_directory() as folder:
-                return pip_tools(order, folder)
-        except OSError as error:
-            message = f"nothing can be compiled here: {error.strerror}"
-            raise CompileError(message, kind="disk") from error
+                with cache.temporary_directory() as folder:
+                    return pip_tools(order._replace(starting_pins=as_text(starting)), folder)
+            except OSError as raised:
+                message = f"nothing can be compiled here: {raised.strerror}"
+                error = CompileError(message, kind="disk")
+            except CompileError as raised:
+                error = raised
+            if error.kind == "disk" and cache.folder is not None:
+                with self._lock:
+                    if self.cache is cache:  # else another thread has gone on without it
+                        self.cache = cache._replace(folder=None)
+                        self.console.warn(unusable(error.message))
+                continue
+            kept = [pin for pin in starting if pin.name not in error.projects]
+            if len(kept) == len(starting) and error.kind == "python":
+                kept = []  # pip names the project, not the pins that leave it no other version
+            if len(kept) == len(starting):
+                raise error
+            # It lets go of a pin only where each demand in a conflict is on one.
+            starting = kept
 
     def interpreter(self, target: Target, platform: Platform | None) -> Interpreter:
         """Return the Python that runs the compiles for a target, and a platform that is named."""
@@ -147,35 +163,3 @@ class Compiler:
                     *key, self.cache, self.project.environ, self.processes
                 )
             return self._interpreters[key]
-
-
-def make_order(planned: LockPlan, *, upgrade: Iterable[str] = (), refresh: bool = False) -> Order:
-    """Return the order to make a lock file.
-
-    `upgrade` are projects (or requirements) to take the newest of; with `refresh` the indexes are
-    asked for their pages again, whatever they said may be kept.
-    """
-    settings = planned.settings
-    # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
-    pip_settings = {"refresh_package": ":all:"} if refresh else {}
-    if settings.uploaded_prior_to:
-        pip_settings["uploaded_prior_to"] = settings.uploaded_prior_to
-    arguments = [
-        "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
-        "--strip-extras" if settings.strip_extras else "--no-strip-extras",
-    ]
-    arguments += ["--generate-hashes"] if settings.generate_hashes else []
-    arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
-    arguments += [f"--upgrade-package={name}" for name in upgrade]
-    return Order(
-        path=planned.path,
-        inputs=planned.inputs,
-        target=planned.target,
-        system=planned.system,
-        levels=planned.lock.levels,
-        arguments=tuple(arguments),
-        settings=pip_settings,
-        constraints=planned.constraints,
-        build_constraints=planned.lock.build_constraints,
-        timeout=planned.lock.compile_timeout,
-    )

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
+from packaging.requirements import Requirement
+
 from nox_lock.checking.content import find_repeated, find_unused_arguments
 from nox_lock.checking.judge import (
     disagreements,
@@ -24,13 +26,12 @@ from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.console import WAITING
 from nox_lock.errors import CompileError, LockFileError, Place, Reason
 from nox_lock.inputs.entry import URL, is_project_file, parse_entry
-from nox_lock.inputs.syntax import MERGE, Line, meets, name_of, parse_version
+from nox_lock.inputs.syntax import MERGE, Line, name_of, parse_version
 from nox_lock.lockfile import lock_file
 from nox_lock.locking import changes
-from nox_lock.locking.changes import Outcome, find_changes, whole_chain
+from nox_lock.locking.changes import Outcome, find_changes, find_limit, whole_chain
 from nox_lock.locking.compiler import as_text, find_starting_pins, versions
 from nox_lock.planning.lock_plan import PylockPlan
-from nox_lock.target import holds
 from nox_lock.text import as_argument
 
 if TYPE_CHECKING:
@@ -38,11 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nox_lock.compiling.pip_tools import Compiled
-    from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import Pin
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.lock_plan import AnyPlan, LockPlan
-    from nox_lock.project import Project
 
 _SHOWN = 10  # lines of a file that is refused
 
@@ -58,15 +57,12 @@ def make_lock(
     `texts` are lock files below that are made and not written yet, by path; `together` are pins
     that its whole stack was resolved to.
     """
-    options = compiler.options
+    options, before = compiler.options, planned.current
     if not options.overwrite:
         check_replaceable(planned, compiler.console.lock_command)
-    before = planned.current
     facts = _list_facts(compiler, planned)
-    starting = find_starting_pins(planned, together, upgrade=options.upgrade)
-    key = make_key(*facts, as_text(starting))
     # What is in the cache needs no file lock: it is the same for all who ask for it.
-    outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
+    starting, key, outcome = _restore(compiler, planned, facts, together)
     if outcome is None:
         with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
             # Another process may have made this very lock meanwhile, or something else.
@@ -76,14 +72,19 @@ def make_lock(
                 planned = planned.with_current(now)
                 if together is None and options.are_met(planned, judge(planned)):
                     return Outcome(planned, changes.UP_TO_DATE)
-                starting = find_starting_pins(planned, together, upgrade=options.upgrade)
-                key = make_key(*facts, as_text(starting))
-            outcome = _restore(compiler, planned, starting, key, make_key(*facts, ""))
+            starting, key, outcome = _restore(compiler, planned, facts, together)
             if outcome is None:
-                outcome, entry = _compile(compiler, planned, starting, texts)
-                partial = options.upgrades(planned) and not options.upgrade
-                if together is None and options.cacheable and not partial:
-                    compiler.cache.put(key, entry)
+                if not compiler.console.has_board:
+                    compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
+                began = compiler.begun[planned.path] = time.monotonic()
+                compiled = compile_in_agreement(compiler, planned, starting, texts)
+                made, text = _validate(compiler, planned, compiled.body)
+                seconds, notes = time.monotonic() - began, compiled.notes
+                outcome = Outcome(made, changes.COMPILED, text, seconds, notes=notes)
+                whole = options.upgrade or not options.upgrades(planned)
+                if together is None and options.cacheable and whole:
+                    day = dt.datetime.now(dt.timezone.utc).date().isoformat()
+                    compiler.cache.put(key, CacheEntry(compiled.body, day, notes))
     old = before or planned.earlier
     return outcome._replace(
         before=before,
@@ -93,7 +94,17 @@ def make_lock(
 
 
 def _list_facts(compiler: Compiler, planned: LockPlan) -> tuple[str, ...]:
-    """Return what decides how a lock file is made, but for its starting pins."""
+    """Return what decides how a lock file is made, but for its starting pins.
+
+    What a compile takes from folders here no input shows: digests of these files do.
+    """
+    files: list[str] = []
+    places = [each.value for each in planned.inputs.options if each.name == "--find-links"]
+    places += [each.url for each in planned.inputs.entries if each.url and not each.metadata]
+    for path in (compiler.project.root / place for place in places if not URL.match(place)):
+        with suppress(OSError):  # pip will say so
+            found = sorted(path.iterdir()) if path.is_dir() else [path]
+            files += [f"{each.name} {_digest(each)}" for each in found if each.is_file()]
     return (
         "lock 2",  # the first ones answered also those who did not start from the same pins
         planned.canonical,
@@ -101,19 +112,8 @@ def _list_facts(compiler: Compiler, planned: LockPlan) -> tuple[str, ...]:
         compiler.interpreter(planned.target, planned.named_platform).builder,
         *tool_versions(),
         compiler.indexes.identity,
-        *_local_files(planned, compiler.project.root),
+        *files,
     )
-
-
-def _local_files(planned: LockPlan, root: Path) -> Iterator[str]:
-    """Yield digests of the files that a compile takes from folders here: no input shows them."""
-    inputs = planned.inputs
-    places = [each.value for each in inputs.options if each.name == "--find-links"]
-    places += [each.url for each in inputs.entries if each.url and not each.metadata]
-    for path in (root / place for place in places if not URL.match(place)):
-        with suppress(OSError):  # pip will say so
-            files = sorted(path.iterdir()) if path.is_dir() else [path]
-            yield from [f"{each.name} {_digest(each)}" for each in files if each.is_file()]
 
 
 @functools.lru_cache(maxsize=4096)  # many lock files may be made from one folder
@@ -131,54 +131,31 @@ def _show_wait(compiler: Compiler, planned: LockPlan, message: str) -> None:
 
 
 def _restore(
-    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], key: str, key_without_pins: str
-) -> Outcome | None:
-    """Return what the cache has, or None: a lock that moves no starting pin unasked."""
-    if compiler.options.upgrades(planned) or not compiler.options.cacheable:
-        return None
+    compiler: Compiler,
+    planned: LockPlan,
+    facts: Sequence[str],
+    together: Sequence[Pin] | None,
+) -> tuple[Sequence[Pin], str, Outcome | None]:
+    """Return what a lock starts from, its key, and what the cache has: it moves no pin unasked."""
+    options = compiler.options
+    starting = find_starting_pins(planned, together, upgrade=options.upgrade)
+    key, key_without_pins = (make_key(*facts, text) for text in (as_text(starting), ""))
+    if options.upgrades(planned) or not options.cacheable:
+        return starting, key, None
     entry = compiler.cache.get(key)
     if entry is None and key != key_without_pins:
         entry = compiler.cache.get(key_without_pins)
-        if entry is not None and _moves_pins(planned, starting, entry.body):
-            return None
-    if entry is None:
-        return None
-    try:
-        made, text = _validate(compiler, planned, entry.body)
-    except CompileError:  # nothing in a cache is trusted
-        return None
-    return Outcome(made, changes.RESTORED, text, day=entry.day, notes=entry.notes)
-
-
-def _moves_pins(planned: LockPlan, starting: Sequence[Pin], body: str) -> bool:
-    """Return whether `body` has another version where the inputs still allow the starting pin."""
-    old = {pin.name: pin.version for pin in starting}
-    refused = {
-        entry.name
-        for entry in planned.inputs.entries
-        if entry.specifier is not None
-        and holds(entry.marker, planned.target, planned.platform) is not False
-        and (version := old.get(entry.name))
-        and not meets(entry.specifier, version)
-    }
-    return any(
-        pin.name not in refused and old.get(pin.name, pin.version) != pin.version
-        for pin in lock_file.parse(body).pins
-    )
-
-
-def _compile(
-    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
-) -> tuple[Outcome, CacheEntry]:
-    if not compiler.console.has_board:
-        compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
-    began = compiler.begun[planned.path] = time.monotonic()
-    compiled = compile_in_agreement(compiler, planned, starting, texts)
-    made, text = _validate(compiler, planned, compiled.body)
-    seconds = time.monotonic() - began
-    outcome = Outcome(made, changes.COMPILED, text, seconds=seconds, notes=compiled.notes)
-    day = dt.datetime.now(dt.timezone.utc).date().isoformat()
-    return outcome, CacheEntry(compiled.body, day, compiled.notes)
+        made_of_none = lock_file.parse(entry.body).pins if entry else ()
+        new = {pin.name: pin.version for pin in made_of_none}
+        moved = (pin for pin in starting if new.get(pin.name, pin.version) != pin.version)
+        if not all(find_limit(planned, pin) for pin in moved):
+            entry = None
+    if entry is not None:
+        with suppress(CompileError):  # nothing in a cache is trusted
+            made, text = _validate(compiler, planned, entry.body)
+            outcome = Outcome(made, changes.RESTORED, text, day=entry.day, notes=entry.notes)
+            return starting, key, outcome
+    return starting, key, None
 
 
 def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPlan, str]:
@@ -246,7 +223,8 @@ def check_replaceable(planned: AnyPlan, command: str) -> None:
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
         hint += f"that fit: {command} -- --overwrite"
         raise LockFileError(MERGE, first.place, hint)
-    lines = [f"  {each}" for each in cut(obstacles[:_SHOWN])]
+    lines = ["this is no lock file of these inputs, and is not overwritten:"]
+    lines += [f"  {each}" for each in cut(obstacles[:_SHOWN])]
     if len(obstacles) > _SHOWN:
         lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
     table = f"[tool.nox-lock.locks.{planned.name}]"
@@ -255,59 +233,40 @@ def check_replaceable(planned: AnyPlan, command: str) -> None:
     if isinstance(planned, PylockPlan):
         hint = f"Is it yours? Rename it, or say {table} pylock = false. "
         hint += f"Else: {command} -- --overwrite writes over it"
-    raise LockFileError(
-        "\n".join(["this is no lock file of these inputs, and is not overwritten:", *lines]),
-        first.place,
-        hint,
-    )
+    raise LockFileError("\n".join(lines), first.place, hint)
 
 
 def compile_in_agreement(
     compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
 ) -> Compiled:
     """Compile to a lock with the versions of those below, or raise a conflict with both chains."""
-    order = compiler.order(planned, texts)
+    order, made = compiler.order(planned, texts), planned.with_current(None)
     try:
         compiled = compiler.compile(order, starting)
+        if not planned.below:
+            return compiled
+        made = planned.with_current(lock_file.parse(compiled.body))
+        if any(disagreements(made)):
+            # pip-tools lets go of starting pins in an order of its own. With those of the locks
+            # below fixed it shows whether there is a way; what it finds are the pins to start from.
+            fixed = tuple(
+                parse_entry(Line(low.at(pin.line), pin.shown), compiler.project, constraint=True)
+                for low in planned.below
+                for pin in versions(low.current, planned)
+            )
+            found = compiler.compile(order._replace(fixed=fixed), starting)
+            compiled = compiler.compile(order, [pin for pin in found.pins if pin.version])
+            made = planned.with_current(lock_file.parse(compiled.body))
     except CompileError as error:
-        for each in compiler.options.limits:
-            if name_of(each) in error.projects:
+        for each in compiler.options.upgrade_packages:
+            if Requirement(each).specifier and name_of(each) in error.projects:
                 error.message += f"\n  -P {as_argument(each)} (of this command)"
-        raise _explain(planned.with_current(None), error, compiler) from error
-    if not planned.below:
-        return compiled
-    made = planned.with_current(lock_file.parse(compiled.body))
-    if _find_disagreement(made) is None:
-        return compiled
-    # pip-tools lets go of starting pins in an order of its own. With those of the locks below
-    # fixed it shows whether there is a way; what it finds are the pins to start from.
-    try:
-        fixed = _pins_below(planned, compiler.project)
-        found = compiler.compile(order._replace(fixed=fixed), starting)
-    except CompileError as error:
         raise _explain(made, error, compiler) from error
-    compiled = compiler.compile(order, [pin for pin in found.pins if pin.version])
-    made = planned.with_current(lock_file.parse(compiled.body))
-    if differs := _find_disagreement(made):
-        raise _explain(made, differs, compiler)
+    if differing := {ours.name or "": ours for _, _, ours in disagreements(made)}:
+        lines = [f"{own.shown} here: {whole_chain(made, name)}" for name, own in differing.items()]
+        conflict = CompileError("\n".join(lines), kind="conflict", projects=tuple(differing))
+        raise _explain(made, conflict, compiler)
     return compiled
-
-
-def _pins_below(planned: LockPlan, project: Project) -> tuple[Entry, ...]:
-    """Return the pins of the locks below as constraints, each with its place in their files."""
-    return tuple(
-        parse_entry(Line(low.at(pin.line), pin.shown), project, constraint=True)
-        for low in planned.below
-        for pin in versions(low.current, planned)
-    )
-
-
-def _find_disagreement(made: LockPlan) -> CompileError | None:
-    differing = {ours.name or "": ours for _, _, ours in disagreements(made)}
-    if not differing:
-        return None
-    lines = [f"{ours.shown} here: {whole_chain(made, name)}" for name, ours in differing.items()]
-    return CompileError("\n".join(lines), kind="conflict", projects=tuple(differing))
 
 
 def _explain(planned: LockPlan, conflict: CompileError, compiler: Compiler) -> CompileError:
@@ -330,16 +289,10 @@ def _explain(planned: LockPlan, conflict: CompileError, compiler: Compiler) -> C
     if not lines:
         return conflict
     below = ", ".join(low.path for low in planned.below)
-    error = CompileError(
-        "\n".join(
-            [f"{planned.path} cannot agree with {below}, on which it builds:"]
-            + [f"  {line}" for line in conflict.message.splitlines()]
-            + lines
-        ),
-        kind="conflict",
-    )
-    error.hint = "\n".join(_find_ways(planned, conflict, compiler))
-    return error
+    message = f"{planned.path} cannot agree with {below}, on which it builds:"
+    said = (f"  {line}" for line in conflict.message.splitlines())
+    hint = "\n".join(_find_ways(planned, conflict, compiler))
+    return CompileError("\n".join([message, *said, *lines]), hint=hint, kind="conflict")
 
 
 def _find_ways(planned: LockPlan, conflict: CompileError, compiler: Compiler) -> Iterator[str]:
@@ -351,9 +304,11 @@ def _find_ways(planned: LockPlan, conflict: CompileError, compiler: Compiler) ->
     kept = [*pins, *(f"({each.place})" for each in planned.inputs.constraints)]
     if edits := [edit for edit in conflict.edits if not any(each in edit for each in kept)]:
         yield in_one(edits)
-    yield (
-        "To have the same version in both, cap it in the input of the lower one, or resolve the "
-        f"stack as one: {compiler.console.lock_command} -- {compiler.options.upgrading}--together"
-    )
+    options = compiler.options
+    again = ["-U"] * options.upgrade
+    again += (f"-P {as_argument(each)}" for each in options.upgrade_packages)
+    command = " ".join([compiler.console.lock_command, "--", *again, "--together"])
+    say = "To have the same version in both, cap it in the input of the lower one, or resolve the"
+    yield f"{say} stack as one: {command}"
     if not any(low.path in planned.inputs.files for low in planned.below):
         yield f"To let them differ: [tool.nox-lock.locks.{planned.name}] builds-on = []"

@@ -16,7 +16,6 @@ from nox_lock.inputs.syntax import name_of
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
 from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.planning.planner import find_stacks
-from nox_lock.text import as_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,20 +39,10 @@ class CompileOptions(NamedTuple):
     dry_run: bool = False
 
     @property
-    def upgrading(self) -> str:
-        """The options that say what to upgrade, as they are typed, with a blank behind each."""
-        packages = (f"-P {as_argument(each)} " for each in self.upgrade_packages)
-        return "-U " * self.upgrade + "".join(packages)
-
-    @property
-    def limits(self) -> list[str]:
-        """What is to be upgraded within limits that are in no input."""
-        return [each for each in self.upgrade_packages if Requirement(each).specifier]
-
-    @property
     def cacheable(self) -> bool:
-        """Whether the answer may be another's."""
-        return self.use_cache and not self.limits
+        """Whether the answer may be another's: nobody else has a limit that is in no input."""
+        limited = any(Requirement(each).specifier for each in self.upgrade_packages)
+        return self.use_cache and not limited
 
     def packages(self, planned: LockPlan) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins is upgraded there, and here after it."""
@@ -63,9 +52,8 @@ class CompileOptions(NamedTuple):
     def upgrades(self, planned: LockPlan) -> bool:
         """Return whether pins of a lock are to be upgraded though its inputs allow them."""
         names = set(map(name_of, self.packages(planned)))
-        return self.upgrade or any(
-            pin.name in names for pin in (planned.origin.pins if planned.origin else ())
-        )
+        pins = planned.origin.pins if planned.origin else ()
+        return self.upgrade or any(pin.name in names for pin in pins)
 
     def are_met(self, planned: AnyPlan, verdict: Verdict) -> bool:
         """Return whether there is nothing to do: a fresh lock file, as it was stamped.
@@ -75,11 +63,10 @@ class CompileOptions(NamedTuple):
         """
         if not (verdict.fresh and self.use_cache):  # else for what only an index knows has changed
             return False
-        return isinstance(planned, PylockPlan) or (
-            planned.current is not None
-            and planned.current.as_stamped
-            and not self.upgrades(planned)
-        )
+        if isinstance(planned, PylockPlan):
+            return True
+        lock = planned.current
+        return lock is not None and lock.as_stamped and not self.upgrades(planned)
 
 
 def lock_all(
@@ -96,8 +83,8 @@ def lock_all(
     """
     for folder in {(project.root / each.path).parent for each in planned}:
         clear_leftovers(folder)
-    judged = dict(verdicts or {})
-    judged.update((each.path, judge_any(each)) for each in planned if each.path not in judged)
+    known = verdicts or {}
+    judged = {each.path: known.get(each.path) or judge_any(each) for each in planned}
     work = []
     for stack in find_stacks(planned):
         if all(options.are_met(each, judged[each.path]) for each in stack):

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # Seconds without a word, after which those at work are named: nobody is to wonder whether it hangs.
 _SIGN_OF_LIFE = 30.0
 _WAIT_SECONDS = 0.5
+# What the board shows by what was done, empty for an error.
+_STATES = {"": FAILED, RESTORED: FROM_THE_CACHE}
 
 
 def make_stacks(
@@ -67,32 +69,28 @@ def make_stacks(
                     left = min(until - time.monotonic(), _WAIT_SECONDS)
                     ended = wait(running, left, FIRST_COMPLETED).done
                 if not (ended or compiler.console.has_board):
-                    at_work = (path for future, path in running.items() if future.running())
-                    compiler.console.log(*(_sign_of_life(compiler, path) for path in at_work))
+                    _log_work(compiler, [path for each, path in running.items() if each.running()])
                 for future in ended:
                     path = running.pop(future)
-                    results[path] = future.result()
-                    compiler.console.update(path, _state(results[path]))
+                    result = results[path] = future.result()
+                    action = "" if isinstance(result, NoxLockError) else result.action
+                    compiler.console.update(path, _STATES.get(action, DONE))
                     sorter.done(path)
-                    files = {each.path: each for each in stack_of[path]}
-                    if results.keys() >= files.keys():
-                        made = _write(compiler, {file: results[file] for file in files})
-                        yield from ((files[file], result) for file, result in made.items())
+                    whole = stack_of[path]
+                    if results.keys() >= {each.path for each in whole}:
+                        yield from _write(compiler, whole, results)
         except BaseException:
             compiler.processes.end()
             raise
 
 
-def _sign_of_life(compiler: Compiler, path: str) -> str:
-    if path not in compiler.begun:
-        return f"{path}: not begun yet: waiting for another process"
-    return f"{path}: not done yet ({time.monotonic() - compiler.begun[path]:.0f} s)"
-
-
-def _state(result: Result) -> str:
-    if isinstance(result, NoxLockError):
-        return FAILED
-    return FROM_THE_CACHE if result.action == RESTORED else DONE
+def _log_work(compiler: Compiler, paths: Sequence[str]) -> None:
+    """Name the lock files at work."""
+    for path in paths:
+        state = "not begun yet: waiting for another process"
+        if path in compiler.begun:
+            state = f"not done yet ({time.monotonic() - compiler.begun[path]:.0f} s)"
+        compiler.console.log(f"{path}: {state}")
 
 
 def _resolve_together(
@@ -154,34 +152,34 @@ def _make(
         return error
 
 
-def _write(compiler: Compiler, made: Mapping[str, Result]) -> Mapping[str, Result]:
-    """Write the lock files of a stack, unless one of them failed."""
+def _write(
+    compiler: Compiler, stack: Sequence[AnyPlan], results: Mapping[str, Result]
+) -> Iterator[tuple[AnyPlan, Result]]:
+    """Write the lock files of a stack, unless one of them failed; yield what became of each."""
+    made = {each.path: results[each.path] for each in stack}
     outcomes = [each for each in made.values() if isinstance(each, Outcome)]
     texts = {each.planned.path: each.text for each in outcomes if each.text is not None}
-    for path, result in made.items():
-        if isinstance(result, NoxLockError):
-            return {**made, **{each: BlockedError(path, each) for each in texts}}
-    if compiler.options.dry_run:
-        return made
-    try:
-        for each in outcomes:
-            if each.text is not None:
+    failed = next((path for path, each in made.items() if isinstance(each, NoxLockError)), None)
+    if failed is None and not compiler.options.dry_run:
+        project = compiler.project
+        try:
+            for planned in (each.planned for each in outcomes if each.text is not None):
                 # A compile takes its time: what is there now may be another's.
-                compiler.project.forget(each.planned.path)
-                if isinstance(each.planned, PylockPlan):
-                    data = lock_file.read_bytes(compiler.project, each.planned.path)
-                    now: AnyPlan = each.planned._replace(data=data)
-                    changed = data != each.planned.data
+                project.forget(planned.path)
+                now: AnyPlan
+                if isinstance(planned, PylockPlan):
+                    now = planned._replace(data=lock_file.read_bytes(project, planned.path))
                 else:
-                    current = lock_file.read(compiler.project, each.planned.path)
-                    now, changed = each.planned.with_current(current), current != each.before
-                if changed and not compiler.options.overwrite:
+                    now = planned.with_current(lock_file.read(project, planned.path))
+                if not compiler.options.overwrite:
                     check_replaceable(now, compiler.console.lock_command)
-        write_all({compiler.project.root / path: text for path, text in texts.items()})
-    except LockFileError as error:
-        failed = error.place.file if error.place else ""
-        return {**made, **{path: BlockedError(failed, path) for path in texts}, failed: error}
-    except OSError as error:
-        message = f"cannot be written: {error.strerror}; it is unchanged"
-        return {**made, **{path: LockFileError(message, Place(path)) for path in texts}}
-    return made
+            write_all({project.root / path: text for path, text in texts.items()})
+        except LockFileError as error:
+            failed = error.place.file if error.place else ""
+            made[failed] = error
+        except OSError as error:
+            message = f"cannot be written: {error.strerror}; it is unchanged"
+            made.update((path, LockFileError(message, Place(path))) for path in texts)
+    if failed is not None:
+        made.update((path, BlockedError(failed, path)) for path in texts if path != failed)
+    return ((each, made[each.path]) for each in stack)

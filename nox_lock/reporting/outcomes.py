@@ -33,7 +33,7 @@ _UPGRADES = {"major": (RED, " (major)"), "minor": (YELLOW, ""), "micro": (GREEN,
 
 def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
     """Return a line on what was done for one lock file, or would be."""
-    path, pins = outcome.planned.path, _count(outcome.pins, "pin")
+    path, pins = outcome.planned.path, _count(len(outcome.planned.pins), "pin")
     if outcome.action == changes.UP_TO_DATE:
         return f"{path}: up to date ({pins})"
     if outcome.action == changes.RESTORED:
@@ -71,7 +71,8 @@ def totals(outcomes: Sequence[Outcome]) -> str:
     total: Counter[str] = Counter()
     for each in changed:
         total.update(change.kind for change in each.changes)
-        total["kept"] += each.pins - sum(change.kind != changes.REMOVED for change in each.changes)
+        moved = sum(change.kind != changes.REMOVED for change in each.changes)
+        total["kept"] += len(each.planned.pins) - moved
     summed = ", ".join(f"{total[kind]} {kind}" for kind in (*changes.KINDS, "kept") if total[kind])
     others = len(locks) - len(written)
     return f"{summed}; {_count(others, 'lock file')} unchanged" if others else summed
@@ -86,7 +87,7 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
             "python": str(each.planned.target),
             "platform": each.planned.system or None,
             "action": each.action,
-            "pins": each.pins,
+            "pins": len(each.planned.pins),
             "changes": [
                 {
                     "project": change.name,

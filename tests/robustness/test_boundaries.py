@@ -151,11 +151,11 @@ def test_a_link_within_the_project_is_followed(root: Path, tmp_path: Path) -> No
 
 def test_what_came_to_stand_there_meanwhile_is_left_alone(root: Path) -> None:
     """A compile takes its time; a person may have written a file of that name."""
-    texts = {}
-    for each in planned(root, table("a.txt", "a") + table("b.txt", "b")):
-        texts[each.path] = Outcome(each, COMPILED, HEADER + BODY)
+    stack = planned(root, table("a.txt", "a") + table("b.txt", "b"))
+    results = {each.path: Outcome(each, COMPILED, HEADER + BODY) for each in stack}
     (root / "b.txt").write_text("notes of my own\n", encoding="utf-8")
-    made = _write(Compiler(Project(root, {}), CompileOptions(), Console(print, print)), texts)
+    compiler = Compiler(Project(root, {}), CompileOptions(), Console(print, print))
+    made = {each.path: result for each, result in _write(compiler, stack, results)}
     assert "b.txt:1: this is no lock file" in str(made["b.txt"])
     assert isinstance(made["a.txt"], BlockedError)
     assert (root / "b.txt").read_text(encoding="utf-8") == "notes of my own\n"

@@ -17,7 +17,7 @@ from nox_lock.compiling.interpreters import Processes, find_interpreter
 from nox_lock.compiling.pip_tools import InputCopies, PipTools, build_arguments, relative_paths
 from nox_lock.console import Console
 from nox_lock.errors import CompileError
-from nox_lock.locking.compiler import Compiler, find_starting_pins, make_order
+from nox_lock.locking.compiler import Compiler, find_starting_pins
 from nox_lock.locking.one_lock import compile_in_agreement, make_lock
 from nox_lock.locking.run import CompileOptions
 from nox_lock.project import Project
@@ -94,7 +94,8 @@ class CompileFolder:
 
     def order(self, starting_pins: str = "", *upgrade: str) -> Order:
         """Return the order to make it, with the newest of some projects."""
-        return make_order(self.plan(), upgrade=upgrade)._replace(starting_pins=starting_pins)
+        compiler = self._compiler(CompileOptions(upgrade_packages=upgrade))
+        return compiler.order(self.plan(), {})._replace(starting_pins=starting_pins)
 
     def interpreter(self, order: Order | None = None) -> Interpreter:
         """Return the Python that runs a compile."""

@@ -11,12 +11,10 @@ from nox_lock.compiling.failures import Report
 from nox_lock.compiling.interpreters import Interpreter
 from nox_lock.compiling.pip_tools import InputCopies, find_notes, relative_paths
 from nox_lock.lockfile.lock_file import Pin
-from nox_lock.locking.compiler import make_order
 from nox_lock.locking.run import CompileOptions
 from nox_lock.target import Target, running_target
 from support.compiles import CompileFolder
 from support.offers import Offer
-from support.plans import plan_folder
 from support.scripted import NOT_FOUND, ScriptedIndex
 from support.wheels import build_wheel
 
@@ -155,9 +153,9 @@ def test_what_pip_only_warns_of(tmp_path: Path) -> None:
 
 def test_who_built_what(tmp_path: Path) -> None:
     """Of all that was built on the way, only what is pinned."""
-    (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
-    (planned,) = plan_folder(tmp_path)
-    order = make_order(planned)
+    folder = CompileFolder(tmp_path)
+    folder.write({"requirements.in": "app\n"})
+    order = folder.order()
     report = Report(
         built=[("app", "1.0"), ("app", "0.9"), ("lib", "2.0"), ("app", "1.0")],
         built_projects=["pyproject.toml"],
