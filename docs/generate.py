@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nox_lock.sessions.commands import check_parser, lock_parser
+from nox_lock.sessions.commands import make_parser
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +50,8 @@ it is an error.
 
 def options() -> str:
     """Return the page on options."""
-    parsers = {"lock": lock_parser("lock"), "check": check_parser("lock-check")}
+    check = make_parser("lock-check", check=True)
+    parsers = {"lock": make_parser("lock"), "check": check}
     tables = {name: "\n".join(_options(each)) for name, each in parsers.items()}
     return OPTIONS.format(**tables)
 

@@ -448,7 +448,7 @@ def _find_targets(
     found = {*lock.pythons, *(each for each in used if isinstance(each, Target))}
     targets = sorted(found or {_find_target(lock, project)}, key=lambda target: target.sort_key)
     for each in used:
-        if not isinstance(each, Target) and not any(is_within(target, each) for target in targets):
+        if not any(is_within(target, each) for target in targets):
             raise ConfigError(
                 f"a session wants a Python {each}, and the lock {lock.name!r} is for "
                 f"{', '.join(map(str, targets))}",
@@ -469,8 +469,10 @@ def _find_target(lock: LockConfig, project: Project) -> Target:
     return parse_target(found.pop()) if len(found) == 1 else here
 
 
-def is_within(target: Target, versions: SpecifierSet) -> bool:
-    """Return whether a release of a target is in a range of versions."""
+def is_within(target: Target, versions: SpecifierSet | Target) -> bool:
+    """Return whether a release of a target is in a range of versions, or a target is another."""
+    if isinstance(versions, Target):
+        return target == versions
     return any(versions.contains(f"{target.version}{micro}") for micro in ("", ".0", ".99"))
 
 

@@ -19,7 +19,7 @@ import nox
 import nox.registry
 
 from nox_lock.errors import ConfigError, NoxLockError, as_error
-from nox_lock.sessions.noxfile import LockedSession, Noxfile, lock_names, names_python
+from nox_lock.sessions.noxfile import LockedSession, Noxfile, names_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,7 +106,12 @@ def session(
     if func is None:
         return functools.partial(session, lock=lock, project=project, constrain=constrain, **kwargs)
     body = getattr(func, "func", func)  # a Func, when stacked on nox.session
-    names = lock_names(lock)
+    names = tuple(lock) if isinstance(lock, (list, tuple)) else (lock,)
+    if lock is not None and not all(isinstance(name, str) for name in names):
+        sys.exit(
+            f"nox-lock: lock={lock!r} in this noxfile names no lock. "
+            'Write lock="NAME", or lock=["NAME", "NAME"].'
+        )
     given = [name for name in names if name is not None]
 
     @functools.wraps(body)
@@ -251,17 +256,17 @@ def _noxfile() -> Noxfile:
 def _lock(session: nox.Session) -> None:
     """Compile the inputs (requirements.in, ...) into pinned lock files; see -- --help."""
     with _report_errors(session):
-        from nox_lock.sessions.commands import run_lock  # noqa: PLC0415
+        from nox_lock.sessions.commands import run  # noqa: PLC0415
 
-        run_lock(session, _find_others(session), _noxfile(), _console(session))
+        run(session, _find_others(session), _noxfile(), _console(session), check=False)
 
 
 def _check(session: nox.Session) -> None:
     """Check that each lock file is what its inputs require; offline, writes nothing."""
     with _report_errors(session), _collector_paused():
-        from nox_lock.sessions.commands import run_check  # noqa: PLC0415
+        from nox_lock.sessions.commands import run  # noqa: PLC0415
 
-        run_check(session, _find_others(session), _noxfile(), _console(session))
+        run(session, _find_others(session), _noxfile(), _console(session), check=True)
 
 
 @contextmanager

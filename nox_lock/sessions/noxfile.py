@@ -6,7 +6,6 @@ Each noxfile that uses nox-lock loads this, so the rest is imported only to plan
 from __future__ import annotations
 
 import shutil
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,11 +46,6 @@ class LockedSession(NamedTuple):
         for call in getattr(self.made, "parametrize", ()):
             yield getattr(call, "call_spec", {}).get("python")
 
-    def runs_on(self, target: Target) -> bool:
-        """Return whether it may run on a target, as far as its values of `python=` say."""
-        named = list(_pythons(self.pythons()))
-        return not named or any(_is_met(each, target) for each in named)
-
 
 class Noxfile(NamedTuple):
     """A noxfile: the project it belongs to, and its sessions that use locks."""
@@ -84,6 +78,7 @@ class Noxfile(NamedTuple):
 
     def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
         """Yield a note on each lock file for a Python that no session runs, and nothing names."""
+        from nox_lock.planning.planner import is_within  # noqa: PLC0415
         from nox_lock.target import running_target  # noqa: PLC0415
 
         every = (LockedSession((), made, made.python) for made in nox.registry.get().values())
@@ -95,7 +90,7 @@ class Noxfile(NamedTuple):
                 return  # a path, whose Python is known when the session runs
             used |= found or {running_target()}
         for each in planned if used else ():
-            if not (each.lock.pythons or any(_is_met(python, each.target) for python in used)):
+            if not (each.lock.pythons or any(is_within(each.target, python) for python in used)):
                 yield (
                     f"{each.path} is for Python {each.target}, which no session of the noxfile "
                     "runs; [tool.nox-lock] python in pyproject.toml says what to lock for"
@@ -105,39 +100,26 @@ class Noxfile(NamedTuple):
         """Refuse lock files that one session installs together and that do not agree."""
         for session in [each for each in self.sessions if len(each.locks) > 1]:
             from nox_lock.environments.comparison import refuse_disagreement  # noqa: PLC0415
+            from nox_lock.planning.planner import is_within  # noqa: PLC0415
 
-            names, runs_on = session.locks, session.runs_on
-            files = [each for each in planned if each.name in names and runs_on(each.target)]
+            pythons = list(_pythons(session.pythons()))
+            named = (each for each in planned if each.name in session.locks)
+            files = [
+                each
+                for each in named
+                if not pythons or any(is_within(each.target, python) for python in pythons)
+            ]
             for one in files:
                 others = (e for e in files if e.name != one.name and e.target == one.target)
                 fitting = (e for e in others if e.system == one.system or (e.here and one.here))
                 refuse_disagreement([one, *fitting])
 
 
-def lock_names(lock: str | Sequence[str] | None) -> tuple[str | None, ...]:
-    """Return the locks that ``lock=`` of a session names; end nox if it names none."""
-    if lock is None or isinstance(lock, str):
-        return (lock,)
-    if not isinstance(lock, (list, tuple)) or not all(isinstance(name, str) for name in lock):
-        sys.exit(
-            f"nox-lock: lock={lock!r} in this noxfile names no lock. "
-            'Write lock="NAME", or lock=["NAME", "NAME"].'
-        )
-    return tuple(lock)
-
-
 def is_for(python: str, target: Target) -> bool | None:
     """Return whether a value of `python=` names a target; None where its text does not say."""
-    for each in _pythons([python]):
-        return _is_met(each, target)
-    return None
-
-
-def _is_met(python: Target | SpecifierSet, target: Target) -> bool:
     from nox_lock.planning.planner import is_within  # noqa: PLC0415
-    from nox_lock.target import Target  # noqa: PLC0415
 
-    return python == target if isinstance(python, Target) else is_within(target, python)
+    return next((is_within(target, each) for each in _pythons([python])), None)
 
 
 def names_python(value: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from nox_lock.sessions.commands import check_parser, lock_parser, parse_options
+from nox_lock.sessions.commands import make_parser, parse_options
 from support.locks import hashed_pin, stamp_all
 from support.sdists import build_sdist
 
@@ -76,10 +76,9 @@ def test_a_command_that_is_shown_is_taken(command: str) -> None:
         assert words == ["nox"]
         return
     session = shlex.split(ours)[-1]
-    if session == "lock":
-        assert parse_options(lock_parser(session), shlex.split(theirs))
-    elif session == "lock-check":
-        assert parse_options(check_parser(session), shlex.split(theirs))
+    if session in {"lock", "lock-check"}:
+        parser = make_parser(session, check=session == "lock-check")
+        assert parse_options(parser, shlex.split(theirs))
     else:
         assert session in OTHER_SESSIONS
 

@@ -12,7 +12,7 @@ from nox_lock.console import Console
 from nox_lock.errors import ConfigError
 from nox_lock.locking.changes import Outcome
 from nox_lock.locking.run import CompileOptions, lock_all
-from nox_lock.sessions.commands import lock_parser, parse_options
+from nox_lock.sessions.commands import make_parser, parse_options
 from support.plans import open_folder, plan_folder
 from support.project import NOXFILE, Project
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("asked", ["--check", "--why=app"])
 def test_what_changes_nothing_goes_with_nothing_that_does(asked: str) -> None:
     with pytest.raises(ConfigError, match="does not go with --upgrade"):
-        parse_options(lock_parser("lock"), [asked, "-U"])
+        parse_options(make_parser("lock"), [asked, "-U"])
 
 
 @pytest.fixture(scope="module")

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nox_lock.checking.judge import judge_all
 from nox_lock.console import Console
 from nox_lock.errors import ConfigError, NoxLockError
-from nox_lock.sessions.commands import (
-    Others,
-    check_parser,
-    lock_parser,
-    parse_options,
-    relock,
-    run_check,
-    run_lock,
-)
+from nox_lock.locking.changes import UP_TO_DATE, Outcome
+from nox_lock.locking.run import CompileOptions
+from nox_lock.sessions.commands import Others, make_parser, parse_options, relock, run
 from nox_lock.sessions.noxfile import Noxfile
 from nox_lock.target import parse_target
 from support.locks import stamp_all
 from support.plans import open_folder, plan_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from nox_lock.planning.lock_plan import AnyPlan
 
 LOCK = "requirements.txt"
 PIN = "app==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    # via -r requirements.in"
@@ -42,15 +38,11 @@ class Ran:
         self.noxfile = Noxfile(open_folder(root, environ), [])
 
     def run(
-        self,
-        command: Callable[..., None],
-        *arguments: str,
-        others: Sequence[str] = (),
-        ours: str | None = None,
+        self, name: str, *arguments: str, others: Sequence[str] = (), ours: str | None = None
     ) -> str:
-        name = "lock" if command is run_lock else "lock-check"
-        session = argparse.Namespace(name=name, posargs=list(arguments))
-        command(session, Others([*others], ours), self.noxfile, self.console)
+        session: Any = argparse.Namespace(name=name, posargs=list(arguments))
+        check = name == "lock-check"
+        run(session, Others([*others], ours), self.noxfile, self.console, check=check)
         return "\n".join(self.lines)
 
 
@@ -69,7 +61,7 @@ def root(tmp_path: Path) -> Path:
 def test_what_only_prints_goes_with_nothing_that_changes(printing: str, changing: str) -> None:
     option = {"-P=app": "--upgrade-package"}.get(changing, changing)
     with pytest.raises(ConfigError) as caught:
-        parse_options(lock_parser("lock"), [printing, changing.replace("=", "")])
+        parse_options(make_parser("lock"), [printing, changing.replace("=", "")])
     name = printing.partition("=")[0]
     assert caught.value.message == f"{name} changes nothing: it does not go with {option}"
 
@@ -90,22 +82,20 @@ def test_what_only_prints_goes_with_nothing_that_changes(printing: str, changing
 )
 def test_what_lock_refuses(arguments: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_options(lock_parser("pin"), arguments.split())
+        parse_options(make_parser("pin"), arguments.split())
     assert said in caught.value.message
     assert caught.value.hint is not None
 
 
 def test_the_hint_is_of_the_session_that_was_called() -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_options(check_parser("verify"), ["-U"])
+        parse_options(make_parser("verify", check=True), ["-U"])
     assert caught.value.hint == "nox -s verify -- --help lists the options."
 
 
-@pytest.mark.parametrize("make", [lock_parser, check_parser])
-def test_help_names_each_option(
-    make: Callable[[str], argparse.ArgumentParser], capsys: pytest.CaptureFixture[str]
-) -> None:
-    parser = make("name")
+@pytest.mark.parametrize("check", [False, True])
+def test_help_names_each_option(*, check: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = make_parser("name", check=check)
     assert parse_options(parser, ["--help"]) is None
     said = capsys.readouterr().out
     assert said.startswith("usage: nox -s name -- [-h]")
@@ -114,27 +104,39 @@ def test_help_names_each_option(
         assert all(option in said for option in action.option_strings)
 
 
-def test_how_options_say_to_compile() -> None:
-    words = "dev -U -P app -P lib<3 --together --no-cache --overwrite --dry-run --python 3.11"
-    found = parse_options(lock_parser("lock"), words.split())
+def test_how_options_say_to_compile(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[CompileOptions] = []
+
+    def note(
+        _: object, options: CompileOptions, __: object, planned: Sequence[AnyPlan]
+    ) -> list[tuple[AnyPlan, Outcome]]:
+        given.append(options)
+        return [(each, Outcome(each, UP_TO_DATE)) for each in planned]
+
+    monkeypatch.setattr("nox_lock.locking.run.lock_all", note)
+    words = "requirements -U -P app -P lib<3 --together --no-cache --overwrite --dry-run"
+    Ran(root).run("lock", *words.split())
+    Ran(root).run("lock")
+    asked = CompileOptions(
+        upgrade=True,
+        upgrade_packages=("app", "lib<3"),
+        use_cache=False,
+        overwrite=True,
+        together=True,
+        dry_run=True,
+    )
+    assert given == [asked, CompileOptions()]
+
+
+def test_which_lock_files_are_chosen() -> None:
+    found = parse_options(make_parser("lock"), ["dev", "--python", "3.11"])
     assert found is not None
     assert (found.names, found.python) == (["dev"], [parse_target("3.11")])
-    options = found.compile_options
-    assert options.upgrade
-    assert options.upgrade_packages == ("app", "lib<3")
-    assert not options.use_cache
-    assert options.overwrite
-    assert options.together
-    assert options.dry_run
-    plain = parse_options(lock_parser("lock"), [])
-    assert plain is not None
-    assert plain.compile_options.use_cache
-    assert not plain.compile_options.upgrade
 
 
 @pytest.mark.parametrize("words", ["-k foo", "tests/unit", "--help", "--format xml", "-v -x"])
 def test_what_is_for_other_sessions_is_left_to_them(root: Path, words: str) -> None:
-    said = Ran(root).run(run_check, *words.split(), others=["plain", "tests"])
+    said = Ran(root).run("lock-check", *words.split(), others=["plain", "tests"])
     assert said.startswith(f"left to plain, tests: {words}\n+ {LOCK}: fresh")
 
 
@@ -142,19 +144,19 @@ def test_what_is_for_other_sessions_is_left_to_them(root: Path, words: str) -> N
 def test_without_other_sessions_all_must_be_known(root: Path, words: str) -> None:
     ran = Ran(root)
     if words == "requirements":
-        assert "left to" not in ran.run(run_check, words, others=["plain"])
+        assert "left to" not in ran.run("lock-check", words, others=["plain"])
         return
     with pytest.raises(ConfigError, match="nosuch"):
-        ran.run(run_check, *words.split())
+        ran.run("lock-check", *words.split())
     assert ran.lines == []
 
 
 @pytest.mark.parametrize(
     ("command", "other", "words"),
-    [(run_check, "lock", "--why app"), (run_lock, "lock-check", "--deep")],
+    [("lock-check", "lock", "--why app"), ("lock", "lock-check", "--deep")],
 )
 def test_what_only_the_other_of_ours_knows_is_left_to_it(
-    root: Path, command: Callable[..., None], other: str, words: str
+    root: Path, command: str, other: str, words: str
 ) -> None:
     said = Ran(root).run(command, *words.split(), ours=other)
     assert said.startswith(f"left to {other}: {words}\n")
@@ -166,11 +168,11 @@ def test_a_check_that_is_not_fresh_is_an_error_with_the_command(root: Path) -> N
     (root / "requirements.in").write_text("app>=2\n")
     ran = Ran(root)
     with pytest.raises(NoxLockError) as caught:
-        ran.run(run_check)
+        ran.run("lock-check")
     assert str(caught.value) == "lock files: 1 stale\nRun: nox -s lock"
     assert ran.lines[1:] == ["    app>=2 is not met by app==1.0 (requirements.in:1)"]
     with pytest.raises(NoxLockError, match="1 stale"):
-        Ran(root).run(run_lock, "--check")
+        Ran(root).run("lock", "--check")
 
 
 @pytest.mark.parametrize("form", ["json", "github"])
@@ -178,7 +180,7 @@ def test_an_error_is_in_the_form_that_is_asked_for(
     root: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigError):
-        Ran(root).run(run_check, "nosuch", "--format", form)
+        Ran(root).run("lock-check", "nosuch", "--format", form)
     said = capsys.readouterr().out
     if form == "json":
         assert json.loads(said)["error"]["message"] == "there is no lock 'nosuch'"
@@ -191,12 +193,12 @@ def test_github_actions_get_their_form_unasked(
 ) -> None:
     (root / "requirements.in").write_text("app>=2\n")
     with pytest.raises(NoxLockError):
-        Ran(root, {"GITHUB_ACTIONS": "true"}).run(run_check)
+        Ran(root, {"GITHUB_ACTIONS": "true"}).run("lock-check")
     assert capsys.readouterr().out.startswith(f"::error title=nox-lock%3A {LOCK} is stale,")
 
 
 def test_why_names_line_pin_and_input(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert Ran(root).run(run_lock, "--why", "App") == ""
+    assert Ran(root).run("lock", "--why", "App") == ""
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{LOCK}:")
     assert first.endswith(": app==1.0")
@@ -206,12 +208,12 @@ def test_why_names_line_pin_and_input(root: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("option", ["--why", "-P"])
 def test_a_project_that_no_lock_file_has_is_refused(root: Path, option: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Ran(root).run(run_lock, option, "apq")
+        Ran(root).run("lock", option, "apq")
     assert caught.value.message == "no lock file has 'apq'; did you mean 'app'?"
 
 
 def test_what_is_fresh_is_not_compiled(root: Path) -> None:
-    assert Ran(root).run(run_lock) == f"{LOCK}: up to date (1 pin)"
+    assert Ran(root).run("lock") == f"{LOCK}: up to date (1 pin)"
 
 
 def test_a_session_that_may_not_lock_says_why_and_what_to_run(root: Path) -> None:
