@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nox_lock.checking.judge import LOOKALIKE
@@ -85,6 +88,16 @@ class Compiler:
         self.begun: dict[str, float] = {}
         self._lock = threading.Lock()
         self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
+
+    @contextmanager
+    def threads(self) -> Iterator[ThreadPoolExecutor]:
+        """Give as many threads as there are processors; an error ends all compiles."""
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            try:
+                yield pool
+            except BaseException:
+                self.processes.end()
+                raise
 
     def order(self, planned: LockPlan, texts: Mapping[str, str]) -> Order:
         """Return the order to make a lock file; `texts` are those below that are not written."""

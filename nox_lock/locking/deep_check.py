@@ -7,10 +7,8 @@ that pip-tools takes those that the indexes publish now. Of a pylock all files a
 from __future__ import annotations
 
 import difflib
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
@@ -76,12 +74,8 @@ def resolve_again(
             verdict = verdict._replace(notes=notes)
         return each._replace(verdict=verdict)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        try:
-            resolved = list(pool.map(resolve, judged))
-        except BaseException:
-            compiler.processes.end()
-            raise
+    with compiler.threads() as pool:
+        resolved = list(pool.map(resolve, judged))
     return resolved, sorted(unresolved)
 
 
@@ -173,17 +167,14 @@ def _pins(planned: LockPlan, lock: LockFile) -> _Pins:
 
 def _find_changed(planned: LockPlan, old: _Pins, new: _Pins) -> Iterator[Reason]:
     """Yield each pin that the inputs resolve to now and the lock has not, or the other way."""
-    differ: dict[str, tuple[list[Pin], list[Pin]]] = {}
-    for key in sorted(old.keys() ^ new.keys()):
-        lists = differ.setdefault(key[0], ([], []))
-        lists[key in new].append(new[key] if key in new else old[key])
-    for gone, come in differ.values():
+    for _, keys in groupby(sorted(old.keys() ^ new.keys()), key=lambda key: key[0]):
+        differing = list(keys)
+        gone = (old[key] for key in differing if key in old)
+        come = (new[key] for key in differing if key in new)
         for was, becomes in zip_longest(gone, come):
             if was is None:
-                by = ", ".join(becomes.via)
-                yield Reason(
-                    f"{becomes.shown} is not in the lock, but required by {by}", planned.at()
-                )
+                said = f"{becomes.shown} is not in the lock, but required by "
+                yield Reason(f"{said}{', '.join(becomes.via)}", planned.at())
             elif becomes is None:
                 yield Reason(f"{was.shown} is required by nothing", planned.at(was.line))
             else:

@@ -11,19 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 from packaging.requirements import Requirement
 
-from nox_lock.checking.content import find_repeated, find_unused_arguments
-from nox_lock.checking.judge import (
-    disagreements,
-    find_obstacles,
-    find_problems,
-    find_undeclared,
-    judge,
-)
+from nox_lock.checking import content, judge
 from nox_lock.checking.verdict import cut
 from nox_lock.compiling.cache import CacheEntry, make_key
 from nox_lock.compiling.demands import in_one
 from nox_lock.compiling.interpreters import tool_versions
-from nox_lock.console import WAITING
 from nox_lock.errors import CompileError, LockFileError, Place, Reason
 from nox_lock.inputs.entry import URL, is_project_file, parse_entry
 from nox_lock.inputs.syntax import MERGE, Line, name_of, parse_version
@@ -57,25 +49,25 @@ def make_lock(
     `texts` are lock files below that are made and not written yet, by path; `together` are pins
     that its whole stack was resolved to.
     """
-    options, before = compiler.options, planned.current
+    options, console, before = compiler.options, compiler.console, planned.current
     if not options.overwrite:
-        check_replaceable(planned, compiler.console.lock_command)
+        check_replaceable(planned, console.lock_command)
     facts = _list_facts(compiler, planned)
     # What is in the cache needs no file lock: it is the same for all who ask for it.
     starting, key, outcome = _restore(compiler, planned, facts, together)
     if outcome is None:
-        with compiler.cache.hold(key, functools.partial(_show_wait, compiler, planned)):
+        with compiler.cache.hold(key, lambda said: console.log(f"{planned.path}: {said}")):
             # Another process may have made this very lock meanwhile, or something else.
             compiler.project.forget(planned.path)
             now = lock_file.read(compiler.project, planned.path)
             if now != before:
                 planned = planned.with_current(now)
-                if together is None and options.are_met(planned, judge(planned)):
+                if together is None and options.are_met(planned, judge.judge(planned)):
                     return Outcome(planned, changes.UP_TO_DATE)
             starting, key, outcome = _restore(compiler, planned, facts, together)
             if outcome is None:
-                if not compiler.console.has_board:
-                    compiler.console.log(f"{planned.path}: compiling for Python {planned.target}")
+                if not console.has_board:
+                    console.log(f"{planned.path}: compiling for Python {planned.target}")
                 began = compiler.begun[planned.path] = time.monotonic()
                 compiled = compile_in_agreement(compiler, planned, starting, texts)
                 made, text = _validate(compiler, planned, compiled.body)
@@ -123,11 +115,6 @@ def _digest(file: Path) -> str:
         while part := opened.read(1 << 20):
             total.update(part)
     return total.hexdigest()
-
-
-def _show_wait(compiler: Compiler, planned: LockPlan, message: str) -> None:
-    compiler.console.update(planned.path, WAITING)
-    compiler.console.log(f"{planned.path}: {message}")
 
 
 def _restore(
@@ -186,7 +173,7 @@ def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPla
                 "Name the extras that it means: extras = [...].",
                 kind="other",
             )
-    verdict = judge(made)
+    verdict = judge.judge(made)
     if not (verdict.fresh and lock.as_stamped):
         reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
         raise CompileError(
@@ -200,22 +187,22 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     lock = planned.current
     if lock is None:
         return ()
-    left_out = list(find_problems(planned, lock))
+    left_out = list(judge.find_problems(planned, lock))
     left_out += (
         Reason(f"{pin.shown} cannot be read", planned.at(pin.line))
         for pin in lock.pins
         if pin.version is not None and parse_version(pin.version) is None
     )
-    left_out += find_repeated(planned, lock)
+    left_out += content.find_repeated(planned, lock)
     if lock.stamp is None:
-        left_out += find_undeclared(planned, lock)
+        left_out += judge.find_undeclared(planned, lock)
     lost = (f"left out: {each}" for each in cut(left_out))
-    return (*lost, *map(str, find_unused_arguments(planned, lock)))
+    return (*lost, *map(str, content.find_unused_arguments(planned, lock)))
 
 
 def check_replaceable(planned: AnyPlan, command: str) -> None:
     """Refuse to write a file over something else, with the ways out; `command` locks."""
-    obstacles = find_obstacles(planned)
+    obstacles = judge.find_obstacles(planned)
     if not obstacles:
         return
     first = obstacles[0]
@@ -246,7 +233,7 @@ def compile_in_agreement(
         if not planned.below:
             return compiled
         made = planned.with_current(lock_file.parse(compiled.body))
-        if any(disagreements(made)):
+        if any(judge.disagreements(made)):
             # pip-tools lets go of starting pins in an order of its own. With those of the locks
             # below fixed it shows whether there is a way; what it finds are the pins to start from.
             fixed = tuple(
@@ -262,7 +249,7 @@ def compile_in_agreement(
             if Requirement(each).specifier and name_of(each) in error.projects:
                 error.message += f"\n  -P {as_argument(each)} (of this command)"
         raise _explain(made, error, compiler) from error
-    if differing := {ours.name or "": ours for _, _, ours in disagreements(made)}:
+    if differing := {ours.name or "": ours for _, _, ours in judge.disagreements(made)}:
         lines = [f"{own.shown} here: {whole_chain(made, name)}" for name, own in differing.items()]
         conflict = CompileError("\n".join(lines), kind="conflict", projects=tuple(differing))
         raise _explain(made, conflict, compiler)
@@ -283,7 +270,7 @@ def _explain(planned: LockPlan, conflict: CompileError, compiler: Compiler) -> C
     lines += (
         f"  {ours.name}: {theirs.version} in {low.path} (layer {low.name!r}: "
         f"{whole_chain(low, theirs.name)}), {ours.version} here ({whole_chain(planned, ours.name)})"
-        for low, theirs, ours in disagreements(planned)
+        for low, theirs, ours in judge.disagreements(planned)
         if ours.name not in conflict.projects
     )
     if not lines:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import graphlib
-import os
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +15,7 @@ from nox_lock.files import write_all
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
-from nox_lock.locking.compiler import Compiler, find_starting_pins
+from nox_lock.locking.compiler import Compiler, versions
 from nox_lock.locking.one_lock import check_replaceable, make_lock
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
@@ -50,38 +49,34 @@ def make_stacks(
         {path: {low.path for low in each.below} & by_path.keys() for path, each in by_path.items()}
     )
     sorter.prepare()
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        try:
-            together: dict[str, Sequence[Pin] | NoxLockError] = {}
-            if compiler.options.together:
-                locks = [each for each in by_path.values() if isinstance(each, LockPlan)]
-                layered = [stack for stack in find_stacks(locks) if len(stack) > 1]
-                resolved = pool.map(_resolve_together, [compiler] * len(layered), layered)
-                for stack, pins in zip(layered, resolved, strict=True):
-                    together.update((each.path, pins) for each in stack)
-            while sorter.is_active():
-                for path in sorter.get_ready():
-                    work = by_path[path], verdicts[path], results, together.get(path)
-                    running[pool.submit(_make, compiler, *work)] = path
-                ended: set[Future[Result]] = set()
-                until = time.monotonic() + _SIGN_OF_LIFE
-                while not ended and time.monotonic() < until:  # Windows sees Ctrl-C between two
-                    left = min(until - time.monotonic(), _WAIT_SECONDS)
-                    ended = wait(running, left, FIRST_COMPLETED).done
-                if not (ended or compiler.console.has_board):
-                    _log_work(compiler, [path for each, path in running.items() if each.running()])
-                for future in ended:
-                    path = running.pop(future)
-                    result = results[path] = future.result()
-                    action = "" if isinstance(result, NoxLockError) else result.action
-                    compiler.console.update(path, _STATES.get(action, DONE))
-                    sorter.done(path)
-                    whole = stack_of[path]
-                    if results.keys() >= {each.path for each in whole}:
-                        yield from _write(compiler, whole, results)
-        except BaseException:
-            compiler.processes.end()
-            raise
+    with compiler.threads() as pool:
+        together: dict[str, Sequence[Pin] | NoxLockError] = {}
+        if compiler.options.together:
+            locks = [each for each in by_path.values() if isinstance(each, LockPlan)]
+            layered = [stack for stack in find_stacks(locks) if len(stack) > 1]
+            resolved = pool.map(_resolve_together, [compiler] * len(layered), layered)
+            for stack, pins in zip(layered, resolved, strict=True):
+                together.update((each.path, pins) for each in stack)
+        while sorter.is_active():
+            for path in sorter.get_ready():
+                work = by_path[path], verdicts[path], results, together.get(path)
+                running[pool.submit(_make, compiler, *work)] = path
+            ended: set[Future[Result]] = set()
+            until = time.monotonic() + _SIGN_OF_LIFE
+            while not ended and time.monotonic() < until:  # Windows sees Ctrl-C between two
+                left = min(until - time.monotonic(), _WAIT_SECONDS)
+                ended = wait(running, left, FIRST_COMPLETED).done
+            if not (ended or compiler.console.has_board):
+                _log_work(compiler, [path for each, path in running.items() if each.running()])
+            for future in ended:
+                path = running.pop(future)
+                result = results[path] = future.result()
+                action = "" if isinstance(result, NoxLockError) else result.action
+                compiler.console.update(path, _STATES.get(action, DONE))
+                sorter.done(path)
+                whole = stack_of[path]
+                if results.keys() >= {each.path for each in whole}:
+                    yield from _write(compiler, whole, results)
 
 
 def _log_work(compiler: Compiler, paths: Sequence[str]) -> None:
@@ -101,9 +96,8 @@ def _resolve_together(
     texts = dict.fromkeys((each.path for each in stack), "")
     top = stack[-1]
     settings = top.settings._replace(generate_hashes=False, strip_extras=True, allow_unsafe=True)
-    pins: dict[str | None, Pin] = {}
-    for each in reversed(stack) if not compiler.options.upgrade else ():
-        pins.update((pin.name, pin) for pin in find_starting_pins(replace(each, below=())))
+    kept = () if compiler.options.upgrade else reversed(stack)
+    pins = {pin.name: pin for each in kept for pin in versions(each.origin, each)}
     compiler.console.log(f"{', '.join(texts)}: resolving together")
     try:
         inputs = read_inputs(

@@ -114,12 +114,12 @@ def test_how_options_say_to_compile(root: Path, monkeypatch: pytest.MonkeyPatch)
         return [(each, Outcome(each, UP_TO_DATE)) for each in planned]
 
     monkeypatch.setattr("nox_lock.locking.run.lock_all", note)
-    words = "requirements -U -P app -P lib<3 --together --no-cache --overwrite --dry-run"
+    words = "requirements -U -P app -P app<3 --together --no-cache --overwrite --dry-run"
     Ran(root).run("lock", *words.split())
     Ran(root).run("lock")
     asked = CompileOptions(
         upgrade=True,
-        upgrade_packages=("app", "lib<3"),
+        upgrade_packages=("app", "app<3"),
         use_cache=False,
         overwrite=True,
         together=True,
