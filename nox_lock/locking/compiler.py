@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+
 from nox_lock.checking.judge import LOOKALIKE
 from nox_lock.compiling.cache import open_cache, unusable
 from nox_lock.compiling.index_settings import read_index_settings
@@ -52,13 +54,6 @@ def find_starting_pins(
     return sorted(pins.values(), key=lambda pin: pin.name or "")
 
 
-def as_text(pins: Iterable[Pin]) -> str:
-    """Return pins with their hashes, as pip-compile is shown what to start from."""
-    return "\n".join(
-        " \\\n    ".join([pin.shown, *(f"--hash={value}" for value in pin.hashes)]) for pin in pins
-    )
-
-
 def versions(lock: LockFile | None, planned: LockPlan) -> Iterator[Pin]:
     """Yield the pins that count for a target and have a version; own ones after included ones."""
     for pin in (*lock.included, *lock.pins) if lock else ():
@@ -84,8 +79,9 @@ class Compiler:
                 f"your pip configuration sets {dropped}: left out, since it would change the locks "
                 "for everybody. An input may say it (-c FILE, --pre, --no-binary, --prefer-binary)"
             )
-        # When the compile of each lock file began, by the monotonic clock.
-        self.begun: dict[str, float] = {}
+        # Whether an answer may be another's: nobody else has a limit that is in no input.
+        limited = any(Requirement(each).specifier for each in options.upgrade_packages)
+        self.cacheable = options.use_cache and not limited
         self._lock = threading.Lock()
         self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
 
@@ -145,9 +141,10 @@ class Compiler:
             pip_tools = PipTools(
                 project.root, python, project.environ, indexes, cache.folder, self.processes, log
             )
+            pins = [" \\\n    --hash=".join([pin.shown, *pin.hashes]) for pin in starting]
             try:
                 with cache.temporary_directory() as folder:
-                    return pip_tools(order._replace(starting_pins=as_text(starting)), folder)
+                    return pip_tools(order._replace(starting_pins="\n".join(pins)), folder)
             except OSError as raised:
                 message = f"nothing can be compiled here: {raised.strerror}"
                 error = CompileError(message, kind="disk")

@@ -22,7 +22,7 @@ from nox_lock.inputs.syntax import MERGE, Line, name_of, parse_version
 from nox_lock.lockfile import lock_file
 from nox_lock.locking import changes
 from nox_lock.locking.changes import Outcome, find_changes, find_limit, whole_chain
-from nox_lock.locking.compiler import as_text, find_starting_pins, versions
+from nox_lock.locking.compiler import find_starting_pins, versions
 from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.text import as_argument
 
@@ -68,13 +68,13 @@ def make_lock(
             if outcome is None:
                 if not console.has_board:
                     console.log(f"{planned.path}: compiling for Python {planned.target}")
-                began = compiler.begun[planned.path] = time.monotonic()
+                began = time.monotonic()
                 compiled = compile_in_agreement(compiler, planned, starting, texts)
                 made, text = _validate(compiler, planned, compiled.body)
                 seconds, notes = time.monotonic() - began, compiled.notes
                 outcome = Outcome(made, changes.COMPILED, text, seconds, notes=notes)
                 whole = options.upgrade or not options.upgrades(planned)
-                if together is None and options.cacheable and whole:
+                if together is None and compiler.cacheable and whole:
                     day = dt.datetime.now(dt.timezone.utc).date().isoformat()
                     compiler.cache.put(key, CacheEntry(compiled.body, day, notes))
     old = before or planned.earlier
@@ -126,8 +126,9 @@ def _restore(
     """Return what a lock starts from, its key, and what the cache has: it moves no pin unasked."""
     options = compiler.options
     starting = find_starting_pins(planned, together, upgrade=options.upgrade)
-    key, key_without_pins = (make_key(*facts, text) for text in (as_text(starting), ""))
-    if options.upgrades(planned) or not options.cacheable:
+    pins = (" ".join([pin.shown, *pin.hashes]) for pin in starting)
+    key, key_without_pins = make_key(*facts, *pins), make_key(*facts)
+    if options.upgrades(planned) or not compiler.cacheable:
         return starting, key, None
     entry = compiler.cache.get(key)
     if entry is None and key != key_without_pins:

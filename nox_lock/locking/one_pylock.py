@@ -36,7 +36,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     Raises:
         NoxLockError: saying why it cannot be made.
     """
-    compiler.begun[planned.path] = began = time.monotonic()
+    began = time.monotonic()
     options = compiler.options
     if not options.overwrite:
         check_replaceable(planned, compiler.console.lock_command)

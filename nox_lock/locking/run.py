@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.requirements import Requirement
-
 from nox_lock.checking.judge import judge_any
 from nox_lock.files import clear_leftovers
 from nox_lock.inputs.syntax import name_of
@@ -37,12 +35,6 @@ class CompileOptions(NamedTuple):
     together: bool = False
     refresh: bool = False
     dry_run: bool = False
-
-    @property
-    def cacheable(self) -> bool:
-        """Whether the answer may be another's: nobody else has a limit that is in no input."""
-        limited = any(Requirement(each).specifier for each in self.upgrade_packages)
-        return self.use_cache and not limited
 
     def packages(self, planned: LockPlan) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins is upgraded there, and here after it."""

@@ -67,7 +67,8 @@ def make_stacks(
                 left = min(until - time.monotonic(), _WAIT_SECONDS)
                 ended = wait(running, left, FIRST_COMPLETED).done
             if not (ended or compiler.console.has_board):
-                _log_work(compiler, [path for each, path in running.items() if each.running()])
+                at_work = (path for each, path in running.items() if each.running())
+                compiler.console.log(*(f"{path}: not done yet" for path in at_work))
             for future in ended:
                 path = running.pop(future)
                 result = results[path] = future.result()
@@ -77,15 +78,6 @@ def make_stacks(
                 whole = stack_of[path]
                 if results.keys() >= {each.path for each in whole}:
                     yield from _write(compiler, whole, results)
-
-
-def _log_work(compiler: Compiler, paths: Sequence[str]) -> None:
-    """Name the lock files at work."""
-    for path in paths:
-        state = "not begun yet: waiting for another process"
-        if path in compiler.begun:
-            state = f"not done yet ({time.monotonic() - compiler.begun[path]:.0f} s)"
-        compiler.console.log(f"{path}: {state}")
 
 
 def _resolve_together(

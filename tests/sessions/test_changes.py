@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,7 +136,7 @@ def test_a_long_compile_gives_a_sign_of_life(
 ) -> None:
     """Real work, with the span cut short: each compile takes longer than that.
 
-    A lock file whose turn has not come is not named, and its wait is not counted.
+    A lock file whose turn has not come is not named.
     """
     monkeypatch.setattr("nox_lock.locking.stacks._SIGN_OF_LIFE", 0.1)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
@@ -152,4 +151,4 @@ def test_a_long_compile_gives_a_sign_of_life(
     for path in ("requirements.txt", "requirements-dev.txt"):
         told = [line for line in lines if line.startswith(f"{path}: ")]
         assert told[0].startswith(f"{path}: compiling for")
-        assert re.fullmatch(rf"{re.escape(path)}: not done yet \(0 s\)", told[1])
+        assert told[1] == f"{path}: not done yet"
