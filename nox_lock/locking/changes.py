@@ -24,44 +24,27 @@ KINDS = (UPGRADED, DOWNGRADED, CHANGED, REHASHED, ADDED, REMOVED)
 
 
 class Change(NamedTuple):
-    """What became of one project in a lock file.
+    """What became of one project in a lock file, with its version or URL, empty for none."""
 
-    Attributes:
-        kind: one of `KINDS`; `new hashes` for the same version with other files.
-        old: the version or URL before; empty for none.
-        new: the version or URL now; empty for none.
-        why: the requirement of an input that brings it; empty for what was removed.
-        size: the first part of the version that differs: ``major``, ``minor`` or ``micro``.
-    """
-
-    kind: str
+    kind: str  # one of `KINDS`; `new hashes` for the same version with other files
     name: str
     old: str
     new: str
-    why: str = ""
-    size: str = ""
+    why: str = ""  # the requirement of an input that brings it, or that forced the old one out
+    size: str = ""  # the first part of the version that differs: major, minor or micro
 
 
 class Outcome(NamedTuple):
-    """What was done for one lock file.
-
-    Attributes:
-        planned: the lock file, with what it is now as its `current`.
-        action: `up to date`, `restored` or `compiled`; of a pylock `made`.
-        text: its new text, to be written; None where it stays.
-        day: when a restored lock was resolved (ISO 8601).
-        notes: what a person should know of it.
-        changes: what differs from that, or from the lock file it replaces.
-    """
+    """What was done for one lock file; `planned` has what it is now as its `current`."""
 
     planned: AnyPlan
-    action: str
-    text: str | None = None
+    action: str  # `up to date`, `restored` or `compiled`; of a pylock `made`
+    text: str | None = None  # to be written; None where it stays
     seconds: float = 0.0
-    day: str = ""
-    notes: tuple[str, ...] = ()
+    day: str = ""  # when a restored lock was resolved (ISO 8601)
+    notes: tuple[str, ...] = ()  # what a person should know of it
     before: LockFile | None = None
-    changes: Sequence[Change] = ()
+    changes: Sequence[Change] = ()  # since `before`, or since the lock file that it replaces
 
 
 def find_changes(before: LockFile, after: LockPlan) -> list[Change]:

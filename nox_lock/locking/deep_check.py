@@ -50,8 +50,7 @@ def resolve_again(
 
     Returns the verdicts as they are then, and the paths of those that could not be resolved here.
     """
-    options = CompileOptions(use_cache=False, refresh=True)
-    compiler = Compiler(project, options, console)
+    compiler = Compiler(project, CompileOptions(use_cache=False, refresh=True), console)
     unresolved: list[str] = []
 
     def resolve(each: Judged) -> Judged:

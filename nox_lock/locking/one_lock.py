@@ -52,9 +52,8 @@ def make_lock(
     options, console, before = compiler.options, compiler.console, planned.current
     if not options.overwrite:
         check_replaceable(planned, console.lock_command)
-    facts = _list_facts(compiler, planned)
     # What is in the cache needs no file lock: it is the same for all who ask for it.
-    starting, key, outcome = _restore(compiler, planned, facts, together)
+    starting, key, outcome = _look_up(compiler, planned, together)
     if outcome is None:
         with compiler.cache.hold(key, lambda said: console.log(f"{planned.path}: {said}")):
             # Another process may have made this very lock meanwhile, or something else.
@@ -64,7 +63,7 @@ def make_lock(
                 planned = planned.with_current(now)
                 if together is None and options.are_met(planned, judge.judge(planned)):
                     return Outcome(planned, changes.UP_TO_DATE)
-            starting, key, outcome = _restore(compiler, planned, facts, together)
+            starting, key, outcome = _look_up(compiler, planned, together)
             if outcome is None:
                 if not console.has_board:
                     console.log(f"{planned.path}: compiling for Python {planned.target}")
@@ -85,19 +84,19 @@ def make_lock(
     )
 
 
-def _list_facts(compiler: Compiler, planned: LockPlan) -> tuple[str, ...]:
-    """Return what decides how a lock file is made, but for its starting pins.
-
-    What a compile takes from folders here no input shows: digests of these files do.
-    """
-    files: list[str] = []
+def _look_up(
+    compiler: Compiler, planned: LockPlan, together: Sequence[Pin] | None
+) -> tuple[Sequence[Pin], str, Outcome | None]:
+    """Return what a lock starts from, its key, and what the cache has: it moves no pin unasked."""
+    options, root, files = compiler.options, compiler.project.root, []
+    # No input shows what a compile takes from folders here.
     places = [each.value for each in planned.inputs.options if each.name == "--find-links"]
     places += [each.url for each in planned.inputs.entries if each.url and not each.metadata]
-    for path in (compiler.project.root / place for place in places if not URL.match(place)):
+    for path in (root / place for place in places if not URL.match(place)):
         with suppress(OSError):  # pip will say so
             found = sorted(path.iterdir()) if path.is_dir() else [path]
             files += [f"{each.name} {_digest(each)}" for each in found if each.is_file()]
-    return (
+    facts = (
         "lock 2",  # the first ones answered also those who did not start from the same pins
         planned.canonical,
         str(planned.platform),
@@ -106,25 +105,6 @@ def _list_facts(compiler: Compiler, planned: LockPlan) -> tuple[str, ...]:
         compiler.indexes.identity,
         *files,
     )
-
-
-@functools.lru_cache(maxsize=4096)  # many lock files may be made from one folder
-def _digest(file: Path) -> str:
-    total = hashlib.sha256()
-    with file.open("rb") as opened:
-        while part := opened.read(1 << 20):
-            total.update(part)
-    return total.hexdigest()
-
-
-def _restore(
-    compiler: Compiler,
-    planned: LockPlan,
-    facts: Sequence[str],
-    together: Sequence[Pin] | None,
-) -> tuple[Sequence[Pin], str, Outcome | None]:
-    """Return what a lock starts from, its key, and what the cache has: it moves no pin unasked."""
-    options = compiler.options
     starting = find_starting_pins(planned, together, upgrade=options.upgrade)
     pins = (" ".join([pin.shown, *pin.hashes]) for pin in starting)
     key, key_without_pins = make_key(*facts, *pins), make_key(*facts)
@@ -144,6 +124,15 @@ def _restore(
             outcome = Outcome(made, changes.RESTORED, text, day=entry.day, notes=entry.notes)
             return starting, key, outcome
     return starting, key, None
+
+
+@functools.lru_cache(maxsize=4096)  # many lock files may be made from one folder
+def _digest(file: Path) -> str:
+    total = hashlib.sha256()
+    with file.open("rb") as opened:
+        while part := opened.read(1 << 20):
+            total.update(part)
+    return total.hexdigest()
 
 
 def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPlan, str]:

@@ -50,13 +50,12 @@ def make_stacks(
     )
     sorter.prepare()
     with compiler.threads() as pool:
-        together: dict[str, Sequence[Pin] | NoxLockError] = {}
-        if compiler.options.together:
-            locks = [each for each in by_path.values() if isinstance(each, LockPlan)]
-            layered = [stack for stack in find_stacks(locks) if len(stack) > 1]
-            resolved = pool.map(_resolve_together, [compiler] * len(layered), layered)
-            for stack, pins in zip(layered, resolved, strict=True):
-                together.update((each.path, pins) for each in stack)
+        together: dict[str, Future[Sequence[Pin]]] = {}
+        locks = [each for each in by_path.values() if isinstance(each, LockPlan)]
+        for stack in find_stacks(locks) if compiler.options.together else ():
+            if len(stack) > 1:
+                resolved = pool.submit(_resolve_together, compiler, cast("list[LockPlan]", stack))
+                together.update((each.path, resolved) for each in stack)
         while sorter.is_active():
             for path in sorter.get_ready():
                 work = by_path[path], verdicts[path], results, together.get(path)
@@ -80,9 +79,7 @@ def make_stacks(
                     yield from _write(compiler, whole, results)
 
 
-def _resolve_together(
-    compiler: Compiler, stack: Sequence[LockPlan]
-) -> Sequence[Pin] | NoxLockError:
+def _resolve_together(compiler: Compiler, stack: Sequence[LockPlan]) -> Sequence[Pin]:
     """Return pins that meet all inputs of a stack at once; each of its locks takes its part."""
     # What a layer requires of a lock file below is required of its inputs here.
     texts = dict.fromkeys((each.path for each in stack), "")
@@ -91,18 +88,15 @@ def _resolve_together(
     kept = () if compiler.options.upgrade else reversed(stack)
     pins = {pin.name: pin for each in kept for pin in versions(each.origin, each)}
     compiler.console.log(f"{', '.join(texts)}: resolving together")
-    try:
-        inputs = read_inputs(
-            list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),
-            Files(compiler.project, texts),
-            extras=tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
-            groups=tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
-        )
-        lock = top.lock._replace(constraints=())
-        whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
-        compiled = compiler.compile(compiler.order(whole, texts), list(pins.values()))
-    except NoxLockError as error:
-        return error
+    inputs = read_inputs(
+        list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),
+        Files(compiler.project, texts),
+        extras=tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
+        groups=tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
+    )
+    lock = top.lock._replace(constraints=())
+    whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
+    compiled = compiler.compile(compiler.order(whole, texts), list(pins.values()))
     return [pin for pin in compiled.pins if pin.version]
 
 
@@ -111,29 +105,27 @@ def _make(
     planned: AnyPlan,
     verdict: Verdict,
     results: Mapping[str, Result],
-    together: Sequence[Pin] | NoxLockError | None,
+    together: Future[Sequence[Pin]] | None,
 ) -> Result:
-    if isinstance(together, NoxLockError):
-        return together
-    below = []
-    texts = {}
-    for low in planned.below:
-        result = results.get(low.path)
-        if isinstance(result, NoxLockError):
-            return BlockedError(low.path, planned.path)
-        below.append(cast("LockPlan", result.planned) if result else low)
-        if result and result.text is not None:
-            texts[low.path] = result.text
+    below, texts = [], {}
     try:
+        pins = together.result() if together else None  # it was begun before this
+        for low in planned.below:
+            result = results.get(low.path)
+            if isinstance(result, NoxLockError):
+                return BlockedError(low.path, planned.path)
+            below.append(cast("LockPlan", result.planned) if result else low)
+            if result and result.text is not None:
+                texts[low.path] = result.text
         now = replan(planned, tuple(below), texts, compiler.project)
         verdict = verdict if now is planned else judge_any(now)
-        if together is None and compiler.options.are_met(now, verdict):
+        if pins is None and compiler.options.are_met(now, verdict):
             return Outcome(now, UP_TO_DATE)
         if isinstance(now, PylockPlan):
             from nox_lock.locking.one_pylock import make_pylock  # noqa: PLC0415  (few have one)
 
             return make_pylock(compiler, now)
-        return make_lock(compiler, now, texts, together)
+        return make_lock(compiler, now, texts, pins)
     except NoxLockError as error:
         return error
 
