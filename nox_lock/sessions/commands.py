@@ -233,8 +233,7 @@ def relock(
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
     from nox_lock.locking.run import CompileOptions, lock_all  # noqa: PLC0415
 
-    for line in reasons:
-        console.log(line)
+    console.log(*reasons)
     stale = [each.planned for each in judged if isinstance(each.planned, LockPlan)]
     wanted = {each.path: each for top in stale for each in with_lower(top)}
     known = {each.path: each.verdict for each in judged}
@@ -246,9 +245,8 @@ def relock(
         else:
             _print_outcome(result, console)
             made[each.path] = cast("LockPlan", result.planned)
-    # The error of a lock below says more than that of the one it blocks.
-    for error in sorted(errors, key=lambda error: isinstance(error, BlockedError)):
-        raise error
+    if errors:  # that of a lock below says more than that of the one it blocks
+        raise min(errors, key=lambda error: isinstance(error, BlockedError))
     return made
 
 
