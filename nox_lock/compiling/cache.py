@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,7 @@ from nox_lock.files import SECONDS, exclusive, read_timeout, temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 VARIABLE = "NOX_LOCK_CACHE_DIR"
 # Part of every path: another layout gets another folder, and old processes keep theirs.
@@ -55,7 +56,7 @@ class Cache(NamedTuple):
             stored = json.loads(path.read_bytes())
             notes = tuple(map(str, stored["notes"]))
             entry = CacheEntry(str(stored["body"]), str(stored["day"]), notes)
-            if stored["check"] == _check(key, entry):
+            if stored["check"] == make_key(key, entry.body, entry.day, *notes):
                 with suppress(OSError):
                     os.utime(path)  # those that are not used for long are removed
                 return entry
@@ -71,7 +72,8 @@ class Cache(NamedTuple):
         """Keep an entry; a cache that cannot be written keeps nothing, and that is no error."""
         if self.folder is None:
             return
-        text = json.dumps({**entry._asdict(), "check": _check(key, entry)})
+        check = make_key(key, entry.body, entry.day, *entry.notes)
+        text = json.dumps({**entry._asdict(), "check": check})
         layout, oldest = self.folder / _LAYOUT, time.time() - _UNUSED_SECONDS
         with suppress(OSError):
             write_all({_path(self.folder, key): text}, layout / "work")
@@ -79,16 +81,12 @@ class Cache(NamedTuple):
                 if path.lstat().st_mtime < oldest:
                     path.unlink()
 
-    @contextmanager
-    def hold(self, key: str, log: Callable[[str], None]) -> Iterator[None]:
+    def hold(self, key: str, log: Callable[[str], None]) -> AbstractContextManager[None]:
         """Be the only process that compiles `key`; see `files.exclusive`."""
         if self.folder is None:
-            yield
-            return
-        path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
-        doing = "compiles the same lock"
-        with exclusive(path, self.timeout, log, doing, self.interrupted.is_set):
-            yield
+            return nullcontext()
+        path, stopped = self.folder / _LAYOUT / "busy" / f"{key}.lock", self.interrupted.is_set
+        return exclusive(path, self.timeout, log, "compiles the same lock", stopped)
 
     @contextmanager
     def temporary_directory(self) -> Iterator[Path]:
@@ -112,18 +110,23 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
     One that cannot be created or written, or is not the user's own, is not used; a warning says so.
     """
     timeout = read_timeout(environ)
-    why = "cannot be written"
     try:
-        folder = _cache_folder(environ.get(VARIABLE))
-        if not (not_own := _find_others(folder)):
+        if given := environ.get(VARIABLE):
+            folder = Path(given).expanduser().absolute()
+        else:
+            import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
+
+            folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
+        # Without a known home it would be a folder `~` in the project.
+        why = _find_others(folder) if folder.is_absolute() else "cannot be written"
+        if not why:
             for place in (folder, *(folder / part for part in _PARTS)):
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if not os.access(place, os.W_OK | os.X_OK):
                     raise PermissionError
             return Cache(folder, timeout)
-        why = not_own
     except (OSError, RuntimeError):  # the latter if the user's home is not known
-        pass
+        why = "cannot be written"
     warn(unusable(f"it {why}"))
     return Cache(None, timeout)
 
@@ -151,32 +154,12 @@ def _find_others(folder: Path) -> str:
     parts = [f"{part}{below}" for part in (_LAYOUT, *_PARTS) for below in ("", "/*", "/*/*")]
     for pattern in (*parts, "**/*") if mode & 0o022 else parts:
         for path in folder.glob(pattern):
-            if _is_of_others(path, me):
-                folder.chmod(mode)  # the next check must be as thorough
-                shown = path.relative_to(folder).as_posix()
-                return f"holds what another user has put there ({shown})"
+            with suppress(FileNotFoundError):  # just removed, or a link to nothing
+                if path.lstat().st_uid not in {0, me} or path.stat().st_uid not in {0, me}:
+                    folder.chmod(mode)  # the next check must be as thorough
+                    shown = path.relative_to(folder).as_posix()
+                    return f"holds what another user has put there ({shown})"
     return ""
-
-
-def _is_of_others(path: Path, me: int) -> bool:
-    """Return whether another user owns a path, or what it links to."""
-    try:
-        return path.lstat().st_uid not in {0, me} or path.stat().st_uid not in {0, me}
-    except FileNotFoundError:  # just removed, or a link to nothing
-        return False
-
-
-def _cache_folder(given: str | None) -> Path:
-    """Return the folder that was given, else the platform's; RuntimeError if no home is known."""
-    if given:
-        return Path(given).expanduser().absolute()
-    import platformdirs  # noqa: PLC0415  (2 ms, only when something is not fresh)
-
-    folder = platformdirs.user_cache_path("nox-lock", appauthor=False)
-    if not folder.is_absolute():
-        # Else it would be a folder `~` in the project.
-        raise RuntimeError
-    return folder
 
 
 def unusable(why: str) -> str:
@@ -189,14 +172,10 @@ def make_key(*facts: str) -> str:
     """Return SHA-256 over `facts`, each with its length, so that none runs into the next."""
     total = hashlib.sha256()
     for fact in facts:
-        data = fact.encode()
+        data = fact.encode("utf-8", "surrogatepass")
         total.update(f"{len(data)}:".encode())
         total.update(data)
     return total.hexdigest()
-
-
-def _check(key: str, entry: CacheEntry) -> str:
-    return make_key(key, entry.body, entry.day, *entry.notes)
 
 
 def _path(folder: Path, key: str) -> Path:

@@ -7,7 +7,6 @@ choice, are passed on; the others are left out. https://pip.pypa.io/en/stable/to
 from __future__ import annotations
 
 import configparser
-import hashlib
 import os
 import re
 import sys
@@ -52,10 +51,9 @@ DROPPED = (
 # With these pip installs into another place, or not at all.
 DIVERTING = ("target", "prefix", "root", "user", "dry-run")
 # These hide what an index has.
-HIDING = ("no-index", "only-binary", "uploaded-prior-to")
+HIDING = ("no-index", *NARROWING)
 # Those that shape what is found; a proxy or a certificate does not.
 _PLACES = ("index-url", "extra-index-url", "find-links", "no-index")
-_IDENTITY = (*_PLACES, *NARROWING)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
@@ -87,10 +85,9 @@ class IndexSettings(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """A digest of what they make of the indexes, without credentials."""
-        facts = "\n".join(f"{name}={self.allowed.get(name)}" for name in _IDENTITY)
-        shown = _CREDENTIALS.sub("//", facts)
-        return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
+        """What they make of the indexes, without credentials: a part of the cache's key."""
+        facts = "\n".join(f"{name}={self.allowed.get(name)}" for name in (*_PLACES, *NARROWING))
+        return _CREDENTIALS.sub("//", facts)
 
     def of_declared(self, urls: Iterable[str]) -> IndexSettings:
         """Return the settings with no index but those at the hosts of `urls`: for their logins."""
@@ -113,7 +110,16 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
     for name in ("index-url", "extra-index-url", "find-links", "proxy"):
         for url in values.get(name, "").split():
             hide_index(url)
-    _refuse_broken(values, environ)
+    for name in ("index-url", "extra-index-url"):
+        # pip takes most of them for an index without files.
+        for value in filter(_is_broken, values.get(name, "").split()):
+            shown = quoted(origin(value)) if "://" in value else "what it says"
+            raise ConfigError(
+                f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder that "
+                "exists",
+                hint="Write a URL such as https://host.example/simple, or unset it: "
+                "`pip config debug` shows where it is set.",
+            )
     allowed = {
         name: values[name].strip().replace("\n", " ")
         for name in (*ACCESS, *NARROWING)
@@ -175,19 +181,6 @@ def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path(sys.prefix) / name
     if given:
         yield Path(given)
-
-
-def _refuse_broken(values: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Refuse a value that cannot be an index: pip takes most of them for an index without files."""
-    for name in ("index-url", "extra-index-url"):
-        for value in filter(_is_broken, values.get(name, "").split()):
-            shown = quoted(origin(value)) if "://" in value else "what it says"
-            raise ConfigError(
-                f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder that "
-                "exists",
-                hint="Write a URL such as https://host.example/simple, or unset it: "
-                "`pip config debug` shows where it is set.",
-            )
 
 
 def _is_broken(value: str) -> bool:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.compiling.cache import CacheEntry, make_key
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
@@ -28,7 +28,7 @@ from nox_lock.target import Platform, Target, running_platform, running_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import IO
+    from typing import IO, Any
 
     from nox_lock.compiling.cache import Cache
 
@@ -253,52 +253,41 @@ def _probe(
 ) -> str | None:
     """Return the path of a Python if it is the target's and can run a compile.
 
-    Its answer is cached for as long as it, pip, pip-tools and the driver are unchanged; a time-out
-    is not, since that may depend on the load of the machine.
+    That is cached for as long as it, pip, pip-tools and the driver are unchanged; a time-out is
+    not, since that may depend on the load of the machine.
     """
     try:
         seen = os.stat(path)  # noqa: PTH116  (of the program, where this is a link)
     except OSError:
         return None
+    here, beside = running_platform(), Path(path).parent
+    python = [target.version, target.implementation, target.threaded, here.machine, bool(here.libc)]
     driver = (DRIVER / "touch_points.py").stat()
     stamps = (seen.st_mtime_ns, seen.st_size, driver.st_mtime_ns)
-    key = make_key(path, *map(str, stamps), *tool_versions())
+    key = make_key(path, *map(str, (*python, *stamps)), *tool_versions())
     kept = cache.get(key)
-    answer = json.loads(kept.body) if kept else _ask(path, environ, cache.folder, processes)
-    if answer is None:
-        return None
     if kept is None:
-        cache.put(key, CacheEntry(json.dumps(answer)))
-    here = running_platform()
-    python = [target.version, target.implementation, target.threaded, here.machine, bool(here.libc)]
-    if answer.get("unsupported") != [] or answer.get("python") != python:
-        return None
-    # No absolute path is kept in the cache.
-    return os.path.normpath(Path(path).parent / str(answer["executable"]))
-
-
-def _ask(
-    path: str, environ: Mapping[str, str], cache_folder: Path | None, processes: Processes
-) -> dict[str, Any] | None:
-    """Return what a Python reports about itself: empty if it is broken, None after a time-out."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        bytecode = (cache_folder or folder) / "bytecode"
-        command = driver_command(path, {"probe": True}, folder, bytecode)
-        environment = compile_environment(environ, IndexSettings())
-        try:
-            with (folder / "printed.txt").open("wb") as printed:
-                processes.run(command, environment, printed, deadline=_PROBE_SECONDS)
-            answer = json.loads((folder / "report.json").read_bytes())
-        except subprocess.TimeoutExpired:
-            return None
-        except (CompileError, OSError, ValueError):
-            return {}
-    if not isinstance(answer, dict):
-        return {}
-    with suppress(ValueError):  # on Windows, on another drive
-        answer["executable"] = os.path.relpath(str(answer.get("executable")), Path(path).parent)
-    return answer
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            bytecode = (cache.folder or folder) / "bytecode"
+            command = driver_command(path, {"probe": True}, folder, bytecode)
+            environment = compile_environment(environ, IndexSettings())
+            try:
+                with (folder / "printed.txt").open("wb") as printed:
+                    processes.run(command, environment, printed, deadline=_PROBE_SECONDS)
+                answer = json.loads((folder / "report.json").read_bytes())
+            except subprocess.TimeoutExpired:
+                return None
+            except (CompileError, OSError, ValueError):
+                answer = {}
+        executable = ""
+        if answer.get("unsupported") == [] and answer.get("python") == python:
+            executable = answer["executable"]
+            with suppress(ValueError):  # on Windows, on another drive
+                executable = os.path.relpath(executable, beside)  # no absolute path is cached
+        kept = CacheEntry(executable)
+        cache.put(key, kept)
+    return os.path.normpath(beside / kept.body) if kept.body else None
 
 
 def driver_command(
