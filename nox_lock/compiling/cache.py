@@ -91,15 +91,12 @@ class Cache(NamedTuple):
     @contextmanager
     def temporary_directory(self) -> Iterator[Path]:
         """Give a private folder for one compile, gone afterwards; an OSError for no place."""
-        if self.folder is not None:
-            parent = self.folder / _LAYOUT / "work"
-            parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
-        else:
-            try:
-                parent = Path(tempfile.gettempdir())
-            except FileNotFoundError as error:
-                message = "no folder for temporary files can be written"  # without their paths
-                raise FileNotFoundError(error.errno, message) from None
+        try:
+            parent = self.folder / _LAYOUT / "work" if self.folder else Path(tempfile.gettempdir())
+        except FileNotFoundError as error:
+            message = "no folder for temporary files can be written"  # without their paths
+            raise FileNotFoundError(error.errno, message) from None
+        parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
         with temporary_directory(parent) as folder:
             yield folder.resolve()
 

@@ -59,13 +59,6 @@ class Versions(NamedTuple):
         ]
 
 
-class InputOrigin(NamedTuple):
-    """The requirement of an input that brings a project; `through` are those between, if any."""
-
-    entry: Entry
-    through: tuple[str, ...] = ()
-
-
 class Demand(NamedTuple):
     """What is required of a project, or of Python.
 
@@ -74,7 +67,8 @@ class Demand(NamedTuple):
         specifier: the versions it allows, or None where that is no question of versions.
         by: the project that requires it, or empty for an input.
         versions: those of `by` that require it.
-        origin: the requirement of an input that brings `by`, or is this; None if not known.
+        entry: the requirement of an input that brings `by`, or is this; None if not known.
+        through: the projects between that and `by`.
         constraint: whether it only narrows.
     """
 
@@ -83,7 +77,8 @@ class Demand(NamedTuple):
     specifier: SpecifierSet | None = None
     by: str = ""
     versions: tuple[str, ...] = ()
-    origin: InputOrigin | None = None
+    entry: Entry | None = None
+    through: tuple[str, ...] = ()
     constraint: bool = False
 
     @property
@@ -94,14 +89,14 @@ class Demand(NamedTuple):
     @property
     def fixed(self) -> bool:
         """Whether an input names a file or folder, and so one version, for it."""
-        return not self.by and self.origin is not None and bool(self.origin.entry.url)
+        return not self.by and self.entry is not None and bool(self.entry.url)
 
     def __str__(self) -> str:
         """Return it with its chain: ``a 1.0 depends on b<2, for c (requirements.in:3)``."""
-        place = f" ({self.origin.entry.place})" if self.origin else ""
+        place = f" ({self.entry.place})" if self.entry else ""
         if not self.by:
             return f"{self.text}{place}"
-        through = "".join(f", for {each}" for each in self.origin.through) if self.origin else ""
+        through = "".join(f", for {each}" for each in self.through)
         asking = ", ".join(self.versions[:_SHOWN])
         if (more := len(self.versions) - _SHOWN) > 0:
             asking += f" and {more} more"
@@ -109,8 +104,10 @@ class Demand(NamedTuple):
         return f"{self.by} {asking} {verb} {self.text}{through}{place}"
 
 
-def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> InputOrigin | None:
-    """Return the requirement of an input that brings a project, by its line or the way to it."""
+def find_origin(
+    name: str, found: Mapping[str, Any], inputs: Inputs
+) -> tuple[Entry | None, tuple[str, ...]]:
+    """Return the requirement of an input that brings a project, and the projects between."""
     through = tuple(dict.fromkeys(each for each in found.get("through", ()) if each != name))
     place = found.get("file"), found.get("line")
     there = [each for each in inputs.entries if each.place == place]
@@ -118,32 +115,26 @@ def find_origin(name: str, found: Mapping[str, Any], inputs: Inputs) -> InputOri
         named = [each for each in (there or inputs.entries) if each.name == top]
         if named:
             entry = min(named, key=lambda each: each.constraint)
-            return InputOrigin(entry, through if top != name else ())
-    return InputOrigin(there[0], through) if there else None
+            return entry, through if top != name else ()
+    return (there[0], through) if there else (None, ())
 
 
 def read_demand(found: Mapping[str, Any], inputs: Inputs) -> list[Demand]:
     """Return a demand of a report; of constraints that pip has merged one for each line."""
     by, version = found.get("by") or ("", "")
-    demand = Demand(
-        found["project"],
-        found["text"],
-        parse_specifier(found.get("specifier")),
-        by,
-        (version,) if by else (),
-        constraint=found.get("constraint", False),
-    )
-    if not demand.constraint:
-        return [demand._replace(origin=find_origin(demand.parent or demand.project, found, inputs))]
+    specifier = parse_specifier(found.get("specifier"))
+    versions = (version,) if by else ()
+    demand = Demand(found["project"], found["text"], specifier, by, versions)
+    if not found.get("constraint"):
+        entry, through = find_origin(demand.parent or demand.project, found, inputs)
+        return [demand._replace(entry=entry, through=through)]
+    demand = demand._replace(constraint=True)
     named = [each for each in inputs.constraints if each.name == demand.project]
-    exact = [each for each in named if each.specifier == demand.specifier][:1] or named
+    exact = [each for each in named if each.specifier == specifier][:1] or named
+    texts = [each.text.partition(" --hash=")[0] for each in exact]
     return [
-        demand._replace(
-            text=each.text.partition(" --hash=")[0],
-            specifier=each.specifier,
-            origin=InputOrigin(each),
-        )
-        for each in exact
+        demand._replace(text=text, specifier=each.specifier, entry=each)
+        for text, each in zip(texts, exact, strict=True)
     ] or [demand]
 
 
@@ -155,7 +146,7 @@ def describe_demands(
         if not demand.project:
             wanted = f"{', '.join(demand.versions)} wants {demand.specifier}"
             message = f"{demand.parent} has no version for this Python: {wanted}"
-            place = demand.origin and demand.origin.entry.place
+            place = demand.entry and demand.entry.place
             names = (demand.parent,)
             return CompileError(message, place, _OTHER_PYTHON, kind="python", projects=names)
     if len(demands) == 1:
@@ -164,21 +155,26 @@ def describe_demands(
 
 
 def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileError:
-    name, hint = demand.project, None
-    asked = f", which {demand.parent} requires" if demand.by else ""
-    entry = demand.origin.entry if demand.origin else None
+    name, entry, asked, hint = demand.project, demand.entry, "", None
     if demand.by:
-        entry = next((each for each in inputs.entries if each.name == name), entry)
-        asked = "" if entry is not None and entry.name == name else asked
+        own = next((each for each in inputs.entries if each.name == name), None)
+        entry, asked = own or entry, "" if own else f", which {demand.parent} requires"
     limits = () if demand.specifier is None else (demand.specifier,)
+    wanted: dict[str, list[str]] = {}
+    for version in allowed(there.python, *limits):
+        wanted.setdefault(there.python[version], []).append(version)
     if refused := allowed(there.refused, *limits):
         comma = "," if asked else ""
         kind, hint = "metadata", OTHER_VERSION
         message = f"{name} {refused[-1]}{asked}{comma} cannot be used: pip refuses its metadata: "
         message += there.refused[refused[-1]]
-    elif wanted := _wanted_python(there, limits):
+    elif wanted:
         kind, hint = "python", _OTHER_PYTHON
-        message = f"{demand.text}{asked} has no version for this Python: {wanted}"
+        pythons = "; ".join(
+            f"{show_versions(versions)} want{'s' if len(versions) == 1 else ''} Python {python}"
+            for python, versions in wanted.items()
+        )
+        message = f"{demand.text}{asked} has no version for this Python: {pythons}"
     elif not any(there):
         kind = "unknown project"
         message = f"no package index has a project {name!r}{asked}"
@@ -192,29 +188,29 @@ def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileE
     return CompileError(message, entry and entry.place, hint, kind=kind, projects=(name,))
 
 
-def _wanted_python(there: Versions, limits: Sequence[SpecifierSet]) -> str:
-    """Say which versions that meet a demand want another Python; empty where none does."""
-    wanted: dict[str, list[str]] = {}
-    for version in allowed(there.python, *limits):
-        wanted.setdefault(there.python[version], []).append(version)
-    return "; ".join(
-        f"{show_versions(versions)} {'wants' if len(versions) == 1 else 'want'} Python {python}"
-        for python, versions in wanted.items()
-    )
-
-
 def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions]) -> CompileError:
     demands = _alike(demands)
-    there = {name: _with_fixed(name, demands, versions) for name, versions in there.items()}
+    # Of URLs and paths, for which pip asks no index, the one version that they have.
+    own = [(each.project, f"{each.specifier}"[2:]) for each in demands if each.fixed]
+    found = {
+        name: in_order((*versions.found, *(version for of, version in own if of == name)))
+        for name, versions in there.items()
+    }
     # pip names all that is required of a project, also what every version meets.
-    clashing = [each for pair in combinations(demands, 2) if _clash(*pair, there) for each in pair]
+    clashing = []
+    for one, other in combinations(demands, 2):
+        if one.project != other.project or one.specifier is None or other.specifier is None:
+            continue
+        versions = found[one.project]
+        if versions and not allowed(versions, one.specifier, other.specifier):
+            clashing += [one, other]
     shown = [each for each in demands if each in clashing] or demands
     lines = [f"  {each}" for each in shown]
     for name in dict.fromkeys(each.project for each in shown):
-        # Where a file is named, pip asks no index.
-        if there[name].found and not any(each.fixed for each in shown if each.project == name):
-            found = show_versions(there[name].found, *_limits(name, shown))
-            lines.append(f"  of {name} there are {found}")
+        if found[name] and not any(each.fixed for each in shown if each.project == name):
+            lines.append(
+                f"  of {name} there are {show_versions(found[name], *_limits(name, shown))}"
+            )
         lines += there[name].left_out(_limits(name, demands))
     names = (name for each in demands for name in (each.parent, each.project) if name)
     error = CompileError(
@@ -222,7 +218,7 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
         kind="conflict",
         projects=tuple(dict.fromkeys(names)),
     )
-    error.edits = tuple(dict.fromkeys(_find_edits(shown, demands, there)))
+    error.edits = tuple(dict.fromkeys(_find_edits(shown, demands, found)))
     error.hint = in_one(error.edits) or "Loosen one of the requirements named."
     return error
 
@@ -238,26 +234,13 @@ def _alike(demands: Iterable[Demand]) -> list[Demand]:
     """Return demands in pip's order; those alike of one project's versions as one."""
     found: dict[tuple[object, ...], Demand] = {}
     for demand in demands:
-        if demand.constraint and demand.origin is None:
+        if demand.constraint and demand.entry is None:
             continue  # a starting pin, which gives way
-        key = demand.by, demand.text, demand.by or (demand.origin and demand.origin.entry.place)
+        key = demand.by, demand.text, demand.by or (demand.entry and demand.entry.place)
         versions = found[key].versions if key in found else ()
         versions = tuple(dict.fromkeys((*versions, *demand.versions)))
         found[key] = demand._replace(versions=versions)
     return list(found.values())
-
-
-def _clash(one: Demand, other: Demand, there: Mapping[str, Versions]) -> bool:
-    if one.project != other.project or one.specifier is None or other.specifier is None:
-        return False
-    versions = there[one.project].found
-    return bool(versions) and not allowed(versions, one.specifier, other.specifier)
-
-
-def _with_fixed(name: str, demands: Iterable[Demand], there: Versions) -> Versions:
-    """Return the versions of a project, with those of URLs and paths."""
-    fixed = (f"{each.specifier}"[2:] for each in demands if each.project == name and each.fixed)
-    return there._replace(found=in_order((*there.found, *fixed)))
 
 
 def _limits(name: str, demands: Iterable[Demand]) -> list[SpecifierSet]:
@@ -265,25 +248,25 @@ def _limits(name: str, demands: Iterable[Demand]) -> list[SpecifierSet]:
 
 
 def _find_edits(
-    shown: Sequence[Demand], demands: Sequence[Demand], there: Mapping[str, Versions]
+    shown: Sequence[Demand], demands: Sequence[Demand], found: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     """Yield what may be changed: only what is known to give way to all the others."""
     for demand in shown:
-        if demand.origin is None or demand.fixed:
+        entry = demand.entry
+        if entry is None or demand.fixed:
             continue
-        entry = demand.origin.entry
         # What one line of an input brings goes with it.
         rest = [
             each
             for each in demands
             if each.project == demand.project
-            and (each.origin is None or each.origin.entry.place != entry.place)
+            and (each.entry is None or each.entry.place != entry.place)
         ]
-        room = allowed(there[demand.project].found, *_limits(demand.project, rest))
+        room = allowed(found[demand.project], *_limits(demand.project, rest))
         if not room or any(each.specifier is None for each in rest):
             continue
         if demand.by:
-            others = set(there.get(entry.name or "", Versions()).found)
+            others = set(found.get(entry.name or "", ()))
             if entry.specifier and others - set(entry.specifier.filter(others)):
                 yield f"ask for another version of {entry.name} than {entry.text} ({entry.place})"
         elif rest:
@@ -312,13 +295,13 @@ def show_versions(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
         ordered = [each for each in ordered if not Version(each).is_prerelease] or ordered
     if len(ordered) <= _VERSIONS_SHOWN:
         return ", ".join(ordered) or "none"
-    # Of old packaging they come in any order.
-    bounds = [each for specifier in specifiers for each in sorted(specifier, key=str)]
     near: list[int] = []
-    for bound in (each.version.removesuffix(".*") for each in bounds if each.operator != "!="):
-        if edge := parse_version(bound):
-            after = sum(Version(each) < edge for each in ordered)
-            near += (each for each in (after, after - 1) if 0 <= each < len(ordered))
+    # Of old packaging they come in any order.
+    for each in (each for specifier in specifiers for each in sorted(specifier, key=str)):
+        edge = parse_version(each.version.removesuffix(".*"))
+        if edge and each.operator != "!=":
+            after = sum(Version(version) < edge for version in ordered)
+            near += (place for place in (after, after - 1) if 0 <= place < len(ordered))
     kept = dict.fromkeys([len(ordered) - 1, *near, *range(len(ordered) - 2, -1, -1)])
     chosen = sorted(list(kept)[:_VERSIONS_SHOWN])
     parts = []

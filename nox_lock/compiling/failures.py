@@ -170,21 +170,19 @@ class Report(NamedTuple):
 def read_report(
     path: Path, inputs: Inputs, show: Callable[[str], str] = lambda text: text
 ) -> Report | None:
-    """Return the report in a file, or None if there is no whole one; `show` changes each text."""
+    """Return the report in a file, or None if there is no whole one; `show` changes each text.
+
+    It has the requirements of `inputs` that what is in it comes from.
+    """
     try:
-        return parse_report(_show_all(json.loads(path.read_bytes()), show), inputs)
+        found = _show_all(json.loads(path.read_bytes()), show)
     except (OSError, ValueError):
         return None
-
-
-def parse_report(found: Mapping[str, Any], inputs: Inputs) -> Report:
-    """Return a report, with the requirements of `inputs` that what is in it comes from."""
     known = {name: found[name] for name in Report._fields if name in found}
     known["pages"] = [Page(**each) for each in found.get("pages", ())]
     if failure := found.get("failure"):
         parts = {name: failure[name] for name in Failure._fields if name in failure}
-        origin = find_origin(failure.get("name") or "", failure, inputs)
-        parts["entry"] = origin and origin.entry
+        parts["entry"], _ = find_origin(failure.get("name") or "", failure, inputs)
         if failure.get("file") is not None:
             parts["place"] = Place(failure["file"], failure.get("line"))
         parts["page"] = Page(**failure.get("page", {"address": ""}))
@@ -197,18 +195,18 @@ def parse_report(found: Mapping[str, Any], inputs: Inputs) -> Report:
 
 
 def _show_all(found: Any, show: Callable[[str], str]) -> Any:
-    if isinstance(found, str):
-        return show(found)
-    if isinstance(found, list):
-        return [_show_all(each, show) for each in found]
     if isinstance(found, dict):
         return {key: _show_all(each, show) for key, each in found.items()}
-    return found
+    if isinstance(found, list):
+        return [_show_all(each, show) for each in found]
+    return show(found) if isinstance(found, str) else found
 
 
 def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     """Return the error for a compile, or None where nothing failed."""
     failure = report.failure
+    if report.unsupported:
+        return _describe_unsupported(report.unsupported)
     if failure is not None and failure.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
     if failed := index_reasons(report.pages):
@@ -218,21 +216,16 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
         return error
     if failure is None:
         return None
-    if failure.kind == "demands":
-        error = describe_demands(failure.demands, failure.versions, inputs)
-    else:
-        describe = {
-            "remote": _remote,
-            "hash": _hash,
-            "egg": _egg,
-            "repository": _repository,
-            "build": _build,
-            "syntax": _syntax,
-            "download": _download,
-            "metadata": _metadata,
-            "tool": _tool,
-        }.get(failure.kind, _other)
-        error = describe(failure, inputs)
+    describe: Callable[[Failure, Inputs], CompileError] = {
+        "demands": lambda each, _: describe_demands(each.demands, each.versions, inputs),
+        "remote": _remote,
+        "hash": _hash,
+        "egg": _egg,
+        "repository": _repository,
+        "build": _build,
+        "download": _download,
+    }.get(failure.kind, _plain)
+    error = describe(failure, inputs)
     if error.kind != "index":  # which says what may be shown, and is of no requirement
         if error.place is None and failure.entry is not None:
             error.place = failure.entry.place
@@ -241,8 +234,7 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     return error
 
 
-def describe_unsupported(missing: Sequence[str]) -> CompileError:
-    """Return the error for a pip or pip-tools that the driver does not know."""
+def _describe_unsupported(missing: Sequence[str]) -> CompileError:
     pip_tools, pip = tool_versions()
     why = missing[0]
     if ": " not in why:  # else it is what was raised when pip was imported
@@ -284,7 +276,6 @@ def _hash(failure: Failure, _inputs: Inputs) -> CompileError:
 
 def _egg(_failure: Failure, inputs: Inputs) -> CompileError:
     """Say how to write a URL that gives its project more than a name, which pip 26 refuses."""
-    message, place, hint = "the egg fragment of a URL is more than a project's name", None, None
     for entry in inputs.entries:
         url = entry.url or ""
         egg = _EGG.search(url)
@@ -295,14 +286,8 @@ def _egg(_failure: Failure, inputs: Inputs) -> CompileError:
             before, after = url[: egg.start()], url[egg.end() :]
             url = before + (f"#{after[1:]}" if after and "#" not in before else after)
             hint = f"Write it as: {'-e ' * entry.editable}{egg['name']}{extras} @ {url}"
-            place = entry.place
-            break
-    return CompileError(message, place, hint, kind="syntax")
-
-
-def _syntax(failure: Failure, inputs: Inputs) -> CompileError:
-    message = failure.message.partition("\n")[0]
-    return CompileError(message, _find_place(failure, inputs), _FORMAT, kind="syntax")
+            return CompileError(message, entry.place, hint, kind="syntax")
+    return CompileError("the egg fragment of a URL is more than a project's name", kind="syntax")
 
 
 def _find_place(failure: Failure, inputs: Inputs) -> Place | None:
@@ -382,21 +367,20 @@ def _download(failure: Failure, _inputs: Inputs) -> CompileError:
     return error
 
 
-def _metadata(failure: Failure, _inputs: Inputs) -> CompileError:
-    return CompileError(
-        f"{failure.name or failure.link or 'a project'} cannot be used: pip refuses its metadata: "
-        f"{failure.message}",
-        hint=OTHER_VERSION,
-        kind="metadata",
-        projects=_projects(failure),
-    )
-
-
-def _tool(failure: Failure, _inputs: Inputs) -> CompileError:
-    message = f"pip-tools does not work here: {failure.message}"
-    return CompileError(message, hint=f"Run: {install_command()}", kind="tool")
-
-
-def _other(failure: Failure, inputs: Inputs) -> CompileError:
-    message = f"pip-tools failed: {failure.message.strip()}"
-    return CompileError(message, _find_place(failure, inputs), kind="other")
+def _plain(failure: Failure, inputs: Inputs) -> CompileError:
+    """Say what pip says, and what to do about it."""
+    kind, message, place, hint = failure.kind, failure.message, None, None
+    projects: tuple[str, ...] = ()
+    if kind == "tool":
+        message, hint = f"pip-tools does not work here: {message}", f"Run: {install_command()}"
+    elif kind == "metadata":
+        what = failure.name or failure.link or "a project"
+        message = f"{what} cannot be used: pip refuses its metadata: {message}"
+        hint, projects = OTHER_VERSION, _projects(failure)
+    else:
+        place = _find_place(failure, inputs)
+        if kind == "syntax":
+            message, hint = message.partition("\n")[0], _FORMAT
+        else:
+            kind, message = "other", f"pip-tools failed: {message.strip()}"
+    return CompileError(message, place, hint, kind=kind, projects=projects)

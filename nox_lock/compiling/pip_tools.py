@@ -42,12 +42,11 @@ from nox_lock.target import (
 from nox_lock.text import shareable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from nox_lock.compiling.index_settings import IndexSettings
     from nox_lock.compiling.interpreters import Interpreter, Processes
-    from nox_lock.errors import Place
-    from nox_lock.inputs.entry import Entry, Option
+    from nox_lock.inputs.entry import Entry
     from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.lock_file import Pin
     from nox_lock.target import Levels, Platform, Target
@@ -102,49 +101,38 @@ def copy_inputs(inputs: Inputs, texts: Mapping[str, str], root: Path, folder: Pa
     files = [file for file in within if not is_project_file(file)]
     paths = {file: Path(os.path.normpath(tree / file)) for file in files}
     for file, path in paths.items():
-        includes = [each for each in inputs.includes if each.place.file == file]
         text = texts.get(file)
         if text is None:
             text = syntax.decode((root / file).read_bytes(), file)
-        left_out = [each.place for each in inputs.left_out if each.place.file == file]
         path.parent.mkdir(parents=True, exist_ok=True)
         # The mark comes before an encoding that the text declares.
-        path.write_text(_rewrite(text, includes, left_out, paths, root), encoding="utf-8-sig")
+        path.write_text(_rewrite(file, text, inputs, paths, root), encoding="utf-8-sig")
     for number, (name, lines) in enumerate(inputs.written.items()):
         paths[name] = folder / f"{_WRITTEN}{number}.in"
         paths[name].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     links = (option.value for option in inputs.options if option.name == "--find-links")
-    return InputCopies(
-        (
-            *(f"--find-links={root / link}" for link in links if not URL.match(link)),
-            *(str(paths.get(source, source)) for source in inputs.native),
-            *(str(paths[name]) for name in inputs.written),
-        ),
-        paths,
-        root,
-        folder,
+    arguments = (
+        *(f"--find-links={root / link}" for link in links if not URL.match(link)),
+        *(str(paths.get(source, source)) for source in inputs.native),
+        *(str(paths[name]) for name in inputs.written),
     )
+    return InputCopies(arguments, paths, root, folder)
 
 
-def _rewrite(
-    text: str,
-    includes: Iterable[Option],
-    left_out: Iterable[Place],
-    paths: Mapping[str, Path],
-    root: Path,
-) -> str:
+def _rewrite(file: str, text: str, inputs: Inputs, paths: Mapping[str, Path], root: Path) -> str:
     """Return the text of an input for its place in the folder, without the lines left out.
 
     What it includes is named by its place there: a path with a variable, or through a folder
     that is not laid out, would lead elsewhere.
     """
     lines = text.splitlines()
-    for option, file, place in includes:
+    for option, included, place in inputs.includes:
         number = (place.line or 1) - 1
-        if file in paths and not lines[number].endswith("\\"):
-            lines[number] = f"{option} {shlex.quote(str(paths[file]))}"
-    for _, first in left_out:
-        lines[(first or 1) - 1] = ""
+        if place.file == file and included in paths and not lines[number].endswith("\\"):
+            lines[number] = f"{option} {shlex.quote(str(paths[included]))}"
+    for entry in inputs.left_out:
+        if entry.place.file == file:
+            lines[(entry.place.line or 1) - 1] = ""
     base = root.as_uri()
     return "".join(
         _RELATIVE_URL.sub(lambda found: f"{found['before']}{base}/{found['path']}", line) + "\n"
@@ -260,8 +248,6 @@ class PipTools(NamedTuple):
         inputs = copy.copy(order.inputs)
         inputs.entries = [*inputs.entries, *order.fixed]
         report = self._report(code, order.path, inputs, copies)
-        if report.unsupported:
-            raise failures.describe_unsupported(report.unsupported)
         if failed := failures.describe_failure(report, inputs):
             failed.hint = self._find_hint(failed, order)
             raise failed
@@ -272,7 +258,9 @@ class PipTools(NamedTuple):
     def _find_hint(self, failed: CompileError, order: Order) -> str | None:
         """Return the hint of an error, with what this machine and its variables add to it."""
         if failed.kind == "build" and self.interpreter.foreign:
-            return _build_elsewhere(order)
+            if order.platform in {None, running_platform()}:
+                return f"Python {order.target} has to build it: install that, and lock again"
+            return f"It cannot be built here: lock on {order.system}"
         unset = [
             f"{variable} ({option.place})"
             for option in order.inputs.options
@@ -295,22 +283,34 @@ class PipTools(NamedTuple):
             (folder / "room").write_bytes(bytes(_ROOM))
         last = (printed.strip().splitlines() or ["it printed nothing"])[-1]
         report = failures.read_report(folder / "report.json", inputs, copies.show)
-        report = report or Report(failure=Failure("tool", last))
+        if report is None:
+            return Report(failure=Failure("tool", last))
         if code != 0 and report.failure is None:
-            report = report._replace(failure=Failure("other", last))
+            return report._replace(failure=Failure("other", last))
         return report
 
     def _order(self, order: Order, output: Path, copies: InputCopies) -> dict[str, Any]:
         folder = copies.folder
         downloads = self.cache_folder / "pip-tools" if self.cache_folder else folder / "downloads"
-        arguments = build_arguments(order, output, downloads, copies)
+        arguments = [
+            "--no-config",  # which works only as the first
+            "--no-header",  # header and options are ours: pip-compile would write the user's own
+            "--no-emit-options",
+            "--newline=LF",
+            f"--output-file={output}",
+            f"--cache-dir={downloads}",
+            *order.arguments,
+            *(f"--constraint={copies.paths.get(path, path)}" for path in order.constraints),
+            *copies.arguments,
+            "--verbose" if self.detail else "--quiet",
+        ]
         if order.fixed:
             fixed = folder / "fixed.txt"
             fixed.write_text("".join(f"{each.text}\n" for each in order.fixed), encoding="utf-8")
             arguments.append(f"--constraint={fixed}")
         return {
             "begun": str(folder / "begun.txt"),
-            "arguments": [*arguments, "--verbose" if self.detail else "--quiet"],
+            "arguments": arguments,
             "target": self._target(order),
             "files": order.files,
             "build_constraints": [str(self.root / each) for each in order.build_constraints],
@@ -354,12 +354,6 @@ class PipTools(NamedTuple):
         return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
 
 
-def _build_elsewhere(order: Order) -> str:
-    if order.platform in {None, running_platform()}:
-        return f"Python {order.target} has to build it: install that, and lock again"
-    return f"It cannot be built here: lock on {order.system}"
-
-
 def _took_too_long(order: Order, folder: Path) -> CompileError:
     begun = folder / "begun.txt"
     # The last line is not whole yet.
@@ -371,26 +365,6 @@ def _took_too_long(order: Order, folder: Path) -> CompileError:
         hint="Is an index slow or a requirement very loose? Tighten it, or give it "
         "more time: [tool.nox-lock] compile-timeout = SECONDS.",
     )
-
-
-def build_arguments(order: Order, output: Path, downloads: Path, copies: InputCopies) -> list[str]:
-    """Return pip-compile's arguments.
-
-    Header and option lines are left to us, since pip-compile would write the user's own into
-    them. `--no-config` works only as the first.
-    """
-    constraints = (f"--constraint={copies.paths.get(path, path)}" for path in order.constraints)
-    return [
-        "--no-config",
-        "--no-header",
-        "--no-emit-options",
-        "--newline=LF",
-        f"--output-file={output}",
-        f"--cache-dir={downloads}",
-        *order.arguments,
-        *constraints,
-        *copies.arguments,
-    ]
 
 
 def relative_paths(body: str, root: Path) -> str:

@@ -14,7 +14,7 @@ from nox_lock.compiling.cache import open_cache
 from nox_lock.compiling.failures import Report, read_report
 from nox_lock.compiling.index_settings import read_index_settings
 from nox_lock.compiling.interpreters import Processes, find_interpreter
-from nox_lock.compiling.pip_tools import InputCopies, PipTools, build_arguments, relative_paths
+from nox_lock.compiling.pip_tools import PipTools, relative_paths
 from nox_lock.console import Console
 from nox_lock.errors import CompileError
 from nox_lock.locking.compiler import Compiler, find_starting_pins
@@ -154,10 +154,12 @@ class CompileFolder:
         if seed:
             output.write_text(f"{seed}\n", encoding="utf-8")
         order = self.order()
-        copies = InputCopies(tuple(order.inputs.native), {}, self.root, self.workshop)
-        arguments = build_arguments(order, output, self.home / "by-hand", copies)
+        said = ["--no-config", "--no-header", "--no-emit-options", "--newline=LF", "--quiet"]
+        places = [f"--output-file={output}", f"--cache-dir={self.home / 'by-hand'}"]
+        constraints = [f"--constraint={path}" for path in order.constraints]
+        arguments = [*said, *places, *order.arguments, *constraints, *order.inputs.native]
         done = subprocess.run(
-            [sys.executable, "-m", "piptools", "compile", *arguments, "--quiet", *options],
+            [sys.executable, "-m", "piptools", "compile", *arguments, *options],
             cwd=self.root,
             env=self.environ | {"PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from packaging.version import Version
 
-from nox_lock.compiling.demands import Demand, InputOrigin, Versions
+from nox_lock.compiling.demands import Demand, Versions
 from nox_lock.compiling.failures import (
     PROBLEMS,
     Failure,
@@ -615,9 +615,9 @@ def test_a_report_is_read(tmp_path: Path, inputs: Inputs) -> None:
             place=Place("a.in", 2),
             entry=app,
             demands=[
-                Demand("app", "app<2", less, origin=InputOrigin(app)),
-                Demand("app", "app", None, "mid[x]", ("1",), InputOrigin(top, ("top",))),
-                Demand("lib", "lib<2", less, origin=InputOrigin(limit), constraint=True),
+                Demand("app", "app<2", less, entry=app),
+                Demand("app", "app", None, "mid[x]", ("1",), top, ("top",)),
+                Demand("lib", "lib<2", less, entry=limit, constraint=True),
                 Demand("old", "old==1", parse_specifier("==1"), constraint=True),
             ],
             versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from packaging.version import Version
 
 from nox_lock.compiling.demands import Versions, allowed, in_order, show_versions
-from nox_lock.compiling.failures import describe_failure, parse_report
+from nox_lock.compiling.failures import describe_failure, read_report
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.inputs.syntax import parse_specifier
 from nox_lock.project import Project
@@ -130,7 +131,11 @@ def describe(demand: str, line: int, there: Versions, folder: Path) -> str:
     asked = [{"project": "dep", "text": f"dep{demand}", "specifier": demand, **place}]
     versions = {"dep": there._asdict()}
     failure = {"kind": "demands", "message": "", "demands": asked, "versions": versions}
-    return str(describe_failure(parse_report({"failure": failure}, inputs), inputs))
+    path = folder / "report.json"
+    path.write_text(json.dumps({"failure": failure}), encoding="utf-8")
+    report = read_report(path, inputs)
+    assert report is not None
+    return str(describe_failure(report, inputs))
 
 
 @pytest.mark.parametrize(
