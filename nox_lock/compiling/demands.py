@@ -29,12 +29,8 @@ class Versions(NamedTuple):
 
     Attributes:
         refused: those whose metadata pip refuses, with why.
-        found: those that pip may take.
-        yanked: those that were withdrawn (PEP 592).
+        found: those that pip may take; the others it may not, see `left_out`.
         python: those for other Pythons, with these.
-        late: those younger than `uploaded-prior-to` allows.
-        platform: those that have files for other platforms or Pythons alone.
-        format: those that `--only-binary` or `--no-binary` leave out.
     """
 
     refused: Mapping[str, str] = {}
@@ -65,11 +61,9 @@ class Demand(NamedTuple):
     Attributes:
         project: normalized; empty for a demand on Python.
         specifier: the versions it allows, or None where that is no question of versions.
-        by: the project that requires it, or empty for an input.
-        versions: those of `by` that require it.
+        by: the project that requires it, in these `versions`; empty for an input.
         entry: the requirement of an input that brings `by`, or is this; None if not known.
         through: the projects between that and `by`.
-        constraint: whether it only narrows.
     """
 
     project: str

@@ -124,12 +124,11 @@ class Failure(NamedTuple):
 
     Attributes:
         kind: ``demands``, or another that `driver.report.describe_failure` gives.
-        name: the project it is about, or None.
-        link: the URL of that requirement, without credentials, or None.
-        place: the line of an input that it comes from, as pip says, or None.
-        entry: the requirement of an input that brings `name`, or None.
-        project: the input that is itself a project and could not be built, or None.
-        output: what a build printed, in lines.
+        name: the project it is about.
+        link: the URL of that requirement, without credentials.
+        place: the line of an input that it comes from, as pip says.
+        entry: the requirement of an input that brings `name`.
+        project: the input that is itself a project and could not be built.
     """
 
     kind: str
@@ -154,7 +153,6 @@ class Report(NamedTuple):
         yanked: pins that were withdrawn (PEP 592): project, version, reason.
         extras: extras that were asked for and do not exist: project, version, extra.
         files: those that were looked for: project, URL, time, size, sha256.
-        unsupported: touch points that this pip or pip-tools does not have.
     """
 
     failure: Failure | None = None
@@ -170,10 +168,7 @@ class Report(NamedTuple):
 def read_report(
     path: Path, inputs: Inputs, show: Callable[[str], str] = lambda text: text
 ) -> Report | None:
-    """Return the report in a file, or None if there is no whole one; `show` changes each text.
-
-    It has the requirements of `inputs` that what is in it comes from.
-    """
+    """Return the report in a file, or None if there is no whole one; `show` changes each text."""
     try:
         found = _show_all(json.loads(path.read_bytes()), show)
     except (OSError, ValueError):

@@ -152,7 +152,7 @@ class Order(NamedTuple):
         constraints: paths of lock files that narrow it.
         build_constraints: paths of files that limit what builds use.
         timeout: how many seconds it may take, as configured.
-        starting_pins: body of a lock whose pins are kept where they are allowed; empty for none.
+        starting_pins: body of a lock whose pins are kept where they are allowed.
         texts: lock files that are made but not written, by path, for inputs that name them.
         fixed: pins of the lock files below, which may not move.
         files: sha256 by project: these are looked for on index pages, and nothing is compiled.
@@ -182,14 +182,7 @@ class Order(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """What a compile made.
-
-    Attributes:
-        body: of the lock file, with LF and no absolute path.
-        notes: what a person should know of it.
-        yanked: pins that were withdrawn: project, version, reason.
-        files: those that were looked for, as `driver.pages.read_pages_alone` reports them.
-    """
+    """What a compile made: a body with LF and no absolute path; the others as in `Report`."""
 
     body: str
     notes: tuple[str, ...] = ()

@@ -97,7 +97,8 @@ def _report_calls(report: Report) -> None:
     }
     for point in COMFORT:
         if point.fits():
-            point.replace(_wrap(point.find(), *calls[point.name]))
+            holder, name = point.locate()
+            setattr(holder, name, _wrap(getattr(holder, name), *calls[point.name]))
 
 
 def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | None) -> Any:

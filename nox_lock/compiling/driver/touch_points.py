@@ -56,33 +56,26 @@ class TouchPoint(NamedTuple):
     name: str
     parameters: tuple[str, ...]
 
-    def _holder(self) -> Any:
-        module = import_module(self.module, "pip._internal")
-        return reduce(getattr, self.name.split(".")[:-1], module)
-
-    def find(self) -> Any:
-        """Return what the name means."""
-        return getattr(self._holder(), self.name.split(".")[-1])
-
-    def replace(self, new: Any) -> None:
-        """Put something else in its place."""
-        setattr(self._holder(), self.name.split(".")[-1], new)
+    def locate(self) -> tuple[Any, str]:
+        """Return what has it as an attribute, and the name of that."""
+        *path, last = self.name.split(".")
+        return reduce(getattr, path, import_module(self.module, "pip._internal")), last
 
     def fits(self) -> bool:
         """Return whether it is there, with its parameters."""
         try:
-            known = inspect.signature(self.find()).parameters if self.parameters else self.find()
+            found = getattr(*self.locate())
         except (ImportError, AttributeError):
             return False
+        known = inspect.signature(found).parameters if self.parameters else ()
         return all(name in known for name in self.parameters)
 
 
-def _read(text: str) -> list[TouchPoint]:
-    found = re.findall(r"^    ([\w.]+):([\w.]+)(?:\((.*)\))?  \S", text, re.MULTILINE)
-    return [TouchPoint(module, name, tuple(used.split())) for module, name, used in found]
-
-
-NEEDED, COMFORT = map(_read, (__doc__ or "").split("Those that only add comfort"))
+_LINE = re.compile(r"^    ([\w.]+):([\w.]+)(?:\((.*)\))?  \S", re.MULTILINE)
+NEEDED, COMFORT = (
+    [TouchPoint(module, name, tuple(used.split())) for module, name, used in _LINE.findall(text)]
+    for text in (__doc__ or "").split("Those that only add comfort")
+)
 
 
 def examine() -> dict[str, Any]:
