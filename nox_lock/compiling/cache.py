@@ -51,7 +51,7 @@ class Cache(NamedTuple):
         """Return the entry for `key`, or None; one that does not verify is removed."""
         if self.folder is None:
             return None
-        path = _path(self.folder, key)
+        path = self.folder / _LAYOUT / "locks" / key[:2] / f"{key}.json"
         try:
             stored = json.loads(path.read_bytes())
             notes = tuple(map(str, stored["notes"]))
@@ -76,7 +76,7 @@ class Cache(NamedTuple):
         text = json.dumps({**entry._asdict(), "check": check})
         layout, oldest = self.folder / _LAYOUT, time.time() - _UNUSED_SECONDS
         with suppress(OSError):
-            write_all({_path(self.folder, key): text}, layout / "work")
+            write_all({layout / "locks" / key[:2] / f"{key}.json": text}, layout / "work")
             for path in (*layout.glob("locks/*/*.json"), *layout.glob("busy/*")):
                 if path.lstat().st_mtime < oldest:
                     path.unlink()
@@ -173,7 +173,3 @@ def make_key(*facts: str) -> str:
         total.update(f"{len(data)}:".encode())
         total.update(data)
     return total.hexdigest()
-
-
-def _path(folder: Path, key: str) -> Path:
-    return folder / _LAYOUT / "locks" / key[:2] / f"{key}.json"

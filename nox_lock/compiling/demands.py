@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -294,7 +295,7 @@ def show_versions(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
     for each in (each for specifier in specifiers for each in sorted(specifier, key=str)):
         edge = parse_version(each.version.removesuffix(".*"))
         if edge and each.operator != "!=":
-            after = sum(Version(version) < edge for version in ordered)
+            after = bisect_left(ordered, edge, key=Version)
             near += (place for place in (after, after - 1) if 0 <= place < len(ordered))
     kept = dict.fromkeys([len(ordered) - 1, *near, *range(len(ordered) - 2, -1, -1)])
     chosen = sorted(list(kept)[:_VERSIONS_SHOWN])

@@ -119,20 +119,25 @@ def index_error(reasons: Iterable[str]) -> CompileError:
     )
 
 
-class Failure(NamedTuple):
-    """What ended a compile.
+class Report(NamedTuple):
+    """What happened in a compile, and what ended it, if it failed.
 
     Attributes:
-        kind: ``demands``, or another that `driver.report.describe_failure` gives.
+        kind: of the failure, see `driver.report.describe_failure`; empty for none.
         name: the project it is about.
         link: the URL of that requirement, without credentials.
         place: the line of an input that it comes from, as pip says.
         entry: the requirement of an input that brings `name`.
         project: the input that is itself a project and could not be built.
+        built: what had to be built for its metadata: project, version.
+        built_projects: inputs that are projects and had to be built.
+        yanked: pins that were withdrawn (PEP 592): project, version, reason.
+        extras: extras that were asked for and do not exist: project, version, extra.
+        files: those that were looked for: project, URL, time, size, sha256.
     """
 
-    kind: str
-    message: str
+    kind: str = ""
+    message: str = ""
     name: str | None = None
     link: str | None = None
     place: Place | None = None
@@ -142,20 +147,6 @@ class Failure(NamedTuple):
     page: Page = Page("")
     demands: Sequence[Demand] = ()
     versions: Mapping[str, Versions] = {}
-
-
-class Report(NamedTuple):
-    """What happened in a compile.
-
-    Attributes:
-        built: what had to be built for its metadata: project, version.
-        built_projects: inputs that are projects and had to be built.
-        yanked: pins that were withdrawn (PEP 592): project, version, reason.
-        extras: extras that were asked for and do not exist: project, version, extra.
-        files: those that were looked for: project, URL, time, size, sha256.
-    """
-
-    failure: Failure | None = None
     pages: Sequence[Page] = ()
     built: Sequence[Sequence[str]] = ()
     built_projects: Sequence[str] = ()
@@ -173,19 +164,17 @@ def read_report(
         found = _show_all(json.loads(path.read_bytes()), show)
     except (OSError, ValueError):
         return None
+    found |= found.get("failure", {})
     known = {name: found[name] for name in Report._fields if name in found}
+    known["entry"], _ = find_origin(found.get("name") or "", found, inputs)
+    if found.get("file") is not None:
+        known["place"] = Place(found["file"], found.get("line"))
+    known["page"] = Page(**found.get("page", {"address": ""}))
     known["pages"] = [Page(**each) for each in found.get("pages", ())]
-    if failure := found.get("failure"):
-        parts = {name: failure[name] for name in Failure._fields if name in failure}
-        parts["entry"], _ = find_origin(failure.get("name") or "", failure, inputs)
-        if failure.get("file") is not None:
-            parts["place"] = Place(failure["file"], failure.get("line"))
-        parts["page"] = Page(**failure.get("page", {"address": ""}))
-        demands = (read_demand(each, inputs) for each in failure.get("demands", ()))
-        parts["demands"] = [demand for lines in demands for demand in lines]
-        versions = failure.get("versions", {}).items()
-        parts["versions"] = {name: Versions(**each) for name, each in versions}
-        known["failure"] = Failure(**parts)
+    demands = (read_demand(each, inputs) for each in found.get("demands", ()))
+    known["demands"] = [demand for lines in demands for demand in lines]
+    versions = found.get("versions", {}).items()
+    known["versions"] = {name: Versions(**each) for name, each in versions}
     return Report(**known)
 
 
@@ -199,19 +188,18 @@ def _show_all(found: Any, show: Callable[[str], str]) -> Any:
 
 def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     """Return the error for a compile, or None where nothing failed."""
-    failure = report.failure
     if report.unsupported:
         return _describe_unsupported(report.unsupported)
-    if failure is not None and failure.kind == "disk":
+    if report.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
     if failed := index_reasons(report.pages):
         error, hosts = index_error(failed), {origin(each.partition(": ")[0]) for each in failed}
         declared = (each for each in inputs.options if "://" in each.value)
         error.place = next((each.place for each in declared if origin(each.value) in hosts), None)
         return error
-    if failure is None:
+    if not report.kind:
         return None
-    describe: Callable[[Failure, Inputs], CompileError] = {
+    describe: Callable[[Report, Inputs], CompileError] = {
         "demands": lambda each, _: describe_demands(each.demands, each.versions, inputs),
         "remote": _remote,
         "hash": _hash,
@@ -219,11 +207,11 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
         "repository": _repository,
         "build": _build,
         "download": _download,
-    }.get(failure.kind, _plain)
-    error = describe(failure, inputs)
+    }.get(report.kind, _plain)
+    error = describe(report, inputs)
     if error.kind != "index":  # which says what may be shown, and is of no requirement
-        if error.place is None and failure.entry is not None:
-            error.place = failure.entry.place
+        if error.place is None and report.entry is not None:
+            error.place = report.entry.place
         error.message = shareable(error.message)
         error.hint = error.hint and shareable(error.hint)
     return error
@@ -245,31 +233,31 @@ def _describe_unsupported(missing: Sequence[str]) -> CompileError:
 # Files, and what is in them
 
 
-def _remote(failure: Failure, inputs: Inputs) -> CompileError:
-    url = failure.page.address
+def _remote(report: Report, inputs: Inputs) -> CompileError:
+    url = report.page.address
     option = next((each for each in inputs.remote if each.value == url), None)
     what = f"{option.name} {url}" if option else url
     return CompileError(
-        shareable(f"{what} cannot be read: {failure.page.reason}"),
+        shareable(f"{what} cannot be read: {report.page.reason}"),
         option and option.place,
         "Keep a copy of it in the project, or run this again when it can be reached.",
         kind="index",
     )
 
 
-def _hash(failure: Failure, _inputs: Inputs) -> CompileError:
+def _hash(report: Report, _inputs: Inputs) -> CompileError:
     # It names no projects: starting pins without them would lock the other file, unseen.
     message = "the index offers another file than those that the lock file has hashes of"
     hint = "Somebody may have tampered with it: find out. If all is well, or the version was "
-    hint += f"changed by hand, lock with: -- -P {failure.name or 'NAME'}==VERSION"
-    if failure.entry is not None and "--hash=" in failure.entry.text:
+    hint += f"changed by hand, lock with: -- -P {report.name or 'NAME'}==VERSION"
+    if report.entry is not None and "--hash=" in report.entry.text:
         message = "no file that is offered has a hash that is given here"
         hint = "Correct the hashes, or take them out of the input."
-    message = f"{failure.name or 'a project'}: {message}"
+    message = f"{report.name or 'a project'}: {message}"
     return CompileError(message, hint=hint, kind="hash")
 
 
-def _egg(_failure: Failure, inputs: Inputs) -> CompileError:
+def _egg(_report: Report, inputs: Inputs) -> CompileError:
     """Say how to write a URL that gives its project more than a name, which pip 26 refuses."""
     for entry in inputs.entries:
         url = entry.url or ""
@@ -285,59 +273,59 @@ def _egg(_failure: Failure, inputs: Inputs) -> CompileError:
     return CompileError("the egg fragment of a URL is more than a project's name", kind="syntax")
 
 
-def _find_place(failure: Failure, inputs: Inputs) -> Place | None:
+def _find_place(report: Report, inputs: Inputs) -> Place | None:
     """Return the line of the input that pip speaks of, where that can be known."""
-    if failure.place is not None:
-        return failure.place
-    if found := _PLACE.search(failure.message):
+    if report.place is not None:
+        return report.place
+    if found := _PLACE.search(report.message):
         return Place(found[1] or found["file"], int(found[2] or found["line"]))
     options = ((f"{each.name} {each.value}", each.place) for each in inputs.options)
     entries = ((each.url or each.text, each.place) for each in inputs.entries)
-    return next((at for text, at in (*options, *entries) if text in failure.message), None)
+    return next((at for text, at in (*options, *entries) if text in report.message), None)
 
 
 # Builds and downloads
 
 
-def _repository(failure: Failure, _inputs: Inputs) -> CompileError:
-    tool, _, url = (failure.link or "").partition("+")
-    reasons = _REASON.findall("\n".join(failure.output)) or [f"{tool} failed"]
+def _repository(report: Report, _inputs: Inputs) -> CompileError:
+    tool, _, url = (report.link or "").partition("+")
+    reasons = _REASON.findall("\n".join(report.output)) or [f"{tool} failed"]
     url = re.sub(r"(?<=.)@[^/@]*$", "", url)
     # Of a repository in a folder the command would show where that is.
     can_be_asked = tool == "git" and not url.startswith("file:")
     return CompileError(
-        f"{failure.name or url}: its repository cannot be read: {reasons[-1]}",
+        f"{report.name or url}: its repository cannot be read: {reasons[-1]}",
         hint=f"See what is wrong: git ls-remote {url}" if can_be_asked else None,
         kind="build",
-        projects=_projects(failure),
+        projects=_projects(report),
     )
 
 
-def _build(failure: Failure, _inputs: Inputs) -> CompileError:
+def _build(report: Report, _inputs: Inputs) -> CompileError:
     """Say why a project could not be built, with the end of what its build printed."""
-    folder = _folder_of(failure.entry) if failure.entry is not None else ""
-    found = _TOML_LINE.search(failure.message)
-    if found and failure.entry and folder:  # pip names neither the project nor the file
+    folder = _folder_of(report.entry) if report.entry is not None else ""
+    found = _TOML_LINE.search(report.message)
+    if found and report.entry and folder:  # pip names neither the project nor the file
         at = Place(posixpath.join(folder.removeprefix("./"), "pyproject.toml"), int(found[1]))
-        hint = f"Repair it, or do without it ({failure.entry.place})."
-        return CompileError(f"this is no TOML: {failure.message}", at, hint, kind="syntax")
-    what = failure.project or folder or failure.name or failure.link or "a project"
-    printed = [each for each in failure.output if each.strip()]
-    reason = (printed or failure.message.splitlines() or [""])[-1 if printed else 0].strip()
+        hint = f"Repair it, or do without it ({report.entry.place})."
+        return CompileError(f"this is no TOML: {report.message}", at, hint, kind="syntax")
+    what = report.project or folder or report.name or report.link or "a project"
+    printed = [each for each in report.output if each.strip()]
+    reason = (printed or report.message.splitlines() or [""])[-1 if printed else 0].strip()
     lines = [f"  {each}" for each in printed[-_LINES:]] if len(printed) > 1 else []
     message = f"{what} has to be built to be locked, and its build failed: {reason}"
     hint = "Install what its build needs, or ask for a version with a wheel for this Python."
     if re.search(r"No module named ['\"]?pkg_resources", "\n".join(printed)):
         hint = _PKG_RESOURCES
-    elif failure.project or folder:
-        where = folder or posixpath.dirname(failure.project or "") or "."
+    elif report.project or folder:
+        where = folder or posixpath.dirname(report.project or "") or "."
         hint = f"See what is wrong with it: python -m pip wheel --no-deps {where}"
     return CompileError(
         "\n".join([message, *lines]),
-        Place(failure.project) if failure.project else None,
+        Place(report.project) if report.project else None,
         hint,
         kind="build",
-        projects=() if folder else _projects(failure),
+        projects=() if folder else _projects(report),
     )
 
 
@@ -350,30 +338,30 @@ def _folder_of(entry: Entry) -> str:
     return folder if folder.startswith((".", "/")) else f"./{folder}"
 
 
-def _projects(failure: Failure) -> tuple[str, ...]:
-    return (failure.name,) if failure.name else ()
+def _projects(report: Report) -> tuple[str, ...]:
+    return (report.name,) if report.name else ()
 
 
-def _download(failure: Failure, _inputs: Inputs) -> CompileError:
-    page, entry = failure.page, failure.entry
+def _download(report: Report, _inputs: Inputs) -> CompileError:
+    page, entry = report.page, report.entry
     error = index_error([": ".join(filter(None, (page.address, page.reason)))])
     if entry is not None and entry.url:
         error.place = entry.place
     return error
 
 
-def _plain(failure: Failure, inputs: Inputs) -> CompileError:
+def _plain(report: Report, inputs: Inputs) -> CompileError:
     """Say what pip says, and what to do about it."""
-    kind, message, place, hint = failure.kind, failure.message, None, None
+    kind, message, place, hint = report.kind, report.message, None, None
     projects: tuple[str, ...] = ()
     if kind == "tool":
         message, hint = f"pip-tools does not work here: {message}", f"Run: {install_command()}"
     elif kind == "metadata":
-        what = failure.name or failure.link or "a project"
+        what = report.name or report.link or "a project"
         message = f"{what} cannot be used: pip refuses its metadata: {message}"
-        hint, projects = OTHER_VERSION, _projects(failure)
+        hint, projects = OTHER_VERSION, _projects(report)
     else:
-        place = _find_place(failure, inputs)
+        place = _find_place(report, inputs)
         if kind == "syntax":
             message, hint = message.partition("\n")[0], _FORMAT
         else:

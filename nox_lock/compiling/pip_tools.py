@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 from packaging.version import Version
 
 from nox_lock.compiling import failures
-from nox_lock.compiling.failures import Failure, Report
+from nox_lock.compiling.failures import Report
 from nox_lock.compiling.index_settings import compile_environment, file_urls
 from nox_lock.compiling.interpreters import driver_command, tool_versions
 from nox_lock.errors import CompileError
@@ -58,7 +58,6 @@ _RELATIVE_URL = re.compile(
     re.IGNORECASE,
 )
 _ROOM = 1 << 18
-_WITH_BUILD_CONSTRAINTS = Version("25.3")
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 
@@ -277,21 +276,20 @@ class PipTools(NamedTuple):
         last = (printed.strip().splitlines() or ["it printed nothing"])[-1]
         report = failures.read_report(folder / "report.json", inputs, copies.show)
         if report is None:
-            return Report(failure=Failure("tool", last))
-        if code != 0 and report.failure is None:
-            return report._replace(failure=Failure("other", last))
+            return Report("tool", last)
+        if code != 0 and not report.kind:
+            return report._replace(kind="other", message=last)
         return report
 
     def _order(self, order: Order, output: Path, copies: InputCopies) -> dict[str, Any]:
         folder = copies.folder
-        downloads = self.cache_folder / "pip-tools" if self.cache_folder else folder / "downloads"
         arguments = [
             "--no-config",  # which works only as the first
             "--no-header",  # header and options are ours: pip-compile would write the user's own
             "--no-emit-options",
             "--newline=LF",
             f"--output-file={output}",
-            f"--cache-dir={downloads}",
+            f"--cache-dir={(self.cache_folder or folder) / 'pip-tools'}",
             *order.arguments,
             *(f"--constraint={copies.paths.get(path, path)}" for path in order.constraints),
             *copies.arguments,
@@ -332,7 +330,7 @@ class PipTools(NamedTuple):
         settings = dict(order.settings)
         if files := file_urls(self.root, order.build_constraints):
             # Before it had an option for them, pip handed its own constraints on to builds.
-            has_option = Version(tool_versions()[1]) >= _WITH_BUILD_CONSTRAINTS
+            has_option = Version(tool_versions()[1]) >= Version("25.3")
             settings["build_constraint" if has_option else "constraint"] = files
         environment = compile_environment(self.environ, self.indexes, **settings)
         # pip-tools takes the pins it lets go of from a set: the same ones each time.

@@ -13,7 +13,6 @@ from packaging.version import Version
 from nox_lock.compiling.demands import Demand, Versions
 from nox_lock.compiling.failures import (
     PROBLEMS,
-    Failure,
     Page,
     Report,
     describe_failure,
@@ -396,7 +395,7 @@ def test_indexes_that_fail_where_pip_is_content(folder: CompileFolder) -> None:
         folder.environ["PIP_EXTRA_INDEX_URL"] = " ".join([*urls, fine])
         folder.environ["PIP_DEFAULT_TIMEOUT"] = "1"
         said = folder.fail({"requirements.in": "app\n"})
-        assert folder.report.failure is None
+        assert not folder.report.kind
         assert said.startswith("index: a package index failed: ")
         assert said.endswith(STRANGER)
         for url, why in urls.items():
@@ -438,11 +437,11 @@ def test_no_secret_and_no_folder_is_shown(kind: str, tmp_path: Path) -> None:
     inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     for text in TEXTS:
         said = f"{text} is odd in {tmp_path}/requirements.in"
-        failure = Failure(kind, said, output=[said, said])
+        report = Report(kind, said, output=[said, said])
         # Addresses are reported without credentials.
-        failure = failure._replace(link="git+https://h.example/x.git")
-        failure = failure._replace(page=Page("https://h.example/x", problem=said))
-        error = describe_failure(Report(failure), inputs)
+        report = report._replace(link="git+https://h.example/x.git")
+        report = report._replace(page=Page("https://h.example/x", problem=said))
+        error = describe_failure(report, inputs)
         assert error is not None
         assert error.kind in {"index", "hash", "syntax", "build", "metadata", "tool", "other"}
         assert SECRET not in f"{error}", text
@@ -453,7 +452,7 @@ def test_a_failure_that_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
     inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     for kind in KINDS_OF_REPORTS:
-        assert str(describe_failure(Report(Failure(kind, "")), inputs))
+        assert str(describe_failure(Report(kind), inputs))
     assert describe_failure(Report(), inputs) is None
 
 
@@ -463,7 +462,7 @@ def test_a_failure_that_says_nothing(tmp_path: Path) -> None:
 def test_how_to_see_what_is_wrong_with_a_project(project: str, folder: str, tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
     inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
-    error = describe_failure(Report(Failure("build", "x", project=project)), inputs)
+    error = describe_failure(Report("build", "x", project=project), inputs)
     assert error is not None
     assert error.place == (project, None)
     assert error.hint == f"See what is wrong with it: python -m pip wheel --no-deps {folder}"
@@ -474,10 +473,10 @@ def test_a_full_disk_comes_before_all_else(tmp_path: Path) -> None:
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
     inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
     pages = [Page("https://h.example/simple/app/", status=500)]
-    full = Report(Failure("disk", "No space left on device"), pages=pages)
+    full = Report("disk", "No space left on device", pages=pages)
     error = describe_failure(full, inputs)
     assert str(error) == "the disk is full: nothing was written"
-    error = describe_failure(Report(Failure("other", "x"), pages=pages), inputs)
+    error = describe_failure(Report("other", "x", pages=pages), inputs)
     assert error is not None
     assert error.kind == "index"
 
@@ -608,20 +607,18 @@ def test_a_report_is_read(tmp_path: Path, inputs: Inputs) -> None:
     top, app, _, limit = (inputs.entries[number] for number in (0, 1, 2, 4))
     less = parse_specifier("<2")
     assert read_report(path, inputs, lambda text: text.replace("/home/me/", "")) == Report(
-        failure=Failure(
-            "demands",
-            "in project",
-            name="app",
-            place=Place("a.in", 2),
-            entry=app,
-            demands=[
-                Demand("app", "app<2", less, entry=app),
-                Demand("app", "app", None, "mid[x]", ("1",), top, ("top",)),
-                Demand("lib", "lib<2", less, entry=limit, constraint=True),
-                Demand("old", "old==1", parse_specifier("==1"), constraint=True),
-            ],
-            versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},
-        ),
+        "demands",
+        "in project",
+        name="app",
+        place=Place("a.in", 2),
+        entry=app,
+        demands=[
+            Demand("app", "app<2", less, entry=app),
+            Demand("app", "app", None, "mid[x]", ("1",), top, ("top",)),
+            Demand("lib", "lib<2", less, entry=limit, constraint=True),
+            Demand("old", "old==1", parse_specifier("==1"), constraint=True),
+        ],
+        versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},
         pages=[Page("https://one.example/simple", "app", 500)],
         built=[["app", "1.0"]],
     )
@@ -639,4 +636,4 @@ def test_what_is_of_no_compile_is_passed_over(tmp_path: Path, inputs: Inputs) ->
     """Where pip is not supported, the report says what this Python is, instead."""
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"unsupported": ["pip.x"], "version": "3.11"}), encoding="utf-8")
-    assert read_report(path, inputs) == Report(pages=[], unsupported=["pip.x"])
+    assert read_report(path, inputs) == Report(demands=[], pages=[], unsupported=["pip.x"])
