@@ -33,7 +33,7 @@ _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools",
 
 
 class CacheEntry(NamedTuple):
-    """What is kept for a key: a body, of a lock resolved on a `day` or of an answer, in JSON."""
+    """What is kept for a key: the body of a lock resolved on a `day`, or the path of a Python."""
 
     body: str
     day: str = ""
