@@ -236,16 +236,10 @@ def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str
     if sys.platform == "win32" and (launcher := shutil.which("py")):
         option = f"-V:{target}" if target.threaded else f"-{target.version}"
         code = "import sys; sys.stdout.buffer.write(sys.executable.encode())"
-        said = subprocess.run(
-            [launcher, option, "-c", code],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        command = [launcher, option, "-c", code]
+        said = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
         if said.returncode == 0:
-            yield said.stdout.strip()
+            yield said.stdout.decode("utf-8", "replace").strip()
 
 
 def _probe(
