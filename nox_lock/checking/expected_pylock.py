@@ -10,54 +10,38 @@ import functools
 import posixpath
 import re
 from collections import Counter
-from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from packaging.markers import Marker
+from packaging.version import Version
 
 from nox_lock.checking.content import canonical_url, entry_url
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE, Verdict, cut
 from nox_lock.errors import LockFileError, Place, Reason
 from nox_lock.lockfile import pylock
+from nox_lock.lockfile.lock_file import Pin
 from nox_lock.lockfile.pylock import PylockEnvironment, PylockFile, both, pick
 from nox_lock.target import holds, marker_environment, parse_platform
 from nox_lock.text import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from nox_lock.lockfile.lock_file import Pin
+    from nox_lock.lockfile.pylock import Files
     from nox_lock.planning.lock_plan import LockPlan, PylockPlan
     from nox_lock.target import Platform
 
 INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _REPOSITORY = re.compile(r"(git|hg)\+(.+)@([0-9a-f]{40}|[0-9a-f]{64})")
-_TITLE = re.compile(r'^name = "(.*)"(?:\nversion = "(.*)")?', re.MULTILINE)
+_TITLE = re.compile(r'^(name|version) = "(.*)"$', re.MULTILINE)
 _URL = re.compile(r"(https?://[^/@?#]+)/[^?#]+")
 
 
-class Package(NamedTuple):
-    """What some lock files pin: a version, or a direct URL or path, with all its hashes.
-
-    Its marker is what a target leaves open of that of the pin.
-    """
-
-    name: str
-    version: str
-    url: str
-    editable: bool
-    hashes: frozenset[str]
-    marker: str
-
-    @property
-    def shown(self) -> str:
-        return f"{self.name}=={self.version}" if self.version else f"{self.name} @ {self.url}"
-
-
-# Each with the paths of the lock files that have it, and the place of its pin there.
-Packages = dict[Package, dict[str, Place]]
+# What some lock files pin, as `_as_package` has it: each with the paths of those lock files, and
+# the place of its pin there.
+Packages = dict[Pin, dict[str, Place]]
 
 
 def find_packages(planned: PylockPlan) -> Packages:
@@ -72,19 +56,10 @@ def find_packages(planned: PylockPlan) -> Packages:
             fault = "broken" if low.current else "not there"
             raise LockFileError(f"it is made of {low.path}, which is {fault}", planned.at())
         for pin in low.pins:
-            place, marker = low.at(pin.line), _open_marker(pin.marker, low)
-            if marker is None:
-                continue
-            hashes, name = _sha256(tuple(pin.hashes)), pin.name or _find_name(pin, low)
-            url, version = pin.url or "", pin.version or ""
-            package = Package(name, version, url, pin.editable, hashes, marker)
-            if not (hashes or pin.unhashable):
-                raise _impossible(place, f"{package.shown} has no hash")
-            found.setdefault(package, {}).setdefault(low.path, place)
+            if package := _as_package(pin, low):
+                found.setdefault(package, {}).setdefault(low.path, low.at(pin.line))
     environments = _find_environments(planned)
     for package, places in found.items():
-        if any(":" in each for each in package.hashes):
-            raise _impossible(next(iter(places.values())), f"{package.shown} has not only sha256")
         chosen = {environments[path] for path in places}
         for path in environments.keys() - places.keys():
             if environments[path] in chosen:
@@ -93,24 +68,35 @@ def find_packages(planned: PylockPlan) -> Packages:
     return found
 
 
+def _as_package(pin: Pin, low: LockPlan) -> Pin | None:
+    """Return a pin with a name, bare sha256, and what its target leaves open of its marker.
+
+    None is for one whose marker never holds.
+    """
+    marker = Marker(pin.marker) if pin.marker else None
+    # No environment of a pylock names the patch release.
+    holding = not marker or holds(marker, low.target._replace(patch=""), _find_platform(low))
+    if holding is False:
+        return None
+    left_open = "" if holding else str(marker).replace('"', "'")
+    entries = (each for each in low.inputs.entries if each.name and each.url)
+    named = (each.name for each in entries if entry_url(each) == canonical_url(pin))
+    name, hashes = pin.name or next(named, None), _sha256(tuple(pin.hashes))
+    fault = "" if name else "has no name here, nor a static one"
+    if not (hashes or pin.unhashable):
+        fault = "has no hash"
+    elif any(":" in each for each in hashes):
+        fault = "has not only sha256"
+    if fault:
+        raise _impossible(low.at(pin.line), f"{pin.shown} {fault}")
+    known = name, pin.version, pin.url
+    return Pin(*known, line=0, marker=left_open, editable=pin.editable, hashes=hashes)
+
+
 @functools.lru_cache(maxsize=4096)  # of one version in many lock files
-def _sha256(hashes: tuple[str, ...]) -> frozenset[str]:
+def _sha256(hashes: tuple[str, ...]) -> tuple[str, ...]:
     """Return hashes in lower case, those of this kind without its name."""
-    return frozenset(each.lower().removeprefix("sha256:") for each in hashes)
-
-
-def _open_marker(text: str, low: LockPlan) -> str | None:
-    """Return what a target leaves open of a pin's marker; None where that never holds."""
-    target = low.target._replace(patch="")  # no environment of a pylock names the patch release
-    found = holds(Marker(text), target, _find_platform(low)) if text else True
-    return None if found is False else "" if found else str(Marker(text)).replace('"', "'")
-
-
-def _find_name(pin: Pin, low: LockPlan) -> str:
-    for entry in low.inputs.entries:
-        if entry.name and entry.url and entry_url(entry) == canonical_url(pin):
-            return entry.name
-    raise _impossible(low.at(pin.line), f"{pin.shown} has no name here, nor a static one")
+    return tuple(sorted({each.lower().removeprefix("sha256:") for each in hashes}))
 
 
 def _find_platform(low: LockPlan) -> Platform:
@@ -120,6 +106,7 @@ def _find_platform(low: LockPlan) -> Platform:
 
 
 def _find_environments(planned: PylockPlan) -> dict[str, PylockEnvironment]:
+    """Return what each lock file is for, by its path."""
     found = {}
     for low in planned.below:
         known = marker_environment(low.target, _find_platform(low))
@@ -132,88 +119,80 @@ def _impossible(place: Place, message: str) -> LockFileError:
     return LockFileError(message, place, hint)
 
 
-def expect(
-    planned: PylockPlan, packages: Packages, files: Mapping[str, Sequence[PylockFile]]
-) -> dict[str, Any]:
-    """Return what a pylock must hold, as TOML has it; `files` are by sha256.
+def _behind(planned: PylockPlan, package: Pin, place: Place) -> LockFileError:
+    said = f"{planned.path} is behind: it has not {package.shown}, or not as it is here"
+    return LockFileError(said, place)
+
+
+def expect(planned: PylockPlan, packages: Packages, files: Files) -> str:
+    """Return the text that a pylock must have, with its files taken from some.
 
     Raises:
         LockFileError: for a file that is not among them, and for a pin that no pylock can have.
     """
     environments = _find_environments(planned)
-    every = sorted(set(environments.values()), key=lambda each: each.sort_key)
+    every = sorted({*environments.values()}, key=lambda each: (Version(each.python_version), each))
     markers = functools.cache(lambda paths: pick({environments[each] for each in paths}, every))
-    tables, used, left_out = [], set[PylockFile](), set[PylockFile]()
+    tables: list[dict[str, Any]] = []
+    used: set[PylockFile] = set()
+    left_out: set[PylockFile] = set()
     for package, places in packages.items():
-        name, version, place = package.name, package.version, next(iter(places.values()))
+        place, version = next(iter(places.values())), package.version
         marker = both(markers(frozenset(places)), package.marker)
-        table: dict[str, Any] = {"name": name, "version": version, "marker": marker}
-        if not version:
-            table |= _find_source(package, place, planned)
-        else:
-            found = _take_files(package, place, planned, files)
-            sdist, wheels = pylock.choose(name, version, found)
-            if not (sdist or wheels):
-                raise _impossible(place, f"{package.shown} has no file that the format allows")
-            table |= {"sdist": sdist, "wheels": wheels}
-            chosen = {*wheels, *filter(None, [sdist])}
-            used |= chosen
-            others = ((e.address.rpartition("/")[2], e.sha256) for e in found if e not in chosen)
-            left_out |= {PylockFile(address, "", "", sha256) for address, sha256 in others}
-        tables.append({key: each for key, each in table.items() if each})
-    ours = {
-        "files": pylock.digest_files(used | left_out),
-        "indexes": find_indexes(planned),
-        "left-out": [*left_out],
-    }
-    return {
+        table = {"name": package.name, "version": version, "marker": marker}
+        if version is None:
+            tables.append({**table, **_find_source(package, place, planned)})
+            continue
+        own = _take_files(package, place, planned, files)
+        sdist, wheels = pylock.choose(package.name or "", version, own)
+        if not (sdist or wheels):
+            raise _impossible(place, f"{package.shown} has no file that the format allows")
+        tables.append({**table, "sdist": sdist, "wheels": wheels})
+        used.update(own)
+        left_out.update({*own} - {sdist, *wheels})
+    shown = (sorted(f"{name} == '{value}'" for name, value in e._asdict().items()) for e in every)
+    top = {
         "lock-version": "1.0",
         "created-by": pylock.MAKER,
-        "requires-python": f">={min(every, key=lambda each: each.sort_key[1]).python_version}",
-        "environments": [each.marker for each in every],
-        "packages": tables,
-        "tool": {pylock.MAKER: {key: each for key, each in ours.items() if each}},
+        "requires-python": f">={every[0].python_version}",
+        "environments": sorted(map(" and ".join, shown)),
     }
+    tool = {"files": pylock.digest_files(used), "indexes": find_indexes(planned)}
+    return pylock.render(top, tables, {**tool, "left-out": sorted(left_out)})
 
 
 def _take_files(
-    package: Package,
-    place: Place,
-    planned: PylockPlan,
-    files: Mapping[str, Sequence[PylockFile]],
-) -> list[PylockFile]:
-    """Return the files of a version, each name once; LockFileError where one is missing."""
-    lacking = sorted(package.hashes - files.keys())
-    if lacking:
-        said = f"{package.shown} has a file that {planned.path} has not: sha256:{lacking[0]}"
-        behind = len(lacking) == len(package.hashes)
-        raise LockFileError(_behind(planned, package) if behind else said, place)
-    found = sorted({file for each in package.hashes for file in files[each]})
-    by_name: dict[str, str] = {}
-    for file in found:
-        if by_name.setdefault(name := file.name, file.sha256) != file.sha256:
-            raise _impossible(place, f"{package.shown} has two files {name}")
-    return found
+    package: Pin, place: Place, planned: PylockPlan, files: Files
+) -> Iterable[PylockFile]:
+    """Return the files of a version, each name once."""
+    found: dict[str, PylockFile] = {}
+    for sha256 in package.hashes:
+        if sha256 not in files:
+            raise _behind(planned, package, place)
+        for file in files[sha256]:
+            if found.setdefault(file.name, file).sha256 != sha256:
+                raise _impossible(place, f"{package.shown} has two files {file.name}")
+    return found.values()
 
 
-def _find_source(package: Package, place: Place, planned: PylockPlan) -> dict[str, Any]:
+def _find_source(package: Pin, place: Place, planned: PylockPlan) -> dict[str, Any]:
     """Return where a direct URL or path leads, as a pylock has it."""
-    address, _, fragment = package.url.partition("#")
-    parts = (each.partition("=") for each in fragment.split("&"))
-    below = {key: each for key, _, each in parts if key == "subdirectory"}
+    address, _, fragment = (package.url or "").partition("#")
+    found = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
+    below = {"subdirectory": found[1] if found else ""}
     if found := _REPOSITORY.fullmatch(address):
         kind, url, commit = found.groups()
         return {"vcs": {"type": kind, "url": url, "commit-id": commit, **below}}
     if re.match(r"\w+\+", address) or ("://" in address and not _URL.fullmatch(address)):
         raise _impossible(place, f"{package.shown} has a login, a query, or no full commit")
-    source: dict[str, Any] = {"url": address, **below}
+    source = {"url": address, **below}
     if "://" not in address:
         path = unquote(address.removeprefix("file:"))
         source = {"path": posixpath.relpath(path, posixpath.dirname(planned.path) or "."), **below}
         if not package.hashes:
-            return {"directory": {**source, **({"editable": True} if package.editable else {})}}
-    if len(package.hashes) > 1:
-        raise _impossible(place, f"{package.shown} has more than one hash")
+            return {"directory": {**source, "editable": package.editable}}
+    if len(package.hashes) != 1:
+        raise _impossible(place, f"{package.shown} has not one hash")
     return {"archive": {**source, "hashes": {"sha256": min(package.hashes)}}}
 
 
@@ -233,8 +212,8 @@ def find_notes(planned: PylockPlan, packages: Packages) -> Iterator[str]:
         yield f"its lock files were made on {', '.join(machines)}: `platforms` names what it is for"
 
 
-def find_wrong_files(planned: PylockPlan, files: Iterable[PylockFile]) -> Iterator[str]:
-    """Yield what is wrong with the places of some files.
+def find_wrong_place(planned: PylockPlan, files: Iterable[PylockFile]) -> str:
+    """Return what is wrong with where some files are, or nothing.
 
     They are at https, or at an index that an input declares with http; at the host that the pages
     of the default index name, and as many others as inputs declare indexes; or in a folder of the
@@ -242,53 +221,26 @@ def find_wrong_files(planned: PylockPlan, files: Iterable[PylockFile]) -> Iterat
     """
     links = [each.value for each in planned.inputs.options if each.name == "--find-links"]
     folders = {posixpath.normpath(each) for each in links}
-    options = [o for o in planned.inputs.options if o.name in INDEXES and "://" in o.value]
-    known = {origin(each.value) for each in options}
-    most = len(options) + all(each.name != "--index-url" for each in options)
-    passed: set[str] = set()
+    anywhere = any(each.startswith("file:") for each in links)
+    indexes = [o for o in planned.inputs.options if o.name in INDEXES and "://" in o.value]
+    hosts: set[str] = set()
     for file in files:
-        url = _URL.fullmatch(file.address)
-        if "://" not in file.address:
+        if url := _URL.fullmatch(file.address):
+            hosts.add(url[1])
+        elif "://" in file.address:
+            return f"the URL of {file.name} has a login, a query or a fragment"
+        else:
             path = posixpath.join(posixpath.dirname(planned.path), file.address)
             path = posixpath.normpath(path)
             if path.startswith(("../", "/")):
-                yield f"{file.name} is outside the project"
-            elif (posixpath.dirname(path) or ".") not in folders and not any(
-                each.startswith("file:") for each in links
-            ):
-                yield f"{file.name} is in no folder that an input declares"
-        elif url is None:
-            yield f"the URL of {file.name} has a login, a query or a fragment"
-        elif url[1] not in passed:
-            passed.add(url[1])
-            others = {origin(each) for each in passed} - known
-            if url[1].startswith("http:") and origin(url[1]) in others:
-                yield f"{file.name} is not at https"
-            elif len(others) > most:
-                yield f"{file.name} is at another host than the others"
-
-
-def read_own(planned: PylockPlan) -> str:
-    """Return what a pylock of ours says, as `pylock.render` gives it.
-
-    Raises:
-        LockFileError: for one that we would not write, whatever the lock files say.
-    """
-    if not planned.is_ours:
-        raise LockFileError("nox-lock has not made it", planned.at())
-    text = pylock.normalize(planned.data or b"", planned.path)
-    placed = pylock.read_files(text.partition(f"\n[tool.{pylock.MAKER}]\n")[0])  # none left out
-    wrong = find_wrong_files(planned, chain(*placed.values()))
-    if has_indexes(planned, text) and (first := next(wrong, "")):
-        raise LockFileError(first, planned.at())
-    return text
-
-
-def has_indexes(planned: PylockPlan, text: str) -> bool:
-    """Return whether files were looked for where the inputs say now."""
-    lines = find_indexes(planned)
-    shown = "\n".join(pylock.pairs({"indexes": lines}))
-    return f"\n{shown}\n" in text if lines else "\nindexes = " not in text
+                return f"{file.name} is outside the project"
+            if not anywhere and (posixpath.dirname(path) or ".") not in folders:
+                return f"{file.name} is in no folder that an input declares"
+    others = sorted({*map(origin, hosts)} - {origin(each.value) for each in indexes})
+    if others and others[0].startswith("http:"):  # which is sorted before https:
+        return f"files at {others[0]} are not at https"
+    most = len(indexes) + all(each.name != "--index-url" for each in indexes)
+    return f"files are at too many hosts: {', '.join(others)}" if len(others) > most else ""
 
 
 def judge_pylock(planned: PylockPlan) -> Verdict:
@@ -298,37 +250,30 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
     word = STALE
     try:
         packages = find_packages(planned)
-        fresh = Verdict(FRESH, notes=tuple(find_notes(planned, packages)))
-        with suppress(LockFileError):  # of one that is written otherwise
-            text = planned.data.decode(errors="replace").replace("\r\n", "\n")
-            table = expect(planned, packages, pylock.read_files(text))
-            every = ((*each.get("wheels", ()), each.get("sdist")) for each in table["packages"])
-            wrong = any(find_wrong_files(planned, filter(None, chain(*every))))
-            if not wrong and pylock.render(table) == text:
-                return fresh
         word = INVALID
-        text = read_own(planned)
+        tables, files = pylock.parse(planned.text, planned.path)
         word = STALE
-        expected = pylock.render(expect(planned, packages, pylock.read_files(text)))
+        expected = expect(planned, packages, files)
+        if expected != planned.text:
+            _refuse_difference(planned, packages, pylock.parse(expected, planned.path)[0], tables)
     except LockFileError as error:
         return Verdict(word, cut([Reason(error.message, error.place)]))
-    if expected == text:
-        return fresh
-    return Verdict(STALE, cut([_find_difference(planned, packages, expected, text)]))
+    if fault := find_wrong_place(planned, chain(*files.values())):
+        return Verdict(INVALID, (Reason(fault, planned.at()),))
+    return Verdict(FRESH, notes=tuple(find_notes(planned, packages)))
 
 
-def _find_difference(planned: PylockPlan, packages: Packages, expected: str, text: str) -> Reason:
-    ours, theirs = (Counter(each.split("\n\n")) for each in (expected, text))
-    parts = [*(ours - theirs), *(theirs - ours)]
-    name, version = next(chain(*map(_TITLE.findall, parts)), ("", ""))
-    for package, places in packages.items():
-        if (name, version) == package[:2]:
-            return Reason(_behind(planned, package), next(iter(places.values())))
-    shown = f"{name} {version}".strip() or "what it is for"
-    if not has_indexes(planned, text):
-        shown = "where its files are looked for"
-    return Reason(f"{shown} is not as its lock files and inputs have it", planned.at())
-
-
-def _behind(planned: PylockPlan, package: Package) -> str:
-    return f"{planned.path} is behind: it has not {package.shown}, or not as it is here"
+def _refuse_difference(
+    planned: PylockPlan, packages: Packages, ours: Iterable[str], theirs: Iterable[str]
+) -> None:
+    """Raise for the first table of a pylock that is not what it must be."""
+    wanted, has = Counter(ours), Counter(theirs)
+    for table in chain(wanted - has, has - wanted):
+        title = dict(_TITLE.findall(table))
+        for package, places in packages.items():
+            if (title.get("name"), title.get("version")) == package[:2]:
+                raise _behind(planned, package, next(iter(places.values())))
+        other = "where its files are looked for" if table.startswith("[") else "what it is for"
+        shown = " ".join(title.values()) or other
+        said = f"{shown} is not as its lock files and inputs have it"
+        raise LockFileError(said, planned.at())

@@ -1,4 +1,4 @@
-"""The format of a `pylock.toml`: parsed and rendered, in one order, with a line for each file.
+"""The format of a `pylock.toml`: rendered and read line by line, each file in one of its own.
 
 https://packaging.python.org/en/latest/specifications/pylock-toml/
 """
@@ -8,44 +8,38 @@ from __future__ import annotations
 import functools
 import json
 import re
-from contextlib import suppress
-from datetime import datetime
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
-from nox_lock.errors import LockFileError
+from nox_lock.errors import LockFileError, Place
 from nox_lock.inputs.syntax import normalized, parse_version
-from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 MAKER = "nox-lock"
-# All keys of ours, in their order: of the whole, of a package, and of what is in that.
-_TOP = ("lock-version", "created-by", "requires-python", "environments")
-_PACKAGE = ("name", "version", "marker", "archive", "directory", "vcs", "sdist", "wheels")
-_OTHERS = ("type", "url", "path", "upload-time", "size", "commit-id", "subdirectory", "editable")
-_ORDER = {key: place for place, key in enumerate((*_TOP, *_PACKAGE, *_OTHERS))}
 _SDISTS = (".tar.gz", ".zip")
-# The line of a file. No quote is in an address: pip quotes URLs.
-_FILE = re.compile(
-    r'^(?:sdist =| ) \{(?:url|path) = "([!#-\[\]-~]+)", '
-    r"(?:upload-time = ([\d-]{10}T[\d:]{8}(?:\.\d{6})?Z), )?(?:size = (0|[1-9]\d{,17}), )?"
-    r'hashes = \{sha256 = "([0-9a-f]{64})"\}\},?$',
-    re.MULTILINE,
+# All that a line may be, with the parts of a file. Of values it matters only that nothing in them
+# begins a comment: they are compared. No quote is in an address, since pip quotes URLs.
+_LINE = re.compile(
+    r'((?:sdist =| ) \{(?:url|path) = "([!$-\[\]-~]+)", '
+    r"(?:upload-time = ([\d-]{10}T[\d:]{8}(?:\.\d+)?Z), )?(?:size = (0|[1-9]\d{,17}), )?"
+    r'hashes = \{sha256 = "([0-9a-f]{64})"\}\},?'
+    r'|(?:lock-version|created-by|requires-python|name|version|marker|files) = "[^#]*"'
+    r'|(?:environments|wheels|indexes|left-out) = \[|  "[^#]*",|\]|packages = \[\]'
+    r"|(?:archive|directory|vcs) = \{[^#]*\}|\[\[packages\]\]|\[tool\.nox-lock\]|)"
+    r"[ \t]*(?:#[^\x00-\x08\n-\x1f\x7f\ufffd]*)?"  # other letters would be no TOML
 )
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:00)")
 
 
 class PylockFile(NamedTuple):
     """A wheel or source distribution.
 
     Attributes:
-        address: its URL, or its path relative to the `pylock.toml`; of one that the format has no
-            place for its name alone.
-        time: when it was uploaded, as `plain_time` gives it; empty where that is not known.
+        address: its URL, or its path relative to the `pylock.toml`.
+        time: when it was uploaded (RFC 3339, UTC); empty where that is not known.
         size: its bytes, in digits; empty where that is not known.
         sha256: in hexadecimal digits.
     """
@@ -60,91 +54,76 @@ class PylockFile(NamedTuple):
         """Its file name."""
         return unquote(self.address.rpartition("/")[2])
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all its parts are as they may be written."""
+        found = _LINE.fullmatch(f"  {self},")
+        return found is not None and found.groups("")[1:] == self
+
     def __str__(self) -> str:
         # One hash: pip and uv take a file that has any of several.
         key = "url" if "://" in self.address else "path"
         time = f"upload-time = {self.time}, " if self.time else ""
         size = f"size = {self.size}, " if self.size else ""
-        hashes = f'hashes = {{sha256 = "{self.sha256}"}}'
-        return f'{{{key} = "{self.address}", {time}{size}{hashes}}}'
+        return f'{{{key} = "{self.address}", {time}{size}hashes = {{sha256 = "{self.sha256}"}}}}'
 
 
-def plain_time(text: str) -> str:
-    """Return a moment (RFC 3339, UTC) as we write it; empty for anything else."""
-    with suppress(ValueError):
-        if found := _TIME.fullmatch(text):
-            fraction = f".{found[2].ljust(6, '0')}" if int(found[2] or 0) else ""
-            return f"{datetime.fromisoformat(found[1]).isoformat()}{fraction}Z"
-    return ""
+Files = dict[str, list[PylockFile]]  # by sha256
 
 
-def render(table: Mapping[str, Any]) -> str:
-    """Return the text of a pylock, with an empty line between its parts.
+def render(
+    top: Mapping[str, Any], packages: Iterable[Mapping[str, Any]], tool: Mapping[str, Any]
+) -> str:
+    """Return the text of a pylock: its keys, its packages, and those of `[tool.nox-lock]`.
 
-    `table` is as TOML has it, with a `PylockFile` in the place of a table that is one, or not.
+    They are as TOML has them, in our order, with a `PylockFile` in the place of its table.
     """
-    top = {key: each for key, each in table.items() if key not in {"packages", "tool"}}
-    packages = sorted(_block("[[packages]]", each) for each in table["packages"])
     comment = "# `nox -s lock` makes this of the requirements files, and writes it again."
-    parts = [_block(comment, top if packages else {**top, "packages": []}), *packages]
-    return "\n\n".join([*parts, _block(f"[tool.{MAKER}]", table["tool"][MAKER])]) + "\n"
+    found = sorted("\n".join(["[[packages]]", *_pairs(each)]) for each in packages)
+    head = [comment, *_pairs(top), *([] if found else ["packages = []"])]
+    tail = [f"[tool.{MAKER}]", *_pairs(tool)]
+    return "\n\n".join(["\n".join(head), *found, "\n".join(tail)]) + "\n"
 
 
-def _block(title: str, table: Mapping[str, Any]) -> str:
-    return "\n".join([title, *pairs(table)])
-
-
-def pairs(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys of a table with their values, as TOML has them, in our order."""
-    for key in sorted(table, key=lambda key: (_ORDER.get(key, len(_ORDER)), key)):
-        yield f"{key if re.fullmatch('[a-z0-9-]+', key) else _show(key)} = {_show(table[key])}"
+def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of a table that are not empty, with their values, as TOML has them."""
+    return (f"{key} = {_show(value)}" for key, value in table.items() if value)
 
 
 def _show(value: Any) -> str:
-    """Return a value as TOML has it; of a kind that is in no pylock of ours the name of that."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(_pairs(value))}}}"
+    if isinstance(value, list):
+        return "\n".join(["[", *(f"  {_show(each)}," for each in value), "]"])
     if isinstance(value, PylockFile):
         return str(value)
-    if isinstance(value, dict):
-        return f"{{{', '.join(pairs(value))}}}"
-    if isinstance(value, list):
-        # By the name of a file, which is behind the last slash; and whole without one.
-        shown = sorted(map(_show, value), key=lambda each: each.partition('", ')[0].split("/")[-1])
-        return "\n".join(["[", *(f"  {each}," for each in shown), "]"]) if shown else "[]"
-    if isinstance(value, (str, bool)):
-        return json.dumps(value, ensure_ascii=False)
-    known = str(value) if isinstance(value, int) and 0 <= value < 10**18 else ""
-    known = plain_time(value.isoformat()) if isinstance(value, datetime) else known
-    return known or f"<{type(value).__name__}>"
+    return json.dumps(value, ensure_ascii=False).replace("#", r"\u0023")
 
 
-def normalize(data: bytes, path: str) -> str:
-    """Return what a pylock of ours says, as `render` has it.
+def parse(text: str, path: str) -> tuple[Iterator[str], Files]:
+    """Return the tables of a pylock of ours, with sorted keys and arrays, and its files.
 
     Raises:
-        LockFileError: for what is no TOML, keys that we do not write, and files that were changed.
+        LockFileError: for a line that we do not write, and for files that were changed.
     """
-    top = parse_toml(data, path, LockFileError)
-    top.refuse_unknown((*_TOP, "packages", "tool"))
-    packages, tool = top.values.get("packages"), top.table("tool")
-    if not isinstance(packages, list) or not all(isinstance(each, dict) for each in packages):
-        raise top.wrong("packages", " is no array of tables")
-    for each in packages:
-        top._replace(values=each, path=("packages",)).refuse_unknown(_PACKAGE)
-    tool.refuse_unknown([MAKER])
-    text = render({**top.values, "tool": {MAKER: tool.table(MAKER).values}})
-    if text.count("\nsdist = ") + text.count("\n  {") != len(_FILE.findall(text)):
-        raise top.wrong("packages", ": a file has a key that is not ours, or not one sha256")
-    if f'files = "{digest_files(chain(*read_files(text).values()))}"' not in text:
-        raise top.wrong("packages", ": the files were changed since they were written")
-    return text
-
-
-def read_files(text: str) -> dict[str, list[PylockFile]]:
-    """Return the files in a text of `render`, by sha256, those that are left out among them."""
-    found: dict[str, list[PylockFile]] = {}
-    for each in _FILE.findall(text):
-        found.setdefault(each[-1], []).append(PylockFile(*each))
-    return found
+    files: Files = {}
+    tables = [[[""]]]
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not (found := _LINE.fullmatch(line)):
+            raise LockFileError("nox-lock does not write this line", Place(path, number))
+        said, *file = found.groups("")
+        if file[-1]:
+            files.setdefault(file[-1], []).append(PylockFile(*file))
+        if said.startswith("["):
+            tables.append([[said]])
+        elif said.startswith((" ", "]")):
+            tables[-1][-1].append(said)
+        elif said:
+            tables[-1].append([said])
+    if f'files = "{digest_files(chain(*files.values()))}"' not in text:
+        raise LockFileError("the files were changed since they were written", Place(path))
+    ordered = (sorted([key, *sorted(rows[:-1]), *rows[-1:]] for key, *rows in t) for t in tables)
+    return ("\n".join(chain(*each)) for each in ordered), files
 
 
 def digest_files(files: Iterable[PylockFile]) -> str:
@@ -158,7 +137,7 @@ def choose(
     """Return those of some files that a pylock can have: a source distribution, and wheels."""
     own = {found: each for each in files if _is_of(found := each.name, name, version)}
     sdists = (own[each] for kind in _SDISTS for each in sorted(own) if each.endswith(kind))
-    return next(sdists, None), [own[each] for each in own if each.endswith(".whl")]
+    return next(sdists, None), [own[each] for each in sorted(own) if each.endswith(".whl")]
 
 
 def _is_of(filename: str, name: str, version: str) -> bool:
@@ -187,24 +166,13 @@ class PylockEnvironment(NamedTuple):
     platform_machine: str
     python_version: str
 
-    @property
-    def marker(self) -> str:
-        """The marker that holds for this environment alone."""
-        return " and ".join(f"{name} == '{each}'" for name, each in sorted(self._asdict().items()))
-
-    @property
-    def sort_key(self) -> tuple[str, list[int], str, str]:
-        """Orders 3.9 before 3.10."""
-        python = list(map(int, self.python_version.split(".")))
-        return self.implementation_name, python, self.sys_platform, self.platform_machine
-
 
 def pick(
     chosen: Collection[PylockEnvironment], every: Sequence[PylockEnvironment], depth: int = 0
 ) -> str:
     """Return a marker that holds for those of `every` that are chosen, and no others.
 
-    It is empty where all are. `every` is sorted, and equal in the variables before `depth`.
+    It is empty where all are. `every` is sorted by Python, and equal in what is before `depth`.
     """
     if len(chosen) == len(every):
         return ""

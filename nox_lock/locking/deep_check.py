@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from itertools import groupby, zip_longest
+from itertools import chain, groupby, zip_longest
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 
 from nox_lock.checking.content import canonical_url
-from nox_lock.checking.expected_pylock import find_packages, read_own
+from nox_lock.checking.expected_pylock import find_packages
 from nox_lock.checking.verdict import INVALID, STALE, Judged, cut
 from nox_lock.errors import CompileError, LockFileError, Reason, ToolchainError
-from nox_lock.lockfile import lock_file
-from nox_lock.lockfile.pylock import read_files
+from nox_lock.lockfile import lock_file, pylock
 from nox_lock.locking import one_pylock
 from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.run import CompileOptions
@@ -26,17 +25,15 @@ from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.target import holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nox_lock.checking.verdict import Verdict
     from nox_lock.console import Console
     from nox_lock.lockfile.lock_file import LockFile, Pin
-    from nox_lock.lockfile.pylock import PylockFile
     from nox_lock.project import Project
 
     _Key = tuple[str, str, str]
     _Pins = dict[_Key, Pin]
-    _Files = Mapping[str, Sequence[PylockFile]]  # by sha256
 
 # Failures that say something about the lock, and not about the way to an index or about a tool.
 _ABOUT_THE_LOCK = ("conflict", "unknown project", "no version", "python")
@@ -115,41 +112,33 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
 
 
 def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -> Verdict:
-    """Return the verdict on a fresh pylock by where the indexes have its files now."""
+    """Return the verdict on a fresh pylock by where the indexes have its files now.
+
+    A time or size that is not there, and another name of the same file, do no harm.
+    """
     compiler.console.log(f"{planned.path}: looking for its files")
-    text, packages = read_own(planned), find_packages(planned)
+    text = planned.text
     try:
-        now = one_pylock.render(compiler, planned, packages, {})
+        now = one_pylock.render(compiler, planned, find_packages(planned), {})
     except LockFileError as error:
         reason = Reason(error.message, error.place)
         return verdict._replace(word=INVALID, reasons=(reason,), notes=())
-    data = (planned.data or b"").decode(errors="replace")
+    (_, old), (_, there) = (pylock.parse(each, planned.path) for each in (text, now))
+    said = "no index has it with this URL, hash, time and size"
     reasons = cut(
-        Reason(f"{file.name}: {said}", planned.at(data[: data.find(file.sha256)].count("\n") + 1))
-        for file, said in _compare_files(read_files(text), read_files(now))
+        Reason(f"{file.name}: {said}", planned.at(text[: text.find(file.sha256)].count("\n") + 1))
+        for file in chain(*old.values())
+        if not any(
+            file.address == new.address
+            and file.time in {"", new.time}
+            and file.size in {"", new.size}
+            for new in there.get(file.sha256, ())
+        )
     )
     if not reasons:
         return verdict
     diff = _diff(planned.path, text, now, hashes=True)
     return verdict._replace(word=INVALID, reasons=reasons, notes=(), diff=diff)
-
-
-def _compare_files(old: _Files, new: _Files) -> Iterator[tuple[PylockFile, str]]:
-    """Yield the files of a pylock that the indexes have not as it names them, and what differs.
-
-    A time or size that is not there, and another name of the same file, do no harm.
-    """
-    for sha256, files in old.items():
-        there = {each.name: each for each in new.get(sha256, ())}
-        for file in files:
-            found = there.get(file.name)
-            pairs = ((file.time, found.time), (file.size, found.size)) if found else ()
-            if found is None:
-                yield file, "no index has a file with this name and hash"
-            elif found.address != file.address:
-                yield file, "an index has it at another URL"
-            elif any(has and has != given for has, given in pairs):
-                yield file, "an index gives it another time or size"
 
 
 def _pins(planned: LockPlan, lock: LockFile) -> _Pins:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from nox_lock.checking import expected_pylock
-from nox_lock.errors import LockFileError
+from nox_lock.errors import LockFileError, Reason
 from nox_lock.inputs.entry import URL
 from nox_lock.inputs.requirements import Inputs
 from nox_lock.inputs.toml_tables import parse_toml
@@ -21,13 +22,17 @@ from nox_lock.target import running_target
 from nox_lock.text import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from nox_lock.checking.expected_pylock import Packages
+    from nox_lock.lockfile.pylock import Files
     from nox_lock.locking.compiler import Compiler
     from nox_lock.planning.lock_plan import PylockPlan
 
 # Options of inputs that say where files are; a folder is an argument of pip-compile.
 _READ = (*expected_pylock.INDEXES, "--no-index", "--trusted-host")
+_FIX = (
+    "Write --extra-index-url URL into an input: it names files of the default index, and of those "
+    "that are declared there. Or say"
+)
 
 
 def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
@@ -37,11 +42,14 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         NoxLockError: saying why it cannot be made.
     """
     began = time.monotonic()
-    options = compiler.options
-    if not options.overwrite:
+    if not compiler.options.overwrite:
         check_replaceable(planned, compiler.console.lock_command)
     packages = expected_pylock.find_packages(planned)
-    known = _read_known(planned) if options.use_cache else {}
+    known: Files = {}
+    indexes = re.findall(r'^  "(--.*)",$', planned.text, re.MULTILINE)  # they were looked for in
+    if compiler.options.use_cache and indexes == expected_pylock.find_indexes(planned):
+        with suppress(LockFileError):  # of one that is not there, or was changed
+            known = pylock.parse(planned.text, planned.path)[1]
     text = render(compiler, planned, packages, known)
     if b"\r\n" in (planned.data or b""):
         text = text.replace("\n", "\r\n")
@@ -49,109 +57,68 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
 
 
-def _read_known(planned: PylockPlan) -> dict[str, list[PylockFile]]:
-    """Return the files of the pylock that is there, if they may be looked for where they were."""
-    with suppress(LockFileError):  # of one that is not there, or was changed
-        text = expected_pylock.read_own(planned)
-        if expected_pylock.has_indexes(planned, text):
-            return pylock.read_files(text)
-    return {}
-
-
-def render(
-    compiler: Compiler,
-    planned: PylockPlan,
-    packages: expected_pylock.Packages,
-    known: Mapping[str, list[PylockFile]],
-) -> str:
+def render(compiler: Compiler, planned: PylockPlan, packages: Packages, known: Files) -> str:
     """Return the text of a pylock with files that are known, and else with those of the pages.
 
     Raises:
         LockFileError: for a file that no page has, or that a pylock cannot name.
         CompileError: for an index that fails.
     """
-    lacking = {
-        sha256: package
-        for package in packages
-        if package.version
-        for sha256 in sorted(package.hashes - known.keys())
-    }
-    found: dict[str, list[PylockFile]] = {}
-    if lacking:
-        found, refused = _find_files(compiler, planned, lacking)
-        for sha256 in sorted(lacking.keys() - found.keys()):
-            package = lacking[sha256]
-            fault = refused.get(sha256, "no page of an index that it may name has this file")
-            fix = "Write --extra-index-url URL into an input: it names files of the default index, "
-            fix += "and of those that are declared there. Or say"
-            raise LockFileError(
-                f"{package.shown} cannot be in {planned.path}: {fault}: sha256:{sha256}",
-                next(iter(packages[package].values())),
-                f"{'Say' if sha256 in refused else fix} "
-                f"[tool.nox-lock.locks.{planned.name}] pylock = false",
-            )
-    text = pylock.render(expected_pylock.expect(planned, packages, {**known, **found}))
+    from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
+
+    found = _find_files(compiler, planned, packages, known)
+    text = expected_pylock.expect(planned, packages, {**known, **found})
+    made = planned._replace(data=text.encode())
+    reasons = expected_pylock.judge_pylock(made).reasons
     try:
-        _validate(planned._replace(data=text.encode()))
-    except LockFileError:
-        if not known:
-            raise
-        return render(compiler, planned, packages, {})  # the index may have moved its files
+        Pylock.from_dict(parse_toml(text.encode(), planned.path, LockFileError).values)
+    except PylockValidationError as error:
+        reasons = (Reason(str(error), made.at()),)
+    if reasons and known:  # the index may have moved its files
+        return render(compiler, planned, packages, {})
+    if reasons:
+        raise LockFileError(f"it would not be valid: {reasons[0].message}", reasons[0].place)
     return text
 
 
-def _find_files(
-    compiler: Compiler, planned: PylockPlan, lacking: dict[str, expected_pylock.Package]
-) -> tuple[dict[str, list[PylockFile]], dict[str, str]]:
-    """Return files by sha256, as index pages have them, and why others cannot be named."""
+def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, known: Files) -> Files:
+    """Return the files that are not known, as the pages of the indexes have them."""
     wanted: dict[str, list[str]] = {}
-    for sha256, package in sorted(lacking.items(), key=lambda each: (each[1].name, each[0])):
-        wanted.setdefault(package.name, []).append(sha256)
-    low = planned.below[0]
-    lines = [
+    for package in packages:
+        if package.version and (lacking := [each for each in package.hashes if each not in known]):
+            wanted.setdefault(package.name or "", []).extend(lacking)
+    if not wanted:
+        return {}
+    low, inputs = planned.below[0], Inputs()
+    inputs.options = low.inputs.options
+    inputs.written["the options of the inputs"] = [
         f"{each.name} {each.value}"
-        for each in low.inputs.options
+        for each in inputs.options
         if each.name in _READ and (each.name != "--find-links" or URL.match(each.value))
     ]
-    inputs = Inputs()
-    inputs.options = low.inputs.options
-    inputs.written = {"the options of the inputs": lines}
     order = compiler.order(low, {})._replace(path=planned.path, inputs=inputs, files=wanted)
     order = order._replace(target=running_target(), system="", arguments=(), constraints=())
-    found: dict[str, list[PylockFile]] = {}
-    refused: dict[str, str] = {}
-    for _, url, moment, size, sha256 in compiler.compile(order, ()).files:
-        address = _find_address(url, planned, compiler.project.root.as_uri())
-        file = PylockFile(address, pylock.plain_time(moment), size, sha256)
-        where = address.partition("://")[2]
-        if mask(where) != where:
-            refused[sha256] = "its URL has a secret"
-        elif sha256 not in pylock.read_files(f"  {file},"):
-            refused[sha256] = "its URL has unusual characters"
-        elif fault := next(expected_pylock.find_wrong_files(planned, [file]), ""):
-            refused[sha256] = fault
-        else:
-            known = found.setdefault(sha256, [])
-            if all(each.name != file.name for each in known):
-                known.append(file)
-    return found, refused
-
-
-def _find_address(url: str, planned: PylockPlan, root: str) -> str:
-    """Return the URL of a file; of one in the project its path, which the driver has shortened."""
-    for start in (f"{root}/", "file://"):
-        if url.startswith(start):
-            path = unquote(url[len(start) :])
-            return posixpath.relpath(path, posixpath.dirname(planned.path) or ".")
-    return url
-
-
-def _validate(made: PylockPlan) -> None:
-    from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
-
-    try:
-        Pylock.from_dict(parse_toml(made.data or b"", made.path).values)
-    except PylockValidationError as error:
-        raise LockFileError(f"it would not be valid: {error}", made.at()) from error
-    for reason in expected_pylock.judge_pylock(made).reasons:
-        raise LockFileError(f"it would not be fresh: {reason.message}", reason.place)
+    files: Files = {}
+    faults: dict[str, str] = {}
+    for url, moment, size, sha256 in compiler.compile(order, ()).files:
+        # The driver has shortened the path of one in the project.
+        path = url.removeprefix(f"{compiler.project.root.as_uri()}/").removeprefix("file://")
+        folder = posixpath.dirname(planned.path) or "."
+        address = url if path == url else posixpath.relpath(unquote(path), folder)
+        file = PylockFile(address, moment, size, sha256)
+        file = file if file.is_plain else file._replace(time="", size="")
+        faults[sha256] = expected_pylock.find_wrong_place(planned, [file])
+        if mask(where := address.partition("://")[2]) != where or not file.is_plain:
+            faults[sha256] = "its URL has a secret, or unusual characters"
+        if not faults[sha256]:
+            files.setdefault(sha256, []).append(file)
+    for package, places in packages.items():
+        for sha256 in wanted.get(package.name or "", ()):
+            if sha256 in package.hashes and sha256 not in files:
+                fault = faults.get(sha256, "no page of an index that it may name has this file")
+                raise LockFileError(
+                    f"{package.shown} cannot be in {planned.path}: {fault}: sha256:{sha256}",
+                    next(iter(places.values())),
+                    f"{_FIX} [tool.nox-lock.locks.{planned.name}] pylock = false",
+                )
+    return files

@@ -213,10 +213,14 @@ class PylockPlan(NamedTuple):
         return Place(self.path, line)
 
     @property
+    def text(self) -> str:
+        """What is there now, with LF."""
+        return (self.data or b"").decode(errors="replace").replace("\r\n", "\n")
+
+    @property
     def is_ours(self) -> bool:
         """Whether there is nothing, or what nox-lock made."""
-        data = (self.data or b"").strip()
-        return not data or b'created-by = "nox-lock"' in data
+        return not self.text.strip() or 'created-by = "nox-lock"' in self.text
 
     @property
     def pins(self) -> Sequence[str]:

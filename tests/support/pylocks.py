@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from packaging.pylock import Pylock
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
 from nox_lock.checking.expected_pylock import expect, find_packages, judge_pylock
-from nox_lock.lockfile.pylock import PylockFile, render
+from nox_lock.lockfile.pylock import PylockFile, digest_files
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan, plan_pylocks
 from nox_lock.project import Project
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 
 HOST = "https://files.example"
+FILE = re.compile(
+    r'\{(?:url|path) = "([^"]+)", (?:upload-time = ([^,]+), )?(?:size = (\d+), )?'
+    r'hashes = \{sha256 = "(\w+)"'
+)
 needs_select = pytest.mark.skipif(
     not hasattr(Pylock, "select"), reason="packaging 26.1 or newer selects"
 )
@@ -97,16 +102,19 @@ def planned(folder: Path) -> PylockPlan:
 
 def offered(*releases: Release) -> dict[str, list[PylockFile]]:
     """Return the files of releases by sha256, as `expect` takes them."""
-    files: dict[str, list[PylockFile]] = {}
-    for file in (file for each in releases for file in each.files):
-        files.setdefault(file.sha256, []).append(file)
-    return files
+    return {file.sha256: [file] for each in releases for file in each.files}
+
+
+def digested(text: str) -> str:
+    """Return a pylock with the digest of the files that it has now."""
+    rows = (PylockFile(*groups) for groups in FILE.findall(text))
+    return re.sub(r'(?m)^files = ".*"$', f'files = "{digest_files(rows)}"', text)
 
 
 def make(folder: Path, *releases: Release) -> str:
     """Write the pylock of a folder, valid by the standard, and return its text."""
     this = planned(folder)
-    text = render(expect(this, find_packages(this), offered(*releases)))
+    text = expect(this, find_packages(this), offered(*releases))
     Pylock.from_dict(tomllib.loads(text))
     (folder / this.path).write_bytes(text.encode())
     return text

@@ -121,8 +121,8 @@ def _sha256(link: Any) -> str:
 def read_pages_alone(wanted: Mapping[str, Collection[str]], report: Report) -> None:
     """Have pip-tools read the pages of some projects in place of resolving.
 
-    The report gets their files with one of the `wanted` sha256: project, URL, time of the upload,
-    size, sha256. A URL with a query is not whole.
+    The report gets their files with one of the `wanted` sha256: URL, time of the upload, size,
+    sha256. A URL with a query is not whole.
     """
     from_json, files = Link.from_json, report.said.setdefault("files", [])
     known: dict[str, tuple[str, str]] = {}
@@ -130,17 +130,16 @@ def read_pages_alone(wanted: Mapping[str, Collection[str]], report: Report) -> N
     def link_from_json(file: dict[str, Any], page_url: str) -> Any:
         found = from_json(file, page_url)
         if found is not None:
-            known[found.url] = file.get("upload-time") or "", str(file.get("size") or "")
+            known[found.url] = str(file.get("upload-time") or ""), str(file.get("size") or "")
         return found
 
     def list_links(_finder: Any, link_evaluator: Any, links: Any) -> list[Any]:
-        name = link_evaluator.project_name
         for link in links:
-            sha256, more = _sha256(link), known.get(link.url, ("", ""))
+            sha256 = _sha256(link)
             if not sha256 and link.is_file:
                 sha256 = hashlib.sha256(Path(link.file_path).read_bytes()).hexdigest()
-            if sha256 in wanted[name]:
-                files.append((name, bare_url(link.url), *more, sha256))
+            if sha256 in wanted[link_evaluator.project_name]:
+                files.append((bare_url(link.url), *known.get(link.url, ("", "")), sha256))
         return []
 
     def read_pages(resolver: Any, **_more: Any) -> set[Any]:
