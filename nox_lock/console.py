@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_lock.project import is_ci
 from nox_lock.text import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TextIO
 
-    from rich.live import Live
     from rich.progress import TaskID
 
 # https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
@@ -45,11 +45,9 @@ class Terminal(NamedTuple):
     @classmethod
     def of(cls, stream: TextIO, environ: Mapping[str, str], *, colour: bool) -> Terminal:
         """Return what a stream can show; it is interactive if a person watches it."""
-        unicode = True
-        try:
-            "\N{CHECK MARK}\N{BALLOT X}".encode(stream.encoding or "ascii")
-        except (UnicodeEncodeError, LookupError):
-            unicode = False
+        unicode = False
+        with suppress(UnicodeEncodeError, LookupError):
+            unicode = bool("\N{CHECK MARK}\N{BALLOT X}".encode(stream.encoding or "ascii"))
         redrawn = environ.get("TERM") != "dumb" and not is_ci(environ)
         return cls(unicode, colour, interactive=stream.isatty() and redrawn)
 
@@ -75,54 +73,41 @@ class Console:
         self.lock_command = lock_command
         self.terminal = terminal or Terminal()
         self.verbose = verbose
-        self._log = log
-        self._alert = alert
-        self._board: _Board | None = None
+        # Each prints lines, some in colours, with nothing between them.
+        self.log = functools.partial(self._print, log)
+        self.warn = functools.partial(self._print, alert)
+        self.board: _Board | None = None  # shown by `show_board`
         self._turn = threading.RLock()
 
-    def log(self, *lines: str | ColouredLine) -> None:
-        """Print lines that inform, with nothing between them."""
-        self._print(self._log, lines)
-
-    def warn(self, *lines: str | ColouredLine) -> None:
-        """Print lines that a person should act on, with nothing between them."""
-        self._print(self._alert, lines)
-
-    def _print(self, write: Callable[[str], None], lines: Iterable[str | ColouredLine]) -> None:
+    def _print(self, write: Callable[[str], None], *lines: str | ColouredLine) -> None:
         with self._turn:
-            if self._board:
-                self._board.stop()
+            if self.board:
+                self.board.stop()
             for line in lines:
                 text, colour = (line, "") if isinstance(line, str) else line
                 text = redact(text)
                 coloured = colour and self.terminal.colour
                 write(f"\x1b[{colour}m{text}\x1b[0m" if coloured else text)
-            if self._board:
-                self._board.start()
-
-    @property
-    def has_board(self) -> bool:
-        """Whether a board shows the work, so that no lines on it are needed."""
-        return self._board is not None
+            if self.board:
+                self.board.start()
 
     @contextmanager
-    def board(self, paths: Sequence[str]) -> Iterator[None]:
+    def show_board(self, paths: Sequence[str]) -> Iterator[None]:
         """Show a row for each lock file meanwhile, if a person watches the terminal."""
         if not self.terminal.interactive:
             yield
             return
-        self._board = _Board(paths, self.terminal)
-        self._board.start()
+        board = self.board = _Board(paths, self.terminal)
         try:
             yield
         finally:
             with self._turn:
-                self._board.stop()
-                self._board = None
+                board.stop()
+                self.board = None
 
     def update(self, path: str, state: str) -> None:
         """Show the state of a lock file on the board, if there is one; any thread may."""
-        if board := self._board:
+        if board := self.board:
             board.update(path, state)
 
 
@@ -133,9 +118,8 @@ class _Board:
         from rich import console, progress  # noqa: PLC0415  (only where something is compiled)
         from rich.table import Column  # noqa: PLC0415
 
-        self._console = console.Console(
-            file=sys.stderr, no_color=not terminal.colour, highlight=False
-        )
+        no_color = not terminal.colour
+        self._console = console.Console(file=sys.stderr, no_color=no_color, highlight=False)
         path_column, state_column = (Column(no_wrap=True, overflow="crop") for _ in range(2))
         self._rows = progress.Progress(
             progress.SpinnerColumn("dots" if terminal.unicode else "line"),
@@ -152,7 +136,7 @@ class _Board:
             if len(shown) > width:  # what makes it differ from others is at its end
                 shown = ellipsis + shown[len(ellipsis) - width :]
             self._tasks[path] = self._rows.add_task(shown, start=False, total=1, state=WAITING)
-        self._live: Live | None = None
+        self.start()
 
     def update(self, path: str, state: str) -> None:
         task = self._tasks[path]
@@ -174,6 +158,4 @@ class _Board:
         self._live.start()
 
     def stop(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._live.stop()

@@ -46,13 +46,12 @@ def clear_leftovers(parent: Path) -> None:
 
 
 def write_all(texts: Mapping[Path, str], temporary: Path | None = None) -> None:
-    """Replace files by texts (UTF-8, newlines as given): all of them, or none.
+    """Replace files by texts (UTF-8, newlines as given): all of them, or none; else OSError.
 
     All are written to temporary files before the first one moves to its place; only a kill or a
     power cut between two of those moves can leave some old and some new. A link is written
     through, and the mode of an existing file is kept. `temporary` is a folder of the same file
-    system for the temporary files, in place of those that the files are in. OSError for what
-    cannot be written.
+    system for the temporary files, in place of those that the files are in.
     """
     with ExitStack() as stack:
         folders: dict[Path, Path] = {}
@@ -65,28 +64,28 @@ def write_all(texts: Mapping[Path, str], temporary: Path | None = None) -> None:
                 folders[parent] = stack.enter_context(temporary_directory(parent))
             written[place] = folders[parent] / f"{len(written)}.new"
             _write(written[place], text.encode(), place)
-        _move(written)
-    for folder in {place.parent for place in written}:
-        _sync_folder(folder)
-
-
-def _move(written: Mapping[Path, Path]) -> None:
-    """Move files to their places: all of them, or none."""
-    old: dict[Path, bytes | None] = {}
-    try:
-        for place, temporary in written.items():
-            before = place.read_bytes() if len(written) > 1 and place.exists() else None
-            _replace(temporary, place)
-            old[place] = before
-    except BaseException:
-        for place, content in old.items():
-            with suppress(OSError):
-                if content is None:
-                    place.unlink()
-                else:
-                    _write(written[place], content, place)
-                    _replace(written[place], place)
-        raise
+        old: dict[Path, bytes | None] = {}
+        try:
+            for place, new in written.items():
+                before = place.read_bytes() if len(written) > 1 and place.exists() else None
+                _replace(new, place)
+                old[place] = before
+        except BaseException:
+            for place, content in old.items():
+                with suppress(OSError):
+                    if content is None:
+                        place.unlink()
+                    else:
+                        _write(written[place], content, place)
+                        _replace(written[place], place)
+            raise
+    # A new name is made durable; Windows cannot open a folder, and does not need this.
+    for folder in {place.parent for place in written} if os.name != "nt" else ():
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _replace(path: Path, place: Path) -> None:
@@ -106,17 +105,6 @@ def _write(path: Path, content: bytes, like: Path) -> None:
         os.fsync(file.fileno())
     with suppress(FileNotFoundError):
         path.chmod(like.stat().st_mode & 0o777)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name durable; Windows cannot open a folder, and does not need this."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -181,11 +169,8 @@ def _read(holder: Path) -> str:
 
 def read_timeout(environ: Mapping[str, str]) -> float:
     """Return how many seconds to wait, from `NOX_LOCK_TIMEOUT`; ConfigError for no number."""
-    text = environ.get(VARIABLE, "")
-    try:
-        seconds = float(text) if text else SECONDS
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < math.inf:  # a wait has an end
-        raise ConfigError(f"{VARIABLE} is {text!r}", hint="Give a number of seconds.")
-    return seconds
+    text = environ.get(VARIABLE) or str(SECONDS)
+    with suppress(ValueError):
+        if 0 <= float(text) < math.inf:  # a wait has an end
+            return float(text)
+    raise ConfigError(f"{VARIABLE} is {text!r}", hint="Give a number of seconds.")

@@ -119,7 +119,7 @@ def mask(text: str) -> str:
     if _values:
         text = _pattern(tuple(_values)).sub(lambda found: _values[found[0]], text)
     text = _mask_words(text)
-    return re.sub(_WEB_URL, _shown_url, text) if _user_indexes else text
+    return re.sub(_WEB_URL, _show_url, text) if _user_indexes else text
 
 
 @lru_cache(maxsize=1)
@@ -136,12 +136,11 @@ def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _mask_words(text: str) -> str:
-    if not re.search(_SIGNS, text):
-        return text
-    return re.sub(_WORD, lambda word: _mask_word(word[0]), text)
+    return re.sub(_WORD, _mask_word, text) if re.search(_SIGNS, text) else text
 
 
-def _mask_word(word: str) -> str:
+def _mask_word(found: re.Match[str]) -> str:
+    word = found[0]
     if "@" in word or "//" in word:
         head, *rest = word.split("//")
         parts, scheme = [_mask_bare(head)], head
@@ -180,7 +179,13 @@ def _mask_authority(text: str, scheme: str) -> str:
     rest = text[len(authority) :]
     login, found, host = authority.rpartition("@")
     if found:
-        return f"{_MASK}@{host}{rest}" if _is_secret(login, scheme) else text
+        user, has_password, password = login.partition(":")
+        # For a web server a user name alone is a token; repositories have users such as git.
+        is_web = not scheme or scheme[-1] in _OPENING or re.search(r"(?i)https?:$", scheme)
+        # Elsewhere it is no secret, but one with an empty password is a token.
+        is_secret = has_password or (is_web and login != "git")
+        is_placeholder = _is_placeholder(password or user)
+        return f"{_MASK}@{host}{rest}" if is_secret and not is_placeholder else text
     port = authority.partition("]")[2] if authority.startswith("[") else authority
     port = port.partition(":")[2].rstrip(".,:;!?)]}>\"'`")
     is_port = not port or (port.isascii() and port.isdigit())
@@ -188,16 +193,6 @@ def _mask_authority(text: str, scheme: str) -> str:
         return text
     # No port: a password with a slash in it, or one behind which the host was left out.
     return f"{_MASK}{rest[rest.rfind('@') :] if '@' in rest else rest}"
-
-
-def _is_secret(login: str, scheme: str) -> bool:
-    user, found, password = login.partition(":")
-    if found:
-        # A user name alone is no secret, but one with an empty password is a token.
-        return not _is_placeholder(password or user)
-    # For a web server a user name alone is a token; repositories have users such as git.
-    is_web = not scheme or scheme[-1] in _OPENING or scheme.lower().endswith(("http:", "https:"))
-    return is_web and login != "git" and not _is_placeholder(login)
 
 
 def _is_placeholder(text: str) -> bool:
@@ -212,7 +207,7 @@ def _mask_parameter(found: re.Match[str]) -> str:
     return found[0]
 
 
-def _shown_url(found: re.Match[str]) -> str:
+def _show_url(found: re.Match[str]) -> str:
     """Return a URL as it may be shown: only the host, if it is an index in the user's settings."""
     url = found[0].rstrip(".,:;!?)]}")
     shown, bare = origin(url), _without_login(url).rstrip("/")

@@ -23,7 +23,7 @@ from nox_lock.project import local_path, relative
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
@@ -35,15 +35,18 @@ if TYPE_CHECKING:
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
-_LIKE_ARCHIVE = re.compile("|".join(map(re.escape, _ARCHIVES)))
+_OF_FOLDERS = rf"^\.|[/{re.escape(os.sep)}]"
+# Nearly no line has any of that: a check must stay instant.
+_LIKE_PATH = re.compile("|".join([_OF_FOLDERS, *map(re.escape, _ARCHIVES)]))
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:(?P<extras>\[[^\]]*\])\s*)?@"
 _BEHIND = r"(?<=[^\s/])\[([\w.,\s-]*)\]$"  # extras of a path
+_BRACKETS = r"\[[^\[]*\]$"  # what is like them
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
 _FILES = (FILE, "setup.py", "setup.cfg")
-_DEPENDENCIES = ("dependencies", "optional-dependencies")
-_KEYS = (*_DEPENDENCIES, "dynamic", "requires-python")
+DEPENDENCIES = ("dependencies", "optional-dependencies")
+_KEYS = (*DEPENDENCIES, "dynamic", "requires-python")
 # What may be the path of a file: a word behind a quote, `file:` or a comma.
 _PATH = r"""(?:["',]|file:)\s*([\w./-]+)"""
 _PROSE = (".md", ".rst")
@@ -93,8 +96,7 @@ class Option(NamedTuple):
 
 def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> Entry:
     """Read a requirement by PEP 508, a URL or a path that exists; else RequirementsError."""
-    place, editable = line.place, line.option("--editable")
-    text = (line.requirement or editable or "").rstrip()
+    place, text = line.place, line.requirement.rstrip()
     if text.endswith(";"):  # an empty marker
         text = text[:-1].rstrip()
     if "${" in text and variables(text):
@@ -103,35 +105,29 @@ def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> En
             place,
             "Write the value itself, or put the index into an option line.",
         )
-    if editable is not None or URL.match(text) or _is_path(text, project, place):
-        entry = _parse_direct(text, place, project, editable=editable is not None)
+    is_direct = line.editable or URL.match(text)
+    if is_direct or (_LIKE_PATH.search(text) and _is_path(text, project, place)):
+        entry = _parse_direct(text, place, project, editable=line.editable)
     else:
-        entry = _parse_named(text, place, project)
+        found = parse_requirement(text, place)
+        name, extras = normalized(found.name), frozenset(map(normalized, found.extras))
+        url = found.url and _local(found.url, place, project)
+        text = _spelled(name, extras, f" @ {url}" if url else found.specifier, found.marker)
+        specifier = None if url else found.specifier
+        entry = Entry(text, place, name, extras, specifier, found.marker, url)
+        if url:
+            fragment = str(found.url).partition("#")[2]
+            entry = entry._replace(fragment=fragment, **_local_facts(url, project))
     if constraint:
         entry = entry._replace(constraint=True)
     if not line.options:
         return entry
     hashes = [value for name, value in line.options if name == "--hash"]
-    for each in hashes:
-        if not re.match(_HASH, each):
-            hint = "Write --hash=sha256:HEXDIGITS."
-            raise RequirementsError(f"--hash={each} is no hash", place, hint)
+    if wrong := [each for each in hashes if not re.match(_HASH, each)]:
+        hint = "Write --hash=sha256:HEXDIGITS."
+        raise RequirementsError(f"--hash={wrong[0]} is no hash", place, hint)
     options = sorted(f"{name}={value}" for name, value in line.options if name != "--editable")
     return entry._replace(text=" ".join([entry.text, *options]), hashes=frozenset(hashes))
-
-
-def _parse_named(text: str, place: Place, project: Project) -> Entry:
-    """Read a requirement by name: PEP 508."""
-    found = parse_requirement(text, place)
-    name, extras = normalized(found.name), _extras(found.extras)
-    url = found.url and _local(found.url, place, project)
-    demand = f" @ {url}" if url else found.specifier
-    text = f"{name}{_in_brackets(extras)}{demand}{_behind(found.marker)}"
-    if not found.url:
-        return Entry(text, place, name, extras, found.specifier, found.marker, None)
-    entry = Entry(text, place, name, extras, None, found.marker, url)
-    fragment = found.url.partition("#")[2]
-    return entry._replace(**_local_facts(url, project), fragment=fragment)
 
 
 def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) -> Entry:
@@ -156,9 +152,9 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
         name = normalized(unquote(url.rsplit("/", 1)[-1]).split("-")[0])
     elif name is None and not URL.match(url):
         name = static_name(project, url)
-    asked = _extras(extras.strip("[]").split(","))
+    asked = frozenset(map(normalized, re.findall(r"[\w.-]+", extras)))
     return Entry(
-        text=f"{'-e ' * editable}{url}{_in_brackets(asked)}{_behind(marker)}",
+        text=_spelled(f"{'-e ' * editable}{url}", asked, "", marker),
         place=place,
         name=name,
         extras=asked,
@@ -166,50 +162,31 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
         marker=marker,
         url=url,
         editable=editable,
-        **_local_facts(url, project),
         fragment=bare.partition("#")[2],
         bare=True,
+        **_local_facts(url, project),
     )
 
 
-def _extras(extras: Iterable[str]) -> frozenset[str]:
-    return frozenset(normalized(each.strip()) for each in extras if each.strip())
-
-
-def _in_brackets(extras: frozenset[str]) -> str:
-    return f"[{','.join(sorted(extras))}]" if extras else ""
-
-
-def _behind(marker: Marker | None) -> str:
-    return f"; {marker}" if marker else ""
-
-
-def _local_facts(url: str | None, project: Project) -> dict[str, Any]:
-    """Return the attributes of an entry that the files of a local project give."""
-    if not url or URL.match(url):
-        return {}
-    return {
-        "metadata": metadata_digest(project, url),
-        "requires": static_requirements(project, url),
-    }
+def _spelled(start: str, extras: frozenset[str], demand: object, marker: Marker | None) -> str:
+    """Return the canonical form of an entry."""
+    bracketed = f"[{','.join(sorted(extras))}]" if extras else ""
+    return f"{start}{bracketed}{demand}{f'; {marker}' if marker else ''}"
 
 
 def _is_path(text: str, project: Project, place: Place) -> bool:
     """Return whether a line that is no URL names, to pip, a local project or archive."""
-    if not (text[:1] == "." or "/" in text or os.sep in text or _LIKE_ARCHIVE.search(text)):
-        return False  # nearly all lines: a check must stay instant
     if re.match(_NAMED, text):
         return False
-    path = text.partition(";")[0].strip()
-    path = path[: path.rfind("[")].strip() if path.endswith("]") and "[" in path else path
-    if path.startswith(".") or "/" in path or os.sep in path:
-        if not project.exists(path):
-            hint = f"Write the path from there; a project of an index is: {EXAMPLE_NAME}"
-            if egg := re.search(_EGG, path):
-                hint = f"pip takes no fragment behind a path: {egg[1]} @ file:{path[: egg.start()]}"
-            raise RequirementsError(f"there is no {path}, seen from the project root", place, hint)
-        return True
-    return path.endswith(_ARCHIVES)
+    path = re.sub(_BRACKETS, "", text.partition(";")[0].strip()).strip()
+    if not re.search(_OF_FOLDERS, path):
+        return path.endswith(_ARCHIVES)
+    if not project.exists(path):
+        hint = f"Write the path from there; a project of an index is: {EXAMPLE_NAME}"
+        if egg := re.search(_EGG, path):
+            hint = f"pip takes no fragment behind a path: {egg[1]} @ file:{path[: egg.start()]}"
+        raise RequirementsError(f"there is no {path}, seen from the project root", place, hint)
+    return True
 
 
 def _local(url: str, place: Place, project: Project) -> str:
@@ -254,31 +231,26 @@ def static_name(project: Project, folder: str) -> str | None:
     return canonicalize_name(name) if isinstance(name, str) else None
 
 
-def static_requirements(project: Project, folder: str) -> frozenset[str] | None:
-    """Return what the project in `folder` requires with all extras; None if it is not static."""
-    table = _static_table(project, folder)
-    if table is None:
-        return None
+def _local_facts(url: str, project: Project) -> dict[str, Any]:
+    """Return what the files of a local project give an entry: `metadata` and `requires`.
+
+    The dependencies that are static (PEP 621) are taken by their table, so that no other edit of
+    the file counts; dynamic ones may come from anything, so all build files count.
+    """
+    if URL.match(url) or not any(project.is_file(posixpath.join(url, name)) for name in _FILES):
+        return {}
+    table = _document(project, url).get("project")
+    table = table if isinstance(table, dict) and "name" in table else {"dynamic": None}
+    dynamic = table.get("dynamic", [])
+    if not isinstance(dynamic, list) or any(key in dynamic for key in DEPENDENCIES):
+        return {"metadata": dynamic_digest(project, url)}
     extras = table.get("optional-dependencies")
     lists = [table.get("dependencies"), *(extras.values() if isinstance(extras, dict) else ())]
     try:
-        return frozenset(name_of(each) for found in lists for each in found or ())
+        requires = frozenset(name_of(each) for found in lists for each in found or ())
     except (TypeError, ValueError, RecursionError):  # its build refuses it
-        return frozenset()
-
-
-def metadata_digest(project: Project, folder: str) -> str:
-    """Return a digest that changes when the dependencies of the project in `folder` may have.
-
-    Static ones (PEP 621) are taken by their table, so that no other edit of the file counts;
-    dynamic ones may come from anything, so all build files count. Empty for no project.
-    """
-    if not any(project.is_file(posixpath.join(folder, name)) for name in _FILES):
-        return ""
-    table = _static_table(project, folder)
-    if table is None:
-        return dynamic_digest(project, folder)
-    return _digest({key: table.get(key) for key in _KEYS})
+        requires = frozenset()
+    return {"metadata": _digest({key: table.get(key) for key in _KEYS}), "requires": requires}
 
 
 def dynamic_digest(project: Project, folder: str) -> str:
@@ -290,8 +262,9 @@ def dynamic_digest(project: Project, folder: str) -> str:
     texts = {name: _read(project, folder, name).decode(errors="surrogateescape") for name in _FILES}
     if document := _document(project, folder):
         tool = document.get("tool", {})
-        ours = {"tool": {**tool, "nox-lock": {}}} if isinstance(tool, dict) else {}
-        texts[FILE] = _dump({"tool": {"nox-lock": {}}, **document, **ours})
+        if isinstance(tool, dict):
+            document = {**document, "tool": {**tool, "nox-lock": {}}}
+        texts[FILE] = _dump(document)
     named = {
         path: _read(project, folder, path).hex()
         for text in texts.values()
@@ -299,16 +272,6 @@ def dynamic_digest(project: Project, folder: str) -> str:
         if not path.startswith("/") and ".." not in path and not path.endswith(_PROSE)
     }
     return _digest([texts, {path: data for path, data in named.items() if data}])
-
-
-def _static_table(project: Project, folder: str) -> Mapping[str, Any] | None:
-    """Return the table `[project]` in `folder`, if the dependencies in it are all there are."""
-    table = _document(project, folder).get("project")
-    if not isinstance(table, dict) or "name" not in table:
-        return None
-    dynamic = table.get("dynamic", [])
-    static = isinstance(dynamic, list) and all(key not in dynamic for key in _DEPENDENCIES)
-    return table if static else None
 
 
 def _document(project: Project, folder: str) -> Mapping[str, Any]:

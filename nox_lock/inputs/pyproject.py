@@ -14,9 +14,9 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place, RequirementsError
-from nox_lock.inputs.entry import Option, dynamic_digest, parse_entry
+from nox_lock.inputs.entry import DEPENDENCIES, Option, dynamic_digest, parse_entry
 from nox_lock.inputs.syntax import Line, meets, parse_requirement, refuse_secrets
-from nox_lock.inputs.toml_tables import FILE, Table, find_line, parse_toml
+from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
 from nox_lock.text import nearest
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files)
     for extra in extras:
         reader.read_extra(extra, None, _ALWAYS)
     key = "requires-python"
-    if versions := reader.project.string(key):
+    if versions := reader.project.get(key, str):
         inputs.pythons.append(Option(key, versions, reader.project.place(key)))
     if reader.dynamic:
         inputs.dynamic[file] = dynamic_digest(files.project, posixpath.dirname(file))
@@ -51,8 +51,26 @@ def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files)
 
 def read_group(group: str, inputs: Inputs, files: Files) -> None:
     """Add a dependency group of `pyproject.toml`."""
+    from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
+
     reader = _Reader(FILE, inputs, files, with_project=False)
-    reader.read_group(group)
+    table = reader.document.table("dependency-groups")
+    key = _key_of("group", group, table, None)
+    # Only what includes what: requirements are read below, each with its place.
+    includes = {
+        name: [each for each in values if not isinstance(each, str)]
+        if isinstance(values, list)
+        else values
+        for name, values in table.values.items()
+    }
+    try:
+        DependencyGroupResolver(includes).resolve(group)
+    except LookupError:
+        pass  # an unknown group, which is met below, too
+    except (TypeError, ValueError, RecursionError) as error:
+        key = _key_of("group", getattr(error, "group", key), table, None)
+        raise table.wrong(key, f": {error}", _GROUP) from error
+    reader.read_group(key, table)
     inputs.written[f"--group {FILE}:{group}"] = list(reader.lines)
 
 
@@ -63,7 +81,8 @@ class _Reader:
 
     Attributes:
         lines: the requirements as lines of a requirements file, each once.
-        dynamic: whether a part is known only after a build.
+        unknown: the parts that are known only after a build.
+        dynamic: whether one of them, or all, is required.
         misread: whether pip-compile would read it otherwise: it pins a project that requires
             itself, with other extras, by its path; and drops the markers within extras.
     """
@@ -78,10 +97,11 @@ class _Reader:
         self._seen: dict[str, list[frozenset[str]]] = {}
         data = files.read(file)
         # What setup.py and setup.cfg say is known only after a build.
-        data = data if file.endswith(".toml") else b""
-        self.document = parse_toml(data, file, RequirementsError)
+        text = data if file.endswith(".toml") else b""
+        self.document = parse_toml(text, file, RequirementsError)
         self.project = self.document.table("project")
-        self.name = self.project.string("name") or ""
+        self.name = self.project.get("name", str) or ""
+        self.unknown = {*DEPENDENCIES}.intersection(self.project.strings("dynamic"))
         if file not in inputs.files:
             inputs.files.append(file)
 
@@ -91,22 +111,26 @@ class _Reader:
         if "project" in self.document.values:
             if not self.name:
                 raise self.project.wrong("name", " is missing", 'Write it as: name = "..."')
-            self.dynamic |= self._is_dynamic("dependencies")
+            self.dynamic |= "dependencies" in self.unknown
             self._add_all(self.project, "dependencies", when)
-        elif self._may_be_built():
-            self.dynamic = True
-        else:
+            return
+        # Without that table, a build may know the dependencies.
+        project, folder = self.files.project, posixpath.dirname(self.file)
+        scripts = [posixpath.join(folder, name) for name in ("setup.py", "setup.cfg")]
+        backend = self.document.table("build-system").values.get("build-backend", "setuptools")
+        if str(backend).startswith("setuptools") and not any(map(project.is_file, scripts)):
             raise RequirementsError(
                 "has no [project] table",
                 Place(self.file, 1),
                 "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
             )
+        self.dynamic = True
 
     def read_extra(self, extra: str, asked: Place | None, when: frozenset[str]) -> None:
         name = canonicalize_name(extra)
         if not self._is_new(f"extra={name}", when):
             return
-        if "project" not in self.document.values or self._is_dynamic("optional-dependencies"):
+        if "project" not in self.document.values or "optional-dependencies" in self.unknown:
             self.dynamic = True
             return
         extras = self.project.table("optional-dependencies")
@@ -114,28 +138,7 @@ class _Reader:
         self.misread |= any(";" in each for each in extras.strings(key))
         self._add_all(extras, key, when)
 
-    def read_group(self, group: str) -> None:
-        from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
-
-        table = self.document.table("dependency-groups")
-        key = _key_of("group", group, table, None)
-        # Requirements are read below, each with its place.
-        includes = {
-            name: [each for each in values if not isinstance(each, str)]
-            if isinstance(values, list)
-            else values
-            for name, values in table.values.items()
-        }
-        try:
-            DependencyGroupResolver(includes).resolve(group)
-        except LookupError:
-            pass  # an unknown group, which is met below, too
-        except (TypeError, ValueError, RecursionError) as error:
-            key = _key_of("group", getattr(error, "group", key), table, None)
-            raise table.wrong(key, f": {error}", _GROUP) from error
-        self._add_group(key, table)
-
-    def _add_group(self, key: str, table: Table) -> None:
+    def read_group(self, key: str, table: Table) -> None:
         if not self._is_new(f"group={canonicalize_name(key)}", _ALWAYS):
             return
         for value in table.values[key]:
@@ -144,7 +147,7 @@ class _Reader:
             else:
                 included = value["include-group"]
                 place = table.place(key, included)
-                self._add_group(_key_of("group", included, table, place), table)
+                self.read_group(_key_of("group", included, table, place), table)
 
     def _is_new(self, part: str, when: frozenset[str]) -> bool:
         """Return whether a part was not read yet under these markers, or fewer; note that it is."""
@@ -181,31 +184,17 @@ class _Reader:
         if isinstance(version, str) and not meets(requirement.specifier, version):
             message = f"{str(requirement)!r} cannot be: it is this project, of version {version}"
             raise RequirementsError(message, place, "Take it out, or correct its version.")
-        if not self.with_project and (
-            self._is_dynamic("dependencies") or self._is_dynamic("optional-dependencies")
-        ):
+        if self.unknown and not self.with_project:
+            fix = f'lock the project with the group: inputs = ["{self.file}"], extras = [...]'
             raise RequirementsError(
                 f"{str(requirement)!r} is this project, whose dependencies only a build can say",
                 place,
-                f'Take it out, and lock the project with the group: inputs = ["{self.file}"], '
-                "extras = [...]",
+                f"Take it out, and {fix}",
             )
         self.misread |= self.with_project
         self.read_dependencies(when)
         for extra in sorted(requirement.extras):
             self.read_extra(extra, place, when)
-
-    def _may_be_built(self) -> bool:
-        """Return whether a build may know dependencies of a project without [project]."""
-        folder = posixpath.dirname(self.file)
-        names = (posixpath.join(folder, name) for name in ("setup.py", "setup.cfg"))
-        if any(map(self.files.project.is_file, names)):
-            return True
-        backend = self.document.table("build-system").values.get("build-backend", "setuptools")
-        return not str(backend).startswith("setuptools")
-
-    def _is_dynamic(self, key: str) -> bool:
-        return key in self.project.strings("dynamic")
 
 
 def _key_of(kind: str, name: str, table: Table, asked: Place | None) -> str:
@@ -218,7 +207,7 @@ def _key_of(kind: str, name: str, table: Table, asked: Place | None) -> str:
         return found
     near = nearest(canonicalize_name(name), keys)
     raise RequirementsError(
-        f"there is no {kind} {name!r} in [{table.name}]{near}",
-        asked or Place(table.file, find_line(table.text, table.path) or 1),
+        f"there is no {kind} {name!r} in [{table.dotted()}]{near}",
+        asked or table.place(),
         f"There are: {', '.join(keys)}" if keys else f"It has no {kind}s at all.",
     )

@@ -76,7 +76,7 @@ class Inputs:
     @property
     def left_out(self) -> list[Entry]:
         """The editables among the constraints: pip refuses them, and no folder has two versions."""
-        return [entry for entry in self.constraints if entry.editable]
+        return [entry for entry in self.entries if entry.constraint and entry.editable]
 
     @property
     def judgeable(self) -> bool:
@@ -119,7 +119,6 @@ class Files:
     ) -> None:
         self.project = project
         self.made = made or {}
-        # Whether a file is a lock file that is yet to be made.
         self.is_pending = functools.cache(lambda file: file not in self.made and is_unmade(file))
         self._may_lack = may_lack
         self.missing: set[str] = set()
@@ -151,7 +150,7 @@ class Files:
         try:
             found = self._items[file, constraint] = [
                 parse_entry(line, self.project, constraint=constraint)
-                if line.requirement or line.option("--editable") is not None
+                if line.requirement or line.editable
                 else line
                 for line in read_lines(data, file)
             ]
@@ -245,16 +244,20 @@ class _Reader:
         for _, text in line.options:
             for variable in variables(text):
                 hide_value(variable, self.project.environ.get(variable))
-        for name in ("--requirement", "--constraint"):
-            if (value := line.option(name)) is not None:
-                self._include(name, value, line.place, trail)
+        for wanted in ("--requirement", "--constraint"):
+            if values := [value for name, value in line.options if name == wanted]:
+                self._include(wanted, values[0], line.place, trail)
                 return
         for name, value in line.options:
+            found = value
             if name in _INDEXES:
                 refuse_bad_url(value, line.place)
             elif name == "--trusted-host":
                 refuse_bad_url(f"//{value}", line.place)
-            found = self._folder(value, line.place) if name == "--find-links" else value
+            if name == "--find-links" and not URL.match(value):
+                # pip looks for a folder beside the file, and else from the root.
+                beside = self._beside(line.place, value)
+                found = beside if self.project.exists(beside) else value
             self.inputs.options.append(Option(name, found, line.place))
 
     def _include(self, name: str, value: str, place: Place, trail: tuple[str, ...]) -> None:
@@ -271,13 +274,6 @@ class _Reader:
             raise RequirementsError(message, place, "Rename the file.")
         self.inputs.includes.append(Option(name, path, place))
         self.read(path, place, constraint=name == "--constraint", trail=trail)
-
-    def _folder(self, value: str, place: Place) -> str:
-        """Return a find-links folder as pip finds it: beside the file, else from the root."""
-        if URL.match(value):
-            return value
-        beside = self._beside(place, value)
-        return beside if self.project.exists(beside) else value
 
     def _beside(self, place: Place, path: str) -> str:
         """Return a path that is relative to a file, as from the project root."""

@@ -78,18 +78,15 @@ normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
 
 
 class Line(NamedTuple):
-    """One logical line: a requirement with its options, or options alone.
+    """One logical line: a requirement, which may be editable, with its options; or these alone.
 
-    These are pairs of a long name and a value, in the order written; a flag's value is empty.
+    They are pairs of a long name and a value, in the order written; a flag's value is empty.
     """
 
     place: Place
     requirement: str
     options: tuple[tuple[str, str], ...] = ()
-
-    def option(self, name: str) -> str | None:
-        """Return the first value of an option, or None."""
-        return next((value for option, value in self.options if option == name), None)
+    editable: bool = False
 
 
 def read_lines(data: bytes, file: str) -> list[Line]:
@@ -101,7 +98,23 @@ def read_lines(data: bytes, file: str) -> list[Line]:
             message = f"this file has more than {MOST_LINES} lines"
             raise RequirementsError(message, place, "Take lines out.")
         refuse_secrets(text, place)
-        lines.append(_parse_line(text, place))
+        words = text.split(" ")
+        cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+        try:
+            options = _parse_options(" ".join(words[cut:])) if cut < len(words) else ()
+        except ValueError as error:
+            raise RequirementsError(
+                f"{quoted(text)} is no option line: {error}",
+                place,
+                "Options allowed in a requirements file: "
+                "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
+            ) from error
+        requirement = " ".join(words[:cut]).strip()
+        editables = [value for name, value in options if name == "--editable"]
+        if editables and not requirement:  # pip reads the first of them alone
+            lines.append(Line(place, editables[0], options, editable=True))
+        else:
+            lines.append(Line(place, requirement, options))
     markers = {line.requirement.partition(";")[2] for line in lines}
     if sum(map(len, markers)) > MOST_MARKERS:
         message = f"its markers have more than {MOST_MARKERS} letters"
@@ -111,7 +124,7 @@ def read_lines(data: bytes, file: str) -> list[Line]:
 
 def decode(data: bytes, file: str) -> str:
     """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8."""
-    encoding, declared = "utf-8", None
+    encoding, line = "utf-8", None
     for mark, name in _MARKS:
         if data.startswith(mark):
             data, encoding = data[len(mark) :], name
@@ -119,14 +132,12 @@ def decode(data: bytes, file: str) -> str:
     else:
         for number, first in enumerate(data.split(b"\n", 2)[:2], start=1):
             if first.startswith(b"#") and (found := re.search(_DECLARED_ENCODING, first)):
-                encoding, declared = found[1].decode("ascii"), number
+                encoding, line = found[1].decode("ascii"), number
                 break
     try:
         text = data.decode(encoding)
-        if declared:
-            text.encode()  # some encodings make what is no text
+        text.encode()  # some encodings make what is no text
     except (UnicodeError, LookupError) as error:
-        line = declared
         if isinstance(error, UnicodeDecodeError):
             line = data.count(b"\n", 0, error.start) + 1
         hint = f"{_AS_UTF8}, or name its encoding in the first line: # -*- coding: latin-1 -*-"
@@ -161,38 +172,20 @@ def refuse_secrets(line: str, place: Place) -> None:
     """Refuse a line with a password or a token in a URL."""
     if not has_password(line):
         return
-    hint = "Take it out, and give it to pip by a netrc file or a keyring."
-    if line.startswith("-") and not re.match(_EDITABLE, line):
-        hint = (
-            "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
-        )
-    message = (
+    is_option = line.startswith("-") and not re.match(_EDITABLE, line)
+    raise RequirementsError(
         "a password is written here in clear, or a user name without a password, which is usually "
-        "a token: it would be in the lock file"
+        "a token: it would be in the lock file",
+        place,
+        "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
+        if is_option
+        else "Take it out, and give it to pip by a netrc file or a keyring.",
     )
-    raise RequirementsError(message, place, hint)
 
 
 def variables(text: str) -> list[str]:
     """Return the names of the ``${NAME}`` that pip would replace in `text`."""
     return re.findall(_VARIABLE, text)
-
-
-def _parse_line(text: str, place: Place) -> Line:
-    words = text.split(" ")
-    cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    if cut == len(words):
-        return Line(place, text)
-    try:
-        options = _parse_options(" ".join(words[cut:]))
-    except ValueError as error:
-        raise RequirementsError(
-            f"{quoted(text)} is no option line: {error}",
-            place,
-            "Options allowed in a requirements file: "
-            "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
-        ) from error
-    return Line(place, " ".join(words[:cut]).strip(), options)
 
 
 @functools.lru_cache(maxsize=1024)  # the same lines are in many inputs of a project

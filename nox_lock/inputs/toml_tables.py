@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import re
 import sys
@@ -31,10 +32,13 @@ _KINDS: Mapping[type, tuple[str, str]] = {
     dict: ("a table", "[{path}]"),
 }
 _SAVE = "Save it as UTF-8, without a mark of byte order."
-_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _STRING = r"\"[^\"]*\"|'[^']*'"
 _NAMING = re.compile(rf"\s*\[{{1,2}}(?P<table>[^\]]*)\]|(?P<key>(?:[\w.\s-]|{_STRING})+)=")
+# The name of a key is compared without these.
+_SPELLING = str.maketrans("", "", " \t\"'")
 _T = TypeVar("_T")
+# The configuration and several locks read one file.
+_parse = functools.lru_cache(maxsize=4)(tomllib.loads)
 
 
 class Table(NamedTuple):
@@ -50,19 +54,17 @@ class Table(NamedTuple):
     file: str = FILE
     kind: type[NoxLockError] = ConfigError
 
-    @property
-    def name(self) -> str:
-        """Its dotted name, as TOML spells it: ``tool.nox-lock``."""
-        keys = (key if re.fullmatch(r"[\w-]+", key) else quoted(key) for key in self.path)
+    def dotted(self, *key: str) -> str:
+        """Return the name of the table, or of a key in it, as TOML spells it: ``tool.nox-lock``."""
+        keys = (each if re.fullmatch(r"[\w-]+", each) else quoted(each) for each in self.path + key)
         return ".".join(keys).replace("'", '"')
 
-    def flag(self, key: str) -> bool | None:
-        """Return a boolean."""
-        return self._get(key, bool)
-
-    def string(self, key: str) -> str | None:
-        """Return a string."""
-        return self._get(key, str)
+    def get(self, key: str, kind: type[_T]) -> _T | None:
+        """Return a boolean, a string, or what else the type is."""
+        found = self.values.get(key)
+        if found is None or isinstance(found, kind):
+            return found
+        raise self._of_other_kind(key, kind, found)
 
     def seconds(self, key: str) -> float | None:
         """Return a number of seconds, more than none and with an end."""
@@ -75,7 +77,7 @@ class Table(NamedTuple):
 
     def strings(self, key: str) -> tuple[str, ...]:
         """Return a list of strings."""
-        found = self._get(key, list) or []
+        found = self.get(key, list) or []
         for each in found:
             if not isinstance(each, str):
                 raise self._of_other_kind(key, list, each)
@@ -83,7 +85,7 @@ class Table(NamedTuple):
 
     def table(self, key: str) -> Table:
         """Return a table within this one."""
-        return self._replace(values=self._get(key, dict) or {}, path=(*self.path, key))
+        return self._replace(values=self.get(key, dict) or {}, path=(*self.path, key))
 
     def refuse_unknown(self, known: Iterable[str]) -> None:
         """Raise for a key that is not in `known`, naming the nearest one."""
@@ -91,49 +93,37 @@ class Table(NamedTuple):
             hint = f"There are: {', '.join(sorted(known))}"
             raise self.wrong(key, f" is unknown{nearest(key, known)}", hint)
 
-    def place(self, key: str, value: str | None = None) -> Place:
-        """Return the place of a key, or of a string in its list; see `find_line`."""
-        return Place(self.file, find_line(self.text, (*self.path, key), value))
+    def place(self, key: str | None = None, value: str | None = None) -> Place:
+        """Return the place of the table, of a key in it, or of a string in the list of that.
+
+        The text is searched: where several lines have the string, it is the line of the key; where
+        several have the key, that of the table it is in. It has no line where nothing is found.
+        """
+        keys = _find_keys(self.text)
+        names = [each.translate(_SPELLING) for each in (*self.path, *([key] if key else []))]
+        while names:
+            name = ".".join(names)
+            # A table that only its parts name is where the first of them is.
+            found = keys.get(name) or next(
+                (places[:1] for other, places in keys.items() if other.startswith(f"{name}.")), []
+            )
+            if len(found) == 1:
+                line, strings = found[0]
+                lines = strings.get(value, set()) if value is not None else set()
+                return Place(self.file, next(iter(lines)) if len(lines) == 1 else line)
+            names.pop()
+            value = None
+        return Place(self.file)
 
     def wrong(self, key: str, message: str, hint: str | None = None) -> NoxLockError:
         """Return the error for a key: at its line, or at that of the table it is missing from."""
-        name = self._replace(path=(*self.path, key)).name
-        return self.kind(f"`{name}`{message}", self.place(key), hint)
-
-    def _get(self, key: str, kind: type[_T]) -> _T | None:
-        found = self.values.get(key)
-        if found is None or isinstance(found, kind):
-            return found
-        raise self._of_other_kind(key, kind, found)
+        return self.kind(f"`{self.dotted(key)}`{message}", self.place(key), hint)
 
     def _of_other_kind(self, key: str, kind: type, found: object) -> NoxLockError:
         shown = quoted(found) if isinstance(found, str) else found
         what, form = _KINDS[kind]
-        form = form.format(key=key, path=self._replace(path=(*self.path, key)).name)
+        form = form.format(key=key, path=self.dotted(key))
         return self.wrong(key, f" must be {what}, not {shown}", f"Write it as: {form}")
-
-
-def find_line(text: str, path: Iterable[str], value: str | None = None) -> int | None:
-    """Return the line, from 1, on which a TOML text has a key, or a string in the list of it.
-
-    The text is searched: where several lines have the string, it is the line of the key; where
-    several have the key, that of the table it is in. None where nothing is found.
-    """
-    keys = _find_keys(text)
-    names = list(map(_bare, path))
-    while names:
-        name = ".".join(names)
-        # A table that only its parts name is where the first of them is.
-        found = keys.get(name) or next(
-            (places[:1] for other, places in keys.items() if other.startswith(f"{name}.")), []
-        )
-        if len(found) == 1:
-            line, strings = found[0]
-            lines = strings.get(value, set()) if value is not None else set()
-            return next(iter(lines)) if len(lines) == 1 else line
-        names.pop()
-        value = None
-    return None
 
 
 @functools.lru_cache(maxsize=4)  # several locks read one file
@@ -145,9 +135,9 @@ def _find_keys(text: str) -> Mapping[str, list[tuple[int, dict[str, set[int]]]]]
     for number, line in enumerate(text.split("\n"), start=1):
         if found := _NAMING.match(line):
             if found["key"] is None:
-                table = name = _bare(found["table"])
+                table = name = found["table"].translate(_SPELLING)
             else:
-                name = f"{table}.{_bare(found['key'])}".removeprefix(".")
+                name = f"{table}.{found['key'].translate(_SPELLING)}".removeprefix(".")
             strings = {}
             keys.setdefault(name, []).append((number, strings))
         for string in re.findall(_STRING, line):
@@ -155,36 +145,22 @@ def _find_keys(text: str) -> Mapping[str, list[tuple[int, dict[str, set[int]]]]]
     return keys
 
 
-def _bare(key: str) -> str:
-    return re.sub(r"[\s\"']", "", key)
-
-
 def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigError) -> Table:
     """Parse the bytes of a project file; what is no TOML is an error of `kind`."""
     try:
         text = data.decode()
+        return Table(_parse(text), text=text, file=file, kind=kind)
     except UnicodeDecodeError as error:
         first = data.count(b"\n", 0, error.start) + 1
         raise kind("is no TOML: it is not UTF-8", Place(file, first), _SAVE) from error
-    try:
-        return Table(_parse(text), text=text, file=file, kind=kind)
-    except tomllib.TOMLDecodeError as error:
-        reason = str(error)
-    except RecursionError:
-        reason = "it is nested too deep"
-    except ValueError:
-        reason = "a number has too many digits"
-    if text.startswith(_MARK):
-        raise kind("is no TOML: it begins with a mark of byte order", Place(file, 1), _SAVE)
-    found = re.search(r"at line (\d+)", reason)
-    last = text.rstrip().count("\n") + 1 if "end of document" in reason else None
-    line = int(found[1]) if found else last
-    raise kind(f"is no TOML: {reason}", Place(file, line), "Correct that line.")
-
-
-@functools.lru_cache(maxsize=4)  # the configuration and several locks read one file
-def _parse(text: str) -> Mapping[str, Any]:
-    return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also for too many digits
+        if data.startswith(codecs.BOM_UTF8):
+            place = Place(file, 1)
+            raise kind("is no TOML: it begins with a mark of byte order", place, _SAVE) from error
+        found = re.search(r"at line (\d+)", str(error))
+        last = data.rstrip().count(b"\n") + 1 if "end of document" in str(error) else None
+        place = Place(file, int(found[1]) if found else last)
+        raise kind(f"is no TOML: {error}", place, "Correct that line.") from error
 
 
 def find_table(key: str, lock: str, project: Project) -> Table:

@@ -65,7 +65,7 @@ def make_lock(
                     return Outcome(planned, changes.UP_TO_DATE)
             starting, key, outcome = _look_up(compiler, planned, together)
             if outcome is None:
-                if not console.has_board:
+                if not console.board:
                     console.log(f"{planned.path}: compiling for Python {planned.target}")
                 began = time.monotonic()
                 compiled = compile_in_agreement(compiler, planned, starting, texts)

@@ -88,5 +88,5 @@ def lock_all(
         from nox_lock.locking.stacks import make_stacks  # noqa: PLC0415
 
         compiler = Compiler(project, options, console)
-        with console.board([each.path for stack in work for each in stack]):
+        with console.show_board([each.path for stack in work for each in stack]):
             yield from make_stacks(compiler, work, judged)

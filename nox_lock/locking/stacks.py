@@ -65,7 +65,7 @@ def make_stacks(
             while not ended and time.monotonic() < until:  # Windows sees Ctrl-C between two
                 left = min(until - time.monotonic(), _WAIT_SECONDS)
                 ended = wait(running, left, FIRST_COMPLETED).done
-            if not (ended or compiler.console.has_board):
+            if not (ended or compiler.console.board):
                 at_work = (path for each, path in running.items() if each.running())
                 compiler.console.log(*(f"{path}: not done yet" for path in at_work))
             for future in ended:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.errors import ConfigError, Place
+from nox_lock.errors import ConfigError
 from nox_lock.inputs.entry import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, read_document
 from nox_lock.planning.paths import discover, find_missing_inputs, find_more, no_inputs, suggest
@@ -123,14 +123,14 @@ def read_settings(table: Table) -> Settings:
             raise table.wrong(
                 "unsafe-package", message, "Write the name alone, such as: setuptools"
             )
-    moment = table.string("uploaded-prior-to")
+    moment = table.get("uploaded-prior-to", str)
     if moment is not None and not _is_moment(moment):
         message = f": {quoted(moment)} is no date"
         raise table.wrong("uploaded-prior-to", message, 'Such as: "2026-11-01"')
     return Settings(
-        table.flag("generate-hashes"),
-        table.flag("strip-extras"),
-        table.flag("allow-unsafe"),
+        table.get("generate-hashes", bool),
+        table.get("strip-extras", bool),
+        table.get("allow-unsafe", bool),
         tuple(sorted(map(canonicalize_name, unsafe))) or None,
         moment,
     )
@@ -158,7 +158,7 @@ def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
     values = {**table.values, **table.table("compile").values}
     values = {key.replace("_", "-"): value for key, value in values.items()}
     notes = tuple(
-        f"[{table.name}] {key} cannot be honoured in locks of nox-lock: leave it out, "
+        f"[{table.dotted()}] {key} cannot be honoured in locks of nox-lock: leave it out, "
         "or say it in an input or in [tool.nox-lock]"
         for key, value in sorted(values.items())
         if key not in (*_PIP_TOOLS_READ, *_PIP_TOOLS_IGNORED)
@@ -248,8 +248,8 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
     table = tools.table("nox-lock")
     common = LockConfig("", (), settings=pip_tools)
     common = _parse_common(table, common, (*PROJECT_KEYS, "locks"))
-    on_stale = table.string("on-stale") or "auto"
-    check_on_stale(on_stale, f"`{table.name}.on-stale`", table.place("on-stale"))
+    on_stale = table.get("on-stale", str) or "auto"
+    check_on_stale(on_stale, "`tool.nox-lock.on-stale`", table)
     if variable := project.environ.get("NOX_LOCK_ON_STALE"):
         check_on_stale(variable, "NOX_LOCK_ON_STALE")
         on_stale = variable
@@ -275,11 +275,12 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
     return Config(locks, project, on_stale, notes)
 
 
-def check_on_stale(value: str, source: str, place: Place | None = None) -> None:
-    """Refuse an unknown way to treat a stale lock; `source` has it."""
+def check_on_stale(value: str, source: str, table: Table | None = None) -> None:
+    """Refuse an unknown way to treat a stale lock; `source`, maybe in a table, has it."""
     if value not in ON_STALE:
         known = ", ".join(f'"{each}"' for each in ON_STALE)
         message = f"{source} is {value!r}{nearest(value, ON_STALE)}"
+        place = table.place("on-stale") if table else None
         raise ConfigError(message, place, f"One of: {known}")
 
 
@@ -303,7 +304,7 @@ def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) ->
             raise table.wrong(key, " is empty", "Name one at least, or leave it out.")
     return default._replace(
         lockfile=_parse_lockfile(table) or default.lockfile,
-        pylock=default.pylock if (flag := table.flag("pylock")) is None else flag,
+        pylock=default.pylock if (flag := table.get("pylock", bool)) is None else flag,
         pythons=_parse_pythons(table) or default.pythons,
         platforms=_parse_platforms(table) or default.platforms,
         settings=merge_settings(read_settings(table), default.settings),
@@ -362,7 +363,7 @@ def _parse_path(path: str, table: Table, key: str) -> str:
 
 
 def _parse_lockfile(table: Table) -> str | None:
-    key, pattern = "lockfile", table.string("lockfile")
+    key, pattern = "lockfile", table.get("lockfile", str)
     if pattern is None:
         return None
     known = f"There are: {', '.join(f'{{{each}}}' for each in _PLACEHOLDERS)}"
@@ -410,7 +411,7 @@ def _parse_platforms(table: Table) -> tuple[str, ...]:
 
 def _parse_levels(table: Table, default: Levels) -> Levels:
     for key, form, what in (("manylinux", r"2\.\d+", "glibc"), ("macos", r"\d+\.\d+", "macOS")):
-        level = table.string(key)
+        level = table.get(key, str)
         if level is not None and not re.fullmatch(form, level):
             message = f": {quoted(level)} is no version of {what}"
             raise table.wrong(key, message, f'Such as: {key} = "{getattr(Levels(), key)}"')

@@ -50,7 +50,7 @@ def test_a_line_has_its_colour_where_there_are_colours(colour: bool) -> None:  #
 def test_without_a_board_its_states_go_nowhere() -> None:
     lines: list[str] = []
     console = Console(lines.append, lines.append)
-    with console.board(["requirements.txt"]):
-        assert not console.has_board
+    with console.show_board(["requirements.txt"]):
+        assert not console.board
         console.update("requirements.txt", "resolving")
     assert lines == []

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.errors import RequirementsError
-from nox_lock.inputs.entry import metadata_digest
+from nox_lock.errors import Place, RequirementsError
+from nox_lock.inputs.entry import parse_entry
 from nox_lock.inputs.requirements import Files, read_inputs
+from nox_lock.inputs.syntax import Line
 from nox_lock.project import Project
 
 if TYPE_CHECKING:
@@ -104,14 +105,19 @@ def test_what_is_static_needs_no_digest(tmp_path: Path) -> None:
     assert not dynamic(f"{text}[dependency-groups]\ndev = ['lib']\n", group="dev")
 
 
+def digest(folder: Path) -> str:
+    """Return the digest of the project in a folder, as a line with its path has it."""
+    return parse_entry(Line(Place("requirements.in", 1), "."), Project(folder, {})).metadata
+
+
 @pytest.mark.parametrize("value", ["5", "'dependencies'", "[['x']]", "{}"])
 def test_the_digest_of_a_folder_with_a_wrong_project_file(tmp_path: Path, value: str) -> None:
     """pip says what is wrong, if it is; a check must live with it."""
     (tmp_path / FILE).write_text(f"{HEAD}dynamic = {value}\ndependencies = [1979-05-27]\n")
-    assert re.fullmatch("[0-9a-f]{32}", metadata_digest(Project(tmp_path, {}), ""))
+    assert re.fullmatch("[0-9a-f]{32}", digest(tmp_path))
     (tmp_path / FILE).write_text("tool = 1\n[")
     (tmp_path / "setup.cfg").write_text("install_requires = file: x\n[[[\n")
-    assert re.fullmatch("[0-9a-f]{32}", metadata_digest(Project(tmp_path, {}), ""))
+    assert re.fullmatch("[0-9a-f]{32}", digest(tmp_path))
 
 
 def test_line_ends_of_what_builds_a_project_do_not_count(tmp_path: Path) -> None:
@@ -123,5 +129,5 @@ def test_line_ends_of_what_builds_a_project_do_not_count(tmp_path: Path) -> None
         setup = f"from setuptools import setup{end}setup(install_requires=open('needs.txt'){end})"
         (folder / "setup.py").write_bytes(setup.encode())
         (folder / "needs.txt").write_bytes(f"{needs}{end}".encode())
-        found.append(metadata_digest(Project(folder, {}), ""))
+        found.append(digest(folder))
     assert found[0] == found[1] != found[2]

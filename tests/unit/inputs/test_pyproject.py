@@ -197,7 +197,7 @@ def test_refused(tmp_path: Path, text: str, extras: tuple[str, ...], expected: s
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", f"{FILE}:1: there is no group 'dev' in [dependency-groups]\nIt has no groups at all."),
+        ("", f"{FILE}: there is no group 'dev' in [dependency-groups]\nIt has no groups at all."),
         ("dependency-groups = []\n", f"{FILE}:1: `dependency-groups` must be a table"),
         ("[dependency-groups]\ndev = 'app'\n", f"{FILE}:2: `dependency-groups.dev`: "),
         (

@@ -6,13 +6,16 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nox_lock.inputs.toml_tables import find_line
+from nox_lock.inputs.toml_tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,6 +25,11 @@ else:
 NAMES = st.sampled_from(["a", "b-c", "D_1", "with space", "é", "#"])
 BLANKS = st.sampled_from(["", " ", "\n", "\n\n", " # x, [y]\n", '\n  # ] = "x"\n\n  '])
 ENDS = st.sampled_from(["\n", "\r\n"])
+
+
+def find_line(text: str, path: Iterable[str], value: str | None = None) -> int | None:
+    *parents, key = path
+    return Table({}, tuple(parents), text).place(key, value).line
 
 
 def spelled(name: str, data: st.DataObject) -> str:
