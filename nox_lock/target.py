@@ -42,25 +42,18 @@ _MANYLINUX = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 _OLDEST_GLIBC = {"x86_64": 5, "i686": 5, "riscv64": 31}
 _NEWEST_MUSL = 2
 # X.Y alone means its newest patch release, whatever that is by now.
-_NEWEST_PATCH = "99"
-_PATCHES = range(int(_NEWEST_PATCH) + 1)
+NEWEST_PATCH = "99"
+_PATCHES = range(int(NEWEST_PATCH) + 1)
 _MOST_TURNS = 10  # numbers in a marker that anybody means
 
 
 class Target(NamedTuple):
-    """A Python that a lock file is made for.
-
-    Attributes:
-        implementation: ``cpython`` or ``pypy``.
-        threaded: a free-threaded build (``3.13t``): other wheels, the same markers.
-        patch: the third number of the version, or empty where it is open. Two targets that differ
-            in it alone are the same.
-    """
+    """A Python that a lock file is made for; two that differ in `patch` alone are the same."""
 
     version: str
-    implementation: str = "cpython"
-    threaded: bool = False
-    patch: str = ""
+    implementation: str = "cpython"  # or ``pypy``
+    threaded: bool = False  # a free-threaded build (``3.13t``): other wheels, the same markers
+    patch: str = ""  # the third number of the version; empty where it is open
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Target) and self[:3] == other[:3]
@@ -76,30 +69,17 @@ class Target(NamedTuple):
         return f"{prefix}{self.version}{'t' if self.threaded else ''}"
 
     @property
-    def sort_key(self) -> tuple[str, tuple[int, ...], bool]:
-        """Orders 3.9 before 3.10."""
-        return self.implementation, tuple(map(int, self.version.split("."))), self.threaded
-
-    @property
-    def newest_patch(self) -> str:
-        """The patch release that it is resolved for."""
-        return self.patch or _NEWEST_PATCH
-
-    @property
     def full_version(self) -> str:
-        """The version with that patch release."""
-        return f"{self.version}.{self.newest_patch}"
+        """The version with the patch release that it is resolved for."""
+        return f"{self.version}.{self.patch or NEWEST_PATCH}"
 
 
 class Platform(NamedTuple):
-    """A platform: `sys.platform`, `platform.machine()` in lower case, and a libc other than glibc.
+    """A platform, as stamps and configurations name it by `str`: ``musllinux-x86_64``."""
 
-    `str` gives what is written in stamps and configurations, such as ``musllinux-x86_64``.
-    """
-
-    system: str
-    machine: str
-    libc: str = ""
+    system: str  # `sys.platform`
+    machine: str  # `platform.machine()` in lower case
+    libc: str = ""  # other than glibc
 
     def __str__(self) -> str:
         return f"{self.libc}{self.system}-{self.machine}"
@@ -146,11 +126,11 @@ def parse_platform(text: str) -> Platform:
 
 def find_platform(name: str) -> Platform | None:
     """Return the platform of a name: one of `PLATFORMS`, or with its machine; None for others."""
-    named = parse_platform(name)
-    machines = PLATFORMS.get(f"{named.libc}{named.system}", ())
-    if not named.machine and machines:
-        return named._replace(machine=machines[0])
-    return named if named.machine in machines else None
+    system, _, machine = name.partition("-")
+    if system not in PLATFORMS:
+        return None
+    machine = machine or PLATFORMS[system][0]
+    return parse_platform(f"{system}-{machine}") if machine in PLATFORMS[system] else None
 
 
 def holds(
@@ -179,8 +159,11 @@ def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -
         if len(numbers) > _MOST_TURNS:
             return {}
         turns |= {n for number in numbers for n in (number, number + 1) if n in _PATCHES}
-    known = ((turn, marker_environment(target, platform_, str(turn))) for turn in sorted(turns))
-    return {turn: marker.evaluate({**each, "extra": extra}) for turn, each in known}
+    found = {}
+    for turn in sorted(turns):
+        known = marker_environment(target._replace(patch=str(turn)), platform_)
+        found[turn] = marker.evaluate({**known, "extra": extra})
+    return found
 
 
 def counts(marker: str, target: Target, platform_: Platform) -> bool:
@@ -207,12 +190,12 @@ def _counting_patches(
     return every - {n for n in every if not found[max(turn for turn in found if turn <= n)]}
 
 
-def marker_environment(target: Target, platform_: Platform, patch: str = "") -> dict[str, str]:
+def marker_environment(target: Target, platform_: Platform) -> dict[str, str]:
     """Return the marker variables that the definition of a target decides.
 
     https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
     """
-    full = f"{target.version}.{patch or target.newest_patch}"
+    full = target.full_version
     system, machine, _ = platform_
     if system == "win32":
         machine = _WINDOWS_MACHINES.get(machine, machine)

@@ -27,7 +27,7 @@ from nox_lock.errors import InstallError, NoxLockError
 from nox_lock.files import exclusive, read_timeout, temporary_directory, write_all
 from nox_lock.inputs.entry import URL
 from nox_lock.project import relative
-from nox_lock.target import parse_platform, running_platform
+from nox_lock.target import NEWEST_PATCH, parse_platform, running_platform
 from nox_lock.text import shareable
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     stamps = [each.current.stamp for each in planned if each.current]
     elsewhere = [each.platform for each in stamps if each and each.platform != str(here)]
     hint = f"Lock again, from the pins it has: {locked.lock}"
-    newest = target._replace(patch=planned[0].target.newest_patch)
+    newest = target._replace(patch=planned[0].target.patch or NEWEST_PATCH)
     if not find_unmet(planned, newest, installed):
         hint = _use_later(target)
     elif elsewhere:

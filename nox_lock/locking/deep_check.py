@@ -22,7 +22,7 @@ from nox_lock.locking import one_pylock
 from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.run import CompileOptions
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
-from nox_lock.target import holds
+from nox_lock.target import find_platform, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +59,7 @@ def resolve_again(
         try:
             verdict = _resolve(planned, planned.current, verdict, compiler)
         except (ToolchainError, CompileError) as error:
-            target = planned.target, planned.named_platform
+            target = planned.target, find_platform(planned.system)
             if isinstance(error, CompileError) and not (
                 error.kind == "build" and compiler.interpreter(*target).foreign
             ):

@@ -24,6 +24,7 @@ from nox_lock.locking import changes
 from nox_lock.locking.changes import Outcome, find_changes, find_limit, whole_chain
 from nox_lock.locking.compiler import find_starting_pins, versions
 from nox_lock.planning.lock_plan import PylockPlan
+from nox_lock.target import find_platform
 from nox_lock.text import as_argument
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _look_up(
         "lock 2",  # the first ones answered also those who did not start from the same pins
         planned.canonical,
         str(planned.platform),
-        compiler.interpreter(planned.target, planned.named_platform).builder,
+        compiler.interpreter(planned.target, find_platform(planned.system)).builder,
         *tool_versions(),
         compiler.indexes.identity,
         *files,

@@ -17,24 +17,17 @@ from nox_lock.planning.config import UNSAFE_PACKAGES, Settings
 from nox_lock.target import Levels, find_platform, holds, running_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from nox_lock.inputs.entry import Option
     from nox_lock.inputs.requirements import Inputs
     from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.planning.config import LockConfig
     from nox_lock.target import Platform, Target
 
 
+_FORMATS = ("--no-binary", "--only-binary")
 # Every other option leaves no line in a lock file.
-_WRITTEN = (
-    "--index-url",
-    "--extra-index-url",
-    "--find-links",
-    "--trusted-host",
-    "--no-binary",
-    "--only-binary",
-)
+_WRITTEN = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", *_FORMATS)
 
 
 class HiddenFact(NamedTuple):
@@ -47,32 +40,20 @@ class HiddenFact(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LockPlan:
-    """One lock file that must exist: the pinned output for one lock and one target.
-
-    Attributes:
-        path: the lock file, relative to the project root.
-        settings: how, with nothing left open.
-        current: the lock file as it is now, on disk or made in this run; None for no file.
-        system: the name of the platform it is for, as configured; empty for none.
-        below: the lock files it builds on, for the same target.
-        apart: locks that it builds on and that are not made for its target.
-        earlier: if there is no file yet, the most similar one of this lock, or None.
-        build_constraints: the texts of the files that limit what builds use.
-        lookalikes: paths that pip would take for a URL of the lock file, or of its inputs.
-    """
+    """One lock file that must exist: the pinned output for one lock and one target."""
 
     lock: LockConfig
     target: Target
-    path: str
+    path: str  # relative to the project root
     inputs: Inputs
-    settings: Settings
-    current: LockFile | None
-    system: str = ""
-    below: tuple[LockPlan, ...] = ()
-    apart: tuple[str, ...] = ()
-    earlier: LockFile | None = None
-    build_constraints: tuple[str, ...] = ()
-    lookalikes: tuple[str, ...] = ()
+    settings: Settings  # with nothing left open
+    current: LockFile | None  # as it is now, on disk or made in this run; None for no file
+    system: str = ""  # the platform it is for, as configured; empty for none
+    below: tuple[LockPlan, ...] = ()  # the lock files it builds on, for the same target
+    apart: tuple[str, ...] = ()  # locks that it builds on and that are not made for its target
+    earlier: LockFile | None = None  # if there is no file yet, the most similar one of this lock
+    build_constraints: tuple[str, ...] = ()  # texts of the files that limit what builds use
+    lookalikes: tuple[str, ...] = ()  # paths that pip would take for a URL in it or in its inputs
 
     def with_current(self, current: LockFile | None) -> LockPlan:
         """Return the same plan with another state of the lock file."""
@@ -86,7 +67,6 @@ class LockPlan:
 
     @property
     def name(self) -> str:
-        """The lock's name."""
         return self.lock.name
 
     @property
@@ -100,14 +80,9 @@ class LockPlan:
         return self.current.pins if self.current else ()
 
     @cached_property
-    def named_platform(self) -> Platform | None:
-        """The platform that the configuration names for it, or None."""
-        return find_platform(self.system) if self.system else None
-
-    @cached_property
     def platform(self) -> Platform:
         """The platform it is for: the named one, else this machine's."""
-        return self.named_platform or running_platform()
+        return find_platform(self.system) or running_platform()
 
     @property
     def here(self) -> bool:
@@ -125,7 +100,25 @@ class LockPlan:
     @cached_property
     def options(self) -> dict[str, Place]:
         """The option lines its inputs declare, as pip-compile writes and orders them."""
-        return _option_lines(self.inputs.options, posixpath.dirname(self.path))
+        lines: dict[str, dict[str, Place]] = {name: {} for name in _WRITTEN}
+        for name, value, place in self.inputs.options:
+            if name == "--index-url":  # it replaces the indexes before it
+                lines |= {name: {value: place}, "--extra-index-url": {}}
+            elif name in _FORMATS:
+                (other,) = {*_FORMATS} - {name}
+                _choose(value.split(","), place, lines[name], lines[other])
+            elif name == "--find-links" and "://" not in value:
+                # pip reads a folder in a lock file relative to that file.
+                folder = posixpath.relpath(value, posixpath.dirname(self.path) or ".")
+                lines[name].setdefault(folder, place)
+            elif name in lines:
+                lines[name].setdefault(value, place)
+        if any(option.name == "--no-index" for option in self.inputs.options):
+            lines |= {"--index-url": {}, "--extra-index-url": {}}
+        formats = [(name, *item) for name in _FORMATS for item in lines.pop(name).items()]
+        formats.sort(key=lambda each: (each[1] != ":all:", each[0] != "--no-binary", each[1]))
+        others = [(name, *item) for name, values in lines.items() for item in values.items()]
+        return {f"{name} {value}": place for name, value, place in others + formats}
 
     @cached_property
     def command(self) -> str:
@@ -166,34 +159,32 @@ class LockPlan:
     @cached_property
     def hidden(self) -> dict[str, HiddenFact]:
         """The facts of `canonical` that the body of the lock cannot show, by their digests."""
-        facts = [*self._hidden_in_inputs(), *self._hidden_in_configuration()]
-        return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
-
-    def _hidden_in_inputs(self) -> Iterator[HiddenFact]:
+        facts = []
         for entry in self.inputs.entries:
             if entry.extras and self.settings.strip_extras and not entry.constraint:
                 extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
-                yield HiddenFact(extras, entry.place)
+                facts.append(HiddenFact(extras, entry.place))
             if entry.metadata:
                 depends = f"what {entry.text} depends on now"
-                yield HiddenFact(depends, entry.place, entry.metadata)
+                facts.append(HiddenFact(depends, entry.place, entry.metadata))
             if holds(entry.marker, self.target, self.platform) is None:
-                yield HiddenFact(entry.text, entry.place)
-        for option in (*self.inputs.options, *self.inputs.remote):
-            if option.name not in _WRITTEN:
-                yield HiddenFact(f"{option.name} {option.value}".strip(), option.place)
-        for file, digest in self.inputs.dynamic.items():
-            yield HiddenFact(f"what {file} depends on now", Place(file, 1), digest)
-
-    def _hidden_in_configuration(self) -> Iterator[HiddenFact]:
+                facts.append(HiddenFact(entry.text, entry.place))
+        for name, value, place in (*self.inputs.options, *self.inputs.remote):
+            if name not in _WRITTEN:
+                facts.append(HiddenFact(f"{name} {value}".strip(), place))
+        facts += [
+            HiddenFact(f"what {file} depends on now", Place(file, 1), digest)
+            for file, digest in self.inputs.dynamic.items()
+        ]
         if self.target.patch:
-            yield HiddenFact(f"the patch release {self.target.full_version}")
+            facts.append(HiddenFact(f"the patch release {self.target.full_version}"))
         if self.system and self.lock.levels != Levels():
-            yield HiddenFact(f"the levels {' and '.join(self.lock.levels)}")
-        for file, text in zip(self.lock.build_constraints, self.build_constraints, strict=True):
-            yield HiddenFact(f"{file} as it is now", Place(file, 1), text)
+            facts.append(HiddenFact(f"the levels {' and '.join(self.lock.levels)}"))
+        builds = zip(self.lock.build_constraints, self.build_constraints, strict=True)
+        facts += [HiddenFact(f"{file} as it is now", Place(file, 1), text) for file, text in builds]
         if self.settings.uploaded_prior_to:
-            yield HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}")
+            facts.append(HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}"))
+        return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
 
 
 class PylockPlan(NamedTuple):
@@ -244,38 +235,6 @@ class PylockPlan(NamedTuple):
 
 
 AnyPlan = LockPlan | PylockPlan
-
-
-def _option_lines(options: Iterable[Option], folder: str) -> dict[str, Place]:
-    """Return the lines in pip-compile's order, each with its place.
-
-    `folder` is the lock file's, relative to the project root: pip reads a folder in a lock file
-    relative to that file.
-    """
-    indexes: dict[str, Place] = {}
-    links: dict[str, Place] = {}
-    hosts: dict[str, Place] = {}
-    formats: dict[str, dict[str, Place]] = {"--no-binary": {}, "--only-binary": {}}
-    has_index = True
-    for name, value, place in options:
-        if name == "--no-index":
-            has_index = False
-        elif name == "--index-url":
-            indexes = {f"{name} {value}": place}
-        elif name == "--extra-index-url":
-            indexes.setdefault(f"{name} {value}", place)
-        elif name == "--find-links":
-            path = value if "://" in value else posixpath.relpath(value, folder or ".")
-            links.setdefault(f"{name} {path}", place)
-        elif name == "--trusted-host":
-            hosts.setdefault(f"{name} {value}", place)
-        elif name in formats:
-            (other,) = formats.keys() - {name}
-            _choose(value.split(","), place, formats[name], formats[other])
-    chosen = [(name, *item) for name, projects in formats.items() for item in projects.items()]
-    chosen.sort(key=lambda each: (each[1] != ":all:", each[0] != "--no-binary", each[1]))
-    written = {f"{name} {project}": place for name, project, place in chosen}
-    return (indexes if has_index else {}) | links | hosts | written
 
 
 def _choose(

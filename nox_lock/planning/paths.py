@@ -6,6 +6,7 @@ import functools
 import glob
 import posixpath
 import re
+from contextlib import suppress
 from pathlib import Path
 from string import Formatter
 from textwrap import indent
@@ -42,7 +43,6 @@ _NODOT = r"(?:pypy)?\d{2,3}t?"
 # The name of a folder that a URL leads into, if it is taken for a path.
 _LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
 _SHOWN = 3
-_FOLDERS = ("", "*/", "*/*/")
 # Folders of what was built or installed, beside the hidden ones.
 _MADE = re.compile(r"(?:^|/)(?:\.|node_modules/|build/|dist/|v?env/|site-packages/)")
 
@@ -57,16 +57,13 @@ class ParsedPath(NamedTuple):
 def lockfile_path(
     lock: LockConfig, target: Target, system: str, project: Project, *, several: bool
 ) -> str:
-    """Return the path of a lock file, relative to the project root.
-
-    `system` is the named platform that it is for, or empty; `several` is whether the lock has
-    several Pythons.
+    """Return the path of a lock file; `several` is whether the lock has several Pythons.
 
     Raises:
         ConfigError: for a pattern that gives several files one path, or one that is no path on
             another system.
     """
-    key, here = "lockfile", running_platform()
+    here = running_platform()
     machine = (find_platform(system) or here).machine
     system = system or here.system
     if lock.lockfile is None:
@@ -76,8 +73,8 @@ def lockfile_path(
     for name, needed in (("{python}", several), ("{platform}", lock.platforms)):
         if needed and not (name in lock.lockfile or f"{name[:-1]}_nodot}}" in lock.lockfile):
             before, end = posixpath.splitext(lock.lockfile)
-            raise find_table(key, lock.name, project).wrong(
-                key,
+            raise find_table("lockfile", lock.name, project).wrong(
+                "lockfile",
                 f" is {lock.lockfile!r}; the lock {lock.name!r} has several, so it needs {name}",
                 f"Such as: {before}-{name}{end}",
             )
@@ -90,8 +87,8 @@ def lockfile_path(
         machine=machine,
     )
     if found := re.search(_UNPORTABLE, path, re.IGNORECASE):
-        raise find_table(key, lock.name, project).wrong(
-            key,
+        raise find_table("lockfile", lock.name, project).wrong(
+            "lockfile",
             f" gives {quoted(path)}: not every system can have a file {quoted(found[0])}",
             "Name it otherwise: CON, NUL and the like, a dot or blank at the end, and any "
             'of < > : " | ? * mean something else on Windows.',
@@ -106,21 +103,21 @@ def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> Pars
     those of Pythons without a dot, as others have them: `requirements-py311.txt`.
     """
     stem = _stem(lock)
-    if lock.lockfile is None and not path.startswith(stem):
-        return None
     systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
     if lock.lockfile is None:
+        if not path.startswith(stem):
+            return None
         found = suffix(systems, nodot=any_system).fullmatch(path, len(stem))
     else:
-        known = {"name": re.escape(lock.name), "stem": re.escape(posixpath.basename(stem))}
-        systems = systems or re.escape(running_platform().system)
-        found = re.fullmatch(_filled(lock.lockfile, known, systems), path)
-    if not found:
-        return None
-    groups = found.groupdict()
+        known = re.escape(lock.name), re.escape(posixpath.basename(stem))
+        here = re.escape(running_platform().system)
+        found = re.fullmatch(_filled(lock.lockfile, *known, systems or here), path)
+    groups = found.groupdict() if found else {}
     dotted = re.sub(r"(\d)(\d+)", r"\1.\2", groups.get("python_nodot") or "")  # 311 is 3.11
     python = groups.get("python") or dotted
-    return None if dotted not in {"", python} else ParsedPath(python, groups.get("platform") or "")
+    if not found or dotted not in {"", python}:
+        return None
+    return ParsedPath(python, groups.get("platform") or "")
 
 
 def find_files(
@@ -155,24 +152,19 @@ def find_earlier(
     """Return the most similar lock file of this lock on disk, also of another pattern, or None."""
     found = find_files(lock._replace(lockfile=None), project, any_system=True)
     found |= find_files(lock, project, any_system=True)
-    for each in sorted(found, key=lambda each: (_distance(found[each], target), each)):
-        if find_owner(each, locks) in (None, lock):
-            earlier = lock_file.read(project, each)
+    distances = []
+    for path, parsed in found.items():
+        other = parse_target(parsed.python) if parsed.python else target
+        minor, wanted = (int(each.version.partition(".")[2]) for each in (other, target))
+        is_foreign = parsed.system not in {"", running_platform().system}
+        is_other = other.implementation != target.implementation
+        distances.append((is_foreign, is_other, abs(minor - wanted), -minor, path))
+    for *_, path in sorted(distances):
+        if find_owner(path, locks) in (None, lock):
+            earlier = lock_file.read(project, path)
             if earlier is not None and earlier.recognised:
                 return earlier
     return None
-
-
-def _distance(parsed: ParsedPath, target: Target) -> tuple[bool, bool, int, int]:
-    """Order lock files by how far their target is from another one."""
-    other = parse_target(parsed.python) if parsed.python else target
-    minors = int(other.version.partition(".")[2]), int(target.version.partition(".")[2])
-    return (
-        parsed.system not in {"", running_platform().system},
-        other.implementation != target.implementation,
-        abs(minors[0] - minors[1]),
-        -minors[0],
-    )
 
 
 def find_orphans(
@@ -180,35 +172,22 @@ def find_orphans(
 ) -> list[str]:
     """Return files of ours where lock files or pylocks may be, that are none of `planned`."""
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
-    places = {"{name}.txt": folders, "pylock{name}.toml": folders.union(map(folder_of, locks))}
-    patterns = {
-        posixpath.join(folder.replace("{", "{{").replace("}", "}}"), name)
-        for name, found_in in places.items()
-        for folder in found_in
-    }
-    patterns |= {lock.lockfile for lock in locks if lock.lockfile}
+    patterns = {posixpath.join(glob.escape(folder), "*.txt") for folder in folders}
+    folders |= set(map(folder_of, locks))
+    patterns |= {posixpath.join(glob.escape(folder), "pylock*.toml") for folder in folders}
+    found = {path for pattern in patterns for path in project.glob(pattern)}
+    for pattern in {lock.lockfile for lock in locks if lock.lockfile}:
+        expression = _filled(pattern, r"[\w.-]*", r"[\w.-]+", SYSTEM)
+        found |= {path for path in project.glob(_wild(pattern)) if re.fullmatch(expression, path)}
     # A link to one of these is another name of it.
     live = {project.real(path) for each in planned for path in (each.path, *each.inputs.files)}
-    found = set()
-    for pattern in patterns:
-        expression = _filled(pattern, {"name": r"[\w.-]*", "stem": r"[\w.-]+"}, SYSTEM)
-        found |= {path for path in project.glob(_wild(pattern)) if re.fullmatch(expression, path)}
-    return sorted(
-        path
-        for path in found
-        if project.real(path) not in live
-        and lock_file.is_stamped(project, path)
-        and not any(_is_of_another_machine(path, lock, planned) for lock in locks)
-    )
-
-
-def _is_of_another_machine(path: str, lock: LockConfig, planned: Collection[AnyPlan]) -> bool:
-    """Return whether a lock has a file of this path on another machine, by its pattern."""
-    if lock.platforms or not re.search(r"\{(?:machine|platform)\}", lock.lockfile or ""):
-        return False
-    parsed = parse_path(lock, path, any_system=True)
-    pythons = {"", *(str(each.target) for each in planned if each.name == lock.name)}
-    return parsed is not None and parsed.python in pythons
+    for lock in locks:  # it may have files of other machines
+        if re.search(r"\{(?:machine|platform)\}", lock.lockfile or "") and not lock.platforms:
+            pythons = {"", *(str(each.target) for each in planned if each.name == lock.name)}
+            others = find_files(lock, project, any_system=True)
+            live |= {project.real(path) for path in others if others[path].python in pythons}
+    found = {path for path in found if project.real(path) not in live}
+    return sorted(path for path in found if lock_file.is_stamped(project, path))
 
 
 def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin]) -> Iterator[str]:
@@ -260,16 +239,16 @@ def suffix(systems: str, *, nodot: bool) -> re.Pattern[str]:
     return re.compile(rf"{python}{system}\.txt")
 
 
-def _filled(pattern: str, known: Mapping[str, str], systems: str) -> str:
+def _filled(pattern: str, name: str, stem: str, systems: str) -> str:
     """Return a pattern of paths as a regular expression with a group for each placeholder."""
-    pythons = {"python": _PYTHON, "python_nodot": _NODOT}
-    each = {**pythons, "platform": systems, "machine": r"\w+", **known}
+    known = {"name": name, "stem": stem, "platform": systems, "machine": r"\w+"}
+    known |= {"python": _PYTHON, "python_nodot": _NODOT}
     expression, seen = "", set()
-    for text, name, _, _ in Formatter().parse(pattern):
+    for text, key, _, _ in Formatter().parse(pattern):
         expression += re.escape(text)
-        if name:
-            expression += f"(?P={name})" if name in seen else f"(?P<{name}>{each[name]})"
-            seen.add(name)
+        if key:
+            expression += f"(?P={key})" if key in seen else f"(?P<{key}>{known[key]})"
+            seen.add(key)
     return expression
 
 
@@ -288,31 +267,39 @@ def name_of_input(file: str) -> str | None:
     return stem if folder else None
 
 
-def find_more(patterns: Iterable[str], table: Table, project: Project) -> set[str]:
-    """Return the files that the patterns of `find` name; refuse a pattern that names none."""
-    key, hint = "find", 'Such as: find = ["tests/*.in", "*/requirements.in"]'
-    found: set[str] = set()
-    for pattern in patterns:
-        if "**" in pattern or not pattern.endswith(".in"):
-            message = f": {quoted(pattern)} has to end in .in, and name each level of folders"
-            raise table.wrong(key, message, hint)
-        files = {file for file in project.glob(pattern) if not file.endswith("MANIFEST.in")}
-        if not files:
-            raise table.wrong(key, f": there is no file like {quoted(pattern)}", hint)
-        found |= files
-    return found
-
-
 def discover(
-    project: Project, declared: Collection[LockConfig], more: Collection[str]
+    project: Project, declared: Collection[LockConfig], find: Iterable[str], document: Table
 ) -> dict[str, str]:
-    """Return `more` and the usual inputs, of no declared lock, by name, `requirements` first."""
-    taken = {file for lock in declared for file in lock.inputs}
-    names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
-    inputs: dict[str, str] = {}
+    """Return the inputs of no declared lock, by name of their lock, `requirements` first.
+
+    They are those with usual names, and those like the patterns of `find`; if there is none, and
+    no lock is declared, a `pyproject.toml` with dependencies.
+    """
+    more: set[str] = set()
+    for pattern in find:
+        allowed = pattern.endswith(".in") and "**" not in pattern
+        named = [file for file in project.glob(pattern) if "MANIFEST.in" not in file] * allowed
+        if not named:
+            message = f": there is no file like {quoted(pattern)}"
+            hint = "Patterns end in .in, and name each level of folders, such as:"
+            hint += ' find = ["tests/*.in", "*/requirements.in"]'
+            raise document.table("tool").table("nox-lock").wrong("find", message, hint)
+        more |= {*named}
     files = sorted({*project.glob("*.in"), *project.glob("requirements/*.in"), *more})
     files = [file for file in files if project.is_file(file)]
-    taken |= {limits for file in files for limits in _find_limits(file, project)}
+    taken = {file for lock in declared for file in lock.inputs}
+    for file in files:  # those of constraints, which another names with -c, are no inputs
+        with suppress(OSError):  # whoever reads it as an input says why
+            text = project.read(file).decode(errors="replace")
+            limits = re.findall(r"^[ \t]*(?:-c|--constraint)[= \t]*([^\s#]+)", text, re.MULTILINE)
+            folder = posixpath.dirname(file)
+            taken |= {
+                posixpath.normpath(posixpath.join(folder, each))
+                for each in limits
+                if "constraint" in posixpath.basename(each)
+            }
+    names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
+    inputs: dict[str, str] = {}
     for file in files:
         name = name_of_input(file) or (file.removesuffix(".in") if file in more else None)
         if name is None or file in taken:
@@ -326,52 +313,31 @@ def discover(
                 hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
             )
         names[name] = inputs[name] = file
+    if not names and "dependencies" in _table(document.values, "project"):
+        inputs["requirements"] = FILE
     return dict(sorted(inputs.items(), key=lambda item: (item[0] != "requirements", item[0])))
-
-
-def _find_limits(file: str, project: Project) -> Iterator[str]:
-    """Yield the files of constraints that an input names with ``-c``: they are no inputs."""
-    try:
-        text = project.read(file).decode(errors="replace")
-    except OSError:
-        return  # whoever reads it as an input says why
-    for found in re.finditer(r"^[ \t]*(?:-c|--constraint)[= \t]*([^\s#]+)", text, re.MULTILINE):
-        if "constraint" in posixpath.basename(found[1]):
-            yield posixpath.normpath(posixpath.join(posixpath.dirname(file), found[1]))
 
 
 def no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
     """Return the error for a project without inputs; `document` is its `pyproject.toml`."""
     hint = suggest(project, document)
-    for file in sorted((*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))):
-        if not hint and _is_frozen(project, file):
+    files = (*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))
+    for file in () if hint else sorted(files):
+        lock = lock_file.read(project, file)
+        if lock is not None and lock.pins and not lock.recognised:
+            name = f"{file.removesuffix('.txt')}.in"
             hint = (
-                f"{file} is the output of `pip freeze`, not an input. Write the projects that you "
-                f"use yourself into {file.removesuffix('.txt')}.in, without their dependencies; "
-                "then lock with -- --overwrite.\n"
+                f"If {file} is written by hand, rename it to {name}; if it is the output of "
+                f"`pip freeze`, write the projects that you use yourself into {name}, without "
+                "their dependencies, and lock with -- --overwrite.\n"
             )
-        elif not hint:
-            lock = lock_file.read(project, file)
-            if lock is not None and lock.pins and not lock.recognised:
-                hint = (
-                    f"If {file} is written by hand, rename it to {file.removesuffix('.txt')}.in.\n"
-                )
+            break
     return ConfigError(
         "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
         "requirements/*.in here",
         hint=f"{hint}Write the projects you use, one a line, into "
         "requirements.in; or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
     )
-
-
-def _is_frozen(project: Project, file: str) -> bool:
-    """Return whether a file has nothing but pins by version, and no header."""
-    try:
-        lines = project.read(file).decode().split("\n")
-    except (OSError, UnicodeDecodeError):
-        return False
-    pins = [line.rstrip("\r") for line in lines if line.strip()]
-    return bool(pins) and all(re.match(r"[\w.-]+(\[[^\]]*\])?===?\S+$", pin) for pin in pins)
 
 
 def suggest(project: Project, document: Mapping[str, Any], lock: str | None = None) -> str:
@@ -381,46 +347,47 @@ def suggest(project: Project, document: Mapping[str, Any], lock: str | None = No
         for name, file in find_missing_inputs(project, ()).items()
         if not project.is_file(file) and lock in {None, name}
     ]
-    lacking = (
-        f"{', '.join(missing)} is not here, and its lock file is. Put it here; or, in an image "
-        f'without inputs, write into {FILE}:\n  [tool.nox-lock]\n  on-stale = "install"\n'
-        if missing
-        else ""
-    )
+    hint = ""
+    if missing:
+        hint = f"{', '.join(missing)} is not here, and its lock file is. Put it here; or, in an "
+        hint += f"image without inputs, write into {FILE}:\n"
+        hint += '  [tool.nox-lock]\n  on-stale = "install"\n'
     found: dict[str, list[str]] = {}
-    for name, what, lines in (*_find_parts(project, document), *_find_inputs(project, document)):
+    for name, what, lines in _find_candidates(project, document):
         if lock is None or canonicalize_name(name) == canonicalize_name(lock):
             found.setdefault(lines, []).append(what)
-    return lacking + "".join(
-        f"There is {', '.join(what[:_SHOWN])}{', ...' * (len(what) > _SHOWN)}. "
-        f"To lock it, write into {FILE}:\n{indent(lines, '  ')}\n"
-        for lines, what in list(found.items())[:_SHOWN]
-    )
+    for lines, each in list(found.items())[:_SHOWN]:
+        shown = ", ".join(each[:_SHOWN]) + ", ..." * (len(each) > _SHOWN)
+        hint += f"There is {shown}. To lock it, write into {FILE}:\n{indent(lines, '  ')}\n"
+    return hint
 
 
-def _find_parts(project: Project, document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield projects, and parts of them: the name of a lock, what it is of, and its table."""
-    static = _table(document, "project")
+def _find_candidates(
+    project: Project, document: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what could be locked: a name for its lock, what it is, and the lines that lock it."""
+    static, parts = _table(document, "project"), []
     itself = "this project, whose dependencies only a build can say"
     if "'dependencies'" in str(static.get("dynamic")):
-        yield "requirements", itself, _declared("requirements", inputs=FILE)
+        parts.append(("requirements", itself, f'inputs = ["{FILE}"]'))
     elif not static and project.is_file("setup.py"):
-        yield "requirements", itself, _declared("requirements", inputs="setup.py")
-    for group in filter(str.isprintable, _table(document, "dependency-groups")):
-        yield group, f"a dependency group {group!r}", _declared(group, groups=group)
+        parts.append(("requirements", itself, 'inputs = ["setup.py"]'))
+    groups = filter(str.isprintable, _table(document, "dependency-groups"))
+    parts += [(each, f"a dependency group {each!r}", f'groups = ["{each}"]') for each in groups]
     for extra in filter(str.isprintable, _table(static, "optional-dependencies")):
-        yield extra, f"an extra {extra!r}", _declared(extra, inputs=FILE, extras=extra)
-    for file in _glob(project, FILE):
+        lines = f'inputs = ["{FILE}"]\nextras = ["{extra}"]'
+        parts.append((extra, f"an extra {extra!r}", lines))
+    for file in _find_elsewhere(project, FILE):
         folder = posixpath.dirname(file)
         if folder and static_name(project, folder):
-            name = posixpath.basename(folder)
-            yield name, file, _declared(name, inputs=file)
-
-
-def _find_inputs(project: Project, document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield requirements files: the name of a lock, the file, and the pattern that finds it."""
-    files = _glob(project, "*.in")
-    inputs = [file for file in files if _is_input(project, file)]
+            parts.append((posixpath.basename(folder), file, f'inputs = ["{file}"]'))
+    for name, what, lines in parts:
+        lock = re.sub(r"[^\w.-]+", "-", name)
+        yield name, what, f"[tool.nox-lock.locks.{lock}]\n{lines}"
+    files, reader, inputs = _find_elsewhere(project, "*.in"), Files(project), []
+    for file in filter(str.isprintable, files):
+        with suppress(RequirementsError):
+            inputs += [file] * bool(reader.items(file, None, constraint=False))
     mixed = {"", *(posixpath.dirname(file) for file in {*files} - {*inputs})}
     table = "" if "nox-lock" in _table(document, "tool") else "[tool.nox-lock]\n"
     for file in inputs:
@@ -429,27 +396,15 @@ def _find_inputs(project: Project, document: Mapping[str, Any]) -> Iterator[tupl
         yield name_of_input(file) or base[: -len(".in")], file, f'{table}find = ["{pattern}"]'
 
 
-def _is_input(project: Project, file: str) -> bool:
-    try:
-        return file.isprintable() and bool(Files(project).items(file, None, constraint=False))
-    except RequirementsError:
-        return False
-
-
-def _glob(project: Project, name: str) -> list[str]:
-    found = (file for folder in _FOLDERS for file in project.glob(f"{folder}{name}"))
+def _find_elsewhere(project: Project, name: str) -> list[str]:
+    """Return the files like a name here and in two levels of folders, but for made ones."""
+    found = (file for folder in ("", "*/", "*/*/") for file in project.glob(f"{folder}{name}"))
     return [file for file in found if not _MADE.search(file) and project.is_file(file)]
 
 
 def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = document.get(key)
     return found if isinstance(found, dict) else {}
-
-
-def _declared(lock: str, **keys: str) -> str:
-    name = re.sub(r"[^\w.-]+", "-", lock)
-    lines = (f'{key} = ["{value}"]' for key, value in keys.items())
-    return "\n".join([f"[tool.nox-lock.locks.{name}]", *lines])
 
 
 def find_missing_inputs(project: Project, locks: Collection[LockConfig]) -> dict[str, str]:

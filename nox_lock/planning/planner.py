@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -30,50 +31,91 @@ if TYPE_CHECKING:
     from nox_lock.project import Project
 
 
-class Layers:
-    """The locks of a project with their inputs, each read once.
+def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] = ()) -> Inputs:
+    """Read the inputs of a lock; `constraints` are lock files to read as those of ``-c``."""
+    try:
+        return read_inputs(
+            lock.inputs, files, extras=lock.extras, groups=lock.groups, constraints=constraints
+        )
+    except RequirementsError as error:
+        for file in lock.inputs:
+            if error.place is None and not files.project.is_file(file):
+                error.place = find_table("inputs", lock.name, files.project).place("inputs", file)
+        raise
+
+
+class _Planner:
+    """The locks of a project and their lock files: each read and planned once.
 
     A lock is a layer above another when its inputs comprise all that the other is made from (but
     for what its `builds-on` leaves out), name a lock file of it, or when its `constraints` name it.
     """
 
     def __init__(
-        self, locks: Mapping[str, LockConfig], project: Project, *, may_lack: bool = False
+        self,
+        locks: Mapping[str, LockConfig],
+        project: Project,
+        used: Mapping[str, Collection[Target | SpecifierSet]],
+        *,
+        may_lack: bool,
     ) -> None:
         self.locks = locks
         self.project = project
+        self.used = used
         self.files = Files(project, is_unmade=self._is_unmade, may_lack=may_lack)
+        # The lock that has a lock file of a path, or None.
+        self.owner = functools.cache(lambda path: paths.find_owner(path, locks.values()))
         # The inputs of a lock, without other locks as constraints.
         self.inputs = functools.cache(lambda name: read_lock_inputs(locks[name], self.files))
-        # The locks that a lock builds on, each with what says so.
-        self.below = functools.cache(self._find_below)
-        self._roots = {name: _find_roots(lock, project) for name, lock in locks.items()}
+        self.by_name: dict[str, list[LockPlan]] = {}
+        # By path, as systems have it that do not distinguish upper case.
+        self.by_path: dict[str, LockPlan] = {}
+        # What each lock is made from, in the form of `Inputs.reached`.
+        self.roots: dict[str, set[str]] = {}
+        for name, lock in locks.items():
+            roots = self.roots[name] = {
+                f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups
+            }
+            for source in lock.inputs:
+                if is_project_file(source):
+                    extras = (f"extra={canonicalize_name(extra)}" for extra in lock.extras)
+                    roots |= {f"{source}#{part}" for part in ("", *extras)}
+                else:
+                    roots.add(project.real(source))
 
-    def owner(self, path: str) -> LockConfig | None:
-        """Return the lock that has a lock file of this path, or None."""
-        return paths.find_owner(path, self.locks.values())
-
-    def order(self, names: Iterable[str]) -> list[str]:
-        """Return `names` and all they build on, each after those it builds on; refuse a loop."""
-        done: dict[str, None] = {}
-
-        def visit(name: str, trail: dict[str, str]) -> None:
-            if name in trail:
-                steps = list(trail.items())[list(trail).index(name) :]
-                loop = " -> ".join([*(f"{lock} ({why})" for lock, why in steps), name])
-                raise ConfigError(
-                    f"these locks build on each other: {loop}", hint="Take one of these lines out."
-                )
-            for lower, why in self.below(name).items() if name not in done else ():
-                visit(lower, {**trail, name: why})
-            done[name] = None
-
+    def plan(self, names: Iterable[str]) -> list[LockPlan]:
+        """Plan the lock files of some locks, and of those they build on."""
         for name in names:
-            visit(name, {})
-        return list(done)
+            self._plan_lock(name, {})
+        # A lock that is not planned may have one of these paths, too.
+        for lock in (self.locks[each] for each in sorted(self.locks.keys() - self.by_name.keys())):
+            if any(paths.parse_path(lock, each.path) for each in self.by_path.values()):
+                for _, _, path in self._list_files(lock):
+                    if taken := self.by_path.get(path.casefold()):
+                        raise self._shared(taken.name, path, f"lock {lock.name!r}")
+        return [each for files in self.by_name.values() for each in files]
 
-    def _find_below(self, lock_name: str) -> dict[str, str]:
-        lock, inputs = self.locks[lock_name], self.inputs(lock_name)
+    def _plan_lock(self, name: str, trail: Mapping[str, str]) -> None:
+        """Plan a lock's files after those of all it builds on; `trail` are those above it."""
+        if name in trail:
+            steps = list(trail.items())[list(trail).index(name) :]
+            loop = " -> ".join([*(f"{lock} ({why})" for lock, why in steps), name])
+            message = f"these locks build on each other: {loop}"
+            raise ConfigError(message, hint="Take one of these lines out.")
+        if name in self.by_name:
+            return
+        layers = self._find_layers(self.locks[name])
+        for lower, why in layers.items():
+            self._plan_lock(lower, {**trail, name: why})
+        self.by_name[name] = []
+        for target, system, path in self._list_files(self.locks[name]):
+            planned = self._plan_file(self.locks[name], target, system, path, layers)
+            self.by_name[name].append(planned)
+            self.by_path[path.casefold()] = planned
+
+    def _find_layers(self, lock: LockConfig) -> dict[str, str]:
+        """Return the locks that a lock builds on, each with what says so."""
+        inputs = self.inputs(lock.name)
         included = {
             owner.name: str(each.place)
             for each in reversed(inputs.includes)
@@ -89,8 +131,8 @@ class Layers:
                 continue
             if name in included:
                 found[name] = included[name]
-            elif self._roots[name] <= inputs.reached and not (
-                self._roots[lock_name] <= self.inputs(name).reached
+            elif self.roots[name] <= inputs.reached and not (
+                self.roots[lock.name] <= self.inputs(name).reached
             ):
                 within[name] = ", ".join(lock.inputs) or FILE
         for name in lock.builds_on or ():
@@ -108,30 +150,123 @@ class Layers:
         lock = lock_file.read(self.project, file)
         return lock is None or not lock.recognised
 
+    def _list_files(self, lock: LockConfig) -> list[tuple[Target, str, str]]:
+        """Return target, named platform and path of each file of a lock."""
+        used = self.used.get(lock.name, ())
+        found = {*lock.pythons, *(each for each in used if isinstance(each, Target))}
+        if not found:  # it is the one that all its lock files name, else this one
+            here = running_target()
+            if lock.platforms or "{python" in (lock.lockfile or ""):
+                named = list(paths.find_files(lock, self.project))
+            else:
+                named = [paths.lockfile_path(lock, here, "", self.project, several=False)]
+            files = (lock_file.read(self.project, path) for path in named)
+            pythons = {each.python for each in files if each and each.python}
+            found = {parse_target(pythons.pop()) if len(pythons) == 1 else here}
+        number = {each: tuple(map(int, each.version.split("."))) for each in found}
+        targets = sorted(found, key=lambda each: (each.implementation, number[each], each.threaded))
+        for each in used:
+            if not any(is_within(one, each) for one in targets):
+                raise ConfigError(
+                    f"a session wants a Python {each}, and the lock {lock.name!r} is for "
+                    f"{', '.join(map(str, targets))}",
+                    hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
+                )
+        places = [(target, system) for target in targets for system in lock.platforms or ("",)]
+        several = len(targets) > 1
+        return [
+            (*place, paths.lockfile_path(lock, *place, self.project, several=several))
+            for place in places
+        ]
 
-def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] = ()) -> Inputs:
-    """Read the inputs of a lock; `constraints` are lock files to read as those of ``-c``."""
-    try:
-        return read_inputs(
-            lock.inputs, files, extras=lock.extras, groups=lock.groups, constraints=constraints
+    def _plan_file(
+        self, lock: LockConfig, target: Target, system: str, path: str, layers: Collection[str]
+    ) -> LockPlan:
+        inputs = self.inputs(lock.name)
+        if taken := self.by_path.get(path.casefold()):
+            raise self._shared(lock.name, path, f"lock {taken.name!r}")
+        if path in (*inputs.files, *inputs.pending):
+            raise self._shared(lock.name, path, "one of its inputs")
+        below = self._find_below(lock, target, system, layers)
+        builds: list[str] = []
+        for file in lock.build_constraints:
+            try:
+                builds.append(self.project.read(file).decode(errors="replace"))
+            except OSError as error:
+                key, reason = "build-constraints", error.strerror
+                place = find_table(key, lock.name, self.project).place(key, file)
+                message = f"{key}: {file} cannot be read: {reason}"
+                raise ConfigError(message, place, fix_of(error)) from error
+        current = lock_file.read(self.project, path)
+        locks = self.locks.values()
+        earlier = None if current else paths.find_earlier(lock, target, self.project, locks)
+        # pip looks from where it runs, and for find-links beside the file with the line, too.
+        folders = sorted({"", *map(posixpath.dirname, (path, *inputs.files))})
+        pins = current.pins if current else ()
+        planned = LockPlan(
+            lock=lock,
+            target=target,
+            path=path,
+            inputs=inputs,
+            settings=resolve_settings(lock.settings, current or earlier),
+            current=current,
+            system=system,
+            below=below,
+            apart=tuple(n for n in layers if target not in [p.target for p in self.by_name[n]]),
+            earlier=earlier,
+            build_constraints=tuple(builds),
+            lookalikes=tuple(paths.find_lookalikes(self.project, folders, pins)),
         )
-    except RequirementsError as error:
-        for file in lock.inputs:
-            if error.place is None and not files.project.is_file(file):
-                error.place = find_table("inputs", lock.name, files.project).place("inputs", file)
-        raise
+        if not planned.constraints:
+            return planned
+        return replace(planned, inputs=read_lock_inputs(lock, self.files, planned.constraints))
 
+    def _find_below(
+        self, lock: LockConfig, target: Target, system: str, layers: Collection[str]
+    ) -> tuple[LockPlan, ...]:
+        """Return the lock files that one for this target builds on; refuse those of others."""
+        below = tuple(
+            each
+            for name, files in self.by_name.items()
+            for each in files
+            if name in layers
+            and each.target == target
+            and (each.system in {"", system} or (not system and each.here))
+        )
+        for name in lock.constraints:
+            if all(each.name != name for each in below):
+                has = list(dict.fromkeys(str(each.target) for each in self.by_name[name]))
+                wanted = json.dumps(list(dict.fromkeys((*has, str(target)))))
+                raise ConfigError(
+                    f"lock {lock.name!r} is for Python {target}; {name!r}, which constrains it, "
+                    f"is for {', '.join(has)}",
+                    find_table("constraints", lock.name, self.project).place("constraints", name),
+                    f"Make both for the same: [tool.nox-lock] python = {wanted}",
+                )
+        right = {each.path for each in below}
+        for option, file, place in self.inputs(lock.name).includes:
+            other = self.owner(file)
+            if other is None or file in right or other.name == lock.name:
+                continue
+            word, source = "-c" if option == "--constraint" else "-r", (*other.inputs, FILE)[0]
+            hint = f"Name its input instead: -r {posixpath.basename(source)}"
+            if word == "-c" or is_project_file(source):
+                hint = f"Take the line out, and say in {FILE}: "
+                hint += f'[tool.nox-lock.locks.{lock.name}] constraints = ["{other.name}"]'
+            raise ConfigError(
+                f"`{word} {posixpath.basename(file)}` names one lock file of {other.name!r}; "
+                f"for Python {target} another belongs here",
+                place,
+                hint,
+            )
+        return below
 
-def _find_roots(lock: LockConfig, project: Project) -> set[str]:
-    """Return what a lock is made from, in the form of `Inputs.reached`."""
-    roots = {f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups}
-    for source in lock.inputs:
-        if is_project_file(source):
-            roots.add(f"{source}#")
-            roots |= {f"{source}#extra={canonicalize_name(extra)}" for extra in lock.extras}
-        else:
-            roots.add(project.real(source))
-    return roots
+    def _shared(self, name: str, path: str, other: str) -> ConfigError:
+        return ConfigError(
+            f"lock {name!r} would write {path}, which is {other}",
+            find_table("lockfile", name, self.project).place("lockfile"),
+            f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
+        )
 
 
 def plan(
@@ -154,7 +289,7 @@ def plan(
         LockFileError: for a lock file that cannot be read.
     """
     chosen = [config.lock(name).name for name in names] or list(config.locks)
-    planner = _Planner(config, project, used or {}, may_lack=may_lack)
+    planner = _Planner(config.locks, project, used or {}, may_lack=may_lack)
     planned = planner.plan(chosen)
     # One lock file with hashes, and those without must have them, too.
     if any(map(_lacks_hashes, planned)) and any(map(_has_hashes, planner.plan(config.locks))):
@@ -164,11 +299,8 @@ def plan(
 
 def spread_hashes(planned: list[LockPlan]) -> list[LockPlan]:
     """Plan lock files that will be made: a new one with hashes would leave those without stale."""
-    if any(map(_lacks_hashes, planned)) and any(
-        each.current is None and each.settings.generate_hashes for each in planned
-    ):
-        return _require_hashes(planned)
-    return planned
+    new = any(each.current is None and each.settings.generate_hashes for each in planned)
+    return _require_hashes(planned) if new and any(map(_lacks_hashes, planned)) else planned
 
 
 def _lacks_hashes(planned: LockPlan) -> bool:
@@ -180,10 +312,10 @@ def _lacks_hashes(planned: LockPlan) -> bool:
 def _has_hashes(planned: LockPlan) -> bool:
     """Return whether a lock file has hashes, or its stamp is of one that had."""
     lock = planned.current
-    if lock is None or lock.hashed or lock.stamp is None:
-        return lock is not None and lock.hashed
-    hashed = planned.settings._replace(generate_hashes=True)
-    return lock.stamp.inputs == replace(planned, settings=hashed).digest
+    if lock is None or lock.hashed:
+        return lock is not None
+    hashed = replace(planned, settings=planned.settings._replace(generate_hashes=True))
+    return lock.stamp is not None and lock.stamp.inputs == hashed.digest
 
 
 def _require_hashes(planned: Iterable[LockPlan]) -> list[LockPlan]:
@@ -212,28 +344,24 @@ def replan(
     return replace(planned, below=below, inputs=inputs)
 
 
-def for_environment(planned: Iterable[LockPlan], target: Target) -> list[LockPlan]:
+def for_environment(planned: Collection[LockPlan], target: Target) -> list[LockPlan]:
     """Return, of each lock, the file that an environment with this Python installs, or refuse."""
-    by_name: dict[str, list[LockPlan]] = {}
-    for each in planned:
-        by_name.setdefault(each.name, []).append(each)
     here, chosen = running_platform(), []
-    for name, files in by_name.items():
+    for name in dict.fromkeys(each.name for each in planned):
+        files = [each for each in planned if each.name == name]
         matching = [each for each in files if each.target == target]
         fitting = [each for each in matching if each.here]
-        if not fitting and matching:
-            raise ConfigError(
-                f"this session runs on {here}; the lock {name!r} is not for it",
-                hint=f"Say so in {FILE}: [tool.nox-lock] "
-                f"platforms = {_listed(*files[0].lock.platforms, here)}",
-            )
         if not fitting:
             has = list(dict.fromkeys(str(each.target) for each in files))
-            raise ConfigError(
-                f"this session runs Python {target}; the lock {name!r} is for {', '.join(has)}",
-                hint=f"Say so in {FILE}: [tool.nox-lock] python = {_listed(*has, target)}",
-            )
-        chosen.append(next((each for each in fitting if each.named_platform == here), fitting[0]))
+            message = f"Python {target}; the lock {name!r} is for {', '.join(has)}"
+            key, known = "python", json.dumps([*has, str(target)])
+            if matching:
+                message = f"on {here}; the lock {name!r} is not for it"
+                key, known = "platforms", json.dumps([*files[0].lock.platforms, str(here)])
+            hint = f"Say so in {FILE}: [tool.nox-lock] {key} = {known}"
+            raise ConfigError(f"this session runs {message}", hint=hint)
+        exact = [each for each in fitting if each.system and each.platform == here]
+        chosen.append((exact or fitting)[0])
     return chosen
 
 
@@ -245,8 +373,9 @@ def select(
     for system in platforms:
         if system not in systems:
             message = f"no lock is for the platform {quoted(system)}{nearest(system, systems)}"
-            hint = f"There are: {', '.join(systems)}" if systems else None
-            raise ConfigError(message, hint=hint or f"Name it in {FILE}: [tool.nox-lock] platforms")
+            hint = f"Name it in {FILE}: [tool.nox-lock] platforms"
+            hint = f"There are: {', '.join(systems)}" if systems else hint
+            raise ConfigError(message, hint=hint)
     planned = [each for each in planned if not platforms or each.system in platforms]
     has = list(dict.fromkeys(each.target for each in planned))
     for target in targets:
@@ -287,188 +416,6 @@ def plan_pylocks(
     return found
 
 
-class _Planner:
-    """Plans lock files; each once."""
-
-    def __init__(
-        self,
-        config: Config,
-        project: Project,
-        used: Mapping[str, Collection[Target | SpecifierSet]],
-        *,
-        may_lack: bool,
-    ) -> None:
-        self.locks = config.locks
-        self.project = project
-        self.used = used
-        self.layers = Layers(config.locks, project, may_lack=may_lack)
-        self.by_name: dict[str, list[LockPlan]] = {}
-        # By path, as systems have it that do not distinguish upper case.
-        self.by_path: dict[str, LockPlan] = {}
-
-    def plan(self, names: Iterable[str]) -> list[LockPlan]:
-        """Plan the lock files of some locks, and of those they build on."""
-        order = self.layers.order(names)
-        for name in order:
-            if name not in self.by_name:
-                self.by_name[name] = []
-                for target, system, path in self._list_files(self.locks[name]):
-                    self._add(self.locks[name], target, system, path)
-        # A lock that is not planned may have one of these paths, too.
-        for lock in (self.locks[each] for each in sorted(self.locks.keys() - self.by_name.keys())):
-            if any(paths.parse_path(lock, each.path) for each in self.by_path.values()):
-                for _, _, path in self._list_files(lock):
-                    if taken := self.by_path.get(path.casefold()):
-                        raise self._shared(taken.name, path, f"lock {lock.name!r}")
-        return [each for name in order for each in self.by_name[name]]
-
-    def _shared(self, name: str, path: str, other: str) -> ConfigError:
-        return ConfigError(
-            f"lock {name!r} would write {path}, which is {other}",
-            find_table("lockfile", name, self.project).place("lockfile"),
-            f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
-        )
-
-    def _list_files(self, lock: LockConfig) -> list[tuple[Target, str, str]]:
-        targets = _find_targets(lock, self.project, self.used.get(lock.name, ()))
-        several = len(targets) > 1
-        return [
-            (
-                target,
-                system,
-                paths.lockfile_path(lock, target, system, self.project, several=several),
-            )
-            for target in targets
-            for system in lock.platforms or ("",)
-        ]
-
-    def _add(self, lock: LockConfig, target: Target, system: str, path: str) -> None:
-        inputs = self.layers.inputs(lock.name)
-        if taken := self.by_path.get(path.casefold()):
-            raise self._shared(lock.name, path, f"lock {taken.name!r}")
-        if path in (*inputs.files, *inputs.pending):
-            raise self._shared(lock.name, path, "one of its inputs")
-        below = self._find_below(lock, target, system)
-        self._refuse_other_targets(lock, target, below)
-        current = lock_file.read(self.project, path)
-        locks = self.locks.values()
-        earlier = None if current else paths.find_earlier(lock, target, self.project, locks)
-        # pip looks from where it runs, and for find-links beside the file with the line, too.
-        folders = sorted({"", *map(posixpath.dirname, (path, *inputs.files))})
-        lookalikes = paths.find_lookalikes(self.project, folders, current.pins if current else ())
-        planned = LockPlan(
-            lock=lock,
-            target=target,
-            path=path,
-            inputs=inputs,
-            settings=resolve_settings(lock.settings, current or earlier),
-            current=current,
-            system=system,
-            below=below,
-            apart=tuple(
-                name
-                for name in self.layers.below(lock.name)
-                if all(each.target != target for each in self.by_name[name])
-            ),
-            earlier=earlier,
-            build_constraints=_read_build_constraints(lock, self.project),
-            lookalikes=tuple(lookalikes),
-        )
-        if planned.constraints:
-            inputs = read_lock_inputs(lock, self.layers.files, planned.constraints)
-            planned = replace(planned, inputs=inputs)
-        self.by_name[lock.name].append(planned)
-        self.by_path[path.casefold()] = planned
-
-    def _find_below(self, lock: LockConfig, target: Target, system: str) -> tuple[LockPlan, ...]:
-        names = self.layers.below(lock.name)
-        below = tuple(
-            each
-            for name, files in self.by_name.items()
-            for each in files
-            if name in names
-            and each.target == target
-            and (each.system in {"", system} or (not system and each.here))
-        )
-        for name in lock.constraints:
-            if all(each.name != name for each in below):
-                has = list(dict.fromkeys(str(each.target) for each in self.by_name[name]))
-                wanted = _listed(*dict.fromkeys((*has, str(target))))
-                raise ConfigError(
-                    f"lock {lock.name!r} is for Python {target}; {name!r}, which constrains it, "
-                    f"is for {', '.join(has)}",
-                    find_table("constraints", lock.name, self.project).place("constraints", name),
-                    f"Make both for the same: [tool.nox-lock] python = {wanted}",
-                )
-        return below
-
-    def _refuse_other_targets(
-        self, lock: LockConfig, target: Target, below: Iterable[LockPlan]
-    ) -> None:
-        """Refuse an input that names the lock file of another lock, made for another target."""
-        right = {each.path for each in below}
-        for option, file, place in self.layers.inputs(lock.name).includes:
-            other = self.layers.owner(file)
-            if other is None or file in right or other.name == lock.name:
-                continue
-            constrains = option == "--constraint"
-            raise ConfigError(
-                f"`{'-c' if constrains else '-r'} {posixpath.basename(file)}` names one lock file "
-                f"of {other.name!r}; for Python {target} another belongs here",
-                place,
-                f"Take the line out, and say in {FILE}: "
-                f'[tool.nox-lock.locks.{lock.name}] constraints = ["{other.name}"]'
-                if constrains
-                else f"Name its input instead: -r {posixpath.basename(other.inputs[0])}",
-            )
-
-
-def _listed(*names: object) -> str:
-    """Return an array of strings in TOML."""
-    quotes = (f'"{name}"' for name in names)
-    return f"[{', '.join(quotes)}]"
-
-
-def _read_build_constraints(lock: LockConfig, project: Project) -> tuple[str, ...]:
-    key, found = "build-constraints", []
-    for file in lock.build_constraints:
-        try:
-            found.append(project.read(file).decode(errors="replace"))
-        except OSError as error:
-            table = find_table(key, lock.name, project)
-            message = f"{key}: {file} cannot be read: {error.strerror}"
-            raise ConfigError(message, table.place(key, file), fix_of(error)) from error
-    return tuple(found)
-
-
-def _find_targets(
-    lock: LockConfig, project: Project, used: Collection[Target | SpecifierSet]
-) -> Sequence[Target]:
-    """Return a lock's targets: configured or used; else of its lock file; else this Python."""
-    found = {*lock.pythons, *(each for each in used if isinstance(each, Target))}
-    targets = sorted(found or {_find_target(lock, project)}, key=lambda target: target.sort_key)
-    for each in used:
-        if not any(is_within(target, each) for target in targets):
-            raise ConfigError(
-                f"a session wants a Python {each}, and the lock {lock.name!r} is for "
-                f"{', '.join(map(str, targets))}",
-                hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
-            )
-    return targets
-
-
-def _find_target(lock: LockConfig, project: Project) -> Target:
-    """Return the Python that all lock files of a lock name, else the running one."""
-    here = running_target()
-    if lock.platforms or "{python" in (lock.lockfile or ""):
-        named: Collection[str] = paths.find_files(lock, project)
-    else:
-        named = [paths.lockfile_path(lock, here, "", project, several=False)]
-    files = (lock_file.read(project, path) for path in named)
-    found = {each.python for each in files if each and each.python}
-    return parse_target(found.pop()) if len(found) == 1 else here
-
-
 def is_within(target: Target, versions: SpecifierSet | Target) -> bool:
     """Return whether a release of a target is in a range of versions, or a target is another."""
     if isinstance(versions, Target):
@@ -490,7 +437,5 @@ def find_stacks(planned: Iterable[AnyPlan]) -> list[list[AnyPlan]]:
 
 def with_lower(planned: LockPlan) -> list[LockPlan]:
     """Return a lock file behind all those it builds on."""
-    found: dict[str, LockPlan] = {}
-    for low in planned.below:
-        found.update((each.path, each) for each in with_lower(low))
-    return [*found.values(), planned]
+    lower = dict.fromkeys(each for low in planned.below for each in with_lower(low))
+    return [*lower, planned]

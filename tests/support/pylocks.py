@@ -142,7 +142,8 @@ def tags_of(low: LockPlan) -> list[Tag]:
 
 def selected(text: str, low: LockPlan, patch: str = "") -> dict[str, tuple[str, frozenset[str]]]:
     """Return what `Pylock.select` takes for a target: version and sha256 of all files, by name."""
-    whole: dict[str, Any] = dict(marker_environment(low.target, low.platform, patch))
+    target = low.target._replace(patch=patch or low.target.patch)
+    whole: dict[str, Any] = dict(marker_environment(target, low.platform))
     whole |= {"platform_release": "", "platform_version": ""}
     found = Pylock.from_dict(tomllib.loads(text)).select(environment=whole, tags=tags_of(low))  # type: ignore[arg-type]
     return {

@@ -52,12 +52,6 @@ def test_what_names_no_python_is_refused(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
-def test_targets_have_an_order() -> None:
-    texts = ["3.10", "3.9", "pypy3.9", "3.13t", "3.13"]
-    ordered = sorted(map(parse_target, texts), key=lambda target: target.sort_key)
-    assert [str(target) for target in ordered] == ["3.9", "3.10", "3.13", "3.13t", "pypy3.9"]
-
-
 def test_the_running_python() -> None:
     assert running_target().version == "{}.{}".format(*sys.version_info)
     assert running_target().implementation == sys.implementation.name

@@ -14,7 +14,6 @@ from nox_lock.planning.config import (
     UNSAFE_PACKAGES,
     Config,
     Settings,
-    check_on_stale,
     load_config,
     resolve_settings,
 )
@@ -414,17 +413,26 @@ def test_what_is_no_toml_is_refused(tmp_path: Path, data: bytes) -> None:
         load(tmp_path)
 
 
-def test_on_stale_is_one_of_three() -> None:
-    for value in ("auto", "lock", "error"):
-        check_on_stale(value, "x")
-    with pytest.raises(ConfigError, match=r"X is 'errors'; did you mean 'error'\?"):
-        check_on_stale("errors", "X")
+def test_on_stale_is_one_of_four(tmp_path: Path) -> None:
+    table = "[tool.nox-lock]\non-stale = "
+    for value in ("auto", "lock", "error", "install"):
+        assert load(tmp_path, f"{table}'{value}'\n").on_stale == value
+        environ = {"NOX_LOCK_ON_STALE": value}
+        assert load_config(Project(tmp_path, environ)).on_stale == value
+    said = r"pyproject\.toml:2: `tool.nox-lock.on-stale` is 'errors'; did you mean 'error'\?"
+    with pytest.raises(ConfigError, match=said):
+        load(tmp_path, f"{table}'errors'\n")
+    with pytest.raises(ConfigError, match=r"^NOX_LOCK_ON_STALE is 'warn'"):
+        load_config(Project(tmp_path, {"NOX_LOCK_ON_STALE": "warn"}))
 
 
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"requirements.txt": "app==1.0\nlib[x]==2\n"}, "into requirements.in, without their"),
+        (
+            {"requirements.txt": "app==1.0\nlib[x]==2\n"},
+            "written by hand, rename it to requirements.in; if it is the output of `pip freeze`",
+        ),
         ({"requirements/dev.txt": "app==1.0\n"}, "into requirements/dev.in, without their"),
         ({"requirements.txt": "app\n"}, "Write the projects you use"),
         ({"requirements.txt": "\xff"}, "Write the projects you use"),

@@ -76,8 +76,12 @@ def lock_table(text: str, **files: str) -> dict[str, str]:
             [("requirements-py3.9.txt", "3.9"), ("requirements-py3.10.txt", "3.10")],
         ),
         (
-            table("python = ['3.13t', 'pypy3.10']"),
-            [("requirements-py3.13t.txt", "3.13t"), ("requirements-pypy3.10.txt", "pypy3.10")],
+            table("python = ['pypy3.10', '3.13t', '3.13']"),
+            [
+                ("requirements-py3.13.txt", "3.13"),
+                ("requirements-py3.13t.txt", "3.13t"),
+                ("requirements-pypy3.10.txt", "pypy3.10"),
+            ],
         ),
         (lock_table(""), [("a.txt", HERE)]),
         (lock_table("lockfile = 'x/{name}-{stem}-{python}.txt'"), [(f"x/dev-a-{HERE}.txt", HERE)]),
@@ -180,6 +184,17 @@ def test_lock_files_that_cannot_be(tmp_path: Path, files: dict[str, str], says: 
     with pytest.raises(ConfigError) as caught:
         planned_in(tmp_path, files)
     assert says in str(caught.value)
+
+
+def test_a_lock_file_of_groups_alone_cannot_be_named_for_another_python(tmp_path: Path) -> None:
+    """The lock has no input that a line could name instead."""
+    groups = "[dependency-groups]\ntest = ['app']\n[tool.nox-lock]\npython = ['3.11', '3.12']\n"
+    groups += "[tool.nox-lock.locks.test]\ngroups = ['test']\n"
+    files = {"pyproject.toml": groups, "dev.in": "-r requirements-test-py3.11.txt\n"}
+    files["pyproject.toml"] += "[tool.nox-lock.locks.dev]\ninputs = ['dev.in']\n"
+    with pytest.raises(ConfigError, match="names one lock file of 'test'") as caught:
+        planned_in(tmp_path, files)
+    assert str(caught.value.hint).endswith('[tool.nox-lock.locks.dev] constraints = ["test"]')
 
 
 def test_a_lock_file_that_is_no_text_holds_no_pins(tmp_path: Path) -> None:
