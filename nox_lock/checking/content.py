@@ -15,6 +15,7 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Reason
+from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.syntax import meets, normalized, parse_version
 from nox_lock.lockfile.lock_file import is_plain_marker
 from nox_lock.planning.config import UNSAFE_PACKAGES
@@ -24,7 +25,6 @@ from nox_lock.text import has_password, redact
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nox_lock.inputs.entry import Entry
     from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.planning.lock_plan import LockPlan
 
@@ -41,25 +41,30 @@ _COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
 
 
 class Coverage:
-    """The pins of a lock file beside the entries of its inputs; its methods yield what differs."""
+    """The pins of a lock file beside the entries of its inputs; its methods yield what differs.
+
+    All but `find_unmet` need inputs that are `judgeable`.
+    """
 
     def __init__(self, planned: LockPlan, lock: LockFile) -> None:
         self._planned = planned
         self._lock = lock
-        entries = planned.inputs.entries
-        markers = {id(entry.marker): entry.marker for entry in entries}  # many lines share one
-        counting = {
-            key: holds(marker, planned.target, planned.platform) for key, marker in markers.items()
-        }
+        self._keys = [pin.name or canonical_url(pin) for pin in lock.pins]
         # Each with whether its marker holds; None where that depends on the patch release.
-        self._entries = [(entry, counting[id(entry.marker)]) for entry in entries]
+        self._entries: list[tuple[Entry, bool | None]] = []
         self._by_name: dict[str, list[tuple[Entry, bool | None]]] = {}
         self._by_url: dict[str, list[tuple[Entry, bool | None]]] = {}
-        for each in self._entries:
-            if each[0].name is not None:
-                self._by_name.setdefault(each[0].name, []).append(each)
-            if each[0].url is not None:
-                self._by_url.setdefault(entry_url(each[0]), []).append(each)
+        active: dict[int, bool | None] = {}  # many lines share one marker
+        for entry in planned.inputs.entries:
+            marker = id(entry.marker)
+            if marker not in active:
+                active[marker] = holds(entry.marker, planned.target, planned.platform)
+            each = (entry, active[marker])
+            self._entries.append(each)
+            if entry.name is not None:
+                self._by_name.setdefault(entry.name, []).append(each)
+            if entry.url is not None:
+                self._by_url.setdefault(canonical_url(entry), []).append(each)
 
     def _naming(self, pin: Pin) -> list[tuple[Entry, bool | None]]:
         """Return the entries with the direct URL or folder of a pin, and no other project.
@@ -88,32 +93,30 @@ class Coverage:
             found = pins.get(entry.name, ())
             if active is False or entry.name in left_out or (active is None and not found):
                 continue
-            said = [self._fault(entry, pin) for pin in found]
-            if not found and not entry.constraint and entry.text not in named:
-                said = [f"{entry.text} is not in the lock"]
-            yield from (Reason(each, entry.place) for each in said if each)
+            if not (found or entry.constraint or entry.text in named):
+                yield Reason(f"{entry.text} is not in the lock", entry.place)
+            for pin in found:
+                if fault := self._fault(entry, pin):
+                    yield Reason(fault, entry.place)
 
     def _fault(self, entry: Entry, pin: Pin) -> str:
         """Return why a pin does not do for an entry, or nothing."""
-        hashed = self._lock.hashed or self._planned.lock.settings.generate_hashes is not False
-        if not self._meets(entry, pin):
-            if entry.constraint:
-                return f"{pin.shown} breaks the constraint {entry.text}"
-            return f"{entry.text} is not met by {pin.shown}"
+        if entry.url is not None:
+            met = pin.url is not None and any(each is entry for each, _ in self._naming(pin))
+        elif pin.version is None or entry.specifier is None:
+            met = True
+        else:
+            met = meets(entry.specifier, pin.version)
         if entry.constraint:
-            return ""
+            return "" if met else f"{pin.shown} breaks the constraint {entry.text}"
+        if not met:
+            return f"{entry.text} is not met by {pin.shown}"
         if not self._planned.settings.strip_extras and not entry.extras <= pin.extras:
             return f"{entry.text} needs extras that the lock does not have"
+        hashed = self._lock.hashed or self._planned.lock.settings.generate_hashes is not False
         if entry.hashes and hashed and not entry.hashes <= set(pin.hashes):
             return f"{entry.text} has a --hash that {pin.shown} has not"
         return ""
-
-    def _meets(self, entry: Entry, pin: Pin) -> bool:
-        if entry.url is not None:
-            return pin.url is not None and any(each is entry for each, _ in self._naming(pin))
-        if pin.version is None or entry.specifier is None:
-            return True
-        return meets(entry.specifier, pin.version)
 
     def find_other_markers(self) -> Iterator[Reason]:
         """Yield the pins with a marker that no input gives them, and those without theirs.
@@ -125,7 +128,7 @@ class Coverage:
         """
         lock = self._lock
         by_pip_compile = lock.stamp is not None or (lock.maker or "").startswith("pip-compile")
-        if not by_pip_compile or not self._planned.inputs.judgeable:
+        if not by_pip_compile:
             return
         for pin in lock.pins:
             entries = self._by_name.get(pin.name, ()) if pin.name else self._naming(pin)
@@ -151,17 +154,12 @@ class Coverage:
 
         What another project requires by URL has to be named, too: its metadata is not seen offline.
         """
-        if not self._planned.inputs.judgeable:
-            return
         for pin in self._lock.pins:
-            if pin.url is None:
-                continue
-            naming = self._naming(pin)
-            if all(active is False for _, active in naming):
-                why = ""
+            naming = self._naming(pin) if pin.url else []
+            if pin.url and all(active is False for _, active in naming):
+                said = f"no input requires {show_url(pin)}"
                 if naming:
-                    why = f", {naming[0][0].text} does not count for {self._planned.target}"
-                said = f"no input requires {show_url(pin)}{why}"
+                    said += f", {naming[0][0].text} does not count for {self._planned.target}"
                 yield Reason(said, self._planned.at(pin.line))
 
     def find_unreached(self) -> Iterator[Reason]:
@@ -171,18 +169,15 @@ class Coverage:
         pins for others, too, which lines for others may reach.
         """
         planned, lock = self._planned, self._lock
-        if not planned.inputs.judgeable:
-            return
         reached = self._reach(entry for entry, active in self._entries if active is not False)
-        missed = [pin for pin in lock.pins if _key(pin) not in reached]
-        if not missed:
+        if reached.issuperset(self._keys):
             return
         everywhere = self._reach(planned.inputs.entries)
-        missed = [
-            pin
-            for pin in missed
-            if _key(pin) not in everywhere or counts(pin.marker, planned.target, planned.platform)
-        ]
+        missed = []
+        for pin, key in zip(lock.pins, self._keys, strict=True):
+            counting = counts(pin.marker, planned.target, planned.platform)
+            if key not in (reached if counting else everywhere):
+                missed.append(pin)
         if len(missed) > 1 and not any(pin.via for pin in lock.pins):
             shown = f"{len(missed)} pins are named by no input, such as {missed[0].shown}"
             yield Reason(f"{shown}, and there is no `# via` note", planned.at(missed[0].line))
@@ -204,18 +199,18 @@ class Coverage:
         # What a local project requires is known where it is static: no note can add to it.
         local = {each.name: each.requires for each in asking.values() if each.requires is not None}
         requires: dict[str, list[str]] = {}
-        for pin in self._lock.pins:
+        for pin, key in zip(self._lock.pins, self._keys, strict=True):
             if pin.url and any(id(entry) in asking for entry, _ in self._naming(pin)):
-                waiting.append(_key(pin))
+                waiting.append(key)
             for via in pin.via:
                 if via.startswith("-"):
                     continue
                 parent = normalized(via)
                 if parent not in local or pin.name in local[parent]:
-                    requires.setdefault(parent, []).append(_key(pin))
+                    requires.setdefault(parent, []).append(key)
         if any(entry.name is None for entry in asking.values()):
             # A project named only by its path: its name is in the annotations alone.
-            waiting += requires.keys() - {_key(pin) for pin in self._lock.pins}
+            waiting += requires.keys() - set(self._keys)
         reached: set[str] = set()
         while waiting:
             key = waiting.pop()
@@ -231,20 +226,11 @@ def show_url(pin: Pin) -> str:
     return url if pin.name is None or url.startswith((".", "/")) else f"{pin.name} @ {url}"
 
 
-def canonical_url(pin: Pin) -> str:
-    """Return the URL of a pin with its fragment in the one form that all its spellings share."""
-    return _canonical_url(pin.url or "", pin.name)
-
-
-def entry_url(entry: Entry) -> str:
-    """Return the URL of a requirement in that form."""
-    url = entry.url or ""
-    whole = url if "#" in url or not entry.fragment else f"{url}#{entry.fragment}"
-    return _canonical_url(whole, entry.name)
-
-
-def _canonical_url(url: str, name: str | None) -> str:
-    bare, mark, fragment = url.partition("#")
+def canonical_url(of: Pin | Entry) -> str:
+    """Return a URL or path with its fragment in the one form that all its spellings share."""
+    bare, mark, fragment = (of.url or "").partition("#")
+    if isinstance(of, Entry) and not mark:
+        fragment = of.fragment
     if "://" not in bare:
         if bare.startswith("file:"):
             bare = unquote(bare.removeprefix("file:")).replace("#", "%23")
@@ -252,13 +238,9 @@ def _canonical_url(url: str, name: str | None) -> str:
     parts = sorted(part for part in fragment.split("&") if part)
     if mark and not fragment:  # for pip a part of the path
         parts = [""]
-    if name is not None:  # pip-compile takes the name out of the fragment
-        parts = [part for part in parts if part[:4] != "egg=" or normalized(part[4:]) != name]
+    if of.name is not None:  # pip-compile takes the name out of the fragment
+        parts = [part for part in parts if part[:4] != "egg=" or normalized(part[4:]) != of.name]
     return "#".join([bare.replace("git+file:///", "git+file:/"), *parts])
-
-
-def _key(pin: Pin) -> str:
-    return pin.name or canonical_url(pin)
 
 
 def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
@@ -274,38 +256,32 @@ def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{pin.shown} has no hash", planned.at(pin.line))
         if pin.version and parse_version(pin.version) is None:
             yield Reason(f"{pin.shown} pins what is no version", planned.at(pin.line))
-        if pin.marker and not is_plain_marker(pin.marker) and not _is_given(pin, planned):
-            said = f"the marker {pin.marker[:80]}, which readers take differently"
-            yield Reason(f"{pin.shown} has {said}", planned.at(pin.line))
+        if pin.marker and not is_plain_marker(pin.marker):
+            same = (entry for entry in planned.inputs.entries if entry.name == pin.name)
+            given = {str(entry.marker) for entry in same if entry.marker}
+            if str(Marker(pin.marker)) not in given:
+                said = f"the marker {pin.marker[:80]}, which readers take differently"
+                yield Reason(f"{pin.shown} has {said}", planned.at(pin.line))
     yield from find_repeated(planned, lock)
 
 
-def _is_given(pin: Pin, planned: LockPlan) -> bool:
-    """Return whether an input gives a project the marker that its pin has."""
-    entries = (entry for entry in planned.inputs.entries if entry.name == pin.name)
-    return str(Marker(pin.marker)) in {str(entry.marker) for entry in entries if entry.marker}
-
-
 def find_repeated(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield the projects with two pins that differ, and both hold for the target."""
+    """Yield the projects with two pins that differ in a patch release of the target."""
     pins: dict[str, list[Pin]] = {}
     for pin in lock.pins:
         if pin.name:
             pins.setdefault(pin.name, []).append(pin)
     for name, found in pins.items():
-        if len(found) > 1 and _differ(found, planned):
+        if len(found) == 1:
+            continue
+        patches: dict[str, set[int]] = {}
+        for pin in found:
+            counting = counting_patches(pin.marker, planned.target, planned.platform)
+            patches.setdefault(pin.shown, set()).update(counting)
+        overlap = sum(map(len, patches.values())) > len(set().union(*patches.values()))
+        rehashed = len(patches) == 1 and len({frozenset(pin.hashes) for pin in found}) > 1
+        if overlap or rehashed:
             yield Reason(f"{name} is pinned twice", planned.at(found[-1].line))
-
-
-def _differ(pins: list[Pin], planned: LockPlan) -> bool:
-    """Return whether two pins of one project differ in some patch release of the target."""
-    if len({pin.shown for pin in pins}) == 1:
-        return len({frozenset(pin.hashes) for pin in pins}) > 1
-    taken: dict[str, frozenset[int]] = {}
-    for pin in pins:
-        found = counting_patches(pin.marker, planned.target, planned.platform)
-        taken[pin.shown] = taken.get(pin.shown, frozenset()) | found
-    return sum(map(len, taken.values())) > len(frozenset().union(*taken.values()))
 
 
 def find_warnings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
@@ -325,26 +301,25 @@ def find_warnings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         fix = "say generate-hashes = true in [tool.nox-lock], and run: nox -s lock"
         yield Reason(f"its pins have no hashes: {fix}", planned.at())
     for pin in lock.pins:
-        if risk := _find_risk(pin):
+        if pin.url and (risk := _find_risk(pin, pin.url)):
             yield Reason(risk, planned.at(pin.line))
-    yield from find_unused_arguments(planned, lock)
+    if lock.stamp is None:
+        yield from find_unused_arguments(planned, lock)
 
 
-def _find_risk(pin: Pin) -> str:
+def _find_risk(pin: Pin, url: str) -> str:
     """Return why what a pin names may change unseen, or nothing."""
-    if pin.url is None:
-        return ""
     if pin.editable:
-        return f"-e {pin.url} is editable: its code is not locked"
-    if re.match(_REPOSITORY, pin.url) and not re.search(_COMMIT, pin.url):
+        return f"-e {url} is editable: its code is not locked"
+    if re.match(_REPOSITORY, url) and not re.search(_COMMIT, url):
         return f"{show_url(pin)} names no commit: what is there can change"
-    if _is_open(pin.url) and not pin.hashes:
+    if _is_open(url) and not pin.hashes:
         return f"{show_url(pin)} is not encrypted and has no hash"
     return ""
 
 
 def find_unused_arguments(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield arguments of the command that made an adopted lock file and that nothing else says.
+    """Yield arguments of the command that made a lock file without stamp, which nothing else says.
 
     They would be lost in silence when it is compiled. The settings that a body shows are taken
     over (see `planning.config`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
@@ -354,7 +329,7 @@ def find_unused_arguments(planned: LockPlan, lock: LockFile) -> Iterator[Reason]
     options = {f"{each.name} {each.value}".strip() for each in inputs.options}
     unsafe = {*UNSAFE_PACKAGES, *(planned.settings.unsafe_packages or ())}
     given = {posixpath.normpath(each) for each in inputs.files}
-    for name, value in _arguments(lock.command or "") if lock.stamp is None else ():
+    for name, value in _arguments(lock.command or ""):
         fix = ""
         if name == "--constraint" and posixpath.normpath(value) not in given:
             fix = f"write -c {value} into {source}"

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from packaging.markers import Marker
 from packaging.version import Version
 
-from nox_lock.checking.content import canonical_url, entry_url
+from nox_lock.checking.content import canonical_url
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE, Verdict, cut
 from nox_lock.errors import LockFileError, Place, Reason
 from nox_lock.lockfile import pylock
@@ -80,7 +80,7 @@ def _as_package(pin: Pin, low: LockPlan) -> Pin | None:
         return None
     left_open = "" if holding else str(marker).replace('"', "'")
     entries = (each for each in low.inputs.entries if each.name and each.url)
-    named = (each.name for each in entries if entry_url(each) == canonical_url(pin))
+    named = (each.name for each in entries if canonical_url(each) == canonical_url(pin))
     name, hashes = pin.name or next(named, None), _sha256(tuple(pin.hashes))
     fault = "" if name else "has no name here, nor a static one"
     if not (hashes or pin.unhashable):

@@ -20,83 +20,65 @@ if TYPE_CHECKING:
 LOOKALIKE = "pip would take what is here for what a URL names: rename or delete it"
 _NO_HASHES = "it has no hashes"
 # Options of which a later one may take an earlier one back.
-_ORDERED = {
-    "indexes": ("--index-url", "--extra-index-url", "--find-links"),
-    "formats": ("--no-binary", "--only-binary"),
-}
+_ORDERED = (
+    ("--index-url", "--extra-index-url", "--find-links"),
+    ("--no-binary", "--only-binary"),
+)
 
 
-def judge(planned: LockPlan) -> Verdict:
-    """Judge one lock file by its content.
+def judge(planned: AnyPlan) -> Verdict:
+    """Judge a lock file by its content, or a pylock.
 
     What content cannot decide (extras that were stripped, a marker inside X.Y) goes by who
     changed what: the body as stamped and the inputs not, then it is stale; else a bot rewrote
     the body, and it is fresh, with a note.
     """
+    if isinstance(planned, PylockPlan):
+        from nox_lock.checking.expected_pylock import judge_pylock  # noqa: PLC0415  (few have one)
+
+        return judge_pylock(planned)
     lock = planned.current
     if lock is None:
         return Verdict(MISSING, (Reason("there is no lock file", planned.at()),))
-    if planned.lookalikes:
-        lookalikes = tuple(Reason(LOOKALIKE, Place(each)) for each in planned.lookalikes)
-        return Verdict(INVALID, lookalikes)
-    if lock.problems:
-        return Verdict(INVALID, cut(find_problems(planned, lock)))
+    lookalikes = (Reason(LOOKALIKE, Place(each)) for each in planned.lookalikes)
+    problems = (Reason(each.text, planned.at(each.number)) for each in lock.problems)
+    if found := cut([*lookalikes, *problems]):
+        return Verdict(INVALID, found)
     if lock.includes:
         return Verdict(STALE, cut(_find_includes(planned, lock)))
+    faults = list(content.find_faults(planned, lock))
+    warnings: Iterable[Reason] = ()
     if planned.inputs.missing:
-        return _judge_alone(planned, lock)
-    coverage = content.Coverage(planned, lock)
-    faults = [*content.find_faults(planned, lock), *coverage.find_unrequested_urls()]
-    reasons = [
-        *faults,
-        *_find_other_target(planned, lock),
-        *coverage.find_unmet(),
-        *coverage.find_other_markers(),
-        *coverage.find_unreached(),
-        *_find_other_options(planned, lock),
-        *_find_other_settings(planned, lock),
-        *_find_other_layers(planned),
-    ]
+        unproven = "without it nobody knows what the pins are for, and whose the options are"
+        missing = (f"there is no {file}: {unproven}" for file in planned.inputs.missing)
+        others = [Reason(each, planned.at()) for each in missing]
+    else:
+        coverage = content.Coverage(planned, lock)
+        others = list(coverage.find_unmet())
+        if planned.inputs.judgeable:
+            faults += coverage.find_unrequested_urls()
+            others += (*coverage.find_other_markers(), *coverage.find_unreached())
+        others += _find_other_options(planned, lock)
+        others += _find_other_settings(planned, lock)
+        others += _find_other_layers(planned)
+        warnings = content.find_warnings(planned, lock)
+    reasons = [*faults, *_find_other_target(planned, lock), *others]
     notes = []
     if lock.stamp is None:
         notes.append(f"no stamp: made by {lock.maker or 'another tool'}")
     elif not lock.as_stamped:
         notes.append("changed since it was stamped")
-    else:
-        reasons += _find_other_facts(planned, lock.stamp.hidden)
     return Verdict(
         (INVALID if faults else STALE) if reasons else FRESH,
         cut(reasons),
         () if reasons else tuple(notes),
-        cut(content.find_warnings(planned, lock)),
+        cut(warnings),
     )
-
-
-def _judge_alone(planned: LockPlan, lock: LockFile) -> Verdict:
-    """Judge a lock file without all its inputs."""
-    faults = list(content.find_faults(planned, lock))
-    unproven = "without it nobody knows what the pins are for, and whose the options are"
-    missing = (f"there is no {file}: {unproven}" for file in planned.inputs.missing)
-    reasons = [
-        *faults,
-        *(Reason(each, planned.at()) for each in missing),
-        *_find_other_target(planned, lock),
-    ]
-    return Verdict(INVALID if faults else STALE, cut(reasons))
-
-
-def judge_any(planned: AnyPlan) -> Verdict:
-    """Judge a lock file or a pylock."""
-    if isinstance(planned, LockPlan):
-        return judge(planned)
-    from nox_lock.checking.expected_pylock import judge_pylock  # noqa: PLC0415  (few projects have one)
-
-    return judge_pylock(planned)
 
 
 def judge_all(planned: Iterable[AnyPlan], orphans: Iterable[str] = ()) -> list[Judged]:
     """Judge lock files, and behind them the paths of orphaned ones."""
-    judged = [Judged(each.path, judge_any(each), each) for each in planned]
+    judged = [Judged(each.path, judge(each), each) for each in planned]
     for path in orphans:
         other = "say `pylock = true`" if path.endswith(".toml") else "name it by `lockfile`"
         reason = f"no lock produces this file any more: git rm {path}, or {other}"
@@ -121,7 +103,7 @@ def find_obstacles(planned: AnyPlan) -> list[Reason]:
     lock = planned.current
     if lock is None:
         return []
-    problems = list(find_problems(planned, lock))
+    problems = [Reason(each.text, planned.at(each.number)) for each in lock.problems]
     conflicts = [each for each in problems if each.message == MERGE]
     if conflicts or lock.maker or lock.stamp:
         return conflicts
@@ -139,14 +121,9 @@ def find_obstacles(planned: AnyPlan) -> list[Reason]:
     ]
 
 
-def find_problems(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield the lines of a lock file that two readers may read differently, or none can."""
-    return (Reason(each.text, planned.at(each.number)) for each in lock.problems)
-
-
 def _find_includes(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
-        said = f"includes {line.text[len('-r ') :]}; lock files are whole"
+        said = f"includes {line.text[3:]}; lock files are whole"
         yield Reason(said, planned.at(line.number))
 
 
@@ -175,29 +152,21 @@ def _find_other_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for line, where in wanted.items():
         if line not in has:
             yield Reason(f"{line} is not in the lock", where)
-    yield from find_undeclared(planned, lock)
     seen: set[str] = set()
-    for option in lock.options:
-        if option.text in seen:
-            yield Reason(f"{option.text} is there once more", planned.at(option.number))
-        seen.add(option.text)
-    if seen == set(wanted):
-        for kind, names in _ORDERED.items():
-            ordered = [[x for x in lines if x.startswith(names)] for lines in (wanted, has)]
-            if ordered[0] != ordered[1]:
-                said = f"the {kind} are in another order"
-                yield Reason(said, planned.at(lock.options[0].number))
-
-
-def find_undeclared(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield the option lines of a lock file that no input declares."""
-    wanted = planned.options
-    for option in lock.options:
-        if option.text not in wanted:
-            yield Reason(f"no input declares {option.text}", planned.at(option.number))
+    for text, number in lock.options:
+        if text not in wanted:
+            yield Reason(f"no input declares {text}", planned.at(number))
+        if text in seen:
+            yield Reason(f"{text} is there once more", planned.at(number))
+        seen.add(text)
+    for names in _ORDERED if seen == wanted.keys() else ():
+        if [x for x in wanted if x.startswith(names)] != [x for x in has if x.startswith(names)]:
+            place = planned.at(lock.options[0].number)
+            yield Reason("its options are in another order", place)
 
 
 def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
+    """Yield what the lock file was made with otherwise, by its pins, or by its stamp alone."""
     settings = planned.settings
     if lock.hashed and not settings.generate_hashes:
         yield Reason("it has hashes, and generate-hashes is false", planned.at())
@@ -213,6 +182,15 @@ def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", planned.at(pin.line))
     for name in sorted(lock.unsafe) if settings.allow_unsafe else ():
         yield Reason(f"{name} is not pinned, and allow-unsafe is true", planned.at())
+    if lock.stamp is None or not lock.as_stamped:
+        return
+    facts, stamped = planned.hidden, lock.stamp.hidden
+    new = [fact for digest, fact in facts.items() if digest not in stamped]
+    for fact in new:
+        yield Reason(f"it was locked without {fact.text}", fact.place or planned.at())
+    if len(stamped - facts.keys()) > len(new):
+        gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
+        yield Reason(gone, planned.at())
 
 
 def _find_other_layers(planned: LockPlan) -> Iterator[Reason]:
@@ -223,37 +201,23 @@ def _find_other_layers(planned: LockPlan) -> Iterator[Reason]:
         why = "broken" if file in there else "not there"
         said = f"it builds on {file}, which is {why}"
         yield Reason(said, next(named, planned.at()))
-    for low, theirs, ours in disagreements(planned):
+    for low, theirs, ours in disagreements(planned) if planned.below else ():
         said = f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on"
         yield Reason(said, planned.at(ours.line))
 
 
 def disagreements(planned: LockPlan) -> Iterator[tuple[LockPlan, Pin, Pin]]:
     """Yield each pin in which a lock differs from one it builds on: that one, its pin, ours."""
-
-    def counting(pins: Iterable[Pin]) -> Iterator[Pin]:
-        return (p for p in pins if p.name and counts(p.marker, planned.target, planned.platform))
-
+    target, platform = planned.target, planned.platform
     ours: dict[str | None, list[Pin]] = {}
-    for pin in counting(planned.pins if planned.below else ()):
-        ours.setdefault(pin.name, []).append(pin)
+    for pin in planned.pins:
+        if pin.name and counts(pin.marker, target, platform):
+            ours.setdefault(pin.name, []).append(pin)
     for low in planned.below:
-        for pin in counting(low.pins):
+        for pin in low.pins:
             for own in ours.get(pin.name, ()):
-                same_url = (
-                    pin.url and own.url and content.canonical_url(pin) == content.canonical_url(own)
-                )
-                if own.shown != pin.shown and not same_url:
+                if own.shown == pin.shown or not counts(pin.marker, target, platform):
+                    continue
+                both = pin.url and own.url
+                if not (both and content.canonical_url(pin) == content.canonical_url(own)):
                     yield low, pin, own
-
-
-def _find_other_facts(planned: LockPlan, stamped: frozenset[str]) -> Iterator[Reason]:
-    """Yield what the body cannot show and differs from what it was locked for."""
-    facts = planned.hidden
-    for digest, fact in facts.items():
-        if digest not in stamped:
-            yield Reason(f"it was locked without {fact.text}", fact.place or planned.at())
-    changed = set(facts) - stamped
-    if len(stamped - set(facts)) > len(changed):
-        gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
-        yield Reason(gone, planned.at())

@@ -178,7 +178,7 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     lock = planned.current
     if lock is None:
         return ()
-    left_out = list(judge.find_problems(planned, lock))
+    left_out = [Reason(each.text, planned.at(each.number)) for each in lock.problems]
     left_out += (
         Reason(f"{pin.shown} cannot be read", planned.at(pin.line))
         for pin in lock.pins
@@ -186,9 +186,14 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     )
     left_out += content.find_repeated(planned, lock)
     if lock.stamp is None:
-        left_out += judge.find_undeclared(planned, lock)
+        left_out += (
+            Reason(f"no input declares {each.text}", planned.at(each.number))
+            for each in lock.options
+            if each.text not in planned.options
+        )
     lost = (f"left out: {each}" for each in cut(left_out))
-    return (*lost, *map(str, content.find_unused_arguments(planned, lock)))
+    unused = content.find_unused_arguments(planned, lock) if lock.stamp is None else ()
+    return (*lost, *map(str, unused))
 
 
 def check_replaceable(planned: AnyPlan, command: str) -> None:

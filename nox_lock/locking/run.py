@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nox_lock.checking.judge import judge_any
+from nox_lock.checking.judge import judge
 from nox_lock.files import clear_leftovers
 from nox_lock.inputs.syntax import name_of
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
@@ -76,7 +76,7 @@ def lock_all(
     for folder in {(project.root / each.path).parent for each in planned}:
         clear_leftovers(folder)
     known = verdicts or {}
-    judged = {each.path: known.get(each.path) or judge_any(each) for each in planned}
+    judged = {each.path: known.get(each.path) or judge(each) for each in planned}
     work = []
     for stack in find_stacks(planned):
         if all(options.are_met(each, judged[each.path]) for each in stack):

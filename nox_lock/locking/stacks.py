@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from nox_lock.checking.judge import judge_any
+from nox_lock.checking.judge import judge
 from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
 from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
 from nox_lock.files import write_all
@@ -118,7 +118,7 @@ def _make(
             if result and result.text is not None:
                 texts[low.path] = result.text
         now = replan(planned, tuple(below), texts, compiler.project)
-        verdict = verdict if now is planned else judge_any(now)
+        verdict = verdict if now is planned else judge(now)
         if pins is None and compiler.options.are_met(now, verdict):
             return Outcome(now, UP_TO_DATE)
         if isinstance(now, PylockPlan):

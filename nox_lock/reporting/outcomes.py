@@ -33,7 +33,8 @@ _UPGRADES = {"major": (RED, " (major)"), "minor": (YELLOW, ""), "micro": (GREEN,
 
 def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
     """Return a line on what was done for one lock file, or would be."""
-    path, pins = outcome.planned.path, _count(len(outcome.planned.pins), "pin")
+    count = len(outcome.planned.pins)
+    path, pins = outcome.planned.path, f"{count} pin{'' if count == 1 else 's'}"
     if outcome.action == changes.UP_TO_DATE:
         return f"{path}: up to date ({pins})"
     if outcome.action == changes.RESTORED:
@@ -65,17 +66,17 @@ def totals(outcomes: Sequence[Outcome]) -> str:
     """
     locks = [(each, each.planned) for each in outcomes if isinstance(each.planned, LockPlan)]
     written = [each for each, planned in locks if each.text and planned.current != each.before]
-    changed = [each for each in written if each.changes or (each.before and each.before.pins)]
-    if not changed:
-        return ""
     total: Counter[str] = Counter()
-    for each in changed:
-        total.update(change.kind for change in each.changes)
-        moved = sum(change.kind != changes.REMOVED for change in each.changes)
-        total["kept"] += len(each.planned.pins) - moved
+    for each in written:
+        if each.changes or (each.before and each.before.pins):
+            total.update(change.kind for change in each.changes)
+            new = sum(change.kind != changes.REMOVED for change in each.changes)
+            total["kept"] += len(each.planned.pins) - new
     summed = ", ".join(f"{total[kind]} {kind}" for kind in (*changes.KINDS, "kept") if total[kind])
     others = len(locks) - len(written)
-    return f"{summed}; {_count(others, 'lock file')} unchanged" if others else summed
+    if summed and others:
+        summed += f"; {others} lock file{'' if others == 1 else 's'} unchanged"
+    return summed
 
 
 def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError]) -> str:
@@ -126,7 +127,3 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
     if summed := totals(outcomes) or ("" if errors else "No pin has changed."):
         lines.append(summed)
     return "\n".join(lines)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

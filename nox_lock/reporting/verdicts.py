@@ -73,7 +73,21 @@ def fix_command(judged: Iterable[Judged], lock_command: str) -> str | None:
 
 def verdicts_json(judged: Iterable[Judged]) -> str:
     """Return the JSON of `lock-check --format json`."""
-    return to_json(locks=[_verdict_fields(each) for each in judged])
+    locks = [
+        {
+            "name": planned and planned.name,
+            "lockfile": path,
+            "python": planned and str(planned.target),
+            "platform": (planned and planned.system) or None,
+            "verdict": verdict.word,
+            "reasons": list(map(_reason_fields, verdict.reasons)),
+            "warnings": list(map(_reason_fields, verdict.warnings)),
+            "notes": list(verdict.notes),
+            "diff": verdict.diff or None,
+        }
+        for path, verdict, planned in judged
+    ]
+    return to_json(locks=locks)
 
 
 def to_json(**parts: Any) -> str:
@@ -91,35 +105,19 @@ def _reason_fields(reason: Reason | NoxLockError) -> dict[str, Any]:
     return {"message": reason.message, "file": file, "line": line}
 
 
-def _verdict_fields(judged: Judged) -> dict[str, Any]:
-    planned, verdict = judged.planned, judged.verdict
-    return {
-        "name": planned and planned.name,
-        "lockfile": judged.path,
-        "python": planned and str(planned.target),
-        "platform": (planned and planned.system) or None,
-        "verdict": verdict.word,
-        "reasons": list(map(_reason_fields, verdict.reasons)),
-        "warnings": list(map(_reason_fields, verdict.warnings)),
-        "notes": list(verdict.notes),
-        "diff": verdict.diff or None,
-    }
-
-
 def annotate(judged: Iterable[Judged], project: Project) -> Iterator[str]:
     """Yield a workflow command for each reason and warning."""
-    for each in judged:
-        path = _from_top(each.path, project)
-        title = f"nox-lock: {path} is {each.verdict.word}"
-        for reason in each.verdict.reasons:
+    for path, verdict, planned in judged:
+        title = f"nox-lock: {_from_top(path, project)}"
+        for reason in verdict.reasons:
             shown = reason
-            if each.verdict.word == MISSING and each.planned and each.planned.inputs.files:
+            if verdict.word == MISSING and planned and planned.inputs.files:
                 # GitHub shows no annotation in a file that does not exist.
-                place = Place(each.planned.inputs.files[0], 1)
-                shown = Reason(f"{each.path}: {reason.message}", place)
-            yield annotation("error", title, shown, project)
-        for warning in each.verdict.warnings:
-            yield annotation("warning", f"nox-lock: {path}", warning, project)
+                place = Place(planned.inputs.files[0], 1)
+                shown = Reason(f"{path}: {reason.message}", place)
+            yield annotation("error", f"{title} is {verdict.word}", shown, project)
+        for warning in verdict.warnings:
+            yield annotation("warning", title, warning, project)
 
 
 def write_summary(judged: Sequence[Judged], project: Project, lock_command: str) -> None:
@@ -134,13 +132,13 @@ def table(judged: Sequence[Judged], project: Project, lock_command: str) -> Iter
     yield "| | lock file | for | verdict | why |"
     yield "| --- | --- | --- | --- | --- |"
     for each in judged:
-        verdict = each.verdict
+        path, verdict, _ = each
         mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.fresh else "\N{CROSS MARK}"
         lines = [*map(str, verdict.reasons), *verdict.notes]
         lines += [f"warning: {warning}" for warning in verdict.warnings]
-        path = f"<code>{markdown(_from_top(each.path, project))}</code>"
+        shown = f"<code>{markdown(_from_top(path, project))}</code>"
         why = "<br>".join(map(markdown, lines))
-        yield f"| {mark} | {path} | {markdown(target_of(each))} | {verdict.word} | {why} |"
+        yield f"| {mark} | {shown} | {markdown(target_of(each))} | {verdict.word} | {why} |"
     yield ""
     if command := fix_command(judged, lock_command):
         folder = _from_top(".", project)
