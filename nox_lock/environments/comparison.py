@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from nox_lock.environments.environment import list_distributions, split_url
+from nox_lock.environments.environment import split_url
+from nox_lock.environments.snapshot import CONSTRAINTS, read_text
 from nox_lock.errors import NoxLockError
 from nox_lock.inputs.syntax import meets, parse_version
 from nox_lock.lockfile import lock_file
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
 # Notes in an environment. UNFINISHED names what is being installed: when that is interrupted, files
 # may be missing whatever the metadata says. KEPT names what the session's body installed. VERIFIED
-# is the digest of the contents whose dependencies were found complete.
-# FOLDERS has the state of the folders that were installed as copies.
+# is the digest of contents whose dependencies are complete. FOLDERS: the state of copied folders.
 UNFINISHED, KEPT, VERIFIED, FOLDERS = "unfinished", "kept", "verified", "folders"
 # What virtualenv and venv install, and what installs the rest.
 SEEDS = frozenset({"pip", "setuptools", "wheel"})
@@ -53,20 +53,16 @@ class Difference(NamedTuple):
         return self.planned.at(self.pin.line)
 
     def __str__(self) -> str:
-        if self.installed is None:
-            return f"{self.pin.shown} is not installed ({self.place})"
-        return f"{self.pin.shown} is locked, {self.installed} is installed ({self.place})"
+        state = f"is locked, {self.installed} is" if self.installed else "is not"
+        return f"{self.pin.shown} {state} installed ({self.place})"
 
 
 class Comparison(NamedTuple):
-    """What has to change in an environment, so that it matches its lock files.
+    """What has to change in an environment, so that it matches its lock files; see `Distributions`.
 
     Attributes:
-        installed: what is installed, by normalized name.
-        remove: names of what is neither locked, nor the project, nor installed by the body, and of
-            what is damaged.
-        kept: names of what the session's body installed.
-        damaged: see `Distributions`.
+        remove: what is neither locked, nor the project, nor from the body, and what is damaged.
+        kept: what the session's body installed.
         digest: of lock files, what is locked and Python, for which dependencies are verified.
         verified: whether they are.
     """
@@ -98,7 +94,7 @@ class LockedEnvironment(NamedTuple):
     Attributes:
         recreate: the command that creates the environment again.
         lock: the command that locks.
-        ignored: what differs from the lock, and cannot be changed in this run.
+        is_exact: whether it matched before the body; under -R it may not.
         order: how many times the session has installed locks before.
     """
 
@@ -107,7 +103,7 @@ class LockedEnvironment(NamedTuple):
     project: Project
     recreate: str
     lock: str
-    ignored: Collection[str] = ()
+    is_exact: bool = True
     order: int = 0
 
     @property
@@ -121,42 +117,84 @@ class LockedEnvironment(NamedTuple):
 
     def compare(self, without: Collection[str] = ()) -> Comparison:
         """Compare the environment as it is now, as if some distributions were not installed."""
-        found = list_distributions(self.venv)
-        unfinished = found.installed.keys() & self.venv.read_note(UNFINISHED).split()
-        half = {name: [found.installed.pop(name)] for name in unfinished}
+        installed, lost, broken = self.venv.distributions()
+        root, target = self.project.root, self.venv.target
+        unfinished = installed.keys() & self.venv.read_note(UNFINISHED).split()
+        damaged = {name: [installed.pop(name)] for name in unfinished}
         known = self.venv.read_note(FOLDERS).splitlines()
         changed = [pin for line, pin in self._folders().items() if line not in known]
-        old = (
-            name
-            for name, each in found.installed.items()
-            if any(is_from(pin, each.origin, self.project.root) for pin in changed)
-        )
+        origins = [(name, each.origin) for name, each in installed.items() if each.origin]
+        old = [n for n, origin in origins if any(is_from(pin, origin, root) for pin in changed)]
         for name in (*without, *old):
-            found.installed.pop(name, None)
-        comparison = compare(self.planned, self.venv.target, found.installed, self.project.root)
-        locked = {pin.name: pin.version for _, pin, _ in comparison.missing}
-        damaged = {name: each for name, each in half.items() if name not in locked}
-        for name, each in found.damaged.items():
-            if [one.version for one in each] == [locked.get(name)]:
-                found.broken.append(each[0].metadata)  # what is installed has the same files
+            installed.pop(name, None)
+        missing, locked = self.find_missing(installed)
+        coming = {each.pin.name: each.pin.version for each in missing}
+        damaged = {name: each for name, each in damaged.items() if name not in coming}
+        for name, each in lost.items():
+            if [one.version for one in each] == [coming.get(name)]:
+                broken.append(each[0].metadata)  # what is installed has the same files
             else:
                 damaged[name] = each
-        kept = set(self.venv.read_note(self.note(KEPT)).split())
-        remove = {*comparison.remove} - kept | (damaged.keys() - (SEEDS - locked.keys()))
-        return comparison._replace(
-            remove=sorted(remove),
-            kept=sorted({*comparison.remove} & kept),
-            broken=found.broken,
+        own = {name for name, each in installed.items() if each.is_of(self.project)}
+        others = installed.keys() - own - locked - SEEDS
+        kept = others & {*self.venv.read_note(self.note(KEPT)).split()}
+        facts = [f"{target} {target.full_version}", *(each.path for each in self.planned)]
+        facts += [lock_file.digest(each.current.body) for each in self.planned if each.current]
+        # The project itself and what a body installs come later, and nothing locked needs them.
+        needed = installed.keys() & (locked | SEEDS)
+        facts += sorted(f"{name} {installed[name].version}" for name in needed)
+        digest = lock_file.digest("\n".join(facts))
+        return Comparison(
+            installed,
+            missing,
+            remove=sorted(others - kept | (damaged.keys() - (SEEDS - coming.keys()))),
+            kept=sorted(kept),
+            broken=broken,
             damaged=damaged,
-            verified=self.venv.read_note(self.note(VERIFIED)) == comparison.digest,
+            digest=digest,
+            verified=self.venv.read_note(self.note(VERIFIED)) == digest,
         )
+
+    def find_missing(
+        self, installed: Mapping[str, Distribution]
+    ) -> tuple[list[Difference], set[str]]:
+        """Return the pins that are not installed, and the names of all of them."""
+        missing: list[Difference] = []
+        locked: set[str] = set()
+        for each, pin in active_pins(self.planned, self.venv.target):
+            if pin.version is None:
+                names = (n for n, found in installed.items() if pin.name in {None, n})
+                root = self.project.root
+                name = next((n for n in names if is_from(pin, installed[n].origin, root)), None)
+                if name is None:
+                    missing.append(Difference(each, pin))
+            else:
+                name = pin.name
+                found = installed.get(pin.name or "")
+                if found is None or parse_version(found.version) != parse_version(pin.version):
+                    missing.append(Difference(each, pin, found and found.version))
+            locked.add(name or pin.name or "")
+        return missing, locked
+
+    def find_unmet(self, target: Target, installed: Mapping[str, Distribution]) -> list[str]:
+        """Return a line for each dependency of a locked distribution that is not met.
+
+        Those of an extra count if an input or another distribution requires that extra. What
+        pip-compile leaves out as unsafe is not checked.
+        """
+        unsafe = {name for each in self.planned if each.current for name in each.current.unsafe}
+        pending: list[tuple[str, str]] = []
+        for each, pin in active_pins(self.planned, target):
+            entries = (entry for entry in each.inputs.requirements if entry.name == pin.name)
+            extras = {"", *pin.extras, *(extra for entry in entries for extra in entry.extras)}
+            pending += [(pin.name or "", extra) for extra in sorted(extras)]
+        return find_unmet_of(pending, target, installed, unsafe)
 
     def _folders(self) -> dict[str, Pin]:
         """Return the pins that are installed as copies of a folder, by the state of that."""
         pins = (pin for _, pin in active_pins(self.planned, self.venv.target))
-        copied = (p for p in pins if is_local(p) and p.unhashable and not p.editable)
-        folders = {unquote(_FILE.sub("", pin.url or "").partition("#")[0]): pin for pin in copied}
-        return {f"{name} {fingerprint(self.project.tree(name))}": p for name, p in folders.items()}
+        copied = ((local_file(p), p) for p in pins if p.unhashable and not p.editable)
+        return {f"{f} {fingerprint(self.project.tree(f))}": p for f, p in copied if f is not None}
 
     def record_folders(self) -> None:
         """Note the state of the folders that are installed as copies, after a build in them."""
@@ -164,35 +202,26 @@ class LockedEnvironment(NamedTuple):
             self.project.forget(line.rpartition(" ")[0])
         self.venv.write_note(FOLDERS, "".join(f"{line}\n" for line in self._folders()))
 
+    def record_body(self) -> list[str]:
+        """Note what the body of a session installed; return a line for each pin it has changed."""
+        if not self.is_exact:
+            return []
+        comparison = self.compare()
+        names = {*comparison.remove, *comparison.kept} - comparison.damaged.keys()
+        self.venv.write_note(self.note(KEPT), " ".join(sorted(names)))
+        return [str(each) for each in comparison.missing]
 
-def compare(
-    planned: Sequence[LockPlan], target: Target, installed: Mapping[str, Distribution], root: Path
-) -> Comparison:
-    """Compare distributions with lock files that agree; nothing of them is kept or verified."""
-    missing: list[Difference] = []
-    locked = {*SEEDS}
-    for each, pin in active_pins(planned, target):
-        if pin.version is None:
-            names = (n for n, found in installed.items() if pin.name in {None, n})
-            name = next((n for n in names if is_from(pin, installed[n].origin, root)), None)
-            locked.add(name or pin.name or "")
-            if name is None:
-                missing.append(Difference(each, pin))
-            continue
-        locked.add(pin.name or "")
-        found = installed.get(pin.name or "")
-        if found is None or parse_version(found.version) != parse_version(pin.version):
-            missing.append(Difference(each, pin, found and found.version))
-    project = root.resolve().as_uri()
-    remove = (name for name, each in installed.items() if not each.is_at(project))
-    facts = [f"{target} {target.full_version}", *(each.path for each in planned)]
-    facts += [lock_file.digest(each.current.body) for each in planned if each.current]
-    # The project itself and what a body installs come later, and nothing locked needs them.
-    facts += sorted(f"{name} {installed[name].version}" for name in installed.keys() & locked)
-    digest = lock_file.digest("\n".join(facts))
-    return Comparison(
-        installed, missing, sorted({*remove} - locked), [], [], {}, digest, verified=False
-    )
+    def keep_new(self) -> None:
+        """Note what the body installed since: it stays when the next locks are installed."""
+        note = self._replace(order=self.order + 1).note(KEPT)
+        names = {*self.venv.read_note(note).split(), *self.compare().remove}
+        self.venv.write_note(note, " ".join(sorted(names)))
+
+    def write_constraints(self) -> None:
+        """Write the pins into the environment as constraints, which have no extras and hashes."""
+        pins = [pin for each in self.planned for pin in each.pins if pin.version is not None]
+        lines = {f"{pin.shown}{f' ; {pin.marker}' if pin.marker else ''}\n" for pin in pins}
+        self.venv.write_note(CONSTRAINTS, "".join(sorted(lines)))
 
 
 def active_pins(planned: Sequence[LockPlan], target: Target) -> Iterator[tuple[LockPlan, Pin]]:
@@ -204,17 +233,18 @@ def active_pins(planned: Sequence[LockPlan], target: Target) -> Iterator[tuple[L
                 yield each, pin
 
 
-def is_local(pin: Pin) -> bool:
-    """Return whether a pin is a folder or an archive on this machine."""
-    url = pin.url or ""
-    return url[:1] in {".", "/"} or url.startswith("file:")
+def local_file(pin: Pin) -> str | None:
+    """Return the path of a folder or an archive on this machine; None for any other pin."""
+    url = (pin.url or "").partition("#")[0]
+    if url.startswith("file:"):
+        return unquote(_FILE.sub("", url))
+    return url if url[:1] in {".", "/"} else None
 
 
 def whole_url(pin: Pin, root: Path) -> str:
     """Return the URL of a pin, absolute if local: pip records ``file:./lib`` as ``file:///./lib``."""
     url, mark, fragment = (pin.url or "").partition("#")
-    if is_local(pin):
-        path = unquote(_FILE.sub("", url)) if url.startswith("file:") else url
+    if (path := local_file(pin)) is not None:
         url = (root / path).resolve().as_uri()
     return f"{url}{mark}{fragment}"
 
@@ -232,21 +262,14 @@ def is_from(pin: Pin, origin: Origin | None, root: Path) -> bool:
         return False
     if not _REPOSITORY.match(url):
         return split_url(whole_url(pin, root).partition("#")[0]) == split_url(origin.url)
-    if pin.editable:
-        return _is_clone(url, Path(local_path(unquote(urlsplit(origin.url).path))))
+    if pin.editable:  # a clone that pip has made in ``src``
+        folder = Path(local_path(unquote(urlsplit(origin.url).path)))
+        head = read_text(folder / ".git" / "HEAD").strip()
+        revision = urlsplit(url).path.partition("@")[2]
+        return head != "" and (head == revision or not _COMMIT.fullmatch(revision))
     scheme, host, path = split_url(url.partition("+")[2])
     path, _, revision = path.partition("@")
     return (scheme, host, path) == split_url(origin.url) and revision in origin.revisions
-
-
-def _is_clone(url: str, folder: Path) -> bool:
-    """Return whether an editable clone, which pip makes in ``src``, is at the commit of a URL."""
-    revision = urlsplit(url).path.partition("@")[2]
-    try:
-        head = (folder / ".git" / "HEAD").read_text(encoding="utf-8").strip()
-    except OSError:
-        return False
-    return not _COMMIT.fullmatch(revision) or head == revision
 
 
 def refuse_disagreement(planned: Sequence[LockPlan]) -> None:
@@ -267,38 +290,16 @@ def refuse_disagreement(planned: Sequence[LockPlan]) -> None:
         )
 
 
-def find_unmet(
-    planned: Sequence[LockPlan], target: Target, installed: Mapping[str, Distribution]
-) -> list[str]:
-    """Return a line for each dependency of a locked distribution that is not met.
-
-    Those of an extra count if an input or another distribution requires that extra. What
-    pip-compile leaves out as unsafe is not checked.
-    """
-    unsafe = {name for each in planned if each.current for name in each.current.unsafe}
-    pending: list[tuple[str, str]] = []
-    for each, pin in active_pins(planned, target):
-        entries = (entry for entry in each.inputs.requirements if entry.name == pin.name)
-        extras = {"", *pin.extras, *(extra for entry in entries for extra in entry.extras)}
-        pending += [(pin.name or "", extra) for extra in sorted(extras)]
-    return _find_unmet(pending, unsafe, target, installed)
-
-
-def find_unmet_by_project(locked: LockedEnvironment) -> list[str]:
-    """Return a line for each dependency of the project itself that is not met."""
-    installed = list_distributions(locked.venv).installed
-    url = locked.project.root.resolve().as_uri()
-    own = [(name, "") for name, each in installed.items() if each.is_at(url)]
-    return _find_unmet(own, (), locked.venv.target, installed)
-
-
-def _find_unmet(
+def find_unmet_of(
     pending: list[tuple[str, str]],
-    unsafe: Collection[str],
     target: Target,
     installed: Mapping[str, Distribution],
+    unsafe: Collection[str] = (),
 ) -> list[str]:
-    """Follow the dependencies of distributions, each with an extra or an empty text."""
+    """Return the same for distributions, each with an extra or an empty text, and all below."""
+    from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
+
+    here = running_platform()
     done: set[tuple[str, str]] = set()
     unmet: dict[str, None] = {}
     while pending:
@@ -306,30 +307,20 @@ def _find_unmet(
         if (name, extra) in done or name not in installed:
             continue
         done.add((name, extra))
-        for requirement in _requirements(installed[name], target, extra):
+        for text in PathDistribution(installed[name].metadata).requires or ():
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                continue  # pip and uv ignore it, too
             needed = canonicalize_name(requirement.name)
-            if needed in unsafe:
+            if needed in unsafe or not holds(requirement.marker, target, here, extra):
                 continue
             found = installed.get(needed)
-            text = f"{name} {installed[name].version} needs {requirement.name}"
+            line = f"{name} {installed[name].version} needs {requirement.name}"
             if found is None:
-                unmet[f"{text}{requirement.specifier}, which is not installed"] = None
+                unmet[f"{line}{requirement.specifier}, which is not installed"] = None
             elif not (requirement.url or meets(requirement.specifier, found.version)):
-                unmet[f"{text}{requirement.specifier}, but {found.version} is installed"] = None
+                unmet[f"{line}{requirement.specifier}, but {found.version} is installed"] = None
             pending += [(needed, canonicalize_name(each)) for each in requirement.extras]
             pending.append((needed, ""))
     return list(unmet)
-
-
-def _requirements(distribution: Distribution, target: Target, extra: str) -> Iterator[Requirement]:
-    """Yield what a distribution requires itself, or for one of its extras alone."""
-    here = running_platform()
-    for text in distribution.requires():
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            continue  # pip and uv ignore it, too
-        if holds(requirement.marker, target, here, extra) and not (
-            extra and holds(requirement.marker, target, here)
-        ):
-            yield requirement

@@ -1,8 +1,8 @@
 """Skip verification while nothing changed.
 
-Once an environment was found to match its lock files, a snapshot is saved in it: all that was read
-of the project, what the noxfile says, and a listing of what is installed. While none of that
-changes, neither inputs nor lock files need to be read again.
+A snapshot is saved in an environment that was found to match its lock files: all that was read of
+the project, what the noxfile says, and what is installed. While none of that changes, neither
+inputs nor lock files need to be read again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Snapshot(NamedTuple):
 
     Attributes:
         request: what the session requires, in any fixed form.
-        state: what is installed now, see `read_state`; None if it cannot be read.
+        state: that of `read_state`; None matches nothing, and is not saved.
     """
 
     location: Path
@@ -47,33 +47,22 @@ class Snapshot(NamedTuple):
 
     def match(self, project: Project) -> str | None:
         """Return the lock files it matched when saved, if nothing changed since, else None."""
-        if self.state is None:
-            return None
-        try:
+        # A broken note is none; RuntimeError is that of one nested too deep.
+        broken = OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError
+        with suppress(*broken):
             saved = json.loads((self.location / NOTES / _NAME).read_bytes())
             same = saved["state"] == self.state and saved["request"] == fingerprint(self.request)
-            return str(saved["locks"]) if same and project.matches(saved["facts"]) else None
-        # A broken note is none; RuntimeError is that of one nested too deep.
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
-            return None
+            if self.state and same and project.matches(saved["facts"]):
+                return str(saved["locks"])
+        return None
 
     def save(self, facts: Sequence[Sequence[str]], locks: str) -> None:
         """Save that the environment matches `locks`; without write access, save nothing."""
-        if self.state is None:
-            return
         request = fingerprint(self.request)
         saved = {"request": request, "state": self.state, "facts": facts, "locks": locks}
         with suppress(OSError):
-            write_all({self.location / NOTES / _NAME: json.dumps(saved, indent=0)})
-
-    @property
-    def constraints(self) -> str:
-        """The ``file:`` URL of the pins as a plain constraints file."""
-        return (self.location / NOTES / CONSTRAINTS).as_uri()
-
-    def is_unchanged(self) -> bool:
-        """Return whether nothing was installed or removed since."""
-        return self.state is not None and read_state(self.location) == self.state
+            if self.state:
+                write_all({self.location / NOTES / _NAME: json.dumps(saved, indent=0)})
 
 
 def read_state(location: Path) -> str | None:
@@ -104,3 +93,11 @@ def libraries(location: Path) -> list[Path]:
         return [location / "Lib"]
     folders = (location / "lib").glob("py*")
     return sorted(each for each in folders if each.name.startswith(("python", "pypy")))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file; empty for one that cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return ""

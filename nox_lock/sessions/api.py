@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     RawFunc = Callable[..., Any]
 
 
-_PROJECTS = (None, "editable", "wheel")
 # The locked sessions of the noxfile, and those of `add_sessions` by name.
 _LOCKED: list[LockedSession] = []
 _OURS: dict[str, Func] = {}
+_RENAME = "Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
 
 
 class _Installed(NamedTuple):
@@ -112,29 +112,23 @@ def session(
             f"nox-lock: lock={lock!r} in this noxfile names no lock. "
             'Write lock="NAME", or lock=["NAME", "NAME"].'
         )
-    given = [name for name in names if name is not None]
 
     @functools.wraps(body)
     def locked(session: nox.Session, *args: Any, **options: Any) -> Any:
-        finish = _prepare(session, given, project, constrain=constrain)
+        installed = _prepare(session, names, project, constrain=constrain)
         try:
             return body(session, *args, **options)
         finally:
-            finish()
+            _record_body(installed)
 
     kwargs.setdefault("reuse_venv", True)
     made = nox.session(locked, **kwargs)
-    python = kwargs.get("python", kwargs.get("py"))
-    _LOCKED.append(LockedSession(names, made, python))
+    _LOCKED.append(LockedSession(names, made, kwargs.get("python", kwargs.get("py"))))
     return made
 
 
 def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
-    """Add the sessions that compile and check the locks to the noxfile.
-
-    Args:
-        lock: name of the session that compiles them.
-        check: name of the session that checks them.
+    """Add two sessions to the noxfile: `lock` compiles the locks, and `check` checks them.
 
     Ends nox with one line when the noxfile has a session of such a name already.
     """
@@ -142,10 +136,7 @@ def add_sessions(lock: str = "lock", check: str = "lock-check") -> None:
         if name in nox.registry.get():
             if name in _OURS:
                 sys.exit("nox-lock: this noxfile calls add_sessions() twice. Once is enough.")
-            sys.exit(
-                f"nox-lock: this noxfile has a session {name!r} of its own. "
-                f"Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
-            )
+            sys.exit(f"nox-lock: this noxfile has a session {name!r} of its own. {_RENAME}")
         register = nox.session(name=name, python=False, venv_backend="none", default=False)
         _OURS[name] = register(body)
 
@@ -173,19 +164,25 @@ def install(
 
 
 def _prepare(
-    session: nox.Session, names: Sequence[str], project: ProjectInstall, *, constrain: bool
-) -> Callable[[], None]:
-    """Make the environment match its locks; return what to call when the body has run."""
+    session: nox.Session, names: Sequence[str | None], project: ProjectInstall, *, constrain: bool
+) -> list[_Installed]:
+    """Make the environment match its locks; return all that the session has installed."""
     with _report_errors(session):
-        if project not in _PROJECTS:
+        if project not in (None, "editable", "wheel"):
             message = f'project={project!r} is neither "editable" nor "wheel"'
             raise ConfigError(message, hint="Write one of these in the noxfile.")
         if session.bin_paths is None:
-            _refuse_no_environment(session)
-            return lambda: None
+            if session._runner.global_config.no_install:  # noqa: SLF001  (nox has no public way)
+                return []
+            raise ConfigError(
+                f"the session {session.name} has no virtual environment to install its lock into",
+                hint="Leave out --no-venv (or venv_backend='none'); "
+                "--no-install runs it with what is there.",
+            )
         from nox_lock import __version__  # noqa: PLC0415  (it imports this module)
-        from nox_lock.environments.snapshot import Snapshot, read_state  # noqa: PLC0415
+        from nox_lock.environments import snapshot as snapshots  # noqa: PLC0415
         from nox_lock.project import is_ci  # noqa: PLC0415
+        from nox_lock.text import redact  # noqa: PLC0415
 
         noxfile = _noxfile()
         installed = _INSTALLED.setdefault(session.virtualenv, [])
@@ -197,51 +194,46 @@ def _prepare(
         ours = (__version__, all_names, project, constrain, is_ci(os.environ))
         facts = (*ours, used, wanted, str(location))
         # It is of the locks that are installed first.
-        snapshot = Snapshot(location, repr(facts), None if installed else read_state(location))
+        state = None if installed else snapshots.read_state(location)
+        snapshot = snapshots.Snapshot(location, repr(facts), state)
         this = _Installed(session, all_names, len(installed), snapshot)
-        if (paths := snapshot.match(noxfile.project)) is None:
-            environment = this.environment()
-            if installed:
-                from nox_lock.environments.sync import keep_new  # noqa: PLC0415
-
-                keep_new(installed[-1].find_locked())
-            locked = environment.prepare(project, snapshot, constrain=constrain)
-            this = this._replace(locked=locked)
-        else:
-            from nox_lock.text import redact  # noqa: PLC0415
-
+        if paths := snapshot.match(noxfile.project):
             line = f"{session.name} holds exactly what is locked in {paths}"
             nox.logger.logger.output(redact(line))
+        else:
+            environment = this.environment()
+            if installed:
+                installed[-1].find_locked().keep_new()
+            locked = environment.prepare(project, snapshot, constrain=constrain)
+            this = this._replace(locked=locked)
         if constrain:
-            variables = ("PIP_CONSTRAINT", "UV_CONSTRAINT")
-            session.env.update(dict.fromkeys(variables, snapshot.constraints))
-        if installed:
-            _record_body(installed)
+            pins = (location / snapshots.NOTES / snapshots.CONSTRAINTS).as_uri()
+            session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), pins))
+        _record_body(installed)
         installed.append(this)
-        return functools.partial(_record_body, installed)
+        return installed
 
 
 def _record_body(installed: Sequence[_Installed]) -> None:
     """Note what the body installed after each of its locks, and warn of the pins it changed."""
-    first, *more = installed
-    if not more and first.locked is None:
-        found = first.snapshot
-        if found.is_unchanged() or found.match(_noxfile().project) is None:
-            return  # what other lock files do not have was not installed by the body
-    from nox_lock.environments.sync import record_body  # noqa: PLC0415
+    if not installed:
+        return
+    session, found = installed[0].session, installed[0].snapshot
+    if len(installed) == 1 and installed[0].locked is None:
+        from nox_lock.environments.snapshot import read_state  # noqa: PLC0415
 
+        if read_state(found.location) == found.state or not found.match(_noxfile().project):
+            return  # what other lock files do not have was not installed by the body
     try:
-        with _folder_of_noxfile(first.session):
-            changed = dict.fromkeys(
-                line for each in installed for line in record_body(each.find_locked())
-            )
-            for line in changed:
+        with _folder_of_noxfile(session):
+            changed = [line for each in installed for line in each.find_locked().record_body()]
+            for line in dict.fromkeys(changed):
                 message = f"changed by this session itself, and repaired by the next run: {line}"
-                first.environment().console.warn(message)
+                _console(session).warn(message)
     except (NoxLockError, OSError) as error:
         reason = error.message if isinstance(error, NoxLockError) else error.strerror
         message = f"what this session installed cannot be recorded: {reason}"
-        _console(first.session).warn(message)  # the folder may be gone
+        _console(session).warn(message)  # the folder may be gone
 
 
 def _noxfile() -> Noxfile:
@@ -263,22 +255,16 @@ def _lock(session: nox.Session) -> None:
 
 def _check(session: nox.Session) -> None:
     """Check that each lock file is what its inputs require; offline, writes nothing."""
-    with _report_errors(session), _collector_paused():
-        from nox_lock.sessions.commands import run  # noqa: PLC0415
-
-        run(session, _find_others(session), _noxfile(), _console(session), check=True)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Look for no cycles meanwhile: of thousands of new pins none is one, and it takes its time."""
     enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    with _report_errors(session):
+        gc.disable()  # of thousands of new pins none is a cycle, and to look for them takes time
+        try:
+            from nox_lock.sessions.commands import run  # noqa: PLC0415
+
+            run(session, _find_others(session), _noxfile(), _console(session), check=True)
+        finally:
+            if enabled:
+                gc.enable()
 
 
 def _find_others(session: nox.Session) -> Others:
@@ -288,7 +274,8 @@ def _find_others(session: nox.Session) -> Others:
         from nox_lock.text import as_argument  # noqa: PLC0415  (only for an error)
 
         message = f"-P {python} names no Python, and before -- it is an option of nox"
-        raise ConfigError(message, hint=f"Run: {_lock_command()} -- -P {as_argument(python)}")
+        command = _console(session).lock_command
+        raise ConfigError(message, hint=f"Run: {command} -- -P {as_argument(python)}")
     from nox_lock.sessions.commands import Others  # noqa: PLC0415
 
     runner = session._runner  # noqa: SLF001  (nox has no public way to ask)
@@ -305,28 +292,11 @@ def _find_others(session: nox.Session) -> Others:
 def _console(session: nox.Session) -> Console:
     from nox_lock.console import Console, Terminal  # noqa: PLC0415
 
-    # nox says nowhere whether it logs in colours.
-    record = logging.LogRecord("nox", logging.INFO, "", 0, "", None, None)
-    lines = (handler.format(record) for handler in logging.getLogger().handlers)
-    terminal = Terminal.of(sys.stderr, os.environ, colour=any("\x1b" in line for line in lines))
+    colour = bool(session._runner.global_config.color)  # noqa: SLF001  (nox has no public way)
+    terminal = Terminal.of(sys.stderr, os.environ, colour=colour)
     verbose = nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
-    return Console(session.log, session.warn, _lock_command(), terminal, verbose=verbose)
-
-
-def _lock_command() -> str:
     name = next((name for name, made in _OURS.items() if made.func is _lock), "lock")
-    return f"nox -s {name}"
-
-
-def _refuse_no_environment(session: nox.Session) -> None:
-    try:
-        session.install("--version")  # returns under --no-install, raises else
-    except ValueError as error:
-        raise ConfigError(
-            f"the session {session.name} has no virtual environment to install its lock into",
-            hint="Leave out --no-venv (or venv_backend='none'); "
-            "--no-install runs it with what is there.",
-        ) from error
+    return Console(session.log, session.warn, f"nox -s {name}", terminal, verbose=verbose)
 
 
 @contextmanager
@@ -336,14 +306,17 @@ def _report_errors(session: nox.Session) -> Iterator[None]:
     logging.getLogger("filelock").setLevel(logging.WARNING)
     try:
         with _folder_of_noxfile(session):
-            _refuse_overridden()
+            for name, made in _OURS.items():
+                if nox.registry.get().get(name, made) is not made:
+                    message = f"this noxfile has a session {name!r} of its own, which hides ours"
+                    raise ConfigError(message, hint=_RENAME)
             yield
     except (NoxLockError, OSError, RecursionError) as caught:
         from nox_lock.text import redact  # noqa: PLC0415  (only for an error)
 
         error = caught if isinstance(caught, NoxLockError) else as_error(caught, Path.cwd())
-        for line in [redact(line) for line in str(error).split("\n")]:
-            session.warn(line)
+        for line in str(error).split("\n"):
+            session.warn(redact(line))
         # nox puts a full stop behind this, so the commands are printed above.
         session.error(redact(error.message.partition("\n")[0]).rstrip(":.?"))
 
@@ -357,13 +330,3 @@ def _folder_of_noxfile(session: nox.Session) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
-
-
-def _refuse_overridden() -> None:
-    """Refuse a noxfile that defines a session of a name of ours after `add_sessions`."""
-    for name, made in _OURS.items():
-        if nox.registry.get().get(name, made) is not made:
-            raise ConfigError(
-                f"this noxfile has a session {name!r} of its own, which hides the one of nox-lock",
-                hint="Rename it, or write nox_lock.add_sessions(lock=..., check=...).",
-            )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_lock.environments.comparison import LockedEnvironment, compare, find_unmet, is_from
+from nox_lock.environments.comparison import LockedEnvironment, is_from
 from nox_lock.environments.environment import Distribution, Environment, Origin, read_origin
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.project import Project
@@ -38,33 +38,41 @@ def distribution(folder: Path, version: str, *requires: str) -> Distribution:
     return Distribution(version, folder)
 
 
+def open_environment(planned: list[LockPlan], root: Path, target: Target) -> LockedEnvironment:
+    venv = Environment(root / "env", root / "env" / "site-packages", target)
+    return LockedEnvironment(planned, venv, Project(root, {}), "recreate", "lock")
+
+
 def test_what_is_to_be_done(planned: list[LockPlan], tmp_path: Path) -> None:
-    target = Target("3.11")
-    nothing = compare(planned, target, {}, tmp_path)
-    assert [str(each) for each in nothing.missing] == [
+    locked = open_environment(planned, tmp_path, Target("3.11"))
+    missing, _ = locked.find_missing({})
+    assert [str(each) for each in missing] == [
         "app==1.0 is not installed (requirements.txt:1)",
         "lib==2.0 is not installed (requirements.txt:2)",
     ]
     installed = {name: Distribution("1", tmp_path) for name in ("app", "lib", "pip", "extra")}
-    installed["me"] = Distribution("1", tmp_path, Origin(tmp_path.as_uri()))
-    some = compare(planned, target, installed, tmp_path)
-    assert [str(each) for each in some.missing] == [
+    missing, names = locked.find_missing(installed)
+    assert [str(each) for each in missing] == [
         "lib==2.0 is locked, 1 is installed (requirements.txt:2)"
     ]
-    assert some.remove == ["extra"]
-    assert some.digest != nothing.digest
-    assert not some.matches
+    assert names == {"app", "lib"}
 
 
 def test_an_environment_matches_when_that_was_verified(
     planned: list[LockPlan], tmp_path: Path
 ) -> None:
-    site = tmp_path / "env" / "site-packages"
-    venv = Environment(tmp_path / "env", site, Target("3.11"))
+    locked = open_environment(planned, tmp_path, Target("3.11"))
+    venv = locked.venv
+    site = venv.site
     for name in ("app-1.0", "lib-2.0", "extra-1.0"):
         distribution(site / f"{name}.dist-info", name.partition("-")[2])
-    locked = LockedEnvironment(planned, venv, Project(tmp_path, {}), "recreate", "lock")
+    distribution(site / "me-1.0.dist-info", "1.0")
+    origin = f'{{"url": "{tmp_path.as_uri()}"}}'
+    (site / "me-1.0.dist-info" / "direct_url.json").write_text(origin, encoding="utf-8")
+    distribution(site / "pip-1.0.dist-info", "1.0")
+    nothing = locked.compare(without=("app", "lib"))
     assert locked.compare().remove == ["extra"]
+    assert locked.compare().digest != nothing.digest
     venv.write_note("kept", "extra")
     comparison = locked.compare()
     assert (comparison.remove, comparison.kept) == ([], ["extra"])
@@ -85,7 +93,8 @@ def test_dependencies_that_are_unmet(planned: list[LockPlan], tmp_path: Path) ->
         "lib": distribution(tmp_path / "lib", "2.0", 'gone; extra == "x"', "low"),
         "low": distribution(tmp_path / "low", "1.0"),
     }
-    assert find_unmet(planned, running_target(), installed) == [
+    locked = open_environment(planned, tmp_path, running_target())
+    assert locked.find_unmet(running_target(), installed) == [
         "app 1.0 needs low>1, but 1.0 is installed",
         "lib 2.0 needs gone, which is not installed",
     ]

@@ -10,18 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from nox_lock.environments.comparison import compare
+from nox_lock.environments.comparison import LockedEnvironment
 from nox_lock.environments.environment import (
     Environment,
     Origin,
-    current_version,
-    delete_files,
     find_environment,
-    list_distributions,
-    project_is_installed,
+    project_digest,
     read_origin,
-    read_target,
-    record_project,
     remove_broken,
 )
 from nox_lock.environments.snapshot import libraries
@@ -60,19 +55,19 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
     install(venv, "nobody_knows", "1.0")
     found = find_environment(venv.location, "remake")
     assert found == venv
-    installed = list_distributions(found).installed
+    installed = found.distributions().installed
     assert {name: each.version for name, each in installed.items()} == {
         "flask": "3.0",
         "nobody-knows": "1.0",
     }
-    assert list_distributions(found).broken == []
+    assert found.distributions().broken == []
 
 
 def test_halves_are_not_there_and_go(venv: Environment) -> None:
     (install(venv, "half", "1.0") / "RECORD").unlink()
     whole = install(venv, "whole", "1.0")
-    assert list(list_distributions(venv).installed) == ["whole"]
-    remove_broken(list_distributions(venv).broken)
+    assert list(venv.distributions().installed) == ["whole"]
+    remove_broken(venv.distributions().broken)
     assert list(venv.site.iterdir()) == [whole]
 
 
@@ -82,7 +77,7 @@ def test_what_has_no_metadata_or_two_is_damaged(venv: Environment) -> None:
     twice = [install(venv, name, "1.0") for name in ("Two_Times", "two.times")]
     more = install(venv, "more", "1.0")
     (install(venv, "more", "2.0") / "RECORD").unlink()
-    found = list_distributions(venv)
+    found = venv.distributions()
     assert found.installed == {}
     assert found.broken == [venv.site / "more-2.0.dist-info"]
     copies = {name: {each.metadata for each in found.damaged[name]} for name in found.damaged}
@@ -100,7 +95,7 @@ def test_files_of_the_environment_alone_are_deleted(venv: Environment, tmp_path:
         path.touch()
     (venv.site / "p" / "q" / "__pycache__").mkdir()
     (venv.site / "p" / "q" / "__pycache__" / "a.cpython-311.pyc").touch()
-    delete_files(venv, [*files, "../../../../outside.py", str(outside)])
+    venv.delete_files([*files, "../../../../outside.py", str(outside)])
     assert outside.exists()
     assert not script.exists()
     assert script.parent.exists()
@@ -113,7 +108,7 @@ def test_what_pip_set_aside_goes(venv: Environment) -> None:
     install(venv, "~hole", "1.0")
     (venv.site / "~hole").mkdir()
     whole = install(venv, "whole", "1.1")
-    found = list_distributions(venv)
+    found = venv.distributions()
     assert list(found.installed) == ["whole"]
     remove_broken(found.broken)
     assert list(venv.site.iterdir()) == [whole]
@@ -124,8 +119,9 @@ def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
     install(venv, "mine", "1.0", direct_url__json=json.dumps(record))
     install(venv, "other", "1.0", direct_url__json='{"url": "https://example.invalid/x.whl"}')
     install(venv, "broken", "1.0", direct_url__json="{")
-    installed = list_distributions(venv).installed
-    assert compare([], venv.target, installed, tmp_path).remove == ["broken", "other"]
+    installed = venv.distributions().installed
+    locked = LockedEnvironment([], venv, Project(tmp_path, {}), "recreate", "lock")
+    assert locked.compare().remove == ["broken", "other"]
     assert installed["mine"].origin == Origin(tmp_path.as_uri(), editable=True)
     assert installed["other"].origin == Origin("https://example.invalid/x.whl")
     assert installed["broken"].origin is None
@@ -139,9 +135,10 @@ def test_an_editable_project_is_built_again_where_its_build_changed(
     for content in (b"", b"# \xe9, as Latin-1 has it"):
         (tmp_path / "setup.py").write_bytes(content)
         project = Project(tmp_path, {})
-        assert not project_is_installed(venv, list_distributions(venv).installed, project)
-        record_project(venv, project)
-        assert project_is_installed(venv, list_distributions(venv).installed, project)
+        installed = venv.distributions().installed
+        assert not venv.has_project(installed, project)
+        venv.write_note("project", project_digest(project))
+        assert venv.has_project(installed, project)
 
 
 def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:
@@ -164,7 +161,7 @@ def test_the_python_it_runs(
     (tmp_path / running).touch()
     (venv.location / "bin").mkdir()
     (venv.location / "bin" / "python").symlink_to(tmp_path / running)
-    assert (current_version(venv.location) not in {None, venv.target.version}) is other
+    assert venv.is_replaced() is other
 
 
 @pytest.mark.parametrize(
@@ -194,7 +191,7 @@ def test_the_python_it_runs_on_windows(
     (location / "pyvenv.cfg").write_bytes(config.encode())
     found = find_environment(location, "remake")
     assert found == Environment(location, site, Target("3.11"))
-    assert (current_version(found.location) not in {None, found.target.version}) is other
+    assert found.is_replaced() is other
 
 
 @pytest.mark.parametrize("site", ["Lib/site-packages", "lib/python3.11/site-packages"])
@@ -212,7 +209,7 @@ def test_a_conda_environment_of_either_system(tmp_path: Path, site: str) -> None
     assert found.target == Target("3.11")
     install(found, "numpy", "2.0", INSTALLER="conda\n")
     install(found, "flask", "3.0", INSTALLER="pip\n")
-    assert list(list_distributions(found).installed) == ["flask"]
+    assert list(found.distributions().installed) == ["flask"]
     assert found.site.resolve() == location / site
 
 
@@ -281,7 +278,7 @@ def write_environment(root: Path, config: str, library: str = "python3.11") -> P
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_the_python_of_an_environment(tmp_path: Path, config: str) -> None:
     location = write_environment(tmp_path, config)
-    assert read_target(location) == Target("3.11")
+    assert find_environment(location, "remake").target == Target("3.11")
     [library] = libraries(location)
     assert (library / "site-packages").is_dir()
 
@@ -292,7 +289,8 @@ def test_the_python_of_an_environment(tmp_path: Path, config: str) -> None:
     [("pypy3.11", Target("3.11", "pypy")), ("python3.11t", Target("3.11", threaded=True))],
 )
 def test_the_build_of_an_environment(tmp_path: Path, library: str, target: Target) -> None:
-    assert read_target(write_environment(tmp_path, CONFIGS["venv"], library)) == target
+    location = write_environment(tmp_path, CONFIGS["venv"], library)
+    assert find_environment(location, "remake").target == target
 
 
 @pytest.mark.parametrize(
@@ -313,25 +311,27 @@ def test_the_build_of_an_environment_of_windows(
     (location / "pyvenv.cfg").write_text(CONFIGS["venv"], encoding="utf-8")
     for name in programs:
         (location / "Scripts" / name).touch()
-    assert read_target(location) == target
+    assert find_environment(location, "remake").target == target
 
 
 def test_the_python_of_a_conda_environment(tmp_path: Path) -> None:
     location = write_environment(tmp_path, "")
     (location / "pyvenv.cfg").unlink()
-    assert read_target(location) is None
+    with pytest.raises(ToolchainError):
+        find_environment(location, "remake")
     records = location / "conda-meta"
     records.mkdir()
     (records / "python-dateutil-2.9.0-x.json").write_text("", encoding="utf-8")
     (records / "python_abi-3.12-x.json").write_text("", encoding="utf-8")
     (records / "python-3.11.7-h955ad1f_0.json").write_text("", encoding="utf-8")
-    assert read_target(location) == Target("3.11")
+    assert find_environment(location, "remake").target == Target("3.11")
 
 
 @pytest.mark.parametrize("config", ["", "home = X\n", "uv = 3.11\n", "version = soon\n"])
 def test_an_environment_that_does_not_show_its_python(tmp_path: Path, config: str) -> None:
-    assert read_target(write_environment(tmp_path, config)) is None
-    assert read_target(tmp_path / "nowhere") is None
+    for location in (write_environment(tmp_path, config), tmp_path / "nowhere"):
+        with pytest.raises(ToolchainError):
+            find_environment(location, "remake")
     assert libraries(tmp_path / "nowhere") == []
 
 
@@ -349,6 +349,6 @@ def test_real_environments(tmp_path: Path, home: Path, command: tuple[str, ...])
     subprocess.run(
         [sys.executable, *command, str(location)], check=True, env=clean_environment(home)
     )
-    assert read_target(location) == running_target()
+    assert find_environment(location, "remake").target == running_target()
     [library] = libraries(location)
     assert (library / "site-packages").is_dir()

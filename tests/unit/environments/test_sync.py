@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.environments.comparison import Difference
-from nox_lock.environments.sync import explain_failure, find_yanked
+from nox_lock.environments.sync import Installed, explain_failure, find_yanked
 from nox_lock.target import Target
 from support.plans import plan_folder
 
@@ -79,7 +79,7 @@ def test_the_pin_that_failed_is_named(
 ) -> None:
     if log.startswith("error: "):  # uv's
         log = "\n".join(line for each in log.split("\n") for line in textwrap.wrap(each, width))
-    error = explain_failure(log, missing, "nox -s lock", TARGET)
+    error = explain_failure(Installed(log, failed=True), missing, "nox -s lock", TARGET)
     versions = {"app": "app==1.0 (requirements.txt:1)", "lib": "lib==2.0 (requirements.txt:2)"}
     assert [name for name, shown in versions.items() if shown in error.message] == [failed]
     assert hint in (error.hint or "")
@@ -87,7 +87,8 @@ def test_the_pin_that_failed_is_named(
 
 
 def test_an_error_that_names_no_pin_is_about_all(missing: list[Difference]) -> None:
-    error = explain_failure("ERROR: something else", missing, "nox -s lock", TARGET)
+    result = Installed("ERROR: something else", failed=True)
+    error = explain_failure(result, missing, "nox -s lock", TARGET)
     assert error.message.count("requirements.txt:") == len(missing)
     assert error.hint is None
 
