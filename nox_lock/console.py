@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from nox_lock.project import is_ci
 from nox_lock.text import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import TextIO
-
     from rich.progress import TaskID
 
 # https://en.wikipedia.org/wiki/ANSI_escape_code#SGR

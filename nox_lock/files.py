@@ -10,15 +10,12 @@ import os
 import shutil
 import time
 import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from nox_lock.errors import ConfigError, InterruptedWorkError, NoxLockError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 _PREFIX = ".nox-lock-"
 # Longer than any work takes, also with a pause of the machine in it.

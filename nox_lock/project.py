@@ -8,12 +8,10 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 _MOST_BYTES = 16 << 20
 _T = TypeVar("_T")

@@ -10,12 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MASK = "****"
 _VARIABLES = r"(?:\$\{[A-Z0-9_]+\})+"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
@@ -17,16 +17,11 @@ from packaging.utils import canonicalize_name
 from nox_lock.errors import Reason
 from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.syntax import meets, normalized, parse_version
-from nox_lock.lockfile.lock_file import is_plain_marker
+from nox_lock.lockfile.lock_file import LockFile, Pin, is_plain_marker
 from nox_lock.planning.config import UNSAFE_PACKAGES
+from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.target import counting_patches, counts, holds
 from nox_lock.text import has_password, redact
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from nox_lock.lockfile.lock_file import LockFile, Pin
-    from nox_lock.planning.lock_plan import LockPlan
 
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 # Options of pip-compile that a line of an input says as well.

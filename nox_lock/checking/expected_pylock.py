@@ -10,8 +10,9 @@ import functools
 import posixpath
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from packaging.markers import Marker
@@ -22,16 +23,10 @@ from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE, Verdict, c
 from nox_lock.errors import LockFileError, Place, Reason
 from nox_lock.lockfile import pylock
 from nox_lock.lockfile.lock_file import Pin
-from nox_lock.lockfile.pylock import PylockEnvironment, PylockFile, both, pick
-from nox_lock.target import holds, marker_environment, parse_platform
+from nox_lock.lockfile.pylock import Files, PylockEnvironment, PylockFile, both, pick
+from nox_lock.planning.lock_plan import LockPlan, PylockPlan
+from nox_lock.target import Platform, holds, marker_environment, parse_platform
 from nox_lock.text import origin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from nox_lock.lockfile.pylock import Files
-    from nox_lock.planning.lock_plan import LockPlan, PylockPlan
-    from nox_lock.target import Platform
 
 INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _REPOSITORY = re.compile(r"(git|hg)\+(.+)@([0-9a-f]{40}|[0-9a-f]{64})")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from nox_lock.checking import content
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Verdict, cut
 from nox_lock.errors import Place, Reason
 from nox_lock.inputs.syntax import MERGE
-from nox_lock.planning.lock_plan import LockPlan, PylockPlan
+from nox_lock.lockfile.lock_file import LockFile, Pin
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.target import PLATFORMS, counts, running_platform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from nox_lock.lockfile.lock_file import LockFile, Pin
-    from nox_lock.planning.lock_plan import AnyPlan
 
 LOOKALIKE = "pip would take what is here for what a URL names: rename or delete it"
 _NO_HASHES = "it has no hashes"

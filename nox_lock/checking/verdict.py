@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from nox_lock.errors import Reason
+from nox_lock.planning.lock_plan import AnyPlan
 from nox_lock.text import shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from nox_lock.errors import Reason
-    from nox_lock.planning.lock_plan import AnyPlan
 
 FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
 ORPHANED = "orphaned"

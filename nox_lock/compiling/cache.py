@@ -14,15 +14,12 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from nox_lock.files import SECONDS, exclusive, read_timeout, temporary_directory, write_all
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
 VARIABLE = "NOX_LOCK_CACHE_DIR"
 # Part of every path: another layout gets another folder, and old processes keep theirs.

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from nox_lock.errors import CompileError
+from nox_lock.inputs.entry import Entry
+from nox_lock.inputs.requirements import Inputs
 from nox_lock.inputs.syntax import parse_specifier, parse_version
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.requirements import Inputs
 
 _SHOWN = 3
 _OTHER_PYTHON = "Ask for an older version, or lock for another Python."

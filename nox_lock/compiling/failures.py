@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from nox_lock.compiling.demands import (
     OTHER_VERSION,
+    Demand,
     Versions,
     describe_demands,
     find_origin,
@@ -20,15 +23,9 @@ from nox_lock.compiling.demands import (
 )
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.errors import CompileError, Place
+from nox_lock.inputs.entry import Entry
+from nox_lock.inputs.requirements import Inputs
 from nox_lock.text import origin, quoted, shareable, without_folders
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from nox_lock.compiling.demands import Demand
-    from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.requirements import Inputs
 
 _FINE = (200, 404, 410)
 _FORBIDDEN = 403

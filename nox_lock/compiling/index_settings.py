@@ -10,16 +10,14 @@ import configparser
 import os
 import re
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from nox_lock.errors import ConfigError, Place, ToolchainError
 from nox_lock.project import relative
 from nox_lock.text import hide_index, origin, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 # Each with the variable that sets the same for uv, which has none for one of them.
 ACCESS = {

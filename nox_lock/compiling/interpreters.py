@@ -15,22 +15,17 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from nox_lock.compiling.cache import CacheEntry, make_key
+from nox_lock.compiling.cache import Cache, CacheEntry, make_key
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
 from nox_lock.errors import CompileError, InterruptedWorkError, ToolchainError
 from nox_lock.target import Platform, Target, running_platform, running_target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import IO, Any
-
-    from nox_lock.compiling.cache import Cache
 
 _END_SECONDS = 10.0
 _LONGEST_WAIT = 1e6  # Windows takes no more than some weeks

@@ -16,23 +16,29 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from packaging.version import Version
 
 from nox_lock.compiling import failures
 from nox_lock.compiling.failures import Report
-from nox_lock.compiling.index_settings import compile_environment, file_urls
-from nox_lock.compiling.interpreters import driver_command, tool_versions
+from nox_lock.compiling.index_settings import IndexSettings, compile_environment, file_urls
+from nox_lock.compiling.interpreters import Interpreter, Processes, driver_command, tool_versions
 from nox_lock.errors import CompileError
 from nox_lock.inputs import syntax
-from nox_lock.inputs.entry import URL, is_project_file
+from nox_lock.inputs.entry import URL, Entry, is_project_file
+from nox_lock.inputs.requirements import Inputs
 from nox_lock.inputs.syntax import meets, parse_specifier
 from nox_lock.lockfile import lock_file
+from nox_lock.lockfile.lock_file import Pin
 from nox_lock.project import local_path, relative
 from nox_lock.target import (
+    Levels,
+    Platform,
+    Target,
     find_platform,
     marker_environment,
     platform_tags,
@@ -40,16 +46,6 @@ from nox_lock.target import (
     running_target,
 )
 from nox_lock.text import shareable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-    from nox_lock.compiling.index_settings import IndexSettings
-    from nox_lock.compiling.interpreters import Interpreter, Processes
-    from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.requirements import Inputs
-    from nox_lock.lockfile.lock_file import Pin
-    from nox_lock.target import Levels, Platform, Target
 
 # Names of the files that hold what is written out for pip-compile.
 _WRITTEN = "written-"

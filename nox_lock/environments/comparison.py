@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from nox_lock.environments.environment import split_url
+from nox_lock.environments.environment import Distribution, Environment, Origin, split_url
 from nox_lock.environments.snapshot import CONSTRAINTS, read_text
-from nox_lock.errors import NoxLockError
+from nox_lock.errors import NoxLockError, Place
 from nox_lock.inputs.syntax import meets, parse_version
 from nox_lock.lockfile import lock_file
-from nox_lock.project import fingerprint, local_path
-from nox_lock.target import counts, holds, running_platform
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from nox_lock.environments.environment import Distribution, Environment, Origin
-    from nox_lock.errors import Place
-    from nox_lock.lockfile.lock_file import Pin
-    from nox_lock.planning.lock_plan import LockPlan
-    from nox_lock.project import Project
-    from nox_lock.target import Target
+from nox_lock.lockfile.lock_file import Pin
+from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.project import Project, fingerprint, local_path
+from nox_lock.target import Target, counts, holds, running_platform
 
 # Notes in an environment. UNFINISHED names what is being installed: when that is interrupted, files
 # may be missing whatever the metadata says. KEPT names what the session's body installed. VERIFIED

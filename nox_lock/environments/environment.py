@@ -7,9 +7,10 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
@@ -17,13 +18,8 @@ from packaging.utils import canonicalize_name
 from nox_lock.environments.snapshot import NOTES, libraries, read_text
 from nox_lock.errors import ToolchainError
 from nox_lock.files import write_all
-from nox_lock.project import fingerprint
+from nox_lock.project import Project, fingerprint
 from nox_lock.target import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from nox_lock.project import Project
 
 # The note of what the editable project was built from.
 PROJECT = "project"

@@ -10,17 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from nox_lock.files import write_all
-from nox_lock.project import fingerprint
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from nox_lock.project import Project
+from nox_lock.project import Project, fingerprint
 
 # The folder for our notes inside an environment: deleted with it.
 NOTES = "nox-lock"

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from packaging.utils import canonicalize_name
 
+from nox_lock.console import Console
 from nox_lock.environments.comparison import (
     SEEDS,
     UNFINISHED,
     VERIFIED,
+    Comparison,
+    Difference,
+    LockedEnvironment,
     find_unmet_of,
     local_file,
     whole_url,
@@ -23,20 +30,11 @@ from nox_lock.environments.environment import PROJECT, project_digest, remove_br
 from nox_lock.errors import InstallError, NoxLockError
 from nox_lock.files import exclusive, read_timeout, temporary_directory, write_all
 from nox_lock.inputs.entry import URL
+from nox_lock.lockfile.lock_file import Pin
+from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.project import relative
-from nox_lock.target import NEWEST_PATCH, running_platform
+from nox_lock.target import NEWEST_PATCH, Target, running_platform
 from nox_lock.text import origin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
-    from nox_lock.console import Console
-    from nox_lock.environments.comparison import Comparison, Difference, LockedEnvironment
-    from nox_lock.lockfile.lock_file import Pin
-    from nox_lock.planning.lock_plan import LockPlan
-    from nox_lock.target import Target
 
 _SHOWN = 5
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")

@@ -10,27 +10,27 @@ import json
 import os
 import posixpath
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from packaging.markers import Marker
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from nox_lock.errors import NoxLockError, RequirementsError
-from nox_lock.inputs.syntax import EXAMPLE_NAME, name_of, normalized, parse_requirement, variables
+from nox_lock.errors import NoxLockError, Place, RequirementsError
+from nox_lock.inputs.syntax import (
+    EXAMPLE_NAME,
+    Line,
+    name_of,
+    normalized,
+    parse_requirement,
+    variables,
+)
 from nox_lock.inputs.toml_tables import FILE, parse_toml
-from nox_lock.project import local_path, relative
+from nox_lock.project import Project, local_path, relative
 from nox_lock.text import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from packaging.markers import Marker
-    from packaging.specifiers import SpecifierSet
-
-    from nox_lock.errors import Place
-    from nox_lock.inputs.syntax import Line
-    from nox_lock.project import Project
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)

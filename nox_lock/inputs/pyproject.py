@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import copy
 import posixpath
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place, RequirementsError
@@ -20,10 +22,6 @@ from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
 from nox_lock.text import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from packaging.requirements import Requirement
-
     from nox_lock.inputs.requirements import Files, Inputs
 
 _ALWAYS: frozenset[str] = frozenset()

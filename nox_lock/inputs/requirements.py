@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
-from nox_lock.errors import RequirementsError, fix_of
+from nox_lock.errors import Place, RequirementsError, fix_of
 from nox_lock.inputs.entry import URL, Entry, Option, is_project_file, parse_entry, refuse_bad_url
 from nox_lock.inputs.pyproject import read_group, read_project
 from nox_lock.inputs.syntax import Line, read_lines, variables
-from nox_lock.project import relative
+from nox_lock.project import Project, relative
 from nox_lock.text import declare, hide_value, quoted, shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from nox_lock.errors import Place
-    from nox_lock.project import Project
 
 _REMOTE = r"(?:https?|file):"
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")

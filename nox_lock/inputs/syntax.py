@@ -12,7 +12,8 @@ import copy
 import functools
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import Requirement
@@ -25,8 +26,6 @@ from nox_lock.text import has_password, quoted
 
 if TYPE_CHECKING:
     import optparse
-    from collections.abc import Iterator
-    from typing import NoReturn
 
 # UTF-32 LE starts with UTF-16 LE's mark, so the longer ones come first.
 _MARKS = (

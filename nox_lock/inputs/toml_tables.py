@@ -6,10 +6,12 @@ import codecs
 import functools
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from nox_lock.errors import ConfigError, NoxLockError, Place, fix_of
+from nox_lock.project import Project
 from nox_lock.text import nearest, quoted
 
 if sys.version_info >= (3, 11):
@@ -17,10 +19,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from nox_lock.project import Project
 
 FILE = "pyproject.toml"
 # In words, and an example.

@@ -13,18 +13,15 @@ import functools
 import hashlib
 import posixpath
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
 from nox_lock.errors import LockFileError, Place, fix_of
 from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES, MOST_MARKERS, normalized
+from nox_lock.project import Project
 from nox_lock.text import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nox_lock.project import Project
 
 # Blank lines, comments alone, or a logical line with the comments below it. A pin with the hashes
 # and the note that pip-compile writes below it takes a pattern less time than any loop.

@@ -8,16 +8,14 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from nox_lock.errors import LockFileError, Place
 from nox_lock.inputs.syntax import normalized, parse_version
 from nox_lock.lockfile import lock_file
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 MAKER = "nox-lock"
 _SDISTS = (".tar.gz", ".zip")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.syntax import meets, parse_version
+from nox_lock.lockfile.lock_file import LockFile, Pin
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 from nox_lock.target import counts, holds
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nox_lock.inputs.entry import Entry
-    from nox_lock.lockfile.lock_file import LockFile, Pin
-    from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 
 UP_TO_DATE, RESTORED, COMPILED, MADE = "up to date", "restored", "compiled", "made"
 ADDED, REMOVED = "added", "removed"

@@ -5,33 +5,25 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
 from nox_lock.checking.judge import LOOKALIKE
 from nox_lock.compiling.cache import open_cache, unusable
 from nox_lock.compiling.index_settings import read_index_settings
-from nox_lock.compiling.interpreters import Processes, find_interpreter
-from nox_lock.compiling.pip_tools import Order, PipTools
-from nox_lock.console import RESOLVING
+from nox_lock.compiling.interpreters import Interpreter, Processes, find_interpreter
+from nox_lock.compiling.pip_tools import Compiled, Order, PipTools
+from nox_lock.console import RESOLVING, Console
 from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.syntax import parse_version
-from nox_lock.target import counts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from nox_lock.compiling.interpreters import Interpreter
-    from nox_lock.compiling.pip_tools import Compiled
-    from nox_lock.console import Console
-    from nox_lock.lockfile.lock_file import LockFile, Pin
-    from nox_lock.locking.run import CompileOptions
-    from nox_lock.planning.lock_plan import LockPlan
-    from nox_lock.project import Project
-    from nox_lock.target import Platform, Target
+from nox_lock.lockfile.lock_file import LockFile, Pin
+from nox_lock.locking.run import CompileOptions
+from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.project import Project
+from nox_lock.target import Platform, Target, counts
 
 
 def find_starting_pins(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, zip_longest
 from typing import TYPE_CHECKING
 
@@ -15,23 +16,19 @@ from packaging.markers import Marker
 
 from nox_lock.checking.content import canonical_url
 from nox_lock.checking.expected_pylock import find_packages
-from nox_lock.checking.verdict import INVALID, STALE, Judged, cut
+from nox_lock.checking.verdict import INVALID, STALE, Judged, Verdict, cut
+from nox_lock.console import Console
 from nox_lock.errors import CompileError, LockFileError, Reason, ToolchainError
 from nox_lock.lockfile import lock_file, pylock
+from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.locking import one_pylock
 from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.run import CompileOptions
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
+from nox_lock.project import Project
 from nox_lock.target import find_platform, holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from nox_lock.checking.verdict import Verdict
-    from nox_lock.console import Console
-    from nox_lock.lockfile.lock_file import LockFile, Pin
-    from nox_lock.project import Project
-
     _Key = tuple[str, str, str]
     _Pins = dict[_Key, Pin]
 

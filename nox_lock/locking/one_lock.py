@@ -6,8 +6,10 @@ import datetime as dt
 import functools
 import hashlib
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 from packaging.requirements import Requirement
 
@@ -16,25 +18,18 @@ from nox_lock.checking.verdict import cut
 from nox_lock.compiling.cache import CacheEntry, make_key
 from nox_lock.compiling.demands import in_one
 from nox_lock.compiling.interpreters import tool_versions
+from nox_lock.compiling.pip_tools import Compiled
 from nox_lock.errors import CompileError, LockFileError, Place, Reason
 from nox_lock.inputs.entry import URL, is_project_file, parse_entry
 from nox_lock.inputs.syntax import MERGE, Line, name_of, parse_version
 from nox_lock.lockfile import lock_file
+from nox_lock.lockfile.lock_file import Pin
 from nox_lock.locking import changes
 from nox_lock.locking.changes import Outcome, find_changes, find_limit, whole_chain
-from nox_lock.locking.compiler import find_starting_pins, versions
-from nox_lock.planning.lock_plan import PylockPlan
+from nox_lock.locking.compiler import Compiler, find_starting_pins, versions
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.target import find_platform
 from nox_lock.text import as_argument
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from nox_lock.compiling.pip_tools import Compiled
-    from nox_lock.lockfile.lock_file import Pin
-    from nox_lock.locking.compiler import Compiler
-    from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 
 _SHOWN = 10  # lines of a file that is refused
 

@@ -6,26 +6,22 @@ import posixpath
 import re
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from nox_lock.checking import expected_pylock
+from nox_lock.checking.expected_pylock import Packages
 from nox_lock.errors import LockFileError, Reason
 from nox_lock.inputs.entry import URL
 from nox_lock.inputs.requirements import Inputs
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import pylock
-from nox_lock.lockfile.pylock import PylockFile
+from nox_lock.lockfile.pylock import Files, PylockFile
 from nox_lock.locking.changes import MADE, Outcome
+from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.one_lock import check_replaceable
+from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.target import running_target
 from nox_lock.text import mask
-
-if TYPE_CHECKING:
-    from nox_lock.checking.expected_pylock import Packages
-    from nox_lock.lockfile.pylock import Files
-    from nox_lock.locking.compiler import Compiler
-    from nox_lock.planning.lock_plan import PylockPlan
 
 # Options of inputs that say where files are; a folder is an argument of pip-compile.
 _READ = (*expected_pylock.INDEXES, "--no-index", "--trusted-host")

@@ -6,23 +6,19 @@ targets. What does not depend on each other is made side by side.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from nox_lock.checking.judge import judge
+from nox_lock.checking.verdict import Verdict
+from nox_lock.console import Console
+from nox_lock.errors import NoxLockError
 from nox_lock.files import clear_leftovers
 from nox_lock.inputs.syntax import name_of
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
-from nox_lock.planning.lock_plan import PylockPlan
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from nox_lock.checking.verdict import Verdict
-    from nox_lock.console import Console
-    from nox_lock.errors import NoxLockError
-    from nox_lock.planning.lock_plan import AnyPlan, LockPlan
-    from nox_lock.project import Project
+from nox_lock.project import Project
 
 
 class CompileOptions(NamedTuple):

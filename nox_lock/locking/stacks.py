@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import graphlib
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from nox_lock.checking.judge import judge
+from nox_lock.checking.verdict import Verdict
 from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
 from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
 from nox_lock.files import write_all
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile import lock_file
+from nox_lock.lockfile.lock_file import Pin
 from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
 from nox_lock.locking.compiler import Compiler, versions
 from nox_lock.locking.one_lock import check_replaceable, make_lock
-from nox_lock.planning.lock_plan import LockPlan, PylockPlan
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from nox_lock.checking.verdict import Verdict
-    from nox_lock.lockfile.lock_file import Pin
-    from nox_lock.planning.lock_plan import AnyPlan
-
     Result = Outcome | NoxLockError
 
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from string import Formatter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import ConfigError
 from nox_lock.inputs.entry import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, read_document
+from nox_lock.lockfile.lock_file import LockFile
 from nox_lock.planning.paths import discover, find_missing_inputs, no_inputs, suggest
+from nox_lock.project import Project
 from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_target
 from nox_lock.text import nearest, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from nox_lock.lockfile.lock_file import LockFile
-    from nox_lock.project import Project
 
 # pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
 UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")

@@ -5,25 +5,19 @@ from __future__ import annotations
 import copy
 import posixpath
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place
+from nox_lock.inputs.requirements import Inputs
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import UNSAFE_PACKAGES, Settings
-from nox_lock.target import Levels, find_platform, holds, running_platform
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nox_lock.inputs.requirements import Inputs
-    from nox_lock.lockfile.lock_file import LockFile, Pin
-    from nox_lock.planning.config import LockConfig
-    from nox_lock.target import Platform, Target
-
+from nox_lock.lockfile.lock_file import LockFile, Pin
+from nox_lock.planning.config import UNSAFE_PACKAGES, LockConfig, Settings
+from nox_lock.target import Levels, Platform, Target, find_platform, holds, running_platform
 
 _FORMATS = ("--no-binary", "--only-binary")
 # Every other option leaves no line in a lock file.

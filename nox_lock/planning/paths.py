@@ -6,6 +6,7 @@ import functools
 import glob
 import posixpath
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from string import Formatter
@@ -19,17 +20,14 @@ from nox_lock.inputs.entry import is_project_file, static_name
 from nox_lock.inputs.requirements import Files
 from nox_lock.inputs.toml_tables import FILE, Table, find_table
 from nox_lock.lockfile import lock_file
-from nox_lock.target import SYSTEM, find_platform, parse_target, running_platform
+from nox_lock.lockfile.lock_file import LockFile, Pin
+from nox_lock.project import Project
+from nox_lock.target import SYSTEM, Target, find_platform, parse_target, running_platform
 from nox_lock.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from nox_lock.lockfile.lock_file import LockFile, Pin
     from nox_lock.planning.config import LockConfig
     from nox_lock.planning.lock_plan import AnyPlan
-    from nox_lock.project import Project
-    from nox_lock.target import Target
 
 # What Windows takes for a device, or another name; or what leads out of the folder.
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file

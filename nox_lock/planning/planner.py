@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import posixpath
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import ConfigError, RequirementsError, fix_of
@@ -16,19 +17,11 @@ from nox_lock.inputs.requirements import Files, Inputs, read_inputs
 from nox_lock.inputs.toml_tables import FILE, find_table
 from nox_lock.lockfile import lock_file
 from nox_lock.planning import paths
-from nox_lock.planning.config import resolve_settings
-from nox_lock.planning.lock_plan import LockPlan, PylockPlan
+from nox_lock.planning.config import Config, LockConfig, resolve_settings
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
+from nox_lock.project import Project
 from nox_lock.target import Target, parse_target, running_platform, running_target
 from nox_lock.text import nearest, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from packaging.specifiers import SpecifierSet
-
-    from nox_lock.planning.config import Config, LockConfig
-    from nox_lock.planning.lock_plan import AnyPlan
-    from nox_lock.project import Project
 
 
 def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] = ()) -> Inputs:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import indent
-from typing import TYPE_CHECKING
 
 from nox_lock.console import GREEN, RED, YELLOW, ColouredLine
+from nox_lock.errors import NoxLockError
 from nox_lock.locking import changes
+from nox_lock.locking.changes import Change, Outcome
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.reporting.verdicts import error_fields, to_json
 from nox_lock.text import markdown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from nox_lock.errors import NoxLockError
-    from nox_lock.locking.changes import Change, Outcome
 
 # The mark, colour and remark of a change by its kind.
 _STYLES = {

@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nox_lock.checking.judge import find_obstacles
-from nox_lock.checking.verdict import FRESH, MISSING, ORPHANED
-from nox_lock.errors import Place, Reason
-from nox_lock.project import relative
+from nox_lock.checking.verdict import FRESH, MISSING, ORPHANED, Judged
+from nox_lock.errors import NoxLockError, Place, Reason
+from nox_lock.project import Project, relative
 from nox_lock.text import markdown, redact
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from nox_lock.checking.verdict import Judged
-    from nox_lock.errors import NoxLockError
-    from nox_lock.project import Project
 
 _JSON_VERSION = 1
 # What would end the message of a workflow command, or one of its properties.

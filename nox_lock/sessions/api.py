@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -22,8 +23,6 @@ from nox_lock.errors import ConfigError, NoxLockError, as_error
 from nox_lock.sessions.noxfile import LockedSession, Noxfile, names_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from nox._decorators import Func
     from nox.virtualenv import ProcessEnv
 

@@ -9,35 +9,31 @@ import argparse
 import functools
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
-from nox_lock.checking.verdict import MISSING, STALE
+from nox_lock.checking.verdict import MISSING, STALE, Judged
+from nox_lock.console import Console
 from nox_lock.errors import BlockedError, ConfigError, NoxLockError
 from nox_lock.inputs.syntax import name_of
 from nox_lock.planning.config import load_config
-from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan
 from nox_lock.planning.paths import find_orphans
 from nox_lock.planning.planner import plan_pylocks, select, spread_hashes, with_lower
+from nox_lock.project import Project
 from nox_lock.reporting import verdicts
-from nox_lock.target import parse_target, running_platform
+from nox_lock.sessions.noxfile import Noxfile
+from nox_lock.target import Target, parse_target, running_platform
 from nox_lock.text import nearest, quoted, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nox import Session
 
-    from nox_lock.checking.verdict import Judged
-    from nox_lock.console import Console
     from nox_lock.locking.changes import Outcome
-    from nox_lock.planning.lock_plan import AnyPlan
-    from nox_lock.project import Project
-    from nox_lock.sessions.noxfile import Noxfile
-    from nox_lock.target import Target
 
 FORMATS = ("text", "json", "github")
 LOCK_FORMATS = ("text", "json", "markdown")

@@ -6,6 +6,7 @@ Each noxfile that uses nox-lock loads this, so the rest is imported only to plan
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,6 @@ import nox.registry
 from nox_lock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from nox._decorators import Func
     from packaging.specifiers import SpecifierSet
 

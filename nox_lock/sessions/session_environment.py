@@ -6,6 +6,7 @@ Apart from `api`, which each noxfile loads: this is loaded only if there is some
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,31 +17,24 @@ from nox.command import CommandFailed
 from packaging.specifiers import SpecifierSet
 
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
-from nox_lock.checking.verdict import STALE
+from nox_lock.checking.verdict import STALE, Judged
 from nox_lock.compiling import index_settings
+from nox_lock.console import Console
 from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreement
-from nox_lock.environments.environment import find_environment
-from nox_lock.environments.snapshot import CREATED, read_text
+from nox_lock.environments.environment import Environment, find_environment
+from nox_lock.environments.snapshot import CREATED, Snapshot, read_text
 from nox_lock.environments.sync import Installed, install_project, list_first, sync
 from nox_lock.errors import ConfigError, InstallerBrokenError, NoxLockError, ToolchainError
 from nox_lock.inputs.syntax import meets
+from nox_lock.planning.config import Config
 from nox_lock.planning.planner import for_environment
 from nox_lock.project import is_ci
-from nox_lock.sessions.noxfile import is_for
+from nox_lock.sessions.noxfile import Noxfile, is_for
 from nox_lock.target import running_target
 from nox_lock.text import as_argument, mask, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nox.virtualenv import CondaEnv, VirtualEnv
-
-    from nox_lock.checking.verdict import Judged
-    from nox_lock.console import Console
-    from nox_lock.environments.environment import Environment
-    from nox_lock.environments.snapshot import Snapshot
-    from nox_lock.planning.config import Config
-    from nox_lock.sessions.noxfile import Noxfile
 
 # What uv says where one of its settings hides a release.
 _HIDDEN_FROM_UV = {

@@ -20,13 +20,10 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from importlib import import_module
-from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
+from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  (pathlib takes 5 ms)
 

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,8 +39,6 @@ from .report import Report, bare_url, describe_failure, note_printed
 from .touch_points import COMFORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     Callback = Callable[..., None]
 
 # PEP 643: from this version of the metadata on, what is not named as dynamic is the same wherever

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pip._internal.index import collector, package_finder
 from pip._internal.models.link import Link
@@ -17,12 +18,7 @@ from pip._vendor.packaging.version import Version
 from piptools.repositories.pypi import PyPIRepository
 from piptools.resolver import BacktrackingResolver
 
-from .report import bare_url, describe_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from .report import Report
+from .report import Report, bare_url, describe_answer
 
 # Of a page without files: PEP 629, what was before it, and titles of servers that have neither.
 _HTML = rb"(?i)pypi:repository-version|name=.api-version|<title>[^<]*(links for|simple index)"

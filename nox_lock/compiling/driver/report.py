@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from pip._internal.utils.misc import remove_auth_from_url
 from pip._vendor.packaging.utils import (
@@ -16,9 +17,6 @@ from pip._vendor.packaging.utils import (
     parse_wheel_filename,
 )
 from pip._vendor.packaging.version import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 # Why a request failed, by the classes of the exceptions it came with; the first that fits.
 _PROBLEMS = {
