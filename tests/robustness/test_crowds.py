@@ -91,7 +91,9 @@ def test_two_on_one_checkout_compile_once(crowd: Crowd, index: LocalIndex) -> No
     runs = [run.ok() for run in finish(*(project.start_nox("-s", "lock") for _ in range(2)))]
     assert index.pages("lib") == cost
     assert compiled(*runs) == 1
-    assert sum("up to date" in run.output for run in runs) == 1
+    # The other finds the lock file, or, before that is written, what is in the cache.
+    others = ("up to date", "restored from the cache")
+    assert sum(any(each in run.output for each in others) for run in runs) == 1
     assert pins(project.read(LOCK)) == WANTED
     assert set(project.snapshot()) == {"noxfile.py", "requirements.in", LOCK}
     project.nox("-s", "lock-check").ok()
