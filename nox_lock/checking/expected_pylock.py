@@ -128,21 +128,22 @@ def expect(planned: PylockPlan, packages: Packages, files: Files) -> str:
     environments = _find_environments(planned)
     every = sorted({*environments.values()}, key=lambda each: (Version(each.python_version), each))
     markers = functools.cache(lambda paths: pick({environments[each] for each in paths}, every))
-    tables: list[dict[str, Any]] = []
+    tables: list[str] = []
     used: set[PylockFile] = set()
     left_out: set[PylockFile] = set()
     for package, places in packages.items():
         place, version = next(iter(places.values())), package.version
         marker = both(markers(frozenset(places)), package.marker)
-        table = {"name": package.name, "version": version, "marker": marker}
+        table: dict[str, Any] = {"name": package.name, "version": version, "marker": marker}
         if version is None:
-            tables.append({**table, **_find_source(package, place, planned)})
+            source = _find_source(package, place, planned)
+            tables.append(pylock.render_package({**table, **source}))
             continue
         own = _take_files(package, place, planned, files)
         sdist, wheels = pylock.choose(package.name or "", version, own)
         if not (sdist or wheels):
             raise _impossible(place, f"{package.shown} has no file that the format allows")
-        tables.append({**table, "sdist": sdist, "wheels": wheels})
+        tables.append(pylock.render_package({**table, "sdist": sdist, "wheels": wheels}))
         used.update(own)
         left_out.update({*own} - {sdist, *wheels})
     shown = (sorted(f"{name} == '{value}'" for name, value in e._asdict().items()) for e in every)
@@ -153,7 +154,7 @@ def expect(planned: PylockPlan, packages: Packages, files: Files) -> str:
         "environments": sorted(map(" and ".join, shown)),
     }
     tool = {"files": pylock.digest_files(used), "indexes": find_indexes(planned)}
-    return pylock.render(top, tables, {**tool, "left-out": sorted(left_out)})
+    return pylock.render(top, sorted(tables), {**tool, "left-out": sorted(left_out)})
 
 
 def _take_files(

@@ -79,6 +79,8 @@ _COMMAND = re.compile(r"^# {4}(\S.*)$", re.MULTILINE)
 _STAMP = re.compile(
     r"^# nox-lock: v1 inputs=(\S+) hidden=(\S+) body=(\S+) platform=(\S+)", re.MULTILINE
 )
+# Of our stamp, or of a pylock, also where a formatter has written it.
+MARK = re.compile(r"""(?m)^(?:# nox-lock: v\d|[ \t]*created-by[ \t]*=[ \t]*["']nox-lock["'])""")
 # The comments at the top, up to those that pip-compile writes above a pin.
 _HEADER = re.compile(r"(?:(?!# (?:WARNING: |The following packages are ))#[^\n]*\n)*")
 _PLAIN = b"\n\t" + bytes(range(ord(" "), ord("~") + 1))
@@ -413,7 +415,7 @@ def is_stamped(project: Project, file: str) -> bool:
     """Return whether a file has our stamp, or that of a pylock, in its first kilobytes."""
     try:
         head = project.read(file)[:4096].decode("utf-8", errors="replace")
-        return bool(re.search(r"(?m)^# nox-lock: v\d", head)) or '\ncreated-by = "nox-lock"' in head
+        return MARK.search(head) is not None
     except OSError:
         return False
 

@@ -15,21 +15,30 @@ from urllib.parse import unquote
 
 from nox_lock.errors import LockFileError, Place
 from nox_lock.inputs.syntax import normalized, parse_version
+from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import lock_file
 
 MAKER = "nox-lock"
 _SDISTS = (".tar.gz", ".zip")
-# All that a line may be, with the parts of a file. Of values it matters only that nothing in them
-# begins a comment: they are compared. No quote is in an address, since pip quotes URLs.
+_TEXT = r'"[^"\\#]*(?:\\[^#][^"\\#]*)*"'  # with nothing that may begin a comment
+# All that a line may be, with the parts of a file. No quote is in an address: pip quotes URLs.
 _LINE = re.compile(
     r'((?:sdist =| ) \{(?:url|path) = "([!$-\[\]-~]+)", '
-    r"(?:upload-time = ([\d-]{10}T[\d:]{8}(?:\.\d+)?Z), )?(?:size = (0|[1-9]\d{,17}), )?"
+    r"(?:upload-time = ([\d-]{10}T[\d:]{8}(?:\.(?!0{6})\d{6})?Z), )?(?:size = ([1-9]\d{,17}), )?"
     r'hashes = \{sha256 = "([0-9a-f]{64})"\}\},?'
-    r'|(?:lock-version|created-by|requires-python|name|version|marker|files) = "[^#]*"'
-    r'|(?:environments|wheels|indexes|left-out) = \[|  "[^#]*",|\]|packages = \[\]'
-    r"|(?:archive|directory|vcs) = \{[^#]*\}|\[\[packages\]\]|\[tool\.nox-lock\]|)"
+    rf"|(?:lock-version|created-by|requires-python|name|version|marker|files) = {_TEXT}"
+    rf"|(?:environments|wheels|indexes|left-out) = \[|  {_TEXT},|\]|packages = \[\]"
+    rf"|(?:archive|directory|vcs) = \{{(?:type = {_TEXT}, )?(?:url|path) = {_TEXT}"
+    rf"(?:, (?:commit-id|subdirectory) = {_TEXT})*"
+    r'(?:, editable = true|, hashes = \{sha256 = "[0-9a-f]{64}"\})?\}'
+    r"|\[\[packages\]\]|\[tool\.nox-lock\]|)"
     r"[ \t]*(?:#[^\x00-\x08\n-\x1f\x7f\ufffd]*)?"  # other letters would be no TOML
 )
+# What has no key, whether it ends or not. For a key of many parts `tomllib` takes their square.
+_NO_KEY = re.compile(r"""\"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|\#[^\n]*""")
+_LONG_KEY = re.compile(r"(?:\.[^\n=,.]*){9}")
+# The keys of an inline table, as they are written.
+_ORDER = "type url path upload-time size commit-id subdirectory editable hashes"
 
 
 class PylockFile(NamedTuple):
@@ -37,7 +46,7 @@ class PylockFile(NamedTuple):
 
     Attributes:
         address: its URL, or its path relative to the `pylock.toml`.
-        time: when it was uploaded (RFC 3339, UTC); empty where that is not known.
+        time: when it was uploaded (as `datetime.isoformat`, with ``Z``); empty where unknown.
         size: its bytes, in digits; empty where that is not known.
         sha256: in hexadecimal digits.
     """
@@ -69,18 +78,17 @@ class PylockFile(NamedTuple):
 Files = dict[str, list[PylockFile]]  # by sha256
 
 
-def render(
-    top: Mapping[str, Any], packages: Iterable[Mapping[str, Any]], tool: Mapping[str, Any]
-) -> str:
-    """Return the text of a pylock: its keys, its packages, and those of `[tool.nox-lock]`.
-
-    They are as TOML has them, in our order, with a `PylockFile` in the place of its table.
-    """
+def render(top: Mapping[str, Any], packages: Sequence[str], tool: Mapping[str, Any]) -> str:
+    """Return the text of a pylock: its keys, its rendered packages, those of `[tool.nox-lock]`."""
     comment = "# `nox -s lock` makes this of the requirements files, and writes it again."
-    found = sorted("\n".join(["[[packages]]", *_pairs(each)]) for each in packages)
-    head = [comment, *_pairs(top), *([] if found else ["packages = []"])]
+    head = [comment, *_pairs(top), *([] if packages else ["packages = []"])]
     tail = [f"[tool.{MAKER}]", *_pairs(tool)]
-    return "\n\n".join(["\n".join(head), *found, "\n".join(tail)]) + "\n"
+    return "\n\n".join(["\n".join(head), *packages, "\n".join(tail)]) + "\n"
+
+
+def render_package(table: Mapping[str, Any]) -> str:
+    """Return a package as TOML, in the order of its keys, with a `PylockFile` for its table."""
+    return "\n".join(["[[packages]]", *_pairs(table)])
 
 
 def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
@@ -90,11 +98,14 @@ def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
 
 def _show(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{{{', '.join(_pairs(value))}}}"
+        table = {key: value[key] for key in sorted(value, key=_ORDER.find)}
+        return f"{{{', '.join(_pairs(table))}}}"
     if isinstance(value, list):
         return "\n".join(["[", *(f"  {_show(each)}," for each in value), "]"])
     if isinstance(value, PylockFile):
         return str(value)
+    if hasattr(value, "isoformat"):  # a date or time
+        return str(value.isoformat()).replace("+00:00", "Z")
     return json.dumps(value, ensure_ascii=False).replace("#", r"\u0023")
 
 
@@ -102,12 +113,17 @@ def parse(text: str, path: str) -> tuple[Iterator[str], Files]:
     """Return the tables of a pylock of ours, with sorted keys and arrays, and its files.
 
     Raises:
-        LockFileError: for a line that we do not write, and for files that were changed.
+        LockFileError: for what we do not write in any layout, and for files that were changed.
     """
+    lines = list(map(_LINE.fullmatch, text.split("\n")))
+    number = lines.index(None) + 1 if None in lines else 0
+    if number:
+        text = _lay_out(text, path)
+        lines = list(map(_LINE.fullmatch, text.split("\n")))
     files: Files = {}
     tables = [[[""]]]
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not (found := _LINE.fullmatch(line)):
+    for found in lines:
+        if not found:
             raise LockFileError("nox-lock does not write this line", Place(path, number))
         said, *file = found.groups("")
         if file[-1]:
@@ -122,6 +138,24 @@ def parse(text: str, path: str) -> tuple[Iterator[str], Files]:
         raise LockFileError("the files were changed since they were written", Place(path))
     ordered = (sorted([key, *sorted(rows[:-1]), *rows[-1:]] for key, *rows in t) for t in tables)
     return ("\n".join(chain(*each)) for each in ordered), files
+
+
+def _lay_out(text: str, path: str) -> str:
+    """Return what a formatter made of a pylock as we write it; itself where we write no such."""
+    strange = any(each in text for each in ("\ufffd", '"""', "'''"))  # the first is no UTF-8
+    if strange or _LONG_KEY.search(_NO_KEY.sub("", text)):
+        return text
+    try:
+        document = parse_toml(text.encode(), path, LockFileError)
+        packages = [each for each in document.get("packages", list) or () if isinstance(each, dict)]
+        tool = document.table("tool").table(MAKER).values
+        top = {**document.values, "packages": None, "tool": None}
+        ours = render(top, list(map(render_package, packages)), tool)
+        # What is anything else, or has no place there, is lost.
+        same = parse_toml(ours.encode(), path, LockFileError).values == document.values
+    except (LockFileError, ValueError, RecursionError):
+        return text
+    return ours if same else text
 
 
 def digest_files(files: Iterable[PylockFile]) -> str:

@@ -42,10 +42,12 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         check_replaceable(planned, compiler.console.lock_command)
     packages = expected_pylock.find_packages(planned)
     known: Files = {}
-    indexes = re.findall(r'^  "(--.*)",$', planned.text, re.MULTILINE)  # they were looked for in
-    if compiler.options.use_cache and indexes == expected_pylock.find_indexes(planned):
-        with suppress(LockFileError):  # of one that is not there, or was changed
-            known = pylock.parse(planned.text, planned.path)[1]
+    with suppress(LockFileError):  # of one that is not there, or was changed
+        tables, found = pylock.parse(planned.text, planned.path)
+        # What they were looked for in.
+        indexes = re.findall(r'^  "(--.*)",$', "\n".join(tables), re.MULTILINE)
+        if indexes == sorted(expected_pylock.find_indexes(planned)) and compiler.options.use_cache:
+            known = found
     text = render(compiler, planned, packages, known)
     if b"\r\n" in (planned.data or b""):
         text = text.replace("\n", "\r\n")
@@ -96,7 +98,10 @@ def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, kno
     order = order._replace(target=running_target(), system="", arguments=(), constraints=())
     files: Files = {}
     faults: dict[str, str] = {}
-    for url, moment, size, sha256 in compiler.compile(order, ()).files:
+    for url, uploaded, size, sha256 in compiler.compile(order, ()).files:
+        # As `datetime` has it: a formatter of TOML may write it again.
+        moment = re.sub(r"\.(\d{1,6})\d*Z", lambda found: f".{found[1]:0<6}Z", uploaded)
+        moment = moment.replace(".000000Z", "Z")
         # The driver has shortened the path of one in the project.
         path = url.removeprefix(f"{compiler.project.root.as_uri()}/").removeprefix("file://")
         folder = posixpath.dirname(planned.path) or "."

@@ -205,7 +205,7 @@ class PylockPlan(NamedTuple):
     @property
     def is_ours(self) -> bool:
         """Whether there is nothing, or what nox-lock made."""
-        return not self.text.strip() or 'created-by = "nox-lock"' in self.text
+        return not self.text.strip() or lock_file.MARK.search(self.text) is not None
 
     @property
     def pins(self) -> Sequence[str]:

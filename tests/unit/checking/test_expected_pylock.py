@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
-from packaging.pylock import Pylock
+from packaging.pylock import Pylock, PylockValidationError
 from packaging.version import Version
 
 from nox_lock.checking.expected_pylock import expect, find_packages, judge_pylock
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE
-from nox_lock.errors import LockFileError
+from nox_lock.errors import ConfigError, LockFileError
 from nox_lock.inputs.toml_tables import parse_toml
+from nox_lock.lockfile import lock_file, pylock
 from nox_lock.lockfile.pylock import PylockEnvironment, pick
+from nox_lock.project import Project
 from support.pylocks import (
     HOST,
     Release,
@@ -33,7 +36,7 @@ from support.pylocks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LONGEST = 2.0  # seconds, for a million letters
@@ -240,7 +243,6 @@ STRANGE = {
     "keys behind a table": (r"(created-by = .*\n)((?s:.*))\Z", r"\2\1"),
     "a comment that is no TOML": (r"\n\[\[packages\]\]", "\n# \x00\\g<0>"),
     "a comment in the place of a value": (r'version = "3.7"', 'version = # "3.7"'),
-    "a blank in front": (r'\nname = "idna"', '\n name = "idna"'),
     "a key with lines in it": (r'name = "idna"', '"name = \\"idna\\"\\nx" = "idna"'),
 }
 
@@ -254,6 +256,76 @@ def test_what_is_not_ours_is_never_fresh(nine: Path, name: str) -> None:
         found = verdict(nine)
         assert found.word in {STALE, INVALID}, each
         assert found.reasons[0].place is not None
+
+
+def written_by_tables(text: str) -> str:
+    """Return TOML with a table for each inline table and a space in each time, as tomli_w does."""
+
+    def show(table: dict[str, Any], path: str) -> Iterator[str]:
+        for key, value in table.items():
+            if isinstance(value, list) and not (value and isinstance(value[0], dict)):
+                yield "\n".join(
+                    [f"{key} = [", *(f"    {json.dumps(each)}," for each in value), "]"]
+                )
+            elif not isinstance(value, (dict, list)):
+                yield f"{key} = {value if hasattr(value, 'year') else json.dumps(value)}"
+        for key, value in table.items():
+            whole = f"{path}.{key}" if path else key
+            if isinstance(value, dict):
+                yield from ("", f"[{whole}]", *show(value, whole))
+            elif isinstance(value, list) and value and isinstance(value[0], dict):
+                for each in value:
+                    yield from ("", f"[[{whole}]]", *show(each, whole))
+
+    return "\n".join(show(dict(parse_toml(text.encode()).values), "")) + "\n"
+
+
+def written_by_hand(text: str) -> str:
+    """Return TOML in other quotes and blanks, arrays on a line, keys in another order."""
+    text = re.sub(r"\{((?:url|path) = .*?)((?:, )?hashes = )\{(.*?)\}\}", r"{ \2{\3}, \1 }", text)
+    text = re.sub(r"\{ (?:, )?(hashes[^}]*\}), (.*?),? \}", r"{ \1, \2 }", text)
+    text = re.sub(r"(\d)T(\d\d:)", r"\1 \2", text)
+    text = re.sub(r",\n\]", "\n]", text)
+    text = re.sub(r"(?s)\[\n(.*?)\n\]", lambda rows: f"[{' '.join(rows[1].split())}]", text)
+    return re.sub(r'(?m)^([\w-]+) = "([^"\'\\\n]*)"$', r"  \1='\2'", text)
+
+
+@pytest.mark.parametrize("written", [written_by_tables, written_by_hand])
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_is_not_ours_is_never_fresh_in_another_layout(
+    nine: Path, name: str, written: Callable[[str], str]
+) -> None:
+    changed = first(*STRANGE[name], make(nine, *EVERY))
+    for each in (changed, digested(changed)):
+        try:
+            text = written(each)
+            Pylock.from_dict(parse_toml(text.encode()).values)
+        except (ConfigError, PylockValidationError, ValueError):  # what no reader takes
+            continue
+        (nine / "pylock.toml").write_text(text)
+        assert verdict(nine).word in {STALE, INVALID}, text
+
+
+@pytest.mark.parametrize("written", [written_by_tables, written_by_hand])
+def test_another_layout_of_sources_and_of_what_is_left_out(
+    tmp_path: Path, written: Callable[[str], str]
+) -> None:
+    old = Release("old", "1.0", sdists=(".zip", ".tar.gz"))
+    pins = (
+        f"a @ git+https://host.example/a@{'0123456789' * 4}#subdirectory=src\n"
+        f"b @ https://host.example/b-1.zip#subdirectory=b --hash=sha256:{'a' * 64}\n"
+        "d @ file:./d%231\n"
+    )
+    write(tmp_path, {("3.12", "linux"): pins + old()}, requirements="--find-links w\n")
+    text = make(tmp_path, old)
+    (tmp_path / "pylock.toml").write_text(written(text))
+    assert verdict(tmp_path).word == FRESH, verdict(tmp_path)
+    assert planned(tmp_path).is_ours
+    assert lock_file.is_stamped(Project(tmp_path, {}), "pylock.toml")
+    assert pylock.parse(written(text), "")[1] == pylock.parse(text, "")[1]
+    for wrong in ("# \ufffd", "# \x00", "[tool.x]", "x = 1"):
+        with pytest.raises(LockFileError, match="nox-lock does not write this line"):
+            pylock.parse(f"{written(text)}{wrong}\n", "")
 
 
 SAME: dict[str, Callable[[str], str]] = {
@@ -272,6 +344,9 @@ SAME: dict[str, Callable[[str], str]] = {
     "a comment with a quote": lambda text: first(r'(marker = "[^"]*")', r'\1  # "', text),
     "blanks at the end": lambda text: first(r"(\[\[packages\]\])", r"\1 \t", text),
     "a comment with quotes": lambda text: first(r"\n\[\[", '\n# "mine"\n\n[[', text),
+    "a blank in front": lambda text: first(r'\nname = "idna"', '\n name = "idna"', text),
+    "a formatter of tables": written_by_tables,
+    "a formatter by hand": written_by_hand,
 }
 
 
@@ -309,7 +384,7 @@ CHANGES = ("move", "swap", "insert", "append", "prepend", "delete")
 def test_what_is_fresh_says_the_same_to_any_reader(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int, int, str]]
 ) -> None:
-    """A check reads lines, and no TOML: what it calls fresh must mean the same in TOML."""
+    """A check mostly reads lines, and no TOML: what it calls fresh must mean the same in TOML."""
     folder = tmp_path_factory.getbasetemp() / "lines"
     if not folder.exists():
         write(folder, {("3.10", "linux"): IDNA_OLD(), ("3.12", "linux"): IDNA() + COLORAMA()})
@@ -440,7 +515,9 @@ def test_a_folder_with_the_sign_of_a_comment_in_its_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("start", ["archive = {", 'name = "', '  "', "", "wheels = ["])
-@pytest.mark.parametrize("piece", ["}#", '"#', '"', " ", "#", '",', "}", "\t\x00"])
+@pytest.mark.parametrize(
+    "piece", ["x.", "'='.", '\\"', "}#", '"#', '"', " ", "#", '",', "}", "\t\x00"]
+)
 def test_a_long_line_is_read_at_once(tmp_path: Path, start: str, piece: str) -> None:
     write(tmp_path, {("3.12", "linux"): IDNA()})
     this, began = planned(tmp_path), time.process_time()
@@ -574,7 +651,9 @@ def test_a_note_on_several_machines(tmp_path: Path) -> None:
     ("changes", "plain"),
     [
         ({}, True),
-        ({"time": "2010-06-29T19:56:36.5Z", "size": ""}, True),
+        ({"time": "2010-06-29T19:56:36.500000Z", "size": ""}, True),
+        ({"time": "2010-06-29T19:56:36.5Z"}, False),
+        ({"time": "2010-06-29T19:56:36.000000Z"}, False),
         ({"time": "2010-06-29T19:56:36Z"}, True),
         ({"time": "2010-06-29T19:56:36+02:00"}, False),
         ({"time": "yesterday"}, False),
