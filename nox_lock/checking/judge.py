@@ -8,6 +8,7 @@ from nox_lock.checking import content
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Verdict, cut
 from nox_lock.errors import Place, Reason
 from nox_lock.inputs.syntax import MERGE
+from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.target import PLATFORMS, counts, running_platform
@@ -94,7 +95,9 @@ def find_obstacles(planned: AnyPlan) -> list[Reason]:
     the inputs: somebody may have written it by hand.
     """
     if isinstance(planned, PylockPlan):
-        return [] if planned.is_ours else [Reason("nox-lock has not made it", planned.at())]
+        text = planned.text
+        ours = not text.strip() or lock_file.MARK.search(text)
+        return [] if ours else [Reason("nox-lock has not made it", planned.at())]
     lock = planned.current
     if lock is None:
         return []

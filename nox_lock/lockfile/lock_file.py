@@ -148,7 +148,8 @@ class BodyReader:
                 self._read_comments(found["comments"], line)
             elif found.lastgroup == "below":
                 if left == 0:
-                    self._problem(f"more than {MOST_LINES} lines, which nobody means", number)
+                    said = f"more than {MOST_LINES} lines, which nobody means"
+                    problems.append(OtherLine(said, number))
                     break
                 left -= 1
                 if self._take_line(found, number, line):
@@ -156,10 +157,7 @@ class BodyReader:
                     begin = found.start("below")
         self.body = "".join([*body, text[begin:]])
         if sum(map(len, {pin.marker for pin in self.pins})) > MOST_MARKERS:
-            self._problem("more markers than anybody means", self.pins[-1].line)
-
-    def _problem(self, message: str, number: int) -> None:
-        self._problems.append(OtherLine(message, number))
+            problems.append(OtherLine("more markers than anybody means", self.pins[-1].line))
 
     def _read_comments(self, text: str, end: int, *, in_note: bool = False) -> str:
         """Read lines of comments, up to this one; return what a note or the rest of one names."""
@@ -167,7 +165,7 @@ class BodyReader:
         for number, line in enumerate(text[:-1].split("\n"), start=end - text.count("\n")):
             comment = line.strip(" \t")
             if comment.endswith("\\"):
-                self._problem("a comment that ends in a backslash", number)
+                self._problems.append(OtherLine("a comment that ends in a backslash", number))
             elif line[:1] != "#":
                 words = comment[1:].strip()
                 if not in_note:
@@ -189,7 +187,8 @@ class BodyReader:
             if any(part.lstrip(" \t").startswith("#") for part in parts[1:]) or any(
                 part.endswith("\\\\") or _COMMENT.search(part) for part in parts[:-1]
             ):
-                self._problem("a continuation that readers take differently", number)
+                said = "a continuation that readers take differently"
+                self._problems.append(OtherLine(said, number))
             line, *comment = _COMMENT.split(found["other"].replace("\\\n", ""), maxsplit=1)
             comments = f" #{''.join(comment)}\n{comments}"
         else:
@@ -204,12 +203,10 @@ class BodyReader:
             lines.append(OtherLine(option, number))
         elif pin := _read_pin(line, hashes, via, number):
             self.pins.append(pin)
-        elif line.startswith(MERGE_MARKS):
-            self._problem(MERGE, number)
         else:
-            self._problem(
-                f"{quoted(line)} is no pin" if line else "a continuation of nothing", number
-            )
+            said = f"{quoted(line)} is no pin" if line else "a continuation of nothing"
+            said = MERGE if line.startswith(MERGE_MARKS) else said
+            self._problems.append(OtherLine(said, number))
         return option is not None
 
 
@@ -309,13 +306,6 @@ class Stamp(NamedTuple):
     body: str
     platform: str
 
-    def __str__(self) -> str:
-        hidden = ",".join(sorted(self.hidden)) or "-"
-        return (
-            f"# nox-lock: v1 inputs={self.inputs} hidden={hidden} "
-            f"body={self.body} platform={self.platform}"
-        )
-
 
 class LockFile(NamedTuple):
     """What a lock file says.
@@ -328,6 +318,7 @@ class LockFile(NamedTuple):
         unsafe: projects left out as unsafe, by normalized name.
         body: all but header, stamp and options, with LF.
         problems: lines that do not match the grammar.
+        as_stamped: whether the body is the one that the stamp is of.
         crlf: whether its lines end as Windows has it.
         hashed: whether any pin has hashes: pip then requires them of all.
     """
@@ -342,14 +333,10 @@ class LockFile(NamedTuple):
     body: str
     problems: tuple[OtherLine, ...]
     includes: tuple[OtherLine, ...]
+    as_stamped: bool
     crlf: bool
     hashed: bool
     included: tuple[Pin, ...] = ()
-
-    @property
-    def as_stamped(self) -> bool:
-        """Whether the body is the one that the stamp is of."""
-        return self.stamp is not None and self.stamp.body == digest(self.body)
 
     @property
     def recognised(self) -> bool:
@@ -459,6 +446,7 @@ def parse(text: str) -> LockFile:
         body=body,
         problems=tuple(sorted(problems, key=lambda each: each.number)),
         includes=tuple(reader.includes),
+        as_stamped=stamp is not None and stamp.body == digest(body),
         crlf=crlf,
         hashed=any(pin.hashes for pin in reader.pins),
     )
@@ -466,6 +454,7 @@ def parse(text: str) -> LockFile:
 
 def render(body: str, *, python: str, command: str, stamp: Stamp, options: tuple[str, ...]) -> str:
     """Return the whole text of a lock file, with pip-compile's own header."""
+    hidden = ",".join(sorted(stamp.hidden)) or "-"
     header = (
         "#\n"
         f"# This file is autogenerated by pip-compile with Python {python}\n"
@@ -473,7 +462,8 @@ def render(body: str, *, python: str, command: str, stamp: Stamp, options: tuple
         "#\n"
         f"#    {command}\n"
         "#\n"
-        f"{stamp}\n"
+        f"# nox-lock: v1 inputs={stamp.inputs} hidden={hidden} "
+        f"body={stamp.body} platform={stamp.platform}\n"
     )
     lines = "".join(f"{option}\n" for option in options)
     return header + (f"{lines}\n" if lines else "") + (f"{body}\n" if body else "")

@@ -203,11 +203,6 @@ class PylockPlan(NamedTuple):
         return (self.data or b"").decode(errors="replace").replace("\r\n", "\n")
 
     @property
-    def is_ours(self) -> bool:
-        """Whether there is nothing, or what nox-lock made."""
-        return not self.text.strip() or lock_file.MARK.search(self.text) is not None
-
-    @property
     def pins(self) -> Sequence[str]:
         return sorted({pin.shown for each in self.below for pin in each.pins})
 

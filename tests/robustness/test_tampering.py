@@ -154,13 +154,9 @@ def stamped(root: Path, text: str) -> str:
     (root / LOCK).write_text(text, encoding="utf-8")
     [planned] = plan_folder(root)
     assert lock.stamp is not None
-    stamp = lock_file.Stamp(
-        inputs=planned.digest,
-        hidden=frozenset(planned.hidden),
-        body=lock_file.digest(lock.body),
-        platform=lock.stamp.platform,
-    )
-    return text.replace(str(lock.stamp), str(stamp))
+    hidden = ",".join(sorted(planned.hidden)) or "-"
+    right = f"inputs={planned.digest} hidden={hidden} body={lock_file.digest(lock.body)} "
+    return re.sub(r"(?m)(?<=^# nox-lock: v1 )inputs=.* (?=platform=)", right, text)
 
 
 STAMPS: dict[str, Callable[[Path, str], str]] = {

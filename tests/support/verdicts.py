@@ -216,11 +216,9 @@ def restamped(data: bytes) -> bytes:
     A stamp is left as it is where the body cannot even be read.
     """
     text = data.decode("utf-8", errors="surrogateescape")
-    lock = lock_file.parse(text)
-    if lock.stamp is None:
-        return data
     try:
-        stamp = lock.stamp._replace(body=lock_file.digest(lock.body))
+        right = lock_file.digest(lock_file.parse(text).body)
     except UnicodeEncodeError:
         return data
-    return text.replace(str(lock.stamp), str(stamp)).encode("utf-8", errors="surrogateescape")
+    text = re.sub(r"(?m)(^# nox-lock: v1 .* body=)\S+", rf"\g<1>{right}", text, count=1)
+    return text.encode("utf-8", errors="surrogateescape")
