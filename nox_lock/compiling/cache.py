@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -22,10 +21,11 @@ from typing import NamedTuple
 from nox_lock.files import SECONDS, exclusive, read_timeout, temporary_directory, write_all
 
 VARIABLE = "NOX_LOCK_CACHE_DIR"
+UNUSABLE = "the cache folder cannot be used: {} "
+UNUSABLE += f"({VARIABLE} names another); continuing without a cache"
 # Part of every path: another layout gets another folder, and old processes keep theirs.
 _LAYOUT = "v2"
 _UNUSED_SECONDS = 90 * 24 * 3600.0
-_NEVER = threading.Event()
 _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "bytecode")
 
 
@@ -38,11 +38,10 @@ class CacheEntry(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """The cache in one folder, None to keep nothing; `interrupted` ends a wait for others."""
+    """The cache in one folder, None to keep nothing; it waits for others until `timeout`."""
 
     folder: Path | None
     timeout: float = SECONDS
-    interrupted: threading.Event = _NEVER
 
     def get(self, key: str) -> CacheEntry | None:
         """Return the entry for `key`, or None; one that does not verify is removed."""
@@ -78,11 +77,13 @@ class Cache(NamedTuple):
                 if path.lstat().st_mtime < oldest:
                     path.unlink()
 
-    def hold(self, key: str, log: Callable[[str], None]) -> AbstractContextManager[None]:
+    def hold(
+        self, key: str, log: Callable[[str], None], stopped: Callable[[], bool]
+    ) -> AbstractContextManager[None]:
         """Be the only process that compiles `key`; see `files.exclusive`."""
         if self.folder is None:
             return nullcontext()
-        path, stopped = self.folder / _LAYOUT / "busy" / f"{key}.lock", self.interrupted.is_set
+        path = self.folder / _LAYOUT / "busy" / f"{key}.lock"
         return exclusive(path, self.timeout, log, "compiles the same lock", stopped)
 
     @contextmanager
@@ -121,7 +122,7 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
             return Cache(folder, timeout)
     except (OSError, RuntimeError):  # the latter if the user's home is not known
         why = "cannot be written"
-    warn(unusable(f"it {why}"))
+    warn(UNUSABLE.format(f"it {why}"))
     return Cache(None, timeout)
 
 
@@ -154,12 +155,6 @@ def _find_others(folder: Path) -> str:
                     shown = path.relative_to(folder).as_posix()
                     return f"holds what another user has put there ({shown})"
     return ""
-
-
-def unusable(why: str) -> str:
-    """Return the warning for a cache that is not used."""
-    message = f"the cache folder cannot be used: {why} ({VARIABLE} names another)"
-    return f"{message}; continuing without a cache"
 
 
 def make_key(*facts: str) -> str:

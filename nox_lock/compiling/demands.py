@@ -23,18 +23,12 @@ _VERSIONS_SHOWN = 8
 
 
 class Versions(NamedTuple):
-    """The versions of a project, each in one of these, in order.
+    """The versions of a project, each in one of these, in order."""
 
-    Attributes:
-        refused: those whose metadata pip refuses, with why.
-        found: those that pip may take; the others it may not, see `left_out`.
-        python: those for other Pythons, with these.
-    """
-
-    refused: Mapping[str, str] = {}
-    found: Collection[str] = ()
+    refused: Mapping[str, str] = {}  # those whose metadata pip refuses, with why
+    found: Collection[str] = ()  # those that pip may take; the others it may not, see `left_out`
     yanked: Collection[str] = ()
-    python: Mapping[str, str] = {}
+    python: Mapping[str, str] = {}  # those for other Pythons, with these
     late: Collection[str] = ()
     platform: Collection[str] = ()
     format: Collection[str] = ()
@@ -54,23 +48,15 @@ class Versions(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """What is required of a project, or of Python.
+    """What is required of a project, or of Python."""
 
-    Attributes:
-        project: normalized; empty for a demand on Python.
-        specifier: the versions it allows, or None where that is no question of versions.
-        by: the project that requires it, in these `versions`; empty for an input.
-        entry: the requirement of an input that brings `by`, or is this; None if not known.
-        through: the projects between that and `by`.
-    """
-
-    project: str
+    project: str  # normalized; empty for a demand on Python
     text: str
-    specifier: SpecifierSet | None = None
-    by: str = ""
+    specifier: SpecifierSet | None = None  # None where that is no question of versions
+    by: str = ""  # the project that requires it, in these `versions`; empty for an input
     versions: tuple[str, ...] = ()
-    entry: Entry | None = None
-    through: tuple[str, ...] = ()
+    entry: Entry | None = None  # the requirement of an input that brings `by`, or is this
+    through: tuple[str, ...] = ()  # the projects between that and `by`
     constraint: bool = False
 
     @property

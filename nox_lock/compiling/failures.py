@@ -51,7 +51,6 @@ _LINES = 40
 _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of (?P<file>.+?)\))")
 _EGG = re.compile(r"[#&]egg=(?P<name>[\w.-]+)(?P<rest>[^&]*)")
 _REASON = re.compile(r"^\s*(?:fatal|abort|error|svn: E\d+): (.+)$", re.MULTILINE)
-_TOML_LINE = re.compile(r"\(at line (\d+)")
 _FORMAT = (
     "What a requirements file may hold: "
     "https://pip.pypa.io/en/stable/reference/requirements-file-format/"
@@ -63,18 +62,12 @@ _PKG_RESOURCES = (
 
 
 class Page(NamedTuple):
-    """An index page that was asked for, and how that was answered.
+    """An index page that was asked for, and how that was answered."""
 
-    Attributes:
-        address: of the index that it belongs to, without credentials.
-        status: of HTTP, or None where there was no answer that counts.
-        problem: what else was wrong: a key of `PROBLEMS`, or in words.
-    """
-
-    address: str
+    address: str  # of the index that it belongs to, without credentials
     project: str = ""
-    status: int | None = None
-    problem: str = ""
+    status: int | None = None  # of HTTP, or None where there was no answer that counts
+    problem: str = ""  # what else was wrong: a key of `PROBLEMS`, or in words
 
     @property
     def reason(self) -> str:
@@ -117,39 +110,25 @@ def index_error(reasons: Iterable[str]) -> CompileError:
 
 
 class Report(NamedTuple):
-    """What happened in a compile, and what ended it, if it failed.
+    """What happened in a compile, and what ended it, if it failed."""
 
-    Attributes:
-        kind: of the failure, see `driver.report.describe_failure`; empty for none.
-        name: the project it is about.
-        link: the URL of that requirement, without credentials.
-        place: the line of an input that it comes from, as pip says.
-        entry: the requirement of an input that brings `name`.
-        project: the input that is itself a project and could not be built.
-        built: what had to be built for its metadata: project, version.
-        built_projects: inputs that are projects and had to be built.
-        yanked: pins that were withdrawn (PEP 592): project, version, reason.
-        extras: extras that were asked for and do not exist: project, version, extra.
-        files: those that were looked for: project, URL, time, size, sha256.
-    """
-
-    kind: str = ""
+    kind: str = ""  # of the failure, see `driver.report.describe_failure`; empty for none
     message: str = ""
-    name: str | None = None
-    link: str | None = None
-    place: Place | None = None
-    entry: Entry | None = None
-    project: str | None = None
+    name: str | None = None  # the project it is about
+    link: str | None = None  # the URL of that requirement, without credentials
+    place: Place | None = None  # the line of an input that it comes from, as pip says
+    entry: Entry | None = None  # the requirement of an input that brings `name`
+    project: str | None = None  # the input that is itself a project and could not be built
     output: Sequence[str] = ()
     page: Page = Page("")
     demands: Sequence[Demand] = ()
     versions: Mapping[str, Versions] = {}
     pages: Sequence[Page] = ()
-    built: Sequence[Sequence[str]] = ()
-    built_projects: Sequence[str] = ()
-    yanked: Sequence[Sequence[str]] = ()
-    extras: Sequence[Sequence[str]] = ()
-    files: Sequence[Sequence[str]] = ()
+    built: Sequence[Sequence[str]] = ()  # for its metadata: project, version
+    built_projects: Sequence[str] = ()  # inputs that are projects and had to be built
+    yanked: Sequence[Sequence[str]] = ()  # pins (PEP 592): project, version, reason
+    extras: Sequence[Sequence[str]] = ()  # that do not exist: project, version, extra
+    files: Sequence[Sequence[str]] = ()  # that were looked for: URL, time, size, sha256
     unsupported: Sequence[str] = ()
 
 
@@ -161,17 +140,18 @@ def read_report(
         found = _show_all(json.loads(path.read_bytes()), show)
     except (OSError, ValueError):
         return None
-    found |= found.get("failure", {})
-    known = {name: found[name] for name in Report._fields if name in found}
-    known["entry"], _ = find_origin(found.get("name") or "", found, inputs)
-    if found.get("file") is not None:
-        known["place"] = Place(found["file"], found.get("line"))
-    known["page"] = Page(**found.get("page", {"address": ""}))
+    failure = found.get("failure", {})
+    known = {name: each for name, each in (found | failure).items() if name in Report._fields}
     known["pages"] = [Page(**each) for each in found.get("pages", ())]
-    demands = (read_demand(each, inputs) for each in found.get("demands", ()))
-    known["demands"] = [demand for lines in demands for demand in lines]
-    versions = found.get("versions", {}).items()
-    known["versions"] = {name: Versions(**each) for name, each in versions}
+    if failure:
+        known["entry"], _ = find_origin(failure.get("name") or "", failure, inputs)
+        if failure.get("file") is not None:
+            known["place"] = Place(failure["file"], failure.get("line"))
+        known["page"] = Page(**failure.get("page", {"address": ""}))
+        demands = (read_demand(each, inputs) for each in failure.get("demands", ()))
+        known["demands"] = [demand for lines in demands for demand in lines]
+        versions = failure.get("versions", {}).items()
+        known["versions"] = {name: Versions(**each) for name, each in versions}
     return Report(**known)
 
 
@@ -196,19 +176,24 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
         return error
     if not report.kind:
         return None
+    entry = report.entry
+    if report.kind == "download":
+        page = report.page
+        error = index_error([": ".join(filter(None, (page.address, page.reason)))])
+        error.place = entry.place if entry and entry.url else None
+        return error
     describe: Callable[[Report, Inputs], CompileError] = {
         "demands": lambda each, _: describe_demands(each.demands, each.versions, inputs),
         "remote": _remote,
         "hash": _hash,
         "egg": _egg,
-        "repository": _repository,
+        "repository": _build,
         "build": _build,
-        "download": _download,
     }.get(report.kind, _plain)
     error = describe(report, inputs)
     if error.kind != "index":  # which says what may be shown, and is of no requirement
-        if error.place is None and report.entry is not None:
-            error.place = report.entry.place
+        if error.place is None and entry is not None:
+            error.place = entry.place
         error.message = shareable(error.message)
         error.hint = error.hint and shareable(error.hint)
     return error
@@ -223,11 +208,8 @@ def _describe_unsupported(missing: Sequence[str]) -> CompileError:
     return CompileError(
         f"pip {pip} with pip-tools {pip_tools} is not supported: {shareable(why)}",
         kind="tool",
-        hint=f"Run: {install_command('pip>=24.1,<=26.3', 'pip-tools>=7.6.2,<7.7')}",
+        hint=f"Run: {install_command()}",
     )
-
-
-# Files, and what is in them
 
 
 def _remote(report: Report, inputs: Inputs) -> CompileError:
@@ -270,49 +252,24 @@ def _egg(_report: Report, inputs: Inputs) -> CompileError:
     return CompileError("the egg fragment of a URL is more than a project's name", kind="syntax")
 
 
-def _find_place(report: Report, inputs: Inputs) -> Place | None:
-    """Return the line of the input that pip speaks of, where that can be known."""
-    if report.place is not None:
-        return report.place
-    if found := _PLACE.search(report.message):
-        return Place(found[1] or found["file"], int(found[2] or found["line"]))
-    options = ((f"{each.name} {each.value}", each.place) for each in inputs.options)
-    entries = ((each.url or each.text, each.place) for each in inputs.entries)
-    return next((at for text, at in (*options, *entries) if text in report.message), None)
-
-
-# Builds and downloads
-
-
-def _repository(report: Report, _inputs: Inputs) -> CompileError:
-    tool, _, url = (report.link or "").partition("+")
-    reasons = _REASON.findall("\n".join(report.output)) or [f"{tool} failed"]
-    url = re.sub(r"(?<=.)@[^/@]*$", "", url)
-    # Of a repository in a folder the command would show where that is.
-    can_be_asked = tool == "git" and not url.startswith("file:")
-    return CompileError(
-        f"{report.name or url}: its repository cannot be read: {reasons[-1]}",
-        hint=f"See what is wrong: git ls-remote {url}" if can_be_asked else None,
-        kind="build",
-        projects=_projects(report),
-    )
-
-
 def _build(report: Report, _inputs: Inputs) -> CompileError:
-    """Say why a project could not be built, with the end of what its build printed."""
-    folder = _folder_of(report.entry) if report.entry is not None else ""
-    found = _TOML_LINE.search(report.message)
-    if found and report.entry and folder:  # pip names neither the project nor the file
-        at = Place(posixpath.join(folder.removeprefix("./"), "pyproject.toml"), int(found[1]))
-        hint = f"Repair it, or do without it ({report.entry.place})."
-        return CompileError(f"this is no TOML: {report.message}", at, hint, kind="syntax")
+    """Say why a project could not be fetched or built, with the end of what that printed."""
+    url = ((report.entry and report.entry.url) or "").partition("#")[0]
+    folder = ""  # of a local project, seen from the project root
+    if url and "://" not in url:
+        folder = posixpath.normpath(url.removeprefix("file:"))
+        folder = folder if folder.startswith((".", "/")) else f"./{folder}"
     what = report.project or folder or report.name or report.link or "a project"
     printed = [each for each in report.output if each.strip()]
     reason = (printed or report.message.splitlines() or [""])[-1 if printed else 0].strip()
     lines = [f"  {each}" for each in printed[-_LINES:]] if len(printed) > 1 else []
     message = f"{what} has to be built to be locked, and its build failed: {reason}"
     hint = "Install what its build needs, or ask for a version with a wheel for this Python."
-    if re.search(r"No module named ['\"]?pkg_resources", "\n".join(printed)):
+    if report.kind == "repository":
+        reason = (_REASON.findall("\n".join(printed)) or [reason])[-1]
+        message = f"{what}: its repository cannot be read: {reason}"
+        hint = "Check its address and revision, and that you may read it."
+    elif re.search(r"No module named ['\"]?pkg_resources", "\n".join(printed)):
         hint = _PKG_RESOURCES
     elif report.project or folder:
         where = folder or posixpath.dirname(report.project or "") or "."
@@ -322,45 +279,27 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
         Place(report.project) if report.project else None,
         hint,
         kind="build",
-        projects=() if folder else _projects(report),
+        projects=(report.name,) if report.name and not folder else (),
     )
 
 
-def _folder_of(entry: Entry) -> str:
-    """Return where a local project is, seen from the project root; empty for any other."""
-    url = (entry.url or "").partition("#")[0]
-    if not url or "://" in url:
-        return ""
-    folder = posixpath.normpath(url.removeprefix("file:"))
-    return folder if folder.startswith((".", "/")) else f"./{folder}"
-
-
-def _projects(report: Report) -> tuple[str, ...]:
-    return (report.name,) if report.name else ()
-
-
-def _download(report: Report, _inputs: Inputs) -> CompileError:
-    page, entry = report.page, report.entry
-    error = index_error([": ".join(filter(None, (page.address, page.reason)))])
-    if entry is not None and entry.url:
-        error.place = entry.place
-    return error
-
-
 def _plain(report: Report, inputs: Inputs) -> CompileError:
-    """Say what pip says, and what to do about it."""
-    kind, message, place, hint = report.kind, report.message, None, None
-    projects: tuple[str, ...] = ()
-    if kind == "tool":
-        message, hint = f"pip-tools does not work here: {message}", f"Run: {install_command()}"
-    elif kind == "metadata":
+    """Say what pip says, with the line of an input that it speaks of, and what to do about it."""
+    message, place = report.message, report.place
+    if report.kind == "tool":
+        message = f"pip-tools does not work here: {message}"
+        return CompileError(message, hint=f"Run: {install_command()}", kind="tool")
+    if report.kind == "metadata":
         what = report.name or report.link or "a project"
         message = f"{what} cannot be used: pip refuses its metadata: {message}"
-        hint, projects = OTHER_VERSION, _projects(report)
-    else:
-        place = _find_place(report, inputs)
-        if kind == "syntax":
-            message, hint = message.partition("\n")[0], _FORMAT
-        else:
-            kind, message = "other", f"pip-tools failed: {message.strip()}"
-    return CompileError(message, place, hint, kind=kind, projects=projects)
+        names = (report.name,) if report.name else ()
+        return CompileError(message, hint=OTHER_VERSION, kind="metadata", projects=names)
+    if place is None and (found := _PLACE.search(message)):
+        place = Place(found[1] or found["file"], int(found[2] or found["line"]))
+    if place is None:
+        options = ((f"{each.name} {each.value}", each.place) for each in inputs.options)
+        entries = ((each.url or each.text, each.place) for each in inputs.entries)
+        place = next((at for text, at in (*options, *entries) if text in message), None)
+    if report.kind == "syntax":
+        return CompileError(message.partition("\n")[0], place, _FORMAT, kind="syntax")
+    return CompileError(f"pip-tools failed: {message.strip()}", place, kind="other")

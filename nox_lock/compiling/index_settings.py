@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -71,15 +72,10 @@ UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
 class IndexSettings(NamedTuple):
-    """A user's pip settings, sorted.
+    """A user's pip settings, sorted."""
 
-    Attributes:
-        allowed: option names with the values that a compile may see; may hold credentials.
-        dropped: names of those that would have changed the lock.
-    """
-
-    allowed: Mapping[str, str] = {}
-    dropped: tuple[str, ...] = ()
+    allowed: Mapping[str, str] = {}  # those that a compile may see; may hold credentials
+    dropped: tuple[str, ...] = ()  # names of those that would have changed the lock
 
     @property
     def identity(self) -> str:
@@ -109,8 +105,15 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
         for url in values.get(name, "").split():
             hide_index(url)
     for name in ("index-url", "extra-index-url"):
-        # pip takes most of them for an index without files.
-        for value in filter(_is_broken, values.get(name, "").split()):
+        # pip takes most that are wrong for an index without files.
+        for value in values.get(name, "").split():
+            with suppress(ValueError):
+                parts = urlsplit(value)
+                _ = parts.port
+                # os.path: a name that is too long is no folder, either.
+                named = parts.scheme in {"file", "ftp"} or os.path.isdir(value)  # noqa: PTH112
+                if parts.hostname if parts.scheme in {"http", "https"} else named:
+                    continue
             shown = quoted(origin(value)) if "://" in value else "what it says"
             raise ConfigError(
                 f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder that "
@@ -137,7 +140,7 @@ def find_set(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
 
 def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return pip's settings by their names; the later source wins, what is empty counts nowhere."""
-    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
+    sections: dict[str, list[tuple[str, str]]] = {"global": [], "install": []}
     for path in _config_files(environ):
         parser = configparser.RawConfigParser()
         try:
@@ -149,12 +152,14 @@ def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
             message = f"pip cannot read its configuration{wrong}"
             raise ToolchainError(message, hint="See `pip config debug`.") from None
         for section in filter(parser.has_section, sections):
-            sections[section] |= {_normalize(name): each for name, each in parser.items(section)}
-    variables = {
-        _normalize(name[4:]): value for name, value in environ.items() if name.startswith("PIP_")
-    }
-    sources = (*sections.values(), variables)
-    return {name: each for source in sources for name, each in source.items() if each.strip()}
+            sections[section] += parser.items(section)
+    variables = [(name[4:], each) for name, each in environ.items() if name.startswith("PIP_")]
+    values: dict[str, str] = {}
+    for source in (*sections.values(), variables):
+        # As pip spells an option, of a file or a variable.
+        said = {name.lower().replace("_", "-").removeprefix("--"): each for name, each in source}
+        values |= {name: each for name, each in said.items() if each.strip()}
+    return values
 
 
 def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -181,18 +186,6 @@ def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(given)
 
 
-def _is_broken(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        return True
-    if parts.scheme in {"http", "https"}:
-        return not parts.hostname
-    # os.path: a name that is too long is no folder, either.
-    return parts.scheme not in {"file", "ftp"} and not os.path.isdir(value)  # noqa: PTH112
-
-
 def compile_environment(
     environ: Mapping[str, str], settings: IndexSettings, **extra: str
 ) -> dict[str, str]:
@@ -205,7 +198,8 @@ def compile_environment(
         for name, value in environ.items()
         if not name.upper().startswith(("PIP_", "PIPTOOLS_", "PYTHON")) and name not in left_out
     }
-    return clean | UNASKED | {_variable(name): value for name, value in options.items()}
+    said = {f"PIP_{name.upper().replace('-', '_')}": value for name, value in options.items()}
+    return clean | UNASKED | said
 
 
 def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -240,20 +234,6 @@ def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
             return
 
 
-def file_urls(root: Path, files: Iterable[str]) -> str:
-    """Return files as a variable of pip's or uv's names them: both split it at blanks."""
-    return " ".join((root / each).as_uri() for each in files)
-
-
 def _where(name: str, environ: Mapping[str, str]) -> str:
-    variable = _variable(name)
+    variable = f"PIP_{name.upper().replace('-', '_')}"
     return variable if environ.get(variable) else f"{name} of your pip configuration"
-
-
-def _variable(name: str) -> str:
-    return f"PIP_{name.upper().replace('-', '_')}"
-
-
-def _normalize(name: str) -> str:
-    """Return the name of an option as pip spells it, of one in a file or a variable."""
-    return name.lower().replace("_", "-").removeprefix("--")

@@ -20,7 +20,7 @@ from contextlib import suppress
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from nox_lock.compiling.cache import Cache, CacheEntry, make_key
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
@@ -58,25 +58,24 @@ class Processes:
     def __init__(self) -> None:
         self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._inputs: set[IO[bytes]] = set()
 
     def run(
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
-        output: IO[bytes],
-        *,
-        deadline: float,
+        printed: Path,
+        seconds: float,
         folder: Path | None = None,
     ) -> int:
-        """Run a command in `folder`, with its output in `output`, and return its exit status.
+        """Run a command in `folder`, with its output in the file `printed`; return its exit status.
 
         Raises:
-            subprocess.TimeoutExpired: when it was ended after `deadline` seconds.
+            subprocess.TimeoutExpired: when it was ended after so many `seconds`.
             InterruptedWorkError: when all were ended.
             CompileError: when it cannot be started.
         """
-        with self._lock:
+        with self._lock, printed.open("wb") as output:
             if self.ended.is_set():
                 raise InterruptedWorkError
             try:
@@ -92,13 +91,22 @@ class Processes:
             except OSError as error:
                 message = f"Python does not start: {error.strerror}"
                 raise CompileError(message, kind="tool") from error
-            self._running.add(process)
+            held = cast("IO[bytes]", process.stdin)
+            self._inputs.add(held)
         try:
-            code = process.wait(min(deadline, _LONGEST_WAIT))
+            code = process.wait(min(seconds, _LONGEST_WAIT))
         finally:
-            with self._lock:
-                self._running.discard(process)
-            _end(process)
+            with self._lock, suppress(OSError):
+                self._inputs.discard(held)
+                held.close()
+            # On Windows the driver ends all; macOS says "not permitted" of a group that is dead.
+            if sys.platform != "win32":
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+            process.kill()  # nothing, where it has ended
+            process.wait()
         if self.ended.is_set():
             raise InterruptedWorkError
         return code
@@ -107,41 +115,17 @@ class Processes:
         """End all that run, and let none start later."""
         self.ended.set()
         with self._lock:
-            for process in self._running:
-                _close_input(process)
-
-
-def _close_input(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        with suppress(OSError):
-            process.stdin.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it has started; on Windows the driver does the latter."""
-    _close_input(process)
-    if sys.platform != "win32":
-        # macOS says "not permitted" of a group that is dead.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            for held in self._inputs:
+                with suppress(OSError):
+                    held.close()
 
 
 class Interpreter(NamedTuple):
-    """A Python that runs a compile; `foreign` if it, or its platform, is not the target's."""
+    """A Python that runs a compile."""
 
     path: str
     target: Target
-    foreign: bool
-
-    @property
-    def builder(self) -> str:
-        """Who builds what has to be built, where it is not the target itself; else empty."""
-        return f"Python {self.target} on {running_platform().system}" if self.foreign else ""
+    builder: str = ""  # who builds what has to be built, where that is not the target itself
 
 
 def tool_versions() -> tuple[str, str]:
@@ -154,9 +138,9 @@ def tool_versions() -> tuple[str, str]:
         ) from error
 
 
-def install_command(*requirements: str) -> str:
-    """Return the command that installs a working pip and pip-tools beside nox-lock."""
-    wanted = " ".join(f'"{each}"' for each in requirements or ("pip>=24.1", "pip-tools>=7.6.2"))
+def install_command() -> str:
+    """Return the command that installs a pip and pip-tools that work beside nox-lock."""
+    wanted = '"pip>=24.1,<=26.3" "pip-tools>=7.6.2,<7.7"'
     home = Path(sys.prefix)
     if (home / "pipx_metadata.json").is_file():
         return f"pipx runpip {home.name} install --upgrade {wanted}"
@@ -203,19 +187,20 @@ def find_interpreter(
         raise ToolchainError(message, hint="Take it out of `python = [...]`.")
     at_home = platform in {None, here}
     alone = target.implementation != "cpython" or target.threaded
+    builder = f"Python {running} on {here.system}"
     if target == running and (at_home or not alone):
-        return Interpreter(executable, running, foreign=not at_home)
+        return Interpreter(executable, running, "" if at_home else builder)
     if at_home:
         for path in _find_candidates(target, environ):
             if found := _probe(path, target, cache, environ, processes):
-                return Interpreter(found, target, foreign=False)
+                return Interpreter(found, target)
     if alone:
         where = "here" if at_home else f"on {platform}"
         raise ToolchainError(
             f"Python {target} is not {where}, and only it knows which wheels it can take",
             hint=f"Install it and run this again, or take {target} out of `python = [...]`.",
         )
-    return Interpreter(executable, running, foreign=True)
+    return Interpreter(executable, running, builder)
 
 
 def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
@@ -262,8 +247,8 @@ def _probe(
             command = driver_command(path, {"probe": True}, folder, bytecode)
             environment = compile_environment(environ, IndexSettings())
             try:
-                with (folder / "printed.txt").open("wb") as printed:
-                    processes.run(command, environment, printed, deadline=_PROBE_SECONDS)
+                printed = folder / "printed.txt"
+                processes.run(command, environment, printed, _PROBE_SECONDS)
                 answer = json.loads((folder / "report.json").read_bytes())
             except subprocess.TimeoutExpired:
                 return None

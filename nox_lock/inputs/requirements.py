@@ -25,6 +25,7 @@ class Inputs:
         sources: the input files given, relative to the project root, in their order.
         extras: the extras of project files, as given.
         files: every file read, sources first.
+        made: lock files among these that are made but not written yet, by path; see `Files`.
         entries: requirements and constraints in the order pip meets them.
         remote: ``-r`` and ``-c`` lines that name a URL, which cannot be checked offline.
         includes: ``-r`` and ``-c`` lines that name a local file, which is as from the project root.
@@ -45,6 +46,7 @@ class Inputs:
         self.sources = sources
         self.extras = extras
         self.files: list[str] = []
+        self.made: Mapping[str, str] = {}
         self.entries: list[Entry] = []
         self.options: list[Option] = []
         self.remote: list[Option] = []
@@ -187,6 +189,7 @@ def read_inputs(
         read_group(group, inputs, files)
     for path in constraints:
         reader.read(path, constraint=True)
+    inputs.made = files.made
     inputs.missing += [file for file in inputs.files if file in files.missing]
     urls = [each.url or "" for each in inputs.entries]
     for url in (*urls, *(each.value for each in (*inputs.options, *inputs.remote))):

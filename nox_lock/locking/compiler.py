@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from packaging.requirements import Requirement
 
 from nox_lock.checking.judge import LOOKALIKE
-from nox_lock.compiling.cache import open_cache, unusable
+from nox_lock.compiling.cache import UNUSABLE, open_cache
 from nox_lock.compiling.index_settings import read_index_settings
 from nox_lock.compiling.interpreters import Interpreter, Processes, find_interpreter
-from nox_lock.compiling.pip_tools import Compiled, Order, PipTools
+from nox_lock.compiling.pip_tools import Compiled, Order, run_pip_tools
 from nox_lock.console import RESOLVING, Console
 from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.syntax import parse_version
@@ -23,7 +23,7 @@ from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.locking.run import CompileOptions
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.project import Project
-from nox_lock.target import Platform, Target, counts
+from nox_lock.target import Platform, Target, counts, find_platform
 
 
 def find_starting_pins(
@@ -63,8 +63,7 @@ class Compiler:
         self.options = options
         self.console = console
         self.processes = Processes()
-        cache = open_cache(project.environ, console.warn)
-        self.cache = cache._replace(interrupted=self.processes.ended)
+        self.cache = open_cache(project.environ, console.warn)
         self.indexes = read_index_settings(project.environ)
         if dropped := ", ".join(self.indexes.dropped):
             console.warn(
@@ -87,8 +86,8 @@ class Compiler:
                 self.processes.end()
                 raise
 
-    def order(self, planned: LockPlan, texts: Mapping[str, str]) -> Order:
-        """Return the order to make a lock file; `texts` are those below that are not written."""
+    def order(self, planned: LockPlan) -> Order:
+        """Return the order to make a lock file."""
         for path in planned.lookalikes:
             raise LockFileError(LOOKALIKE, Place(path))
         lock, settings, options = planned.lock, planned.settings, self.options
@@ -107,6 +106,9 @@ class Compiler:
         arguments += [f"--upgrade-package={each}" for each in packages]
         return Order(
             path=planned.path,
+            project=self.project,
+            indexes=self.indexes,
+            python=self.interpreter(planned.target, find_platform(planned.system)),
             inputs=planned.inputs,
             target=planned.target,
             system=planned.system,
@@ -116,27 +118,20 @@ class Compiler:
             constraints=planned.constraints,
             build_constraints=lock.build_constraints,
             timeout=lock.compile_timeout,
-            texts=texts,
             until=time.monotonic() + lock.compile_timeout,
         )
 
     def compile(self, order: Order, starting: Sequence[Pin]) -> Compiled:
         """Compile, without those of the starting pins that are in a conflict."""
         self.console.update(order.path, RESOLVING)
-        declared = (each.value for each in order.inputs.options)
-        indexes = self.indexes.of_declared(declared) if order.files else self.indexes
         log = self.console.log if self.console.verbose else None
-        python = self.interpreter(order.target, order.platform)
-        project = self.project
         while True:
             cache = self.cache
-            pip_tools = PipTools(
-                project.root, python, project.environ, indexes, cache.folder, self.processes, log
-            )
             pins = [" \\\n    --hash=".join([pin.shown, *pin.hashes]) for pin in starting]
+            now = order._replace(starting_pins="\n".join(pins))
             try:
                 with cache.temporary_directory() as folder:
-                    return pip_tools(order._replace(starting_pins="\n".join(pins)), folder)
+                    return run_pip_tools(now, folder, cache.folder, self.processes, log)
             except OSError as raised:
                 message = f"nothing can be compiled here: {raised.strerror}"
                 error = CompileError(message, kind="disk")
@@ -146,7 +141,7 @@ class Compiler:
                 with self._lock:
                     if self.cache is cache:  # else another thread has gone on without it
                         self.cache = cache._replace(folder=None)
-                        self.console.warn(unusable(error.message))
+                        self.console.warn(UNUSABLE.format(error.message))
                 continue
             kept = [pin for pin in starting if pin.name not in error.projects]
             if len(kept) == len(starting) and error.kind == "python":

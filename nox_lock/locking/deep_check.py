@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, zip_longest
-from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 
@@ -19,7 +18,7 @@ from nox_lock.checking.expected_pylock import find_packages
 from nox_lock.checking.verdict import INVALID, STALE, Judged, Verdict, cut
 from nox_lock.console import Console
 from nox_lock.errors import CompileError, LockFileError, Reason, ToolchainError
-from nox_lock.lockfile import lock_file, pylock
+from nox_lock.lockfile import pylock
 from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.locking import one_pylock
 from nox_lock.locking.compiler import Compiler
@@ -28,10 +27,7 @@ from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.project import Project
 from nox_lock.target import find_platform, holds
 
-if TYPE_CHECKING:
-    _Key = tuple[str, str, str]
-    _Pins = dict[_Key, Pin]
-
+_Pins = dict[tuple[str, str, str], Pin]
 # Failures that say something about the lock, and not about the way to an index or about a tool.
 _ABOUT_THE_LOCK = ("conflict", "unknown project", "no version", "python")
 _HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
@@ -58,7 +54,7 @@ def resolve_again(
         except (ToolchainError, CompileError) as error:
             target = planned.target, find_platform(planned.system)
             if isinstance(error, CompileError) and not (
-                error.kind == "build" and compiler.interpreter(*target).foreign
+                error.kind == "build" and compiler.interpreter(*target).builder
             ):
                 raise
             # This machine cannot build for the target.
@@ -77,19 +73,19 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
     starting = [pin._replace(hashes=()) for pin in lock.pins if pin.version]
     try:
-        compiled = compiler.compile(compiler.order(planned, {}), starting)
+        compiled = compiler.compile(compiler.order(planned), starting)
     except CompileError as error:
         if error.kind not in _ABOUT_THE_LOCK:
             raise
         said = f"it can no longer be resolved: {error.message}"
         reason = Reason(said, error.place or planned.at())
         return verdict._replace(word=STALE, reasons=(reason,), notes=())
-    old, new = (_pins(planned, each) for each in (lock, lock_file.parse(compiled.body)))
+    old, new = (_pins(planned, each) for each in (lock, compiled.lock))
     changed = list(_find_changed(planned, old, new))
     unpublished, more = _compare_hashes(planned, old, new)
     yanked = (
         Reason(f"{pin.shown} was yanked: {why}", planned.at(pin.line))
-        for name, version, why in compiled.yanked
+        for name, version, why in compiled.report.yanked
         for pin in old.values()
         if (pin.name, pin.version) == (name, version)
     )

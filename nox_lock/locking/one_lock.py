@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -28,30 +28,24 @@ from nox_lock.locking import changes
 from nox_lock.locking.changes import Outcome, find_changes, find_limit, whole_chain
 from nox_lock.locking.compiler import Compiler, find_starting_pins, versions
 from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
-from nox_lock.target import find_platform
+from nox_lock.target import counts, find_platform
 from nox_lock.text import as_argument
-
-_SHOWN = 10  # lines of a file that is refused
 
 
 def make_lock(
-    compiler: Compiler,
-    planned: LockPlan,
-    texts: Mapping[str, str],
-    together: Sequence[Pin] | None = None,
+    compiler: Compiler, planned: LockPlan, together: Sequence[Pin] | None = None
 ) -> Outcome:
     """Make one lock file that is not current, but do not write it.
 
-    `texts` are lock files below that are made and not written yet, by path; `together` are pins
-    that its whole stack was resolved to.
+    `together` are pins that its whole stack was resolved to.
     """
     options, console, before = compiler.options, compiler.console, planned.current
-    if not options.overwrite:
-        check_replaceable(planned, console.lock_command)
+    check_replaceable(compiler, planned)
     # What is in the cache needs no file lock: it is the same for all who ask for it.
     starting, key, outcome = _look_up(compiler, planned, together)
     if outcome is None:
-        with compiler.cache.hold(key, lambda said: console.log(f"{planned.path}: {said}")):
+        stopped = compiler.processes.ended.is_set
+        with compiler.cache.hold(key, lambda said: console.log(f"{planned.path}: {said}"), stopped):
             # Another process may have made this very lock meanwhile, or something else.
             compiler.project.forget(planned.path)
             now = lock_file.read(compiler.project, planned.path)
@@ -64,7 +58,7 @@ def make_lock(
                 if not console.board:
                     console.log(f"{planned.path}: compiling for Python {planned.target}")
                 began = time.monotonic()
-                compiled = compile_in_agreement(compiler, planned, starting, texts)
+                compiled = compile_in_agreement(compiler, planned, starting)
                 made, text = _validate(compiler, planned, compiled.body)
                 seconds, notes = time.monotonic() - began, compiled.notes
                 outcome = Outcome(made, changes.COMPILED, text, seconds, notes=notes)
@@ -104,22 +98,21 @@ def _look_up(
     starting = find_starting_pins(planned, together, upgrade=options.upgrade)
     pins = (" ".join([pin.shown, *pin.hashes]) for pin in starting)
     key, key_without_pins = make_key(*facts, *pins), make_key(*facts)
-    if options.upgrades(planned) or not compiler.cacheable:
-        return starting, key, None
-    entry = compiler.cache.get(key)
-    if entry is None and key != key_without_pins:
+    asked = compiler.cacheable and not options.upgrades(planned)
+    entry = compiler.cache.get(key) if asked else None
+    if entry is None and asked and key != key_without_pins:
         entry = compiler.cache.get(key_without_pins)
         made_of_none = lock_file.parse(entry.body).pins if entry else ()
         new = {pin.name: pin.version for pin in made_of_none}
         moved = (pin for pin in starting if new.get(pin.name, pin.version) != pin.version)
         if not all(find_limit(planned, pin) for pin in moved):
             entry = None
-    if entry is not None:
-        with suppress(CompileError):  # nothing in a cache is trusted
+    outcome = None
+    with suppress(CompileError):  # nothing in a cache is trusted
+        if entry is not None:
             made, text = _validate(compiler, planned, entry.body)
             outcome = Outcome(made, changes.RESTORED, text, day=entry.day, notes=entry.notes)
-            return starting, key, outcome
-    return starting, key, None
+    return starting, key, outcome
 
 
 @functools.lru_cache(maxsize=4096)  # many lock files may be made from one folder
@@ -191,39 +184,34 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     return (*lost, *map(str, unused))
 
 
-def check_replaceable(planned: AnyPlan, command: str) -> None:
-    """Refuse to write a file over something else, with the ways out; `command` locks."""
-    obstacles = judge.find_obstacles(planned)
+def check_replaceable(compiler: Compiler, planned: AnyPlan) -> None:
+    """Refuse to write a file over something else, unless that is asked for, with the ways out."""
+    obstacles = () if compiler.options.overwrite else judge.find_obstacles(planned)
     if not obstacles:
         return
-    first = obstacles[0]
+    first, command = obstacles[0], compiler.console.lock_command
     if first.message == MERGE:
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
         hint += f"that fit: {command} -- --overwrite"
         raise LockFileError(MERGE, first.place, hint)
     lines = ["this is no lock file of these inputs, and is not overwritten:"]
-    lines += [f"  {each}" for each in cut(obstacles[:_SHOWN])]
-    if len(obstacles) > _SHOWN:
-        lines.append(f"  ... and {len(obstacles) - _SHOWN} more")
-    table = f"[tool.nox-lock.locks.{planned.name}]"
-    hint = f'Is it yours? Give the lock another name: {table} lockfile = "...". '
-    hint += f"Else: {command} -- --overwrite keeps its pins, as far as they are needed"
-    if isinstance(planned, PylockPlan):
-        hint = f"Is it yours? Rename it, or say {table} pylock = false. "
-        hint += f"Else: {command} -- --overwrite writes over it"
+    lines += [f"  {each}" for each in cut(obstacles)]
+    say = "pylock = false" if isinstance(planned, PylockPlan) else 'lockfile = "..."'
+    hint = f"Is it yours? Rename it, or say [tool.nox-lock.locks.{planned.name}] {say}. "
+    hint += f"Else: {command} -- --overwrite writes over it; the pins that are needed stay"
     raise LockFileError("\n".join(lines), first.place, hint)
 
 
 def compile_in_agreement(
-    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], texts: Mapping[str, str]
+    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin]
 ) -> Compiled:
     """Compile to a lock with the versions of those below, or raise a conflict with both chains."""
-    order, made = compiler.order(planned, texts), planned.with_current(None)
+    order, made = compiler.order(planned), planned.with_current(None)
     try:
         compiled = compiler.compile(order, starting)
         if not planned.below:
             return compiled
-        made = planned.with_current(lock_file.parse(compiled.body))
+        made = planned.with_current(compiled.lock)
         if any(judge.disagreements(made)):
             # pip-tools lets go of starting pins in an order of its own. With those of the locks
             # below fixed it shows whether there is a way; what it finds are the pins to start from.
@@ -233,17 +221,15 @@ def compile_in_agreement(
                 for pin in versions(low.current, planned)
             )
             found = compiler.compile(order._replace(fixed=fixed), starting)
-            compiled = compiler.compile(order, [pin for pin in found.pins if pin.version])
-            made = planned.with_current(lock_file.parse(compiled.body))
+            compiled = compiler.compile(order, [pin for pin in found.lock.pins if pin.version])
+            made = planned.with_current(compiled.lock)
     except CompileError as error:
         for each in compiler.options.upgrade_packages:
             if Requirement(each).specifier and name_of(each) in error.projects:
                 error.message += f"\n  -P {as_argument(each)} (of this command)"
         raise _explain(made, error, compiler) from error
-    if differing := {ours.name or "": ours for _, _, ours in judge.disagreements(made)}:
-        lines = [f"{own.shown} here: {whole_chain(made, name)}" for name, own in differing.items()]
-        conflict = CompileError("\n".join(lines), kind="conflict", projects=tuple(differing))
-        raise _explain(made, conflict, compiler)
+    if any(judge.disagreements(made)):
+        raise _explain(made, CompileError("", kind="conflict"), compiler)
     return compiled
 
 
@@ -251,19 +237,16 @@ def _explain(planned: LockPlan, conflict: CompileError, compiler: Compiler) -> C
     """Return the error for a conflict with the chains of the lower pins in it, and the ways out."""
     if conflict.kind in {"no version", "unknown project"}:  # whatever is pinned below
         return conflict
+    differing = {ours.name: ours for _, _, ours in judge.disagreements(planned)}
     lines = [
         f"  {pin.shown} is in {low.path}:{pin.line} (layer {low.name!r}): "
         f"{whole_chain(low, pin.name)}"
         for low in planned.below
-        for pin in versions(low.current, planned)
-        if pin.name in conflict.projects
+        for pin in low.pins
+        if pin.name in {*conflict.projects, *differing}
+        and counts(pin.marker, planned.target, planned.platform)
     ]
-    lines += (
-        f"  {ours.name}: {theirs.version} in {low.path} (layer {low.name!r}: "
-        f"{whole_chain(low, theirs.name)}), {ours.version} here ({whole_chain(planned, ours.name)})"
-        for low, theirs, ours in judge.disagreements(planned)
-        if ours.name not in conflict.projects
-    )
+    lines += (f"  {own.shown} here: {whole_chain(planned, own.name)}" for own in differing.values())
     if not lines:
         return conflict
     below = ", ".join(low.path for low in planned.below)

@@ -6,6 +6,7 @@ import posixpath
 import re
 import time
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import unquote
 
 from nox_lock.checking import expected_pylock
@@ -38,8 +39,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         NoxLockError: saying why it cannot be made.
     """
     began = time.monotonic()
-    if not compiler.options.overwrite:
-        check_replaceable(planned, compiler.console.lock_command)
+    check_replaceable(compiler, planned)
     packages = expected_pylock.find_packages(planned)
     known: Files = {}
     with suppress(LockFileError):  # of one that is not there, or was changed
@@ -94,11 +94,17 @@ def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, kno
         for each in inputs.options
         if each.name in _READ and (each.name != "--find-links" or URL.match(each.value))
     ]
-    order = compiler.order(low, {})._replace(path=planned.path, inputs=inputs, files=wanted)
-    order = order._replace(target=running_target(), system="", arguments=(), constraints=())
+    order = compiler.order(replace(low, target=running_target(), system=""))._replace(
+        path=planned.path,
+        indexes=compiler.indexes.of_declared(each.value for each in inputs.options),
+        inputs=inputs,
+        arguments=(),
+        constraints=(),
+        files=wanted,
+    )
     files: Files = {}
     faults: dict[str, str] = {}
-    for url, uploaded, size, sha256 in compiler.compile(order, ()).files:
+    for url, uploaded, size, sha256 in compiler.compile(order, ()).report.files:
         # As `datetime` has it: a formatter of TOML may write it again.
         moment = re.sub(r"\.(\d{1,6})\d*Z", lambda found: f".{found[1]:0<6}Z", uploaded)
         moment = moment.replace(".000000Z", "Z")

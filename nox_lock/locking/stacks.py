@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from nox_lock.checking.judge import judge
 from nox_lock.checking.verdict import Verdict
@@ -23,10 +23,7 @@ from nox_lock.locking.one_lock import check_replaceable, make_lock
 from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
 
-if TYPE_CHECKING:
-    Result = Outcome | NoxLockError
-
-
+Result = Outcome | NoxLockError
 # Seconds without a word, after which those at work are named: nobody is to wonder whether it hangs.
 _SIGN_OF_LIFE = 30.0
 _WAIT_SECONDS = 0.5
@@ -93,8 +90,8 @@ def _resolve_together(compiler: Compiler, stack: Sequence[LockPlan]) -> Sequence
     )
     lock = top.lock._replace(constraints=())
     whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
-    compiled = compiler.compile(compiler.order(whole, texts), list(pins.values()))
-    return [pin for pin in compiled.pins if pin.version]
+    compiled = compiler.compile(compiler.order(whole), list(pins.values()))
+    return [pin for pin in compiled.lock.pins if pin.version]
 
 
 def _make(
@@ -122,7 +119,7 @@ def _make(
             from nox_lock.locking.one_pylock import make_pylock  # noqa: PLC0415  (few have one)
 
             return make_pylock(compiler, now)
-        return make_lock(compiler, now, texts, pins)
+        return make_lock(compiler, now, pins)
     except NoxLockError as error:
         return error
 
@@ -146,8 +143,7 @@ def _write(
                     now = planned._replace(data=lock_file.read_bytes(project, planned.path))
                 else:
                     now = planned.with_current(lock_file.read(project, planned.path))
-                if not compiler.options.overwrite:
-                    check_replaceable(now, compiler.console.lock_command)
+                check_replaceable(compiler, now)
             write_all({project.root / path: text for path, text in texts.items()})
         except LockFileError as error:
             failed = error.place.file if error.place else ""

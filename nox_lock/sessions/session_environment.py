@@ -182,7 +182,8 @@ class SessionInstaller:
         # What a git hook sets for its own repository would mislead a clone, or a build.
         self.environ |= dict.fromkeys(index_settings.REPOSITORY & environ.keys())
         limiting = (file for each in locked.planned for file in each.lock.build_constraints)
-        if limits := index_settings.file_urls(root, dict.fromkeys(limiting)):
+        # pip and uv split it at blanks.
+        if limits := " ".join((root / each).as_uri() for each in dict.fromkeys(limiting)):
             self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
             pip = locked.venv.distributions().installed.get("pip")
             # Before 25.3 only its own constraints limit what pip builds.

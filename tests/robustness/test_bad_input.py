@@ -84,7 +84,7 @@ CASES = [
         "a repository that is not there",
         (
             "requirements.in:2: app: its repository cannot be read: ",
-            "See what is wrong: git ls-remote http://127.0.0.1:1/app.git",
+            "Check its address and revision, and that you may read it.",
         ),
         inputs("dep\napp @ git+http://127.0.0.1:1/app.git@v1.0\n"),
         never=("pip-resolve", "has to be built"),
@@ -223,7 +223,7 @@ CASES = [
     ),
     Case(
         "a local project with broken TOML",
-        ("lib/pyproject.toml:1: this is no TOML: Expected ']'", "(requirements.in:2)"),
+        ("requirements.in:2: ./lib has to be built", "failed: Expected ']'", "pip wheel"),
         inputs("app\n-e ./lib\n") | {"lib/pyproject.toml": "[project\nname = 'lib'\n"},
         never=("pip-tools failed",),
     ),

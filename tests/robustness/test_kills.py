@@ -163,7 +163,7 @@ def test_ctrl_c_ends_a_wait(small: Project, tmp_path: Path) -> None:
     script = (
         "import sys, nox_lock.compiling.cache as c; from pathlib import Path\n"
         "key = sys.stdin.readline().strip()\n"
-        "with c.Cache(Path(sys.argv[1])).hold(key, print):\n"
+        "with c.Cache(Path(sys.argv[1])).hold(key, print, lambda: False):\n"
         "    print('held', flush=True); sys.stdin.readline()\n"
     )
     small.nox("-s", "lock").ok()

@@ -375,7 +375,8 @@ def _path_without(pythons: Iterable[str], place: Path) -> str:
 
 def _runs_elsewhere(python: str, environ: Mapping[str, str]) -> bool:
     """Say whether another Python than the one that is locked for would run a compile."""
-    return find_interpreter(parse_target(python), None, Cache(None), environ, Processes()).foreign
+    found = find_interpreter(parse_target(python), None, Cache(None), environ, Processes())
+    return bool(found.builder)
 
 
 def _slug(text: str) -> str:

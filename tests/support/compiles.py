@@ -12,9 +12,8 @@ import pytest
 
 from nox_lock.compiling.cache import open_cache
 from nox_lock.compiling.failures import Report, read_report
-from nox_lock.compiling.index_settings import read_index_settings
-from nox_lock.compiling.interpreters import Processes, find_interpreter
-from nox_lock.compiling.pip_tools import PipTools, relative_paths
+from nox_lock.compiling.interpreters import Processes
+from nox_lock.compiling.pip_tools import relative_paths, run_pip_tools
 from nox_lock.console import Console
 from nox_lock.errors import CompileError
 from nox_lock.locking.compiler import Compiler, find_starting_pins
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nox_lock.compiling.interpreters import Interpreter
     from nox_lock.compiling.pip_tools import Compiled, Order
     from nox_lock.locking.changes import Outcome
     from nox_lock.planning.lock_plan import LockPlan
@@ -95,27 +93,14 @@ class CompileFolder:
     def order(self, starting_pins: str = "", *upgrade: str) -> Order:
         """Return the order to make it, with the newest of some projects."""
         compiler = self._compiler(CompileOptions(upgrade_packages=upgrade))
-        return compiler.order(self.plan(), {})._replace(starting_pins=starting_pins)
-
-    def interpreter(self, order: Order | None = None) -> Interpreter:
-        """Return the Python that runs a compile."""
-        order = order or self.order()
-        return find_interpreter(order.target, order.platform, self.cache, self.environ, Processes())
+        return compiler.order(self.plan())._replace(starting_pins=starting_pins)
 
     def run(self, order: Order | None = None) -> Compiled:
         """Compile once: by default what is planned, from no pins."""
         order = order or self.order()
         shutil.rmtree(self.workshop, ignore_errors=True)
         self.workshop.mkdir()
-        pip_tools = PipTools(
-            self.root,
-            self.interpreter(order),
-            self.environ,
-            read_index_settings(self.environ),
-            self.cache.folder,
-            self.processes,
-        )
-        return pip_tools(order, self.workshop)
+        return run_pip_tools(order, self.workshop, self.cache.folder, self.processes)
 
     def fail(self, files: Mapping[str, str] | None = None, order: Order | None = None) -> str:
         """Write files, compile, and return what is said of the failure, with its kind before it."""
@@ -136,12 +121,12 @@ class CompileFolder:
         planned = self.plan()
         compiler = self._compiler(options)
         starting = find_starting_pins(planned, upgrade=compiler.options.upgrade)
-        return compile_in_agreement(compiler, planned, starting, {})
+        return compile_in_agreement(compiler, planned, starting)
 
     def lock(self, options: CompileOptions | None = None) -> Outcome:
         """Make the lock file, from the cache where it has that; it is not written."""
         planned = self.plan()
-        return make_lock(self._compiler(options), planned, {})
+        return make_lock(self._compiler(options), planned)
 
     def write_lock(self, body: str) -> None:
         """Write a lock file with this body, as pip-compile would."""

@@ -86,7 +86,7 @@ def test_the_interpreter_of_the_target_builds(folder: CompileFolder, bytecode: P
     compiled = folder.run()
     assert f"dep=={other} " in compiled.body
     assert compiled.notes == ()
-    assert folder.interpreter().target.version == other
+    assert folder.order().python.target.version == other
 
 
 def test_without_it_a_note_names_what_another_built(folder: CompileFolder) -> None:
@@ -117,7 +117,7 @@ def test_static_metadata_is_read_without_a_build(folder: CompileFolder) -> None:
     )
     compiled = folder.run()
     mac = ["extra==1.0"] if FOREIGN == "darwin" else []
-    assert [pin.shown for pin in compiled.pins] == [
+    assert [pin.shown for pin in compiled.lock.pins] == [
         f"dep=={HERE}",
         "dynamic==2024.7.1",
         *mac,

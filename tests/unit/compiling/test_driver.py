@@ -181,7 +181,7 @@ def test_nothing_of_the_project_is_imported(folder: CompileFolder) -> None:
     folder.environ["PYTHONPATH"] = str(folder.root)
     folder.environ["PYTHONHOME"] = str(folder.root)
     folder.write({"requirements.in": "app\n"})
-    assert [pin.shown for pin in folder.run().pins] == ["app==1.0", "dep==1.0"]
+    assert [pin.shown for pin in folder.run().lock.pins] == ["app==1.0", "dep==1.0"]
 
 
 def test_a_pip_tools_that_does_not_work(

@@ -70,7 +70,7 @@ def lock_for(folder: CompileFolder, table: str) -> list[str]:
     """Return the pins for a target, those by marker without their version."""
     folder.hide_pythons()
     folder.write({"pyproject.toml": f"[tool.nox-lock]\n{table}", "requirements.in": INPUT})
-    pins = [pin.shown for pin in folder.run().pins]
+    pins = [pin.shown for pin in folder.run().lock.pins]
     return [pin.partition("==")[0] if pin.partition("==")[0] in MARKERS else pin for pin in pins]
 
 

@@ -43,7 +43,7 @@ def folder(tmp_path: Path, index: ScriptedIndex) -> CompileFolder:
 
 
 def pins(folder: CompileFolder, options: CompileOptions | None = None) -> list[str]:
-    return [pin.shown for pin in folder.resolve(options).pins]
+    return [pin.shown for pin in folder.resolve(options).lock.pins]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_what_a_compile_starts_from(
     folder.write({"requirements.in": inputs})
     folder.write_lock(OLD)
     compiled = folder.resolve(options)
-    assert [pin.shown for pin in compiled.pins] == expected
-    assert all(pin.hashes for pin in compiled.pins)
+    assert [pin.shown for pin in compiled.lock.pins] == expected
+    assert all(pin.hashes for pin in compiled.lock.pins)
 
 
 def test_old_pins_of_another_python_let_go(tmp_path: Path) -> None:
@@ -160,18 +160,18 @@ def test_who_built_what(tmp_path: Path) -> None:
         built=[("app", "1.0"), ("app", "0.9"), ("lib", "2.0"), ("app", "1.0")],
         built_projects=["pyproject.toml"],
     )
-    foreign = Interpreter("python", Target("3.10"), foreign=True)
+    foreign = Interpreter("python", Target("3.10"), "Python 3.10 on linux")
     by_version = [Pin("app", "1.0", None, 1), Pin("lib", "1.0", None, 2)]
 
     def notes(*pins: Pin) -> list[str]:
-        return [each.partition(": ")[2] for each in find_notes(report, order, pins, foreign)]
+        built_by = order._replace(python=foreign)
+        return [each.partition(": ")[2] for each in find_notes(report, built_by, pins)]
 
     assert notes(*by_version) == ["app==1.0, pyproject.toml"]
     # One that is named by a URL or a folder has whichever version it has.
     assert notes(Pin("lib", None, "./lib", 1)) == ["lib==2.0, pyproject.toml"]
     assert notes(Pin(None, None, "./app", 1)) == ["app==1.0, app==0.9, lib==2.0, pyproject.toml"]
-    own = Interpreter("python", order.target, foreign=False)
-    assert list(find_notes(report, order, by_version, own)) == []
+    assert list(find_notes(report, order, by_version)) == []
 
 
 def test_a_place_in_a_private_folder_of_windows_is_not_shown() -> None:
