@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from nox_lock.console import Console
 from nox_lock.environments.environment import Distribution, Environment, Origin, split_url
 from nox_lock.environments.snapshot import CONSTRAINTS, read_text
 from nox_lock.errors import NoxLockError, Place
@@ -57,7 +58,7 @@ class Comparison(NamedTuple):
         remove: what is neither locked, nor the project, nor from the body, and what is damaged.
         kept: what the session's body installed.
         digest: of lock files, what is locked and Python, for which dependencies are verified.
-        verified: whether they are.
+        matches: whether they are, and nothing else has to be done.
     """
 
     installed: Mapping[str, Distribution]
@@ -67,12 +68,7 @@ class Comparison(NamedTuple):
     broken: list[Path]
     damaged: Mapping[str, Sequence[Distribution]]
     digest: str
-    verified: bool
-
-    @property
-    def matches(self) -> bool:
-        """Whether nothing has to be done."""
-        return self.verified and not (self.missing or self.remove or self.broken)
+    matches: bool
 
     def files(self, names: Iterable[str]) -> set[str]:
         """Return the files of what is installed, or damaged."""
@@ -82,22 +78,14 @@ class Comparison(NamedTuple):
 
 
 class LockedEnvironment(NamedTuple):
-    """An environment and the lock files it has to match.
-
-    Attributes:
-        recreate: the command that creates the environment again.
-        lock: the command that locks.
-        is_exact: whether it matched before the body; under -R it may not.
-        order: how many times the session has installed locks before.
-    """
+    """An environment and the lock files it has to match, after others: `order` many."""
 
     planned: Sequence[LockPlan]
     venv: Environment
     project: Project
-    recreate: str
-    lock: str
-    is_exact: bool = True
+    console: Console
     order: int = 0
+    is_exact: bool = True  # before the body; under -R it may not be
 
     @property
     def paths(self) -> str:
@@ -115,7 +103,7 @@ class LockedEnvironment(NamedTuple):
         unfinished = installed.keys() & self.venv.read_note(UNFINISHED).split()
         damaged = {name: [installed.pop(name)] for name in unfinished}
         known = self.venv.read_note(FOLDERS).splitlines()
-        changed = [pin for line, pin in self._folders().items() if line not in known]
+        changed = [pin for line, pin in self.folders().items() if line not in known]
         origins = [(name, each.origin) for name, each in installed.items() if each.origin]
         old = [n for n, origin in origins if any(is_from(pin, origin, root) for pin in changed)]
         for name in (*without, *old):
@@ -137,15 +125,11 @@ class LockedEnvironment(NamedTuple):
         needed = installed.keys() & (locked | SEEDS)
         facts += sorted(f"{name} {installed[name].version}" for name in needed)
         digest = lock_file.digest("\n".join(facts))
+        remove = sorted(others - kept | (damaged.keys() - (SEEDS - coming.keys())))
+        verified = self.venv.read_note(self.note(VERIFIED)) == digest
+        matches = verified and not (missing or remove or broken)
         return Comparison(
-            installed,
-            missing,
-            remove=sorted(others - kept | (damaged.keys() - (SEEDS - coming.keys()))),
-            kept=sorted(kept),
-            broken=broken,
-            damaged=damaged,
-            digest=digest,
-            verified=self.venv.read_note(self.note(VERIFIED)) == digest,
+            installed, missing, remove, sorted(kept), broken, damaged, digest, matches
         )
 
     def find_missing(
@@ -183,17 +167,11 @@ class LockedEnvironment(NamedTuple):
             pending += [(pin.name or "", extra) for extra in sorted(extras)]
         return find_unmet_of(pending, target, installed, unsafe)
 
-    def _folders(self) -> dict[str, Pin]:
-        """Return the pins that are installed as copies of a folder, by the state of that."""
+    def folders(self) -> dict[str, Pin]:
+        """Return the pins that are installed as copies of a folder, by the folder and its state."""
         pins = (pin for _, pin in active_pins(self.planned, self.venv.target))
         copied = ((local_file(p), p) for p in pins if p.unhashable and not p.editable)
         return {f"{f} {fingerprint(self.project.tree(f))}": p for f, p in copied if f is not None}
-
-    def record_folders(self) -> None:
-        """Note the state of the folders that are installed as copies, after a build in them."""
-        for line in self._folders():
-            self.project.forget(line.rpartition(" ")[0])
-        self.venv.write_note(FOLDERS, "".join(f"{line}\n" for line in self._folders()))
 
     def record_body(self) -> list[str]:
         """Note what the body of a session installed; return a line for each pin it has changed."""

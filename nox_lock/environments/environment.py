@@ -53,12 +53,9 @@ class Distribution(NamedTuple):
     metadata: Path
     origin: Origin | None = None
 
-    def is_of(self, project: Project, *, editable: bool = False) -> bool:
-        """Return whether it is the project itself; `editable`: as a link to its folder."""
-        origin = self.origin
-        if origin is None or (editable and not origin.editable):
-            return False
-        return origin.url == project.root.resolve().as_uri()
+    def is_of(self, project: Project) -> bool:
+        """Return whether it is the project itself."""
+        return self.origin is not None and self.origin.url == project.root.resolve().as_uri()
 
     def files(self) -> set[str]:
         """Return the files that were installed, relative to site-packages; no byte code."""
@@ -83,11 +80,12 @@ class Distributions(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """A virtual environment: its folder, its site-packages, its Python."""
+    """A virtual environment: its folders and Python, and the command that creates it again."""
 
     location: Path
     site: Path
     target: Target
+    recreate: str
 
     @property
     def notes(self) -> Path:
@@ -112,16 +110,15 @@ class Environment(NamedTuple):
         A link such as ``current`` may lead to another Python than the one in pyvenv.cfg by now. On
         Windows a DLL beside the base Python is named after it.
         """
-        if found := _PYTHON.search(os.path.realpath(self.location / "bin" / "python")):
-            return found[1] != self.target.version
-        home = _HOME.search(read_text(self.location / "pyvenv.cfg"))
-        with suppress(OSError):
-            names = (
-                [path.name.lower() for path in Path(home[1]).glob("python3*.dll")] if home else []
-            )
-            versions = {f"{dll[1]}.{dll[2]}" for name in names if (dll := _DLL.fullmatch(name))}
-            return len(versions) == 1 and self.target.version not in versions
-        return False
+        if link := _PYTHON.search(os.path.realpath(self.location / "bin" / "python")):
+            return link[1] != self.target.version
+        versions = set()
+        if home := _HOME.search(read_text(self.location / "pyvenv.cfg")):
+            with suppress(OSError):
+                files = Path(home[1]).glob("python3*.dll")
+                found = [_DLL.fullmatch(file.name.lower()) for file in files]
+                versions = {f"{dll[1]}.{dll[2]}" for dll in found if dll}
+        return len(versions) == 1 and self.target.version not in versions
 
     def distributions(self) -> Distributions:
         """List what is installed."""
@@ -164,7 +161,8 @@ class Environment(NamedTuple):
 
     def has_project(self, installed: Mapping[str, Distribution], project: Project) -> bool:
         """Return whether the project is installed as editable, from its build files as they are."""
-        is_there = any(each.is_of(project, editable=True) for each in installed.values())
+        own = [each.origin for each in installed.values() if each.is_of(project)]
+        is_there = any(origin and origin.editable for origin in own)
         return is_there and self.read_note(PROJECT) == project_digest(project)
 
 
@@ -185,7 +183,7 @@ def find_environment(location: Path, recreate: str) -> Environment:
     pypy = library.startswith("pypy") or "pypy" in programs
     threaded = library.endswith("t") or f"python{version}t" in programs
     target = Target(version, "pypy" if pypy else "cpython", threaded, patch)
-    return Environment(location, folders[0] / "site-packages", target)
+    return Environment(location, folders[0] / "site-packages", target, recreate)
 
 
 def read_origin(metadata: Path) -> Origin | None:

@@ -30,16 +30,11 @@ _PASSING = (_NAME, CREATED, "install.log", "busy.lock", "busy.holder")
 
 
 class Snapshot(NamedTuple):
-    """An environment as it is now, to be compared with the one that was saved.
-
-    Attributes:
-        request: what the session requires, in any fixed form.
-        state: that of `read_state`; None matches nothing, and is not saved.
-    """
+    """An environment as it is now, to be compared with the one that was saved."""
 
     location: Path
-    request: str
-    state: str | None
+    request: str  # what the session requires, in any fixed form
+    state: str | None  # that of `read_state`; None matches nothing, and is not saved
 
     def match(self, project: Project) -> str | None:
         """Return the lock files it matched when saved, if nothing changed since, else None."""

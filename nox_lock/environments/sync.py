@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.console import Console
 from nox_lock.environments.comparison import (
+    FOLDERS,
     SEEDS,
     UNFINISHED,
     VERIFIED,
@@ -63,28 +63,25 @@ class Installed(NamedTuple):
     hiding: Sequence[str] = ()
 
 
-class Installer(Protocol):
-    """pip or uv, which change an environment."""
-
-    def __call__(self, *arguments: str) -> Installed:
-        """Run ``install`` or ``uninstall``; InstallerBrokenError if it cannot run at all."""
+# pip or uv: runs ``install`` or ``uninstall``; InstallerBrokenError if it cannot run at all.
+Installer = Callable[[Sequence[str]], Installed]
 
 
-def exclusive_use(locked: LockedEnvironment, console: Console) -> AbstractContextManager[None]:
+def exclusive_use(locked: LockedEnvironment) -> AbstractContextManager[None]:
     """Be the only process that installs into an environment."""
     busy, timeout = locked.venv.notes / "busy.lock", read_timeout(locked.project.environ)
-    return exclusive(busy, timeout, console.log, "installs into this environment")
+    return exclusive(busy, timeout, locked.console.log, "installs into this environment")
 
 
-def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> None:
+def sync(locked: LockedEnvironment, installer: Installer) -> None:
     """Make an environment match its lock files, and verify that no dependency is missing.
 
     What goes is removed before what comes is installed: both may have the same files, as
     `psycopg2` and `psycopg2-binary` do. Before that, what comes is fetched and built.
     InstallerBrokenError when only a new environment helps; other errors name what differs.
     """
-    venv = locked.venv
-    with exclusive_use(locked, console):
+    venv, project = locked.venv, locked.project
+    with exclusive_use(locked):
         comparison = locked.compare()
         if comparison.remove:
             comparison = _remove(locked, comparison, installer)
@@ -98,8 +95,10 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
                 # An installer does not see that a folder has changed.
                 again = force or any(local_file(each.pin) for each in comparison.missing)
                 options = ["--force-reinstall"] * again
-                console.warn(*_install(locked, comparison.missing, installer, *options))
-                locked.record_folders()
+                locked.console.warn(*_install(locked, comparison.missing, installer, *options))
+                for line in locked.folders():  # a build may have written into it
+                    project.forget(line.rpartition(" ")[0])
+                venv.write_note(FOLDERS, "".join(f"{line}\n" for line in locked.folders()))
                 venv.write_note(UNFINISHED, "")
                 # pip replaces one after the other: an old version may take new files along.
                 for each in locked.compare().installed.values() if replaced else ():
@@ -109,7 +108,7 @@ def sync(locked: LockedEnvironment, installer: Installer, console: Console) -> N
         if comparison.missing:
             lines = "".join(f"\n  {each}" for each in comparison.missing)
             message = f"after installing, the environment does not match the lock:{lines}"
-            raise NoxLockError(message, hint=f"Run: {locked.recreate}")
+            raise NoxLockError(message, hint=f"Run: {venv.recreate}")
         _verify(locked, comparison)
 
 
@@ -133,11 +132,11 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
     venv.delete_files(comparison.files(damaged))
     remove_broken(each.metadata for name in damaged for each in comparison.damaged[name])
     whole = sorted(names - damaged)
-    failed = bool(whole) and installer("uninstall", *whole).failed
+    failed = bool(whole) and installer(["uninstall", *whole]).failed
     found = locked.compare()
     if failed or found.remove:
         message = f"could not be removed: {', '.join(found.remove or whole)}"
-        raise NoxLockError(message, hint=f"Run: {locked.recreate}")
+        raise NoxLockError(message, hint=f"Run: {venv.recreate}")
     return found
 
 
@@ -150,7 +149,7 @@ def _install(
     file meanwhile, and however it would read it; before 25.0 it does so in the user's encoding.
     """
     warnings: list[str] = []
-    root = locked.project.root
+    root, lock_command = locked.project.root, locked.console.lock_command
     # pip takes no hash of a folder or a repository, and refuses a file with hashes of others.
     for planned, hashed in itertools.product(locked.planned, (True, False)):
         here = (each.pin for each in missing if each.planned is planned)
@@ -163,9 +162,9 @@ def _install(
         path = locked.venv.notes / f"{planned.name}-{'hashed' if hashed else 'rest'}.txt"
         write_all({path: "".join(f"{line}\n" for line in _lines(planned, pins, root))})
         arguments = [*options, "--no-deps", *["--require-hashes"] * hashed]
-        result = installer("install", *arguments, "-r", relative(path, root))
+        result = installer(["install", *arguments, "-r", relative(path, root)])
         if result.failed:
-            raise explain_failure(result, missing, locked.lock, locked.venv.target)
+            raise explain_failure(result, missing, lock_command, locked.venv.target)
         warnings += find_yanked(result.log, missing)
     return warnings
 
@@ -187,13 +186,11 @@ def _lines(planned: LockPlan, pins: Iterable[Pin], root: Path) -> Iterator[str]:
         yield f"{'-e ' if pin.editable else ''}{named}{marker}{hashes}"
 
 
-def install_project(
-    locked: LockedEnvironment, installer: Installer, console: Console, *, editable: bool
-) -> None:
+def install_project(locked: LockedEnvironment, installer: Installer, *, editable: bool) -> None:
     """Install the project itself, without its dependencies; InstallError when that fails."""
     venv, project = locked.venv, locked.project
-    with exclusive_use(locked, console):
-        if installer("install", "--no-deps", *["-e"] * editable, ".").failed:
+    with exclusive_use(locked):
+        if installer(["install", "--no-deps", *["-e"] * editable, "."]).failed:
             raise InstallError(
                 "the project itself could not be installed",
                 hint="What its build needs, and why it failed, is printed above.",
@@ -205,7 +202,7 @@ def install_project(
     if unmet := find_unmet_of(own, venv.target, installed):
         line = f"{locked.paths} has not all that the project itself needs; if this session runs it,"
         line += " name its pyproject.toml in the `inputs` of the lock:"
-        console.log(line, *(f"  {each}" for each in unmet))
+        locked.console.log(line, *(f"  {each}" for each in unmet))
 
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
@@ -217,7 +214,8 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     if not unmet:
         locked.venv.write_note(locked.note(VERIFIED), comparison.digest)
         return
-    hint, here = f"Lock again, from the pins it has: {locked.lock}", running_platform()
+    here = running_platform()
+    hint = f"Lock again, from the pins it has: {locked.console.lock_command}"
     stamps = (each.current.stamp for each in locked.planned if each.current)
     elsewhere = [each.platform for each in stamps if each and each.platform != str(here)]
     newest = target._replace(patch=locked.planned[0].target.patch or NEWEST_PATCH)

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from weakref import WeakKeyDictionary
@@ -20,7 +20,7 @@ import nox
 import nox.registry
 
 from nox_lock.errors import ConfigError, NoxLockError, as_error
-from nox_lock.sessions.noxfile import LockedSession, Noxfile, names_python
+from nox_lock.sessions.noxfile import DeclaredSession, Noxfile
 
 if TYPE_CHECKING:
     from nox._decorators import Func
@@ -29,39 +29,27 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
-    from nox_lock.sessions.commands import Others
-    from nox_lock.sessions.session_environment import ProjectInstall, SessionEnvironment
+    from nox_lock.sessions.session_environment import ProjectInstall
 
     RawFunc = Callable[..., Any]
 
 
-# The locked sessions of the noxfile, and those of `add_sessions` by name.
-_LOCKED: list[LockedSession] = []
+# The locks of the noxfile's sessions, with the Pythons given to their decorators; nox changes those
+# to False under ``--no-venv``. And the sessions of `add_sessions` by name.
+_LOCKED: dict[Func, tuple[tuple[str | None, ...], object]] = {}
 _OURS: dict[str, Func] = {}
 _RENAME = "Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
 
 
 class _Installed(NamedTuple):
-    """Locks that a session has installed, after others; `locked` is None if a snapshot matched."""
+    """Locks that a session has installed; `locked` is None if a snapshot matched."""
 
-    session: nox.Session
     names: tuple[str | None, ...]
-    order: int
     snapshot: Snapshot
-    locked: LockedEnvironment | None = None
-
-    def environment(self) -> SessionEnvironment:
-        from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
-
-        console = _console(self.session)
-        return SessionEnvironment(self.session, self.names, _noxfile(), console, self.order)
-
-    def find_locked(self) -> LockedEnvironment:
-        environment = self.environment()
-        return self.locked or environment.find_locks(environment.find())[1]
+    locked: LockedEnvironment | None
 
 
-# By environment, in order.
+# By environment, in order; each with the locks before.
 _INSTALLED: WeakKeyDictionary[ProcessEnv, list[_Installed]] = WeakKeyDictionary()
 
 
@@ -118,11 +106,11 @@ def session(
         try:
             return body(session, *args, **options)
         finally:
-            _record_body(installed)
+            _record_body(session, installed)
 
     kwargs.setdefault("reuse_venv", True)
     made = nox.session(locked, **kwargs)
-    _LOCKED.append(LockedSession(names, made, kwargs.get("python", kwargs.get("py"))))
+    _LOCKED[made] = names, kwargs.get("python", kwargs.get("py"))
     return made
 
 
@@ -166,7 +154,7 @@ def _prepare(
     session: nox.Session, names: Sequence[str | None], project: ProjectInstall, *, constrain: bool
 ) -> list[_Installed]:
     """Make the environment match its locks; return all that the session has installed."""
-    with _report_errors(session):
+    with _open_noxfile(session) as noxfile:
         if project not in (None, "editable", "wheel"):
             message = f'project={project!r} is neither "editable" nor "wheel"'
             raise ConfigError(message, hint="Write one of these in the noxfile.")
@@ -183,109 +171,91 @@ def _prepare(
         from nox_lock.project import is_ci  # noqa: PLC0415
         from nox_lock.text import redact  # noqa: PLC0415
 
-        noxfile = _noxfile()
         installed = _INSTALLED.setdefault(session.virtualenv, [])
         before = installed[-1].names if installed else ()
         all_names = tuple(dict.fromkeys((*before, *(names or (None,)))))
-        used = [(each.locks, *each.pythons()) for each in noxfile.sessions]
+        used = [(each.locks, *each.pythons) for each in noxfile.sessions if each.locks]
         location = Path(session.virtualenv.location).resolve()
         wanted = session.python or sys.version_info[:2]
         ours = (__version__, all_names, project, constrain, is_ci(os.environ))
         facts = (*ours, used, wanted, str(location))
         # It is of the locks that are installed first.
         state = None if installed else snapshots.read_state(location)
-        snapshot = snapshots.Snapshot(location, repr(facts), state)
-        this = _Installed(session, all_names, len(installed), snapshot)
+        snapshot, locked = snapshots.Snapshot(location, repr(facts), state), None
         if paths := snapshot.match(noxfile.project):
             line = f"{session.name} holds exactly what is locked in {paths}"
             nox.logger.logger.output(redact(line))
         else:
-            environment = this.environment()
+            from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
+
+            console, order = _console(session), len(installed)
+            environment = SessionEnvironment(session, all_names, noxfile, console, order)
             if installed:
-                installed[-1].find_locked().keep_new()
+                _find_locked(session, noxfile, installed)[-1].keep_new()
             locked = environment.prepare(project, snapshot, constrain=constrain)
-            this = this._replace(locked=locked)
         if constrain:
             pins = (location / snapshots.NOTES / snapshots.CONSTRAINTS).as_uri()
             session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), pins))
-        _record_body(installed)
-        installed.append(this)
+        _record_body(session, installed)
+        installed.append(_Installed(all_names, snapshot, locked))
         return installed
 
 
-def _record_body(installed: Sequence[_Installed]) -> None:
+def _find_locked(
+    session: nox.Session, noxfile: Noxfile, installed: Sequence[_Installed]
+) -> list[LockedEnvironment]:
+    """Return the environment with each of the locks that it has to match."""
+    found = []
+    for order, (names, _, locked) in enumerate(installed):
+        if locked is not None:
+            found.append(locked)
+        else:
+            from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
+
+            console = _console(session)
+            environment = SessionEnvironment(session, names, noxfile, console, order)
+            found.append(environment.find_locks()[1])
+    return found
+
+
+def _record_body(session: nox.Session, installed: Sequence[_Installed]) -> None:
     """Note what the body installed after each of its locks, and warn of the pins it changed."""
     if not installed:
         return
-    session, found = installed[0].session, installed[0].snapshot
-    if len(installed) == 1 and installed[0].locked is None:
-        from nox_lock.environments.snapshot import read_state  # noqa: PLC0415
+    with _open_noxfile(session, recording=True) as noxfile:
+        _, snapshot, locked = installed[0]
+        if len(installed) == 1 and locked is None:
+            from nox_lock.environments.snapshot import read_state  # noqa: PLC0415
 
-        if read_state(found.location) == found.state or not found.match(_noxfile().project):
-            return  # what other lock files do not have was not installed by the body
-    try:
-        with _folder_of_noxfile(session):
-            changed = [line for each in installed for line in each.find_locked().record_body()]
-            for line in dict.fromkeys(changed):
-                message = f"changed by this session itself, and repaired by the next run: {line}"
-                _console(session).warn(message)
-    except (NoxLockError, OSError) as error:
-        reason = error.message if isinstance(error, NoxLockError) else error.strerror
-        message = f"what this session installed cannot be recorded: {reason}"
-        _console(session).warn(message)  # the folder may be gone
-
-
-def _noxfile() -> Noxfile:
-    """Return the noxfile, without the sessions that a later one of their name replaces."""
-    from nox_lock.project import Project  # noqa: PLC0415  (only when a session runs)
-
-    registered = {id(made) for made in nox.registry.get().values()}
-    sessions = [each for each in _LOCKED if id(each.made) in registered]
-    return Noxfile(Project(Path.cwd(), os.environ), sessions)  # nox runs it in its folder
+            same = read_state(snapshot.location) == snapshot.state
+            if same or not snapshot.match(noxfile.project):
+                return  # what other lock files do not have was not installed by the body
+        found = _find_locked(session, noxfile, installed)
+        for line in dict.fromkeys(line for each in found for line in each.record_body()):
+            message = f"changed by this session itself, and repaired by the next run: {line}"
+            _console(session).warn(message)
 
 
 def _lock(session: nox.Session) -> None:
     """Compile the inputs (requirements.in, ...) into pinned lock files; see -- --help."""
-    with _report_errors(session):
+    with _open_noxfile(session) as noxfile:
         from nox_lock.sessions.commands import run  # noqa: PLC0415
 
-        run(session, _find_others(session), _noxfile(), _console(session), check=False)
+        run(session, _OURS, noxfile, _console(session), check=False)
 
 
 def _check(session: nox.Session) -> None:
     """Check that each lock file is what its inputs require; offline, writes nothing."""
     enabled = gc.isenabled()
-    with _report_errors(session):
+    with _open_noxfile(session) as noxfile:
         gc.disable()  # of thousands of new pins none is a cycle, and to look for them takes time
         try:
             from nox_lock.sessions.commands import run  # noqa: PLC0415
 
-            run(session, _find_others(session), _noxfile(), _console(session), check=True)
+            run(session, _OURS, noxfile, _console(session), check=True)
         finally:
             if enabled:
                 gc.enable()
-
-
-def _find_others(session: nox.Session) -> Others:
-    """Return the other sessions that get its arguments; refuse ``-P six`` without ``--`` before."""
-    python = session.python
-    if isinstance(python, str) and not names_python(python):
-        from nox_lock.text import as_argument  # noqa: PLC0415  (only for an error)
-
-        message = f"-P {python} names no Python, and before -- it is an option of nox"
-        command = _console(session).lock_command
-        raise ConfigError(message, hint=f"Run: {command} -- -P {as_argument(python)}")
-    from nox_lock.sessions.commands import Others  # noqa: PLC0415
-
-    runner = session._runner  # noqa: SLF001  (nox has no public way to ask)
-    if session.posargs != [*runner.global_config.posargs]:  # `notify` gave them to this one alone
-        return Others([])
-    if getattr(session, "parallel", False):
-        return Others(["other sessions"])  # which ones, no worker of ``nox -j`` knows
-    every = (each for each, _ in runner.manifest.list_all_sessions() if each in runner.manifest)
-    names = dict.fromkeys(each.name for each in every)
-    ours = (name for name in names if name in _OURS and name != session.name)
-    return Others([name for name in names if name not in _OURS], next(ours, None))
 
 
 def _console(session: nox.Session) -> Console:
@@ -294,38 +264,51 @@ def _console(session: nox.Session) -> Console:
     colour = bool(session._runner.global_config.color)  # noqa: SLF001  (nox has no public way)
     terminal = Terminal.of(sys.stderr, os.environ, colour=colour)
     verbose = nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
-    name = next((name for name, made in _OURS.items() if made.func is _lock), "lock")
-    return Console(session.log, session.warn, f"nox -s {name}", terminal, verbose=verbose)
+    command = f"nox -s {next(iter(_OURS), 'lock')}"  # the first of ours locks
+    return Console(session.log, session.warn, command, terminal, verbose=verbose)
 
 
 @contextmanager
-def _report_errors(session: nox.Session) -> Iterator[None]:
-    """The one error boundary: print an error as a block, and end the session."""
+def _open_noxfile(session: nox.Session, *, recording: bool = False) -> Iterator[Noxfile]:
+    """Work in the folder of the noxfile meanwhile, wherever `session.chdir` led.
+
+    The one error boundary: an error is printed as a block, and ends the session. While `recording`
+    what a body did, it is only warned of: nothing takes the place of the body's own error.
+    """
+    from nox_lock.project import Project  # noqa: PLC0415  (only when a session runs)
+
     # filelock logs each lock at a level that old nox versions show.
     logging.getLogger("filelock").setLevel(logging.WARNING)
+    folder = Path(session._runner.global_config.noxfile).parent.resolve()  # noqa: SLF001
+    before = None
+    with suppress(OSError):  # it may be gone
+        before = Path.cwd()
     try:
-        with _folder_of_noxfile(session):
-            for name, made in _OURS.items():
-                if nox.registry.get().get(name, made) is not made:
-                    message = f"this noxfile has a session {name!r} of its own, which hides ours"
-                    raise ConfigError(message, hint=_RENAME)
-            yield
+        os.chdir(folder)
+        registered = nox.registry.get()  # without those that a later one of their name replaces
+        for name, made in _OURS.items():
+            if registered.get(name, made) is not made:
+                message = f"this noxfile has a session {name!r} of its own, which hides ours"
+                raise ConfigError(message, hint=_RENAME)
+        sessions = []
+        for name, made in registered.items():
+            locks, python = _LOCKED.get(made, ((), made.python))
+            calls = getattr(made, "parametrize", ())
+            given = [getattr(call, "call_spec", {}).get("python") for call in calls]
+            sessions.append(DeclaredSession(name, locks, [python, made.python, *given]))
+        yield Noxfile(Project(folder, os.environ), sessions)
     except (NoxLockError, OSError, RecursionError) as caught:
         from nox_lock.text import redact  # noqa: PLC0415  (only for an error)
 
-        error = caught if isinstance(caught, NoxLockError) else as_error(caught, Path.cwd())
+        error = caught if isinstance(caught, NoxLockError) else as_error(caught, folder)
+        if recording:
+            message = f"what this session installed cannot be recorded: {error.message}"
+            session.warn(redact(message))
+            return
         for line in str(error).split("\n"):
             session.warn(redact(line))
         # nox puts a full stop behind this, so the commands are printed above.
         session.error(redact(error.message.partition("\n")[0]).rstrip(":.?"))
-
-
-@contextmanager
-def _folder_of_noxfile(session: nox.Session) -> Iterator[None]:
-    """Work in the folder of the noxfile meanwhile, wherever `session.chdir` led."""
-    before = Path.cwd()
-    os.chdir(Path(session._runner.global_config.noxfile).parent)  # noqa: SLF001
-    try:
-        yield
     finally:
-        os.chdir(before)
+        if before:
+            os.chdir(before)

@@ -8,17 +8,18 @@ from __future__ import annotations
 import argparse
 import functools
 import shlex
+import shutil
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock.checking.judge import judge_all, lacks_hashes_alone
-from nox_lock.checking.verdict import MISSING, STALE, Judged
+from nox_lock.checking.verdict import MISSING, STALE, Judged, Verdict
 from nox_lock.console import Console
-from nox_lock.errors import BlockedError, ConfigError, NoxLockError
+from nox_lock.errors import ConfigError, NoxLockError
 from nox_lock.inputs.syntax import name_of
 from nox_lock.planning.config import load_config
 from nox_lock.planning.lock_plan import AnyPlan, LockPlan
@@ -26,9 +27,9 @@ from nox_lock.planning.paths import find_orphans
 from nox_lock.planning.planner import plan_pylocks, select, spread_hashes, with_lower
 from nox_lock.project import Project
 from nox_lock.reporting import verdicts
-from nox_lock.sessions.noxfile import Noxfile
+from nox_lock.sessions.noxfile import Noxfile, read_pythons
 from nox_lock.target import Target, parse_target, running_platform
-from nox_lock.text import nearest, quoted, redact
+from nox_lock.text import as_argument, nearest, quoted, redact
 
 if TYPE_CHECKING:
     from nox import Session
@@ -73,13 +74,6 @@ class Arguments(argparse.Namespace):
     check: bool
     no_cache: bool
     overwrite: bool
-
-
-class Others(NamedTuple):
-    """The other sessions that get the arguments of one of ours: those of the noxfile, and ours."""
-
-    names: list[str]
-    ours: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -159,20 +153,18 @@ def _package(text: str) -> str:
 
 
 def run(
-    session: Session, others: Others, noxfile: Noxfile, console: Console, *, check: bool
+    session: Session, ours: Collection[str], noxfile: Noxfile, console: Console, *, check: bool
 ) -> None:
-    """Bring lock files up to date, or `check` them, as the arguments of a session say.
+    """Bring lock files up to date, or `check` them, as the arguments of one of `ours` say.
 
-    Raises:
-        NoxLockError: if some are not locked, or not fresh; what has not been printed by then is
-            also printed here, in the requested format.
+    An error is raised, and also printed in the requested format if no report was by then.
     """
-    options = _read_options(session, others, noxfile, console, check=check)
+    options = _read_options(session, ours, noxfile, console, check=check)
     if options is None:
         return
     project, whole = noxfile.project, not (options.names or options.python or options.platform)
     on_github = project.environ.get("GITHUB_ACTIONS") == "true"
-    options.format = options.format or ("github" if on_github else "text")
+    options.format = options.format or ("github" if on_github else None)
     try:
         config, every = noxfile.plan(options.names)
         planned = select(every, options.python, options.platform)
@@ -194,7 +186,8 @@ def run(
                 return
             console.warn(*config.notes, *noxfile.find_unused(planned))
             console.verbose |= options.verbose
-            failure = _lock([*spread_hashes(planned), *pylocks], options, project, console)
+            made, failure = _lock([*spread_hashes(planned), *pylocks], options, project, console)
+            failure = failure or (_find_unknown(options, made) if options.upgrade_package else None)
             for each in judge_all([], orphans):
                 console.warn(*verdicts.verdict_lines(each, unicode=console.terminal.unicode))
     except NoxLockError as error:
@@ -227,42 +220,46 @@ def relock(
     if not (allowed and plainly_stale):  # an invalid file may hold what somebody wrote
         command = verdicts.fix_command(judged, console.lock_command) or console.lock_command
         raise NoxLockError("\n".join(reasons), hint=f"Run: {command}")
-    from nox_lock.locking.run import CompileOptions, lock_all  # noqa: PLC0415
-
     console.log(*reasons)
     stale = [each.planned for each in judged if isinstance(each.planned, LockPlan)]
     wanted = {each.path: each for top in stale for each in with_lower(top)}
     known = {each.path: each.verdict for each in judged}
-    made: dict[str, LockPlan] = {}
-    errors: list[NoxLockError] = []
-    for each, result in lock_all(project, CompileOptions(), console, list(wanted.values()), known):
-        if isinstance(result, NoxLockError):
-            errors.append(result)
-        else:
-            _print_outcome(result, console)
-            made[each.path] = cast("LockPlan", result.planned)
-    if errors:  # that of a lock below says more than that of the one it blocks
-        raise min(errors, key=lambda error: isinstance(error, BlockedError))
-    return made
+    options = make_parser("lock").parse_args([], Arguments())
+    made, failure = _lock(list(wanted.values()), options, project, console, known)
+    if failure is not None:
+        raise failure
+    return {each.path: each for each in made}
 
 
 def _read_options(
-    session: Session, others: Others, noxfile: Noxfile, console: Console, *, check: bool
+    session: Session, ours: Collection[str], noxfile: Noxfile, console: Console, *, check: bool
 ) -> Arguments | None:
-    """Return the options of a session, None for help; none are set if they are for `others`."""
-    parser, arguments = make_parser(session.name, check=check), session.posargs
-    if not arguments:
-        return parse_options(parser, [])
-    left_to = others.names
-    if {"-h", "--help"}.isdisjoint(arguments):
-        if _are_known(parser, arguments, noxfile):
-            left_to = []
-        elif others.ours and not left_to:
-            other = make_parser(others.ours, check=not check)
-            left_to = [others.ours] if _are_known(other, arguments, noxfile) else []
-    if left_to:
-        console.log(f"left to {', '.join(left_to)}: {shlex.join(arguments)}")
-        arguments = []
+    """Return the options of a session, None for help; none are set if they are for others."""
+    python, arguments = session.python, session.posargs
+    if isinstance(python, str) and not (any(read_pythons([python])) or shutil.which(python)):
+        message = f"-P {python} names no Python, and before -- it is an option of nox"
+        hint = f"Run: {console.lock_command} -- -P {as_argument(python)}"
+        raise ConfigError(message, hint=hint)
+    parser = make_parser(session.name, check=check)
+    runner = session._runner  # noqa: SLF001  (nox has no public way to ask)
+    # Other arguments `notify` gave to this session alone.
+    if arguments and arguments == [*runner.global_config.posargs]:
+        every = (each for each, _ in runner.manifest.list_all_sessions() if each in runner.manifest)
+        names = dict.fromkeys(each.name for each in every)
+        left_to = [name for name in names if name not in ours]
+        if getattr(session, "parallel", False):
+            left_to = ["other sessions"]  # which ones, no worker of ``nox -j`` knows
+        if {"-h", "--help"}.isdisjoint(arguments):
+            if _are_known(parser, arguments, noxfile):
+                left_to = []
+            elif not left_to:
+                other = [name for name in names if name in ours and name != session.name]
+                parsers = (make_parser(name, check=not check) for name in other)
+                if any(_are_known(each, arguments, noxfile) for each in parsers):
+                    left_to = other
+        if left_to:
+            console.log(f"left to {', '.join(left_to)}: {shlex.join(arguments)}")
+            arguments = []
     return parse_options(parser, arguments)
 
 
@@ -343,9 +340,16 @@ def _print_reasons(planned: Sequence[LockPlan], packages: Sequence[str]) -> None
 
 
 def _lock(
-    planned: Sequence[AnyPlan], options: Arguments, project: Project, console: Console
-) -> NoxLockError | None:
-    """Bring lock files up to date, and report on it; return an error if some fail."""
+    planned: Sequence[AnyPlan],
+    options: Arguments,
+    project: Project,
+    console: Console,
+    known: Mapping[str, Verdict] | None = None,
+) -> tuple[list[LockPlan], NoxLockError | None]:
+    """Bring lock files up to date, and report on it; return them, and an error if some failed.
+
+    `known` are verdicts by path.
+    """
     from nox_lock.locking.run import CompileOptions, lock_all  # noqa: PLC0415
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 
@@ -358,9 +362,11 @@ def _lock(
         dry_run=options.dry_run,
     )
     results: dict[str, Outcome | NoxLockError] = {}
-    for each, result in lock_all(project, compile_options, console, planned):
+    for each, result in lock_all(project, compile_options, console, planned, known):
         if not isinstance(result, NoxLockError):
-            _print_outcome(result, console, dry=options.dry_run)
+            changes = report.change_lines(result.changes, unicode=console.terminal.unicode)
+            console.log(report.outcome_line(result, dry=options.dry_run), *changes)
+            console.warn(*(f"{result.planned.path}: {note}" for note in result.notes))
         elif len(planned) > 1 and all(result is not other for other in results.values()):
             console.warn(*str(result).splitlines())
         results[each.path] = result
@@ -373,21 +379,10 @@ def _lock(
         _print(report.outcomes_markdown(outcomes, errors))
     if total := report.totals(outcomes):
         console.log(f"pins: {total}")
-    if errors and len(planned) == 1:
-        return errors[planned[0].path]
-    if errors:
-        return NoxLockError(f"not locked: {', '.join(errors)}")
+    failure = NoxLockError(f"not locked: {', '.join(errors)}") if errors else None
     plans = (each.planned for each in outcomes)
     locks = [each for each in plans if isinstance(each, LockPlan)]
-    return _find_unknown(options, locks) if options.upgrade_package else None
-
-
-def _print_outcome(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
-    from nox_lock.reporting import outcomes as report  # noqa: PLC0415
-
-    changes = report.change_lines(outcome.changes, unicode=console.terminal.unicode)
-    console.log(report.outcome_line(outcome, dry=dry), *changes)
-    console.warn(*(f"{outcome.planned.path}: {note}" for note in outcome.notes))
+    return locks, errors.get(planned[0].path, failure) if len(planned) == 1 else failure
 
 
 def _print(*texts: str) -> None:

@@ -5,17 +5,13 @@ Each noxfile that uses nox-lock loads this, so the rest is imported only to plan
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import nox.registry
-
 from nox_lock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nox._decorators import Func
     from packaging.specifiers import SpecifierSet
 
     from nox_lock.planning.config import Config
@@ -24,33 +20,20 @@ if TYPE_CHECKING:
     from nox_lock.target import Target
 
 
-class LockedSession(NamedTuple):
-    """A session of a noxfile that uses locks.
+class DeclaredSession(NamedTuple):
+    """A session of a noxfile, with the locks it uses; None is the only one, or `requirements`."""
 
-    Attributes:
-        locks: their names; None for the only one, or `requirements`.
-        made: what `nox.session` returned for it.
-        python: the Pythons given to its decorator, which nox changes to False in `made` under
-            ``--no-venv``.
-    """
-
-    locks: tuple[str | None, ...]
-    made: Func
-    python: object
-
-    def pythons(self) -> Iterator[object]:
-        """Yield the values of `python=` it may run with, those of nox's ``-P`` among them."""
-        yield self.python
-        yield self.made.python
-        for call in getattr(self.made, "parametrize", ()):
-            yield getattr(call, "call_spec", {}).get("python")
+    name: str
+    locks: Sequence[str | None]
+    # The values of `python=` it may run with, those of nox's ``-P`` among them.
+    pythons: Sequence[object]
 
 
 class Noxfile(NamedTuple):
-    """A noxfile: the project it belongs to, and its sessions that use locks."""
+    """A noxfile: the project it belongs to, and its sessions."""
 
     project: Project
-    sessions: Sequence[LockedSession]
+    sessions: Sequence[DeclaredSession]
 
     def plan(
         self, names: Iterable[str | None] = (), *, to_install: bool = False
@@ -69,9 +52,9 @@ class Noxfile(NamedTuple):
                 try:
                     name = config.lock(lock).name
                 except ConfigError as error:
-                    message = f"session {session.made.name!r} of the noxfile: {error.message}"
+                    message = f"session {session.name!r} of the noxfile: {error.message}"
                     raise ConfigError(message, hint=error.hint) from error
-                used.setdefault(name, set()).update(_pythons(session.pythons()))
+                used.setdefault(name, set()).update(read_pythons(session.pythons))
         may_lack = to_install and config.on_stale == "install"
         return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
 
@@ -80,12 +63,12 @@ class Noxfile(NamedTuple):
         from nox_lock.planning.planner import is_within  # noqa: PLC0415
         from nox_lock.target import running_target  # noqa: PLC0415
 
-        every = (LockedSession((), made, made.python) for made in nox.registry.get().values())
         used: set[Target | SpecifierSet] = set()
-        # One without a lock may install one by itself.
-        for session in (*self.sessions, *(each for each in every if each.python is not False)):
-            found = set(_pythons(session.pythons()))
-            if not found and any(session.pythons()):
+        for session in self.sessions:
+            if not session.locks and session.pythons[0] is False:
+                continue  # any other may install a lock by itself
+            found = set(read_pythons(session.pythons))
+            if not found and any(session.pythons):
                 return  # a path, whose Python is known when the session runs
             used |= found or {running_target()}
         for each in planned if used else ():
@@ -101,7 +84,7 @@ class Noxfile(NamedTuple):
             from nox_lock.environments.comparison import refuse_disagreement  # noqa: PLC0415
             from nox_lock.planning.planner import is_within  # noqa: PLC0415
 
-            pythons = list(_pythons(session.pythons()))
+            pythons = list(read_pythons(session.pythons))
             named = (each for each in planned if each.name in session.locks)
             files = [
                 each
@@ -118,15 +101,10 @@ def is_for(python: str, target: Target) -> bool | None:
     """Return whether a value of `python=` names a target; None where its text does not say."""
     from nox_lock.planning.planner import is_within  # noqa: PLC0415
 
-    return next((is_within(target, each) for each in _pythons([python])), None)
+    return next((is_within(target, each) for each in read_pythons([python])), None)
 
 
-def names_python(value: str) -> bool:
-    """Return whether a value of `python=` or ``-P`` can mean a Python."""
-    return any(_pythons([value])) or shutil.which(value) is not None
-
-
-def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
+def read_pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
     """Yield the targets and ranges of versions that values of `python=` name.
 
     A value may be a list of others, None or False for none, a target (``3.11``, ``python3.11``), a
@@ -139,7 +117,7 @@ def _pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
 
     for value in values:
         if isinstance(value, (list, tuple)):
-            yield from _pythons(value)
+            yield from read_pythons(value)
         elif isinstance(value, str):
             try:
                 # The configuration decides which patch release a lock is for.

@@ -36,11 +36,11 @@ from nox_lock.text import as_argument, mask, redact
 if TYPE_CHECKING:
     from nox.virtualenv import CondaEnv, VirtualEnv
 
-# What uv says where one of its settings hides a release.
+# What uv says where one of its settings hides a release, with the variable of that.
 _HIDDEN_FROM_UV = {
-    "`exclude-newer`": "exclude-newer",
-    "index lookups were disabled": "no-index",
-    "network was disabled": "offline",
+    "`exclude-newer`": "UV_EXCLUDE_NEWER",
+    "index lookups were disabled": "UV_NO_INDEX",
+    "network was disabled": "UV_OFFLINE",
 }
 ProjectInstall = Literal["editable", "wheel"] | None
 # Without -I, a `pip.py` of the project would be run. A variable would reach all that builds, too.
@@ -60,11 +60,6 @@ class SessionEnvironment:
     console: Console
     order: int
 
-    @property
-    def recreate_command(self) -> str:
-        """The command that creates the environment again."""
-        return f"nox --reuse-venv=never -s {as_argument(self.session.name)}"
-
     def prepare(
         self, install: ProjectInstall, snapshot: Snapshot, *, constrain: bool
     ) -> LockedEnvironment:
@@ -82,50 +77,49 @@ class SessionEnvironment:
         comparison = locked.compare()
         editable = install == "editable"
         is_there = editable and venv.has_project(comparison.installed, project)
-        installed = install is None or is_there
+        lacks_project = install is not None and not is_there
         if comparison.matches:
             line = f"{self.session.name} holds exactly what is locked in {locked.paths}"
             nox.logger.logger.output(redact(line))
             proven = on_stale != "install" or all(each.verdict.fresh for each in judged)
-            if installed and proven and not stale:
+            if proven and not (lacks_project or stale):
                 snapshot.save(project.facts, locked.paths)
         elif self._may_install:
             try:
-                sync(locked, SessionInstaller(self.session, locked), self.console)
+                sync(locked, SessionInstaller(self.session, locked))
             except InstallerBrokenError as error:  # nox was killed while it made the environment
                 self.console.warn(f"{self.session.name}: {error.message}: creating it again")
                 locked = locked._replace(venv=self._recreate())
-                sync(locked, SessionInstaller(self.session, locked), self.console)
+                sync(locked, SessionInstaller(self.session, locked))
         else:
             line = f"{self.session.name} does not hold exactly what is locked in {locked.paths}"
             self.console.warn(line, *list_first(map(str, comparison.missing)))
             locked = locked._replace(is_exact=False)
         if constrain:
             locked.write_constraints()
-        if not installed and self._may_install:
-            installer = SessionInstaller(self.session, locked)
-            install_project(locked, installer, self.console, editable=editable)
-        elif not installed and editable:
+        if lacks_project and self._may_install:
+            install_project(locked, SessionInstaller(self.session, locked), editable=editable)
+        elif lacks_project and editable:
             self.console.warn(f"{self.session.name} does not hold the project as it is now")
         return locked
 
-    def find(self) -> Environment:
-        """Return the environment as it is."""
-        location = Path(self.session.virtualenv.location).resolve()
-        return find_environment(location, self.recreate_command)
-
-    def find_locks(self, venv: Environment) -> tuple[Config, LockedEnvironment]:
-        """Return the configuration, and an environment with the lock files it has to match."""
+    def find_locks(self, venv: Environment | None = None) -> tuple[Config, LockedEnvironment]:
+        """Return the configuration, and the environment with the lock files it has to match."""
+        venv = venv or self._find()
         config, planned = self.noxfile.plan(self.names, to_install=True)
         names = {config.lock(name).name for name in self.names}
         chosen = for_environment([each for each in planned if each.name in names], venv.target)
-        commands = self.recreate_command, self.console.lock_command
         project = self.noxfile.project
-        return config, LockedEnvironment(chosen, venv, project, *commands, order=self.order)
+        return config, LockedEnvironment(chosen, venv, project, self.console, self.order)
+
+    def _find(self) -> Environment:
+        location = Path(self.session.virtualenv.location).resolve()
+        recreate = f"nox --reuse-venv=never -s {as_argument(self.session.name)}"
+        return find_environment(location, recreate)
 
     def _find_usable(self) -> Environment:
         """Return the environment; recreate it if it is of another folder, or of another Python."""
-        venv = self.find()
+        venv = self._find()
         wanted = str(self.session.python or running_target())
         folder, _, python = venv.read_note(CREATED).partition("\n")
         reason, fits = "", True
@@ -140,7 +134,7 @@ class SessionEnvironment:
         if reason:
             message = f"{self.session.name} was created {reason}"
             if not self._may_install:
-                raise ToolchainError(message, hint=f"Run: {self.recreate_command}")
+                raise ToolchainError(message, hint=f"Run: {venv.recreate}")
             self.console.warn(f"{message}: creating it again")
             venv = self._recreate()
         with suppress(OSError):  # whoever cannot write it uses it as it is
@@ -151,7 +145,7 @@ class SessionEnvironment:
         venv = cast("VirtualEnv | CondaEnv", self.session.virtualenv)
         venv.reuse_existing = False
         venv.create()
-        return self.find()
+        return self._find()
 
     @functools.cached_property
     def _may_install(self) -> bool:
@@ -198,7 +192,7 @@ class SessionInstaller:
             message = f"{', '.join(found)}: pip would install nothing into this environment"
             raise ConfigError(message, hint="Unset it: `pip config debug` shows where it is set.")
 
-    def __call__(self, *arguments: str) -> Installed:
+    def __call__(self, arguments: Sequence[str]) -> Installed:
         # Only the user can read it: pip writes folders and whole URLs into it.
         log = self.locked.venv.notes / "install.log"
         log.parent.mkdir(exist_ok=True)
@@ -228,24 +222,18 @@ class SessionInstaller:
                 self._run("--isolated", "help", "install", silent=True, log=False)
             except CommandFailed as error:
                 raise InstallerBrokenError(
-                    "pip does not run in this environment", hint=f"Run: {self.locked.recreate}"
+                    "pip does not run in this environment", hint=f"Run: {self.locked.venv.recreate}"
                 ) from error
+        hiding, environ = self.no_index, self.locked.project.environ
         with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
-            index_settings.read_index_settings(self.locked.project.environ)
-        return Installed(printed, failed, self._find_hiding(printed))
-
-    def _find_hiding(self, printed: str) -> list[str]:
-        """Return the settings that may hide what was to be installed."""
-        environ = self.locked.project.environ
+            index_settings.read_index_settings(environ)
         if not self.by_uv:
-            return index_settings.find_set(index_settings.HIDING, environ)
-        text = " ".join(printed.split())  # uv wraps its lines
-        said = [name for words, name in _HIDDEN_FROM_UV.items() if words in text]
-        variables = {name: f"UV_{name.upper().replace('-', '_')}" for name in said}
-        return self.no_index or [
-            variable if environ.get(variable) else f"{name} of uv's configuration"
-            for name, variable in variables.items()
-        ]
+            hiding = index_settings.find_set(index_settings.HIDING, environ)
+        elif not hiding:
+            text = " ".join(printed.split())  # uv wraps its lines
+            found = [variable for words, variable in _HIDDEN_FROM_UV.items() if words in text]
+            hiding = [f"{each}, or the same in uv's configuration" for each in found]
+        return Installed(printed, failed, hiding)
 
     def _run(self, *arguments: str, **options: Any) -> None:
         """Run pip or uv; quiet unless it fails, or nox is verbose."""

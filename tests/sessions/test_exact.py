@@ -210,10 +210,23 @@ def test_metadata_that_is_there_twice_or_was_lost(project: Project, backend: str
 
 
 def test_a_body_that_deletes_the_folder_it_is_in(project: Project) -> None:
-    """What it installed cannot be found then; no error takes the place of the body's own."""
+    """What it installed is recorded all the same."""
     gone = "import os, tempfile; path = tempfile.mkdtemp(); os.chdir(path); os.rmdir(path)"
     use(project, body=f"session.install('gear'); {gone}")
-    assert "what this session installed cannot be recorded" in run(project).ok().output
+    for _ in range(2):
+        done = run(project).ok()
+        assert "cannot be recorded" not in done.output
+        assert "uninstall" not in done.output
+
+
+def test_what_cannot_be_recorded_is_said(project: Project) -> None:
+    """No error takes the place of the body's own."""
+    lose = "import shutil; shutil.rmtree('.nox/tests/nox-lock')"
+    lose += "; open('.nox/tests/nox-lock', 'w').close()"
+    use(project, body=f"session.install('gear'); {lose}; session.error('mine')")
+    done = run(project).failed()
+    assert "what this session installed cannot be recorded: the operating system" in done.output
+    assert "mine" in done.output
 
 
 def test_under_r_it_says_what_differs_and_not_that_the_body_did_it(project: Project) -> None:

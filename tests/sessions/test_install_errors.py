@@ -246,7 +246,7 @@ def test_no_index_is_needed_where_all_is_there(installed: Project) -> None:
 def test_a_setting_that_hides_releases_is_named(installed: Project, name: str, value: str) -> None:
     """Not the index, which has them."""
     run = run_without(installed, {name: value}).failed()
-    assert f"Unset what may hide it, and run this again: {name}\n" in run.output
+    assert f"Unset what may hide it, and run this again: {name}" in run.output
     assert "no longer has it" not in run.output
 
 
@@ -272,7 +272,8 @@ def test_what_uv_is_configured_with_is_named(
         env["UV_CONFIG_FILE"] = str(tmp_path / "uv.toml")
     run = run_without(installed, env).failed()
     (installed.root / "pyproject.toml").unlink(missing_ok=True)
-    shown = f"{setting.partition(' ')[0]} of uv's configuration"
+    variable = f"UV_{setting.partition(' ')[0].upper().replace('-', '_')}"
+    shown = f"{variable}, or the same in uv's configuration"
     assert f"Unset what may hide it, and run this again: {shown}\n" in run.output
     assert "no longer has it" not in run.output
 

@@ -316,7 +316,8 @@ def test_a_noxfile_that_asks_for_more_is_looked_at(project: Project) -> None:
 def test_what_the_body_does_is_recorded_all_the_same(project: Project) -> None:
     """Where nobody has looked at the locks, they are read when the body has changed something."""
     body = "session.install('lib==2.0', env={'PIP_CONSTRAINT': ''})"
-    project.write("noxfile.py", noxfile(body, BY_PIP))
+    elsewhere = f"session.chdir(session.create_tmp()); {body}"
+    project.write("noxfile.py", noxfile(elsewhere, BY_PIP))
     told = project.nox("-v", "-s", "tests").ok().output
     assert "looked: False" in told
     assert project.nox("-s", "tests").ok().output.count("uninstall") == 0

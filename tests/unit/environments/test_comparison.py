@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_lock.console import Console
 from nox_lock.environments.comparison import LockedEnvironment, is_from
 from nox_lock.environments.environment import Distribution, Environment, Origin, read_origin
 from nox_lock.lockfile.lock_file import Pin
@@ -39,8 +40,8 @@ def distribution(folder: Path, version: str, *requires: str) -> Distribution:
 
 
 def open_environment(planned: list[LockPlan], root: Path, target: Target) -> LockedEnvironment:
-    venv = Environment(root / "env", root / "env" / "site-packages", target)
-    return LockedEnvironment(planned, venv, Project(root, {}), "recreate", "lock")
+    venv = Environment(root / "env", root / "env" / "site-packages", target, "remake")
+    return LockedEnvironment(planned, venv, Project(root, {}), Console(print, print))
 
 
 def test_what_is_to_be_done(planned: list[LockPlan], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nox_lock.console import Console
 from nox_lock.environments.comparison import LockedEnvironment
 from nox_lock.environments.environment import (
     Environment,
@@ -32,7 +33,7 @@ def venv(tmp_path: Path) -> Environment:
     site = location / "lib" / "python3.11" / "site-packages"
     site.mkdir(parents=True)
     (location / "pyvenv.cfg").write_text("version = 3.11.4\n", encoding="utf-8")
-    return Environment(location, site, Target("3.11"))
+    return Environment(location, site, Target("3.11"), "remake")
 
 
 def install(venv: Environment, name: str, version: str, **files: str) -> Path:
@@ -120,7 +121,7 @@ def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
     install(venv, "other", "1.0", direct_url__json='{"url": "https://example.invalid/x.whl"}')
     install(venv, "broken", "1.0", direct_url__json="{")
     installed = venv.distributions().installed
-    locked = LockedEnvironment([], venv, Project(tmp_path, {}), "recreate", "lock")
+    locked = LockedEnvironment([], venv, Project(tmp_path, {}), Console(print, print))
     assert locked.compare().remove == ["broken", "other"]
     assert installed["mine"].origin == Origin(tmp_path.as_uri(), editable=True)
     assert installed["other"].origin == Origin("https://example.invalid/x.whl")
@@ -190,7 +191,7 @@ def test_the_python_it_runs_on_windows(
     config = f"home = {home}\r\nversion = 3.11.4\r\n"
     (location / "pyvenv.cfg").write_bytes(config.encode())
     found = find_environment(location, "remake")
-    assert found == Environment(location, site, Target("3.11"))
+    assert found == Environment(location, site, Target("3.11"), "remake")
     assert found.is_replaced() is other
 
 
@@ -217,7 +218,7 @@ def test_long_paths(tmp_path: Path) -> None:
     """Our own names add no more to a path than those of the distributions do."""
     site = Path("Lib", "site-packages")
     longest = len(str(site / "a_project_of_some_name-1.0.0.dist-info" / "METADATA"))
-    venv = Environment(tmp_path, tmp_path / site, Target("3.11"))
+    venv = Environment(tmp_path, tmp_path / site, Target("3.11"), "remake")
     venv.write_note("unfinished", "x")
     [note] = venv.notes.iterdir()
     assert len(str(note.relative_to(tmp_path))) < longest

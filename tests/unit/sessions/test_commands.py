@@ -13,7 +13,7 @@ from nox_lock.console import Console
 from nox_lock.errors import ConfigError, NoxLockError
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
 from nox_lock.locking.run import CompileOptions
-from nox_lock.sessions.commands import Others, make_parser, parse_options, relock, run
+from nox_lock.sessions.commands import make_parser, parse_options, relock, run
 from nox_lock.sessions.noxfile import Noxfile
 from nox_lock.target import parse_target
 from support.locks import stamp_all
@@ -29,6 +29,16 @@ LOCK = "requirements.txt"
 PIN = "app==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    # via -r requirements.in"
 
 
+OURS = ("lock", "lock-check")
+
+
+class Manifest(list[argparse.Namespace]):
+    """Sessions that nox runs."""
+
+    def list_all_sessions(self) -> list[tuple[argparse.Namespace, bool]]:
+        return [(each, True) for each in self]
+
+
 class Ran:
     """What a command said; `session` is the part of a nox session that it reads."""
 
@@ -40,9 +50,13 @@ class Ran:
     def run(
         self, name: str, *arguments: str, others: Sequence[str] = (), ours: str | None = None
     ) -> str:
-        session: Any = argparse.Namespace(name=name, posargs=list(arguments))
-        check = name == "lock-check"
-        run(session, Others([*others], ours), self.noxfile, self.console, check=check)
+        names = [name, *others, *([ours] if ours else [])]
+        manifest = Manifest(argparse.Namespace(name=each) for each in names)
+        posargs = list(arguments)
+        options = argparse.Namespace(posargs=posargs)
+        runner = argparse.Namespace(global_config=options, manifest=manifest)
+        session: Any = argparse.Namespace(name=name, python=False, posargs=posargs, _runner=runner)
+        run(session, OURS, self.noxfile, self.console, check=name == "lock-check")
         return "\n".join(self.lines)
 
 
@@ -108,7 +122,7 @@ def test_how_options_say_to_compile(root: Path, monkeypatch: pytest.MonkeyPatch)
     given: list[CompileOptions] = []
 
     def note(
-        _: object, options: CompileOptions, __: object, planned: Sequence[AnyPlan]
+        _: object, options: CompileOptions, __: object, planned: Sequence[AnyPlan], *___: object
     ) -> list[tuple[AnyPlan, Outcome]]:
         given.append(options)
         return [(each, Outcome(each, UP_TO_DATE)) for each in planned]
