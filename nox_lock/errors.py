@@ -54,7 +54,7 @@ class NoxLockError(Exception):
 
 
 class ConfigError(NoxLockError):
-    """A setting in `pyproject.toml`, the environment or the command line is wrong."""
+    """What `pyproject.toml`, the environment or the command line says is wrong."""
 
 
 class RequirementsError(NoxLockError):
@@ -102,9 +102,6 @@ class CompileError(NoxLockError):
 
 class InterruptedWorkError(NoxLockError):
     """The work of a thread was ended, because the whole run was interrupted."""
-
-    def __init__(self) -> None:
-        super().__init__("interrupted")
 
 
 class InstallError(NoxLockError):

@@ -137,7 +137,7 @@ def exclusive(
                 lock.acquire(timeout=timeout, cancel_check=stopped)
             except Timeout as error:
                 if stopped():
-                    raise InterruptedWorkError from error
+                    raise InterruptedWorkError("interrupted") from error
                 raise NoxLockError(
                     f"{other} did not end within {timeout:g} s{_read(holder)}: "
                     f"it holds the file lock {'/'.join(path.parts[-3:])}",

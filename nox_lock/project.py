@@ -19,8 +19,8 @@ _T = TypeVar("_T")
 _READERS: dict[str, Callable[[Any, str], Any]] = {}
 
 
-def _recorded(read: Callable[[Project, str], _T]) -> Callable[[Project, str], _T]:
-    """Make a method that reads something of a project read it once, and record it."""
+def _recorded(read: Callable[[Project, str], _T | OSError]) -> Callable[[Project, str], _T]:
+    """Make a method read something of a project once, and record it; raise what it could not."""
     kind = read.__name__
     _READERS[kind] = read
 
@@ -29,7 +29,9 @@ def _recorded(read: Callable[[Project, str], _T]) -> Callable[[Project, str], _T
         key = kind, name.removeprefix("./")
         if key not in project.found:
             project.found[key] = read(project, key[1])
-        found: _T = project.found[key]
+        found: _T | OSError = project.found[key]
+        if isinstance(found, OSError):
+            raise OSError(found.errno, found.strerror, found.filename)
         return found
 
     return read_once
@@ -49,16 +51,9 @@ class Project:
         self.found: dict[tuple[str, str], Any] = {}  # by the kind of reader, and name
         self._real_root = os.path.realpath(root)
 
-    def read(self, file: str) -> bytes:
-        """Return the bytes of a file; OSError if it is unreadable, or more than anybody writes."""
-        found = self.file(file)
-        if isinstance(found, OSError):
-            raise OSError(found.errno, found.strerror, found.filename)
-        return found
-
     @_recorded
-    def file(self, file: str) -> bytes | OSError:
-        """Return the bytes of a file, or the error that `read` raises."""
+    def read(self, file: str) -> bytes | OSError:
+        """Return the bytes of a file; OSError if it is unreadable, or more than anybody writes."""
         path = self.root / file
         try:
             found = path.stat()

@@ -18,8 +18,7 @@ from nox_lock.errors import Reason
 from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.syntax import meets, normalized, parse_version
 from nox_lock.lockfile.lock_file import LockFile, Pin, is_plain_marker
-from nox_lock.planning.config import UNSAFE_PACKAGES
-from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.planning.lock_plan import UNSAFE_PACKAGES, LockPlan
 from nox_lock.target import counting_patches, counts, holds
 from nox_lock.text import has_password, redact
 

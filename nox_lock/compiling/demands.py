@@ -12,8 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from nox_lock.errors import CompileError
-from nox_lock.inputs.entry import Entry
-from nox_lock.inputs.requirements import Inputs
+from nox_lock.inputs.entry import Entry, Inputs
 from nox_lock.inputs.syntax import parse_specifier, parse_version
 
 _SHOWN = 3

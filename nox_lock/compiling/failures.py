@@ -23,8 +23,7 @@ from nox_lock.compiling.demands import (
 )
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.errors import CompileError, Place
-from nox_lock.inputs.entry import Entry
-from nox_lock.inputs.requirements import Inputs
+from nox_lock.inputs.entry import Entry, Inputs
 from nox_lock.text import origin, quoted, shareable, without_folders
 
 _FINE = (200, 404, 410)

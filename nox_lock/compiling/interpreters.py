@@ -77,7 +77,7 @@ class Processes:
         """
         with self._lock, printed.open("wb") as output:
             if self.ended.is_set():
-                raise InterruptedWorkError
+                raise InterruptedWorkError("interrupted")
             try:
                 process = subprocess.Popen(
                     command,
@@ -108,7 +108,7 @@ class Processes:
             process.kill()  # nothing, where it has ended
             process.wait()
         if self.ended.is_set():
-            raise InterruptedWorkError
+            raise InterruptedWorkError("interrupted")
         return code
 
     def end(self) -> None:

@@ -28,8 +28,7 @@ from nox_lock.compiling.index_settings import IndexSettings, compile_environment
 from nox_lock.compiling.interpreters import Interpreter, Processes, driver_command, tool_versions
 from nox_lock.errors import CompileError
 from nox_lock.inputs import syntax
-from nox_lock.inputs.entry import URL, Entry, is_project_file
-from nox_lock.inputs.requirements import Inputs
+from nox_lock.inputs.entry import URL, Entry, Inputs, is_project_file
 from nox_lock.inputs.syntax import meets, parse_specifier
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Pin

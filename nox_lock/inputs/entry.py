@@ -1,6 +1,6 @@
-"""One line of an input: an `Option`, or an `Entry` by PEP 508, a URL or a path, as pip takes it.
+"""`Inputs`, and a line of one: an `Option`, or an `Entry` by PEP 508, a URL or a path.
 
-Of a local project it has the dependencies that the project's own files give.
+Of a local project an entry has the dependencies that the project's own files give.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from nox_lock.errors import NoxLockError, Place, RequirementsError
+from nox_lock.errors import ConfigError, Place, RequirementsError
 from nox_lock.inputs.syntax import (
     EXAMPLE_NAME,
     Line,
@@ -53,37 +53,23 @@ _PROSE = (".md", ".rst")
 
 
 class Entry(NamedTuple):
-    """One requirement or constraint of an input.
+    """One requirement or constraint of an input."""
 
-    Attributes:
-        text: canonical form: equal for every spelling of the same demand.
-        name: normalized project name (PEP 503), or None for a bare URL or path.
-        extras: normalized names of its extras.
-        specifier: the versions allowed, or None for a direct URL or path.
-        marker: when it applies (PEP 508), or None for always.
-        url: the direct URL, or the path relative to the project root, or None.
-        constraint: from a ``-c`` file: it narrows versions, and requires nothing.
-        metadata: digest of what a local project says it depends on; empty for all others.
-        requires: the projects that a local project requires, with all its extras; None where that
-            is not static.
-        fragment: of a URL or path, what is behind its ``#``.
-        bare: written as a URL or path alone, without a name before it.
-    """
-
-    text: str
+    text: str  # canonical: equal for every spelling of the same demand
     place: Place
-    name: str | None
-    extras: frozenset[str]
-    specifier: SpecifierSet | None
-    marker: Marker | None
-    url: str | None
+    name: str | None  # normalized (PEP 503); None for a bare URL or path
+    extras: frozenset[str]  # normalized
+    specifier: SpecifierSet | None  # the versions allowed; None for a direct URL or path
+    marker: Marker | None  # when it applies (PEP 508); None for always
+    url: str | None  # the direct URL, or the path relative to the project root
     editable: bool = False
-    constraint: bool = False
-    metadata: str = ""
+    constraint: bool = False  # from a ``-c`` file: it narrows versions, and requires nothing
+    metadata: str = ""  # digest of what a local project says it depends on; empty for all others
+    # The projects that a local project requires, with all its extras; None where not static.
     requires: frozenset[str] | None = None
     hashes: frozenset[str] = frozenset()
-    fragment: str = ""
-    bare: bool = False
+    fragment: str = ""  # of a URL or path, what is behind its ``#``
+    bare: bool = False  # written as a URL or path alone, without a name before it
 
 
 class Option(NamedTuple):
@@ -92,6 +78,57 @@ class Option(NamedTuple):
     name: str
     value: str
     place: Place
+
+
+class Inputs:
+    """What a lock's inputs require; not to be changed once `read_inputs` has returned it."""
+
+    # By hand: a dataclass of so many fields takes a hundredth of a check.
+    def __init__(self, sources: tuple[str, ...] = (), extras: tuple[str, ...] = ()) -> None:
+        self.sources = sources  # the files given, relative to the project root, in their order
+        self.extras = extras  # of project files, as given
+        self.files: list[str] = []  # every file read, sources first
+        # Lock files among these that are made but not written yet, by path; see `Files`.
+        self.made: Mapping[str, str] = {}
+        self.entries: list[Entry] = []  # in the order pip meets them
+        # The editables among the constraints: pip refuses them, and no folder has two versions.
+        self.left_out: list[Entry] = []
+        self.options: list[Option] = []
+        # ``-r`` and ``-c`` lines: with a URL, which cannot be checked offline; and with a local
+        # file, which is as from the project root.
+        self.remote: list[Option] = []
+        self.includes: list[Option] = []
+        # Of each project file that only a build can read to the end, a digest of all that may
+        # decide its dependencies.
+        self.dynamic: dict[str, str] = {}
+        # What pip-compile is given to read by itself: sources, and options for them.
+        self.native: list[str] = []
+        # Requirement lines that are written out for it, because it reads them otherwise or not
+        # at all, by how its annotations are to name their place.
+        self.written: dict[str, list[str]] = {}
+        # All that is read: real paths of files; of a project file ``FILE#`` for its own
+        # dependencies, ``FILE#extra=NAME`` and ``FILE#group=NAME``.
+        self.reached: set[str] = set()
+        # Requirements files read to their end, and whether as constraints.
+        self.done: set[tuple[str, bool]] = set()
+        self.pending: list[str] = []  # lock files it names that are not there, or broken
+        self.missing: list[str] = []  # files that are not there; see `Files`
+        self.pythons: list[Option] = []  # the ``requires-python`` of project files
+
+    @property
+    def requirements(self) -> list[Entry]:
+        """The entries that require something."""
+        return [entry for entry in self.entries if not entry.constraint]
+
+    @property
+    def constraints(self) -> list[Entry]:
+        """The entries that only narrow versions."""
+        return [entry for entry in self.entries if entry.constraint]
+
+    @property
+    def judgeable(self) -> bool:
+        """Whether all that is required is in files here, and needs no build."""
+        return not (self.remote or self.dynamic)
 
 
 def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> Entry:
@@ -108,30 +145,30 @@ def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> En
     is_direct = line.editable or URL.match(text)
     if is_direct or (_LIKE_PATH.search(text) and _is_path(text, project, place)):
         entry = _parse_direct(text, place, project, editable=line.editable)
+        start, demand = f"{'-e ' * line.editable}{entry.url}", ""
     else:
         found = parse_requirement(text, place)
         name, extras = normalized(found.name), frozenset(map(normalized, found.extras))
         url = found.url and _local(found.url, place, project)
-        text = _spelled(name, extras, f" @ {url}" if url else found.specifier, found.marker)
         specifier = None if url else found.specifier
-        entry = Entry(text, place, name, extras, specifier, found.marker, url)
+        entry = Entry("", place, name, extras, specifier, found.marker, url)
         if url:
             fragment = str(found.url).partition("#")[2]
             entry = entry._replace(fragment=fragment, **_local_facts(url, project))
-    if constraint:
-        entry = entry._replace(constraint=True)
-    if not line.options:
-        return entry
+        start, demand = name, f" @ {url}" if url else str(specifier)
+    bracketed = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
+    text = f"{start}{bracketed}{demand}{f'; {entry.marker}' if entry.marker else ''}"
     hashes = [value for name, value in line.options if name == "--hash"]
     if wrong := [each for each in hashes if not re.match(_HASH, each)]:
         hint = "Write --hash=sha256:HEXDIGITS."
         raise RequirementsError(f"--hash={wrong[0]} is no hash", place, hint)
     options = sorted(f"{name}={value}" for name, value in line.options if name != "--editable")
-    return entry._replace(text=" ".join([entry.text, *options]), hashes=frozenset(hashes))
+    text = " ".join([text, *options])
+    return entry._replace(text=text, constraint=constraint, hashes=frozenset(hashes))
 
 
 def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) -> Entry:
-    """Read a bare URL or path, with its marker and extras."""
+    """Read a bare URL or path, with its marker and extras; its `text` is left open."""
     name: str | None = None
     extras = ""
     if editable and (named := re.match(_NAMED, text)):
@@ -154,7 +191,7 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
         name = static_name(project, url)
     asked = frozenset(map(normalized, re.findall(r"[\w.-]+", extras)))
     return Entry(
-        text=_spelled(f"{'-e ' * editable}{url}", asked, "", marker),
+        text="",
         place=place,
         name=name,
         extras=asked,
@@ -166,12 +203,6 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
         bare=True,
         **_local_facts(url, project),
     )
-
-
-def _spelled(start: str, extras: frozenset[str], demand: object, marker: Marker | None) -> str:
-    """Return the canonical form of an entry."""
-    bracketed = f"[{','.join(sorted(extras))}]" if extras else ""
-    return f"{start}{bracketed}{demand}{f'; {marker}' if marker else ''}"
 
 
 def _is_path(text: str, project: Project, place: Place) -> bool:
@@ -277,7 +308,7 @@ def dynamic_digest(project: Project, folder: str) -> str:
 def _document(project: Project, folder: str) -> Mapping[str, Any]:
     try:
         return parse_toml(_read(project, folder, FILE)).values
-    except NoxLockError:
+    except ConfigError:
         return {}  # pip refuses it
 
 

@@ -9,36 +9,35 @@ from __future__ import annotations
 import copy
 import posixpath
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place, RequirementsError
-from nox_lock.inputs.entry import DEPENDENCIES, Option, dynamic_digest, parse_entry
+from nox_lock.inputs.entry import DEPENDENCIES, Inputs, Option, dynamic_digest, parse_entry
 from nox_lock.inputs.syntax import Line, meets, parse_requirement, refuse_secrets
 from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
+from nox_lock.project import Project
 from nox_lock.text import nearest
-
-if TYPE_CHECKING:
-    from nox_lock.inputs.requirements import Files, Inputs
 
 _ALWAYS: frozenset[str] = frozenset()
 _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
 
 
-def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files) -> None:
+def read_project(
+    file: str, data: bytes, extras: Iterable[str], inputs: Inputs, project: Project
+) -> None:
     """Add what a project file says its project depends on, alone and with `extras`."""
-    reader = _Reader(file, inputs, files, with_project=True)
+    reader = _Reader(file, data, inputs, project, with_project=True)
     reader.read_dependencies(_ALWAYS)
     for extra in extras:
         reader.read_extra(extra, None, _ALWAYS)
     key = "requires-python"
-    if versions := reader.project.get(key, str):
-        inputs.pythons.append(Option(key, versions, reader.project.place(key)))
+    if versions := reader.static.get(key, str):
+        inputs.pythons.append(Option(key, versions, reader.static.place(key)))
     if reader.dynamic:
-        inputs.dynamic[file] = dynamic_digest(files.project, posixpath.dirname(file))
+        inputs.dynamic[file] = dynamic_digest(project, posixpath.dirname(file))
     if reader.misread:
         inputs.written[f"{reader.name} ({file})"] = list(reader.lines)
     else:
@@ -47,11 +46,11 @@ def read_project(file: str, extras: Iterable[str], inputs: Inputs, files: Files)
         inputs.native.append(file)
 
 
-def read_group(group: str, inputs: Inputs, files: Files) -> None:
+def read_group(group: str, data: bytes, inputs: Inputs, project: Project) -> None:
     """Add a dependency group of `pyproject.toml`."""
     from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
 
-    reader = _Reader(FILE, inputs, files, with_project=False)
+    reader = _Reader(FILE, data, inputs, project, with_project=False)
     table = reader.document.table("dependency-groups")
     key = _key_of("group", group, table, None)
     # Only what includes what: requirements are read below, each with its place.
@@ -76,30 +75,27 @@ class _Reader:
     """Adds parts of one project file to `Inputs`.
 
     What an extra brings may depend on the markers of the requirement that names it: `when`.
-
-    Attributes:
-        lines: the requirements as lines of a requirements file, each once.
-        unknown: the parts that are known only after a build.
-        dynamic: whether one of them, or all, is required.
-        misread: whether pip-compile would read it otherwise: it pins a project that requires
-            itself, with other extras, by its path; and drops the markers within extras.
     """
 
-    def __init__(self, file: str, inputs: Inputs, files: Files, *, with_project: bool) -> None:
+    def __init__(
+        self, file: str, data: bytes, inputs: Inputs, project: Project, *, with_project: bool
+    ) -> None:
         self.file = file
         self.inputs = inputs
-        self.files = files
+        self.project = project
         self.with_project = with_project
-        self.lines: dict[str, None] = {}
-        self.dynamic = self.misread = False
+        self.lines: dict[str, None] = {}  # as those of a requirements file, each once
+        self.dynamic = False  # whether a part that only a build knows, or all, is required
+        # Whether pip-compile would read it otherwise: it pins a project that requires itself,
+        # with other extras, by its path; and drops the markers within extras.
+        self.misread = False
         self._seen: dict[str, list[frozenset[str]]] = {}
-        data = files.read(file)
         # What setup.py and setup.cfg say is known only after a build.
         text = data if file.endswith(".toml") else b""
-        self.document = parse_toml(text, file, RequirementsError)
-        self.project = self.document.table("project")
-        self.name = self.project.get("name", str) or ""
-        self.unknown = {*DEPENDENCIES}.intersection(self.project.strings("dynamic"))
+        self.document = parse_toml(text, file)
+        self.static = self.document.table("project")
+        self.name = self.static.get("name", str) or ""
+        self.unknown = {*DEPENDENCIES}.intersection(self.static.strings("dynamic"))
         if file not in inputs.files:
             inputs.files.append(file)
 
@@ -108,12 +104,13 @@ class _Reader:
             return
         if "project" in self.document.values:
             if not self.name:
-                raise self.project.wrong("name", " is missing", 'Write it as: name = "..."')
+                raise self.static.wrong("name", " is missing", 'Write it as: name = "..."')
             self.dynamic |= "dependencies" in self.unknown
-            self._add_all(self.project, "dependencies", when)
+            for value in self.static.strings("dependencies"):
+                self._add(value, self.static.place("dependencies", value), when)
             return
         # Without that table, a build may know the dependencies.
-        project, folder = self.files.project, posixpath.dirname(self.file)
+        project, folder = self.project, posixpath.dirname(self.file)
         scripts = [posixpath.join(folder, name) for name in ("setup.py", "setup.cfg")]
         backend = self.document.table("build-system").values.get("build-backend", "setuptools")
         if str(backend).startswith("setuptools") and not any(map(project.is_file, scripts)):
@@ -131,10 +128,11 @@ class _Reader:
         if "project" not in self.document.values or "optional-dependencies" in self.unknown:
             self.dynamic = True
             return
-        extras = self.project.table("optional-dependencies")
+        extras = self.static.table("optional-dependencies")
         key = _key_of("extra", extra, extras, asked)
-        self.misread |= any(";" in each for each in extras.strings(key))
-        self._add_all(extras, key, when)
+        for value in extras.strings(key):
+            self.misread |= ";" in value
+            self._add(value, extras.place(key, value), when)
 
     def read_group(self, key: str, table: Table) -> None:
         if not self._is_new(f"group={canonicalize_name(key)}", _ALWAYS):
@@ -157,10 +155,6 @@ class _Reader:
             self.inputs.reached.add(f"{self.file}#{part}")
         return True
 
-    def _add_all(self, table: Table, key: str, when: frozenset[str]) -> None:
-        for value in table.strings(key):
-            self._add(value, table.place(key, value), when)
-
     def _add(self, value: str, place: Place, when: frozenset[str]) -> None:
         refuse_secrets(value, place)
         requirement = parse_requirement(value, place)
@@ -173,12 +167,12 @@ class _Reader:
             requirement = copy.copy(requirement)
             requirement.marker = Marker(" and ".join(f"({each})" for each in sorted(when)))
             value = str(requirement)
-        self.inputs.entries.append(parse_entry(Line(place, value), self.files.project))
+        self.inputs.entries.append(parse_entry(Line(place, value), self.project))
         self.lines[value] = None
 
     def _follow_itself(self, requirement: Requirement, place: Place, when: frozenset[str]) -> None:
         """Read what a requirement on the project itself brings: its other extras."""
-        version = self.project.values.get("version")
+        version = self.static.values.get("version")
         if isinstance(version, str) and not meets(requirement.specifier, version):
             message = f"{str(requirement)!r} cannot be: it is this project, of version {version}"
             raise RequirementsError(message, place, "Take it out, or correct its version.")

@@ -1,4 +1,4 @@
-"""What the inputs of a lock require: `Inputs`, read with all they reach by ``-r`` and ``-c``."""
+"""Read the inputs of a lock, with all they reach by ``-r`` and ``-c``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from nox_lock.errors import Place, RequirementsError, fix_of
-from nox_lock.inputs.entry import URL, Entry, Option, is_project_file, parse_entry, refuse_bad_url
+from nox_lock.inputs.entry import (
+    URL,
+    Entry,
+    Inputs,
+    Option,
+    is_project_file,
+    parse_entry,
+    refuse_bad_url,
+)
 from nox_lock.inputs.pyproject import read_group, read_project
 from nox_lock.inputs.syntax import Line, read_lines, variables
+from nox_lock.inputs.toml_tables import FILE
 from nox_lock.project import Project, relative
 from nox_lock.text import declare, hide_value, quoted, shortened
 
@@ -18,86 +27,8 @@ _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _DEEPEST = 100  # files that include one another in turn
 
 
-class Inputs:
-    """What a lock's inputs require; not to be changed once `read_inputs` has returned it.
-
-    Attributes:
-        sources: the input files given, relative to the project root, in their order.
-        extras: the extras of project files, as given.
-        files: every file read, sources first.
-        made: lock files among these that are made but not written yet, by path; see `Files`.
-        entries: requirements and constraints in the order pip meets them.
-        remote: ``-r`` and ``-c`` lines that name a URL, which cannot be checked offline.
-        includes: ``-r`` and ``-c`` lines that name a local file, which is as from the project root.
-        dynamic: of each project file that only a build can read to the end, a digest of all that
-            may decide its dependencies.
-        native: what pip-compile is given to read by itself: sources, and options for them.
-        written: requirement lines that are written out for it, because it reads them otherwise
-            or not at all, by how its annotations are to name their place.
-        reached: all that is read: real paths of files; of a project file ``FILE#`` for its own
-            dependencies, ``FILE#extra=NAME`` and ``FILE#group=NAME``.
-        pending: lock files it names that are not there, or broken.
-        missing: files that are not there; see `Files`.
-        pythons: the ``requires-python`` of project files.
-    """
-
-    # By hand: a dataclass of so many fields takes a hundredth of a check.
-    def __init__(self, sources: tuple[str, ...] = (), extras: tuple[str, ...] = ()) -> None:
-        self.sources = sources
-        self.extras = extras
-        self.files: list[str] = []
-        self.made: Mapping[str, str] = {}
-        self.entries: list[Entry] = []
-        self.options: list[Option] = []
-        self.remote: list[Option] = []
-        self.includes: list[Option] = []
-        self.dynamic: dict[str, str] = {}
-        self.native: list[str] = []
-        self.written: dict[str, list[str]] = {}
-        self.reached: set[str] = set()
-        self.pending: list[str] = []
-        self.missing: list[str] = []
-        self.pythons: list[Option] = []
-
-    @property
-    def requirements(self) -> list[Entry]:
-        """The entries that require something."""
-        return [entry for entry in self.entries if not entry.constraint]
-
-    @property
-    def constraints(self) -> list[Entry]:
-        """The entries that only narrow versions."""
-        return [entry for entry in self.entries if entry.constraint]
-
-    @property
-    def left_out(self) -> list[Entry]:
-        """The editables among the constraints: pip refuses them, and no folder has two versions."""
-        return [entry for entry in self.entries if entry.constraint and entry.editable]
-
-    @property
-    def judgeable(self) -> bool:
-        """Whether all that is required is in files here, and needs no build."""
-        return not (self.remote or self.dynamic)
-
-    def canonical(self) -> list[str]:
-        """One line for each thing that shapes the lock: order, comments and spelling left out.
-
-        Options keep their order, because that of indexes counts. The file of an entry is part
-        of it, since the lock's annotations name it.
-        """
-        entries = {
-            f"{'-c' if entry.constraint else '-r'} {entry.place.file}: {entry.text}{entry.metadata}"
-            for entry in self.entries
-        }
-        ordered = [f"{option.name} {option.value}" for option in (*self.options, *self.remote)]
-        built = [f"dynamic {file} {digest}" for file, digest in self.dynamic.items()]
-        extras = (f"extra {extra}" for extra in self.extras)
-        parts = [*self.sources, *extras, *self.written]
-        return [f"source {part}" for part in parts] + sorted(entries) + ordered + built
-
-
 class Files:
-    """The files of a project as inputs see them, each read once.
+    """Reads the inputs of a project, each file once.
 
     Args:
         made: lock files that are made but not written yet, by path: these are read instead.
@@ -158,6 +89,79 @@ class Files:
             raise RequirementsError(message, error.place, hint) from None
         return found
 
+    def add(
+        self,
+        file: str,
+        inputs: Inputs,
+        asked: Place | None = None,
+        *,
+        constraint: bool = False,
+        trail: tuple[str, ...] = (),
+    ) -> None:
+        """Add a requirements file, and what it includes; `trail` are the files that lead to it."""
+        if file in trail or len(trail) > _DEEPEST:
+            chain = " -> ".join((*trail[trail.index(file) if file in trail else 0 :], file))
+            message = f"these files include each other: {shortened(chain)}"
+            raise RequirementsError(message, asked, "Take one of these lines out.")
+        if (file, constraint) in inputs.done:  # pip reads it once more, and takes the same
+            return
+        if self.is_pending(file):
+            if file not in inputs.pending:
+                inputs.pending.append(file)
+            return
+        if (file, not constraint) not in inputs.done:
+            inputs.files.append(file)
+        inputs.reached.add(self.project.real(file))
+        for item in self.items(file, asked, constraint=constraint):
+            if isinstance(item, Entry):
+                inputs.entries.append(item)
+                inputs.left_out += [item] * (item.constraint and item.editable)
+            else:
+                self._follow(item, inputs, (*trail, file))
+        inputs.done.add((file, constraint))
+
+    def _follow(self, line: Line, inputs: Inputs, trail: tuple[str, ...]) -> None:
+        """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
+        place = line.place
+        for _, text in line.options:
+            for variable in variables(text):
+                hide_value(variable, self.project.environ.get(variable))
+        for wanted in ("--requirement", "--constraint"):
+            if values := [value for name, value in line.options if name == wanted]:
+                self._include(Option(wanted, values[0], place), inputs, trail)
+                return
+        for name, value in line.options:
+            found = value
+            if name in _INDEXES:
+                refuse_bad_url(value, place)
+            elif name == "--trusted-host":
+                refuse_bad_url(f"//{value}", place)
+            if name == "--find-links" and not URL.match(value):
+                # pip looks for a folder beside the file, and else from the root.
+                beside = self._beside(place, value)
+                found = beside if self.project.exists(beside) else value
+            inputs.options.append(Option(name, found, place))
+
+    def _include(self, option: Option, inputs: Inputs, trail: tuple[str, ...]) -> None:
+        target, place = option.value, option.place
+        for variable in variables(target):
+            if known := self.project.variable(variable):
+                target = target.replace(f"${{{variable}}}", known)
+        if re.match(_REMOTE, target, re.IGNORECASE):
+            inputs.remote.append(option)
+            return
+        path = self._beside(place, target)
+        if not path.isprintable():
+            message = f"{quoted(path)} has characters that cannot be printed"
+            raise RequirementsError(message, place, "Rename the file.")
+        inputs.includes.append(option._replace(value=path))
+        self.add(path, inputs, place, constraint=option.name == "--constraint", trail=trail)
+
+    def _beside(self, place: Place, path: str) -> str:
+        """Return a path that is relative to a file, as from the project root."""
+        root = self.project.root
+        return relative((root / place.file).parent / path, root)
+
 
 def read_inputs(
     sources: Sequence[str],
@@ -178,17 +182,16 @@ def read_inputs(
             loop, a literal password, or ``${NAME}`` inside a requirement.
     """
     inputs = Inputs(tuple(sources), extras)
-    reader = _Reader(inputs, files)
     for source in sources:
         if is_project_file(source):
-            read_project(source, extras, inputs, files)
+            read_project(source, files.read(source), extras, inputs, files.project)
         else:
-            reader.read(source)
+            files.add(source, inputs)
             inputs.native.append(source)
     for group in groups:
-        read_group(group, inputs, files)
+        read_group(group, files.read(FILE), inputs, files.project)
     for path in constraints:
-        reader.read(path, constraint=True)
+        files.add(path, inputs, constraint=True)
     inputs.made = files.made
     inputs.missing += [file for file in inputs.files if file in files.missing]
     urls = [each.url or "" for each in inputs.entries]
@@ -196,83 +199,3 @@ def read_inputs(
         if "://" in url:
             declare(url)
     return inputs
-
-
-class _Reader:
-    """Adds requirements files to `Inputs`, with the files they include."""
-
-    def __init__(self, inputs: Inputs, files: Files) -> None:
-        self.inputs = inputs
-        self.files = files
-        self.project = files.project
-        self._done: set[tuple[str, bool]] = set()
-
-    def read(
-        self,
-        file: str,
-        asked: Place | None = None,
-        *,
-        constraint: bool = False,
-        trail: tuple[str, ...] = (),
-    ) -> None:
-        """Read a file that `asked` includes; `trail` are the files that lead to it."""
-        if file in trail or len(trail) > _DEEPEST:
-            chain = " -> ".join((*trail[trail.index(file) if file in trail else 0 :], file))
-            message = f"these files include each other: {shortened(chain)}"
-            raise RequirementsError(message, asked, "Take one of these lines out.")
-        if (file, constraint) in self._done:  # pip reads it once more, and takes the same
-            return
-        if self.files.is_pending(file):
-            if file not in self.inputs.pending:
-                self.inputs.pending.append(file)
-            return
-        if (file, not constraint) not in self._done:
-            self.inputs.files.append(file)
-        self.inputs.reached.add(self.project.real(file))
-        for item in self.files.items(file, asked, constraint=constraint):
-            if isinstance(item, Entry):
-                self.inputs.entries.append(item)
-            else:
-                self._follow(item, (*trail, file))
-        self._done.add((file, constraint))
-
-    def _follow(self, line: Line, trail: tuple[str, ...]) -> None:
-        """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
-        for _, text in line.options:
-            for variable in variables(text):
-                hide_value(variable, self.project.environ.get(variable))
-        for wanted in ("--requirement", "--constraint"):
-            if values := [value for name, value in line.options if name == wanted]:
-                self._include(wanted, values[0], line.place, trail)
-                return
-        for name, value in line.options:
-            found = value
-            if name in _INDEXES:
-                refuse_bad_url(value, line.place)
-            elif name == "--trusted-host":
-                refuse_bad_url(f"//{value}", line.place)
-            if name == "--find-links" and not URL.match(value):
-                # pip looks for a folder beside the file, and else from the root.
-                beside = self._beside(line.place, value)
-                found = beside if self.project.exists(beside) else value
-            self.inputs.options.append(Option(name, found, line.place))
-
-    def _include(self, name: str, value: str, place: Place, trail: tuple[str, ...]) -> None:
-        target = value
-        for variable in variables(value):
-            if known := self.project.variable(variable):
-                target = target.replace(f"${{{variable}}}", known)
-        if re.match(_REMOTE, target, re.IGNORECASE):
-            self.inputs.remote.append(Option(name, value, place))
-            return
-        path = self._beside(place, target)
-        if not path.isprintable():
-            message = f"{quoted(path)} has characters that cannot be printed"
-            raise RequirementsError(message, place, "Rename the file.")
-        self.inputs.includes.append(Option(name, path, place))
-        self.read(path, place, constraint=name == "--constraint", trail=trail)
-
-    def _beside(self, place: Place, path: str) -> str:
-        """Return a path that is relative to a file, as from the project root."""
-        root = self.project.root
-        return relative((root / place.file).parent / path, root)

@@ -36,7 +36,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
-_VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+# The names of the ``${NAME}`` that pip would replace in a text.
+variables = re.compile(r"\$\{([A-Z0-9_]+)\}").findall
 _COMMENT = r"(?:^|\s)#"
 _EDITABLE = r"-e|--e(?!x)"
 MOST_LINES = 10_000  # that are not empty, in an input or a lock file
@@ -180,11 +181,6 @@ def refuse_secrets(line: str, place: Place) -> None:
         if is_option
         else "Take it out, and give it to pip by a netrc file or a keyring.",
     )
-
-
-def variables(text: str) -> list[str]:
-    """Return the names of the ``${NAME}`` that pip would replace in `text`."""
-    return re.findall(_VARIABLE, text)
 
 
 @functools.lru_cache(maxsize=1024)  # the same lines are in many inputs of a project

@@ -6,13 +6,12 @@ import codecs
 import functools
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from math import inf
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from nox_lock.errors import ConfigError, NoxLockError, Place, fix_of
+from nox_lock.errors import ConfigError, Place, fix_of
 from nox_lock.project import Project
-from nox_lock.text import nearest, quoted
+from nox_lock.text import quoted
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,7 +25,6 @@ _KINDS: Mapping[type, tuple[str, str]] = {
     bool: ("true or false", "{key} = true"),
     str: ("a string", '{key} = "..."'),
     list: ("a list of strings", '{key} = ["..."]'),
-    float: ("a number of seconds", "{key} = 600"),
     dict: ("a table", "[{path}]"),
 }
 _SAVE = "Save it as UTF-8, without a mark of byte order."
@@ -35,22 +33,24 @@ _NAMING = re.compile(rf"\s*\[{{1,2}}(?P<table>[^\]]*)\]|(?P<key>(?:[\w.\s-]|{_ST
 # The name of a key is compared without these.
 _SPELLING = str.maketrans("", "", " \t\"'")
 _T = TypeVar("_T")
-# The configuration and several locks read one file.
-_parse = functools.lru_cache(maxsize=4)(tomllib.loads)
+# For a key of many parts `tomllib` takes time by their square.
+_LONG_KEY = re.compile(r"(?:^|[{,\[])(?:[^\n.=#,{\[]*\.){50}", re.MULTILINE)
+_NO_KEY = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""|\'{3}.*?\'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*''', re.DOTALL
+)
 
 
 class Table(NamedTuple):
     """A table of a project file: its values, and where they are, for messages.
 
-    Every getter returns None, or an empty value, for a key that is missing, and raises an error of
-    `kind` for a value of another type.
+    Every getter returns None, or an empty value, for a key that is missing, and raises for a value
+    of another type.
     """
 
     values: Mapping[str, Any]
     path: tuple[str, ...] = ()
     text: str = ""
     file: str = FILE
-    kind: type[NoxLockError] = ConfigError
 
     def dotted(self, *key: str) -> str:
         """Return the name of the table, or of a key in it, as TOML spells it: ``tool.nox-lock``."""
@@ -64,15 +64,6 @@ class Table(NamedTuple):
             return found
         raise self._of_other_kind(key, kind, found)
 
-    def seconds(self, key: str) -> float | None:
-        """Return a number of seconds, more than none and with an end."""
-        found = self.values.get(key)
-        if found is None:
-            return None
-        if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found < inf:
-            raise self._of_other_kind(key, float, found)
-        return float(found)
-
     def strings(self, key: str) -> tuple[str, ...]:
         """Return a list of strings."""
         found = self.get(key, list) or []
@@ -84,12 +75,6 @@ class Table(NamedTuple):
     def table(self, key: str) -> Table:
         """Return a table within this one."""
         return self._replace(values=self.get(key, dict) or {}, path=(*self.path, key))
-
-    def refuse_unknown(self, known: Iterable[str]) -> None:
-        """Raise for a key that is not in `known`, naming the nearest one."""
-        for key in sorted(set(self.values) - set(known)):
-            hint = f"There are: {', '.join(sorted(known))}"
-            raise self.wrong(key, f" is unknown{nearest(key, known)}", hint)
 
     def place(self, key: str | None = None, value: str | None = None) -> Place:
         """Return the place of the table, of a key in it, or of a string in the list of that.
@@ -113,11 +98,11 @@ class Table(NamedTuple):
             value = None
         return Place(self.file)
 
-    def wrong(self, key: str, message: str, hint: str | None = None) -> NoxLockError:
+    def wrong(self, key: str, message: str, hint: str | None = None) -> ConfigError:
         """Return the error for a key: at its line, or at that of the table it is missing from."""
-        return self.kind(f"`{self.dotted(key)}`{message}", self.place(key), hint)
+        return ConfigError(f"`{self.dotted(key)}`{message}", self.place(key), hint)
 
-    def _of_other_kind(self, key: str, kind: type, found: object) -> NoxLockError:
+    def _of_other_kind(self, key: str, kind: type, found: object) -> ConfigError:
         shown = quoted(found) if isinstance(found, str) else found
         what, form = _KINDS[kind]
         form = form.format(key=key, path=self.dotted(key))
@@ -143,22 +128,31 @@ def _find_keys(text: str) -> Mapping[str, list[tuple[int, dict[str, set[int]]]]]
     return keys
 
 
-def parse_toml(data: bytes, file: str = FILE, kind: type[NoxLockError] = ConfigError) -> Table:
-    """Parse the bytes of a project file; what is no TOML is an error of `kind`."""
+def parse_toml(data: bytes, file: str = FILE) -> Table:
+    """Parse the bytes of a project file; ConfigError for what is no TOML."""
+    line: int | None
     try:
         text = data.decode()
-        return Table(_parse(text), text=text, file=file, kind=kind)
+        return Table(_parse(text), text=text, file=file)
     except UnicodeDecodeError as error:
-        first = data.count(b"\n", 0, error.start) + 1
-        raise kind("is no TOML: it is not UTF-8", Place(file, first), _SAVE) from error
+        line, fault, hint = data.count(b"\n", 0, error.start) + 1, "it is not UTF-8", _SAVE
     except (ValueError, RecursionError) as error:  # also for too many digits
-        if data.startswith(codecs.BOM_UTF8):
-            place = Place(file, 1)
-            raise kind("is no TOML: it begins with a mark of byte order", place, _SAVE) from error
         found = re.search(r"at line (\d+)", str(error))
         last = data.rstrip().count(b"\n") + 1 if "end of document" in str(error) else None
-        place = Place(file, int(found[1]) if found else last)
-        raise kind(f"is no TOML: {error}", place, "Correct that line.") from error
+        line, fault, hint = int(found[1]) if found else last, str(error), "Correct that line."
+        if data.startswith(codecs.BOM_UTF8):
+            line, fault, hint = 1, "it begins with a mark of byte order", _SAVE
+    raise ConfigError(f"is no TOML: {fault}", Place(file, line), hint)
+
+
+@functools.lru_cache(maxsize=4)  # the configuration and several locks read one file
+def _parse(text: str) -> dict[str, Any]:
+    if _LONG_KEY.search(text):  # in a string or a comment that is no key
+        keys = _NO_KEY.sub(lambda found: "x" + "\n" * found[0].count("\n"), text)
+        if long := _LONG_KEY.search(keys):
+            line = keys.count("\n", 0, long.start()) + 1
+            raise ValueError(f"a key has more than 50 parts (at line {line})")
+    return tomllib.loads(text)
 
 
 def find_table(key: str, lock: str, project: Project) -> Table:

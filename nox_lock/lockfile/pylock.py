@@ -13,7 +13,7 @@ from itertools import chain, groupby
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from nox_lock.errors import LockFileError, Place
+from nox_lock.errors import ConfigError, LockFileError, Place
 from nox_lock.inputs.syntax import normalized, parse_version
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import lock_file
@@ -34,9 +34,6 @@ _LINE = re.compile(
     r"|\[\[packages\]\]|\[tool\.nox-lock\]|)"
     r"[ \t]*(?:#[^\x00-\x08\n-\x1f\x7f\ufffd]*)?"  # other letters would be no TOML
 )
-# What has no key, whether it ends or not. For a key of many parts `tomllib` takes their square.
-_NO_KEY = re.compile(r"""\"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|\#[^\n]*""")
-_LONG_KEY = re.compile(r"(?:\.[^\n=,.]*){9}")
 # The keys of an inline table, as they are written.
 _ORDER = "type url path upload-time size commit-id subdirectory editable hashes"
 
@@ -142,18 +139,17 @@ def parse(text: str, path: str) -> tuple[Iterator[str], Files]:
 
 def _lay_out(text: str, path: str) -> str:
     """Return what a formatter made of a pylock as we write it; itself where we write no such."""
-    strange = any(each in text for each in ("\ufffd", '"""', "'''"))  # the first is no UTF-8
-    if strange or _LONG_KEY.search(_NO_KEY.sub("", text)):
+    if "\ufffd" in text:  # no UTF-8
         return text
     try:
-        document = parse_toml(text.encode(), path, LockFileError)
+        document = parse_toml(text.encode(), path)
         packages = [each for each in document.get("packages", list) or () if isinstance(each, dict)]
         tool = document.table("tool").table(MAKER).values
         top = {**document.values, "packages": None, "tool": None}
         ours = render(top, list(map(render_package, packages)), tool)
         # What is anything else, or has no place there, is lost.
-        same = parse_toml(ours.encode(), path, LockFileError).values == document.values
-    except (LockFileError, ValueError, RecursionError):
+        same = parse_toml(ours.encode(), path).values == document.values
+    except (ConfigError, ValueError, RecursionError):
         return text
     return ours if same else text
 

@@ -88,7 +88,7 @@ def _look_up(
             files += [f"{each.name} {_digest(each)}" for each in found if each.is_file()]
     facts = (
         "lock 2",  # the first ones answered also those who did not start from the same pins
-        planned.canonical,
+        planned.digest,
         str(planned.platform),
         compiler.interpreter(planned.target, find_platform(planned.system)).builder,
         *tool_versions(),

@@ -12,8 +12,7 @@ from urllib.parse import unquote
 from nox_lock.checking import expected_pylock
 from nox_lock.checking.expected_pylock import Packages
 from nox_lock.errors import LockFileError, Reason
-from nox_lock.inputs.entry import URL
-from nox_lock.inputs.requirements import Inputs
+from nox_lock.inputs.entry import URL, Inputs
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import pylock
 from nox_lock.lockfile.pylock import Files, PylockFile
@@ -69,7 +68,7 @@ def render(compiler: Compiler, planned: PylockPlan, packages: Packages, known: F
     made = planned._replace(data=text.encode())
     reasons = expected_pylock.judge_pylock(made).reasons
     try:
-        Pylock.from_dict(parse_toml(text.encode(), planned.path, LockFileError).values)
+        Pylock.from_dict(parse_toml(text.encode(), planned.path).values)
     except PylockValidationError as error:
         reasons = (Reason(str(error), made.at()),)
     if reasons and known:  # the index may have moved its files

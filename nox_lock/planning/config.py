@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from string import Formatter
+from math import inf
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -14,13 +14,12 @@ from nox_lock.errors import ConfigError
 from nox_lock.inputs.entry import is_project_file
 from nox_lock.inputs.toml_tables import FILE, Table, read_document
 from nox_lock.lockfile.lock_file import LockFile
+from nox_lock.planning.lock_plan import UNSAFE_PACKAGES, LockConfig, Settings
 from nox_lock.planning.paths import discover, find_missing_inputs, no_inputs, suggest
 from nox_lock.project import Project
-from nox_lock.target import PLATFORMS, Levels, Target, find_platform, parse_target
+from nox_lock.target import PLATFORMS, Levels, find_platform, parse_target
 from nox_lock.text import nearest, quoted
 
-# pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
-UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
 # In [tool.pip-tools], too.
 _PIP_TOOLS_KEYS = ("generate-hashes", "strip-extras", "allow-unsafe", "unsafe-package")
 _PIP_TOOLS_HARMLESS = ("cache-dir", "color", "quiet", "sync", "verbose")
@@ -47,16 +46,6 @@ ON_STALE = ("auto", "lock", "error", "install")
 _MOMENT = r"\d{4}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])(?:[T ].*)?|P\d+D"
 _PLACEHOLDERS = ("name", "stem", "python", "python_nodot", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
-
-
-class Settings(NamedTuple):
-    """How a lock is compiled; None leaves it to the next source (see `resolve_settings`)."""
-
-    generate_hashes: bool | None = None
-    strip_extras: bool | None = None
-    allow_unsafe: bool | None = None
-    unsafe_packages: tuple[str, ...] | None = None
-    uploaded_prior_to: str | None = None
 
 
 _DEFAULTS = Settings(True, True, True, UNSAFE_PACKAGES)
@@ -136,26 +125,6 @@ def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
     return read_settings(table._replace(values=values)), notes
 
 
-class LockConfig(NamedTuple):
-    """A lock, as configured or found; files are relative to the project root."""
-
-    name: str  # what `lock=` and the command line call it
-    inputs: tuple[str, ...]  # may be none when it has groups
-    lockfile: str | None = None  # pattern of its lock files; None for beside the first input
-    pylock: bool = False  # whether a `pylock.toml` is made of its lock files
-    pythons: tuple[Target, ...] = ()  # empty where none is configured
-    platforms: tuple[str, ...] = ()  # those with a lock file each, as written; none: one for all
-    extras: tuple[str, ...] = ()  # of its project files
-    groups: tuple[str, ...] = ()  # dependency groups (PEP 735) of `pyproject.toml`
-    constraints: tuple[str, ...] = ()  # names of the locks it must agree with
-    # Of the locks whose inputs it includes, those it must agree with; None for all.
-    builds_on: tuple[str, ...] | None = None
-    settings: Settings = Settings()
-    levels: Levels = Levels()
-    build_constraints: tuple[str, ...] = ()  # files that limit what builds use
-    compile_timeout: float = 600.0  # seconds
-
-
 class Config(NamedTuple):
     """The whole configuration."""
 
@@ -163,6 +132,7 @@ class Config(NamedTuple):
     project: Project
     on_stale: str = "auto"  # what a session does with a stale lock, one of `ON_STALE`
     notes: tuple[str, ...] = ()  # on settings of `[tool.pip-tools]` that cannot be honoured
+    may_lack: bool = False  # whether requirements files may be missing, see `Files`
 
     def lock(self, name: str | None) -> LockConfig:
         """Return a lock by name; None means the only one, or `requirements`; refuse others."""
@@ -175,7 +145,7 @@ class Config(NamedTuple):
             message = "lock= is left out, and there is more than one lock"
             raise ConfigError(message, hint=f"Say which in the noxfile: {known}")
         near = nearest(wanted, self.locks)
-        more = suggest(self.project, read_document(self.project).values, name)
+        more = suggest(self.project, read_document(self.project), name)
         raise ConfigError(f"there is no lock {name!r}{near}", hint=f"{more}Locks here: {known}")
 
 
@@ -210,18 +180,20 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
     declared = table.table("locks")
     locks = {name: _parse_lock(name, declared, common) for name in declared.values}
     whole = [lock for lock in locks.values() if lock.inputs or lock.groups]
-    for name, file in discover(project, whole, _parse_paths(table, "find"), document).items():
+    find = [_parse_path(path, table, "find") for path in table.strings("find")]
+    for name, file in discover(project, whole, find, document).items():
         locks[name] = locks.get(name, common)._replace(name=name, inputs=(file,))
-    if to_install and on_stale == "install":
+    may_lack = to_install and on_stale == "install"
+    if may_lack:
         for name, file in find_missing_inputs(project, locks.values()).items():
             locks[name] = common._replace(name=name, inputs=(file,))
     if not locks:
-        raise no_inputs(project, document.values)
+        raise no_inputs(project, document)
     for name, lock in locks.items():
         _check_lock(lock, locks, declared)
         if lock.pylock and lock.settings.generate_hashes is None:  # its files have one each
             locks[name] = lock._replace(settings=lock.settings._replace(generate_hashes=True))
-    return Config(locks, project, on_stale, notes)
+    return Config(locks, project, on_stale, notes, may_lack)
 
 
 def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) -> LockConfig:
@@ -229,14 +201,23 @@ def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) ->
     if "seed" in table.values:
         message = " is gone: hashes come from the index pages that pip reads, with and without uv"
         raise table.wrong("seed", message, "Take the line out.")
-    table.refuse_unknown((*LOCK_KEYS, *others))
+    known = sorted((*LOCK_KEYS, *others))
+    for key in sorted(table.values.keys() - known):
+        hint = f"There are: {', '.join(known)}"
+        raise table.wrong(key, f" is unknown{nearest(key, known)}", hint)
     pylock, lockfile = table.get("pylock", bool), table.get("lockfile", str)
+    key = "build-constraints"
+    builds = [_parse_path(path, table, key) for path in table.strings(key)]
+    seconds = table.values.get("compile-timeout", default.compile_timeout)
+    if type(seconds) not in {int, float} or not 0 < seconds < inf:
+        message = f" must be a number of seconds, not {quoted(str(seconds))}"
+        raise table.wrong("compile-timeout", message, "Write it as: compile-timeout = 600")
     return _parse_targets(table, default)._replace(
         lockfile=default.lockfile if lockfile is None else _parse_lockfile(lockfile, table),
         pylock=default.pylock if pylock is None else pylock,
         settings=merge_settings(read_settings(table), default.settings),
-        build_constraints=_parse_paths(table, "build-constraints") or default.build_constraints,
-        compile_timeout=table.seconds("compile-timeout") or default.compile_timeout,
+        build_constraints=tuple(builds) or default.build_constraints,
+        compile_timeout=float(seconds),
     )
 
 
@@ -246,9 +227,10 @@ def _parse_lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
         raise declared.wrong(name, message, "Use letters, digits, - _ and dots.")
     table = declared.table(name)
     builds_on = table.strings("builds-on") if "builds-on" in table.values else None
+    inputs = tuple(_parse_path(path, table, "inputs") for path in table.strings("inputs"))
     return _parse_common(table, common, ONE_LOCK_KEYS)._replace(
         name=name,
-        inputs=_parse_paths(table, "inputs"),
+        inputs=inputs,
         extras=table.strings("extras"),
         groups=table.strings("groups"),
         constraints=table.strings("constraints"),
@@ -272,10 +254,6 @@ def _check_lock(lock: LockConfig, locks: Mapping[str, LockConfig], declared: Tab
                 raise table.wrong(key, message, f"Locks here: {', '.join(locks)}")
 
 
-def _parse_paths(table: Table, key: str) -> tuple[str, ...]:
-    return tuple(_parse_path(path, table, key) for path in table.strings(key))
-
-
 def _parse_path(path: str, table: Table, key: str) -> str:
     """Return a path in its plain form, relative to the project root, which it may not leave."""
     plain = posixpath.normpath(path.replace("\\", "/"))
@@ -290,15 +268,10 @@ def _parse_path(path: str, table: Table, key: str) -> str:
 
 def _parse_lockfile(pattern: str, table: Table) -> str:
     key, known = "lockfile", f"There are: {', '.join(f'{{{each}}}' for each in _PLACEHOLDERS)}"
-    try:
-        for _, name, form, conversion in Formatter().parse(pattern):
-            if form or conversion:
-                raise table.wrong(key, f": {quoted(pattern)}: a placeholder is a name alone", known)
-            if name is not None and name not in _PLACEHOLDERS:
-                near = nearest(name, _PLACEHOLDERS)
-                raise table.wrong(key, f": unknown {{{name}}}{near}", known)
-    except ValueError as error:
-        raise table.wrong(key, f": {quoted(pattern)}: {error}", known) from error
+    for found in re.finditer(r"\{(\w*)\}|\{[^}]*\}?|\}", pattern):
+        if found[1] not in _PLACEHOLDERS:
+            near = nearest(found[1] or "", _PLACEHOLDERS)
+            raise table.wrong(key, f": {quoted(pattern)}: unknown {found[0]}{near}", known)
     plain = _parse_path(pattern, table, key)
     if is_project_file(plain):
         message = f": {plain} is read by every build, and no lock file"

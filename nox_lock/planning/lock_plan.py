@@ -13,15 +13,46 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place
-from nox_lock.inputs.requirements import Inputs
+from nox_lock.inputs.entry import Inputs
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Pin
-from nox_lock.planning.config import UNSAFE_PACKAGES, LockConfig, Settings
 from nox_lock.target import Levels, Platform, Target, find_platform, holds, running_platform
 
+# pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
+UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
 _FORMATS = ("--no-binary", "--only-binary")
 # Every other option leaves no line in a lock file.
 _WRITTEN = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", *_FORMATS)
+
+
+class Settings(NamedTuple):
+    """How a lock is compiled; None leaves it to the next source (see `resolve_settings`)."""
+
+    generate_hashes: bool | None = None
+    strip_extras: bool | None = None
+    allow_unsafe: bool | None = None
+    unsafe_packages: tuple[str, ...] | None = None
+    uploaded_prior_to: str | None = None
+
+
+class LockConfig(NamedTuple):
+    """A lock, as configured or found; files are relative to the project root."""
+
+    name: str  # what `lock=` and the command line call it
+    inputs: tuple[str, ...]  # may be none when it has groups
+    lockfile: str | None = None  # pattern of its lock files; None for beside the first input
+    pylock: bool = False  # whether a `pylock.toml` is made of its lock files
+    pythons: tuple[Target, ...] = ()  # empty where none is configured
+    platforms: tuple[str, ...] = ()  # those with a lock file each, as written; none: one for all
+    extras: tuple[str, ...] = ()  # of its project files
+    groups: tuple[str, ...] = ()  # dependency groups (PEP 735) of `pyproject.toml`
+    constraints: tuple[str, ...] = ()  # names of the locks it must agree with
+    # Of the locks whose inputs it includes, those it must agree with; None for all.
+    builds_on: tuple[str, ...] | None = None
+    settings: Settings = Settings()
+    levels: Levels = Levels()
+    build_constraints: tuple[str, ...] = ()  # files that limit what builds use
+    compile_timeout: float = 600.0  # seconds
 
 
 class HiddenFact(NamedTuple):
@@ -132,27 +163,35 @@ class LockPlan:
         return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
 
     @cached_property
-    def canonical(self) -> str:
-        """Everything that shapes the lock, one fact a line."""
-        settings = (f"{name}={getattr(self.settings, name)}" for name in Settings._fields)
-        below = (
-            f"below {low.path} {lock_file.digest(low.current.body) if low.current else '-'}"
-            for low in self.below
-        )
-        patch = f".{self.target.patch}" if self.target.patch else ""
-        target = f"target={self.target}{patch}{f' {self.system}' if self.system else ''}"
-        levels = [f"levels={' '.join(self.lock.levels)}"] if self.system else []
-        builds = [f"build-constraints {text}" for text in self.build_constraints]
-        return "\n".join([target, *settings, *levels, *builds, *self.inputs.canonical(), *below])
-
-    @cached_property
     def digest(self) -> str:
-        """The digest of `canonical`: the stamp's `inputs`."""
-        return lock_file.digest(self.canonical)
+        """The stamp's `inputs`: of all that shapes the lock, without order, comments and spelling.
+
+        Options keep their order, because that of indexes counts. The file of an entry is part
+        of it, since the lock's annotations name it.
+        """
+        inputs, patch = self.inputs, f".{self.target.patch}" if self.target.patch else ""
+        facts = [f"target={self.target}{patch}{f' {self.system}' if self.system else ''}"]
+        facts += (f"{name}={value}" for name, value in self.settings._asdict().items())
+        if self.system:
+            facts.append(f"levels={' '.join(self.lock.levels)}")
+        facts += (f"build-constraints {text}" for text in self.build_constraints)
+        extras = (f"extra {extra}" for extra in inputs.extras)
+        facts += (f"source {part}" for part in (*inputs.sources, *extras, *inputs.written))
+        entries = {
+            f"{'-c' if entry.constraint else '-r'} {entry.place.file}: {entry.text}{entry.metadata}"
+            for entry in inputs.entries
+        }
+        facts += sorted(entries)
+        facts += (f"{option.name} {option.value}" for option in (*inputs.options, *inputs.remote))
+        facts += (f"dynamic {file} {digest}" for file, digest in inputs.dynamic.items())
+        for low in self.below:
+            body = lock_file.digest(low.current.body) if low.current else "-"
+            facts.append(f"below {low.path} {body}")
+        return lock_file.digest("\n".join(facts))
 
     @cached_property
     def hidden(self) -> dict[str, HiddenFact]:
-        """The facts of `canonical` that the body of the lock cannot show, by their digests."""
+        """The facts of `digest` that the body of the lock cannot show, by their digests."""
         facts = []
         for entry in self.inputs.entries:
             if entry.extras and self.settings.strip_extras and not entry.constraint:
@@ -182,16 +221,11 @@ class LockPlan:
 
 
 class PylockPlan(NamedTuple):
-    """A `pylock.toml` that must exist, made of all lock files of one lock: those below it.
+    """A `pylock.toml` that must exist, made of all lock files of one lock: those below it."""
 
-    Attributes:
-        path: of it, relative to the project root.
-        data: what is there now, or None.
-    """
-
-    path: str
+    path: str  # relative to the project root
     below: tuple[LockPlan, ...]
-    data: bytes | None
+    data: bytes | None  # what is there now
 
     def at(self, line: int | None = None) -> Place:
         """Return a place in it."""

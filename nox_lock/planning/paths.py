@@ -6,12 +6,11 @@ import functools
 import glob
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from string import Formatter
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -21,13 +20,10 @@ from nox_lock.inputs.requirements import Files
 from nox_lock.inputs.toml_tables import FILE, Table, find_table
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Pin
+from nox_lock.planning.lock_plan import AnyPlan, LockConfig
 from nox_lock.project import Project
 from nox_lock.target import SYSTEM, Target, find_platform, parse_target, running_platform
 from nox_lock.text import quoted
-
-if TYPE_CHECKING:
-    from nox_lock.planning.config import LockConfig
-    from nox_lock.planning.lock_plan import AnyPlan
 
 # What Windows takes for a device, or another name; or what leads out of the folder.
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
@@ -223,9 +219,7 @@ def _stem(lock: LockConfig) -> str:
 
 
 def _wild(pattern: str) -> str:
-    parts = Formatter().parse(pattern)
-    wild = "".join(glob.escape(text) + ("*" if name else "") for text, name, _, _ in parts)
-    return re.sub(r"\*+", "*", wild)  # two of them would be any folders
+    return re.sub(r"(?:\{\w+\})+", "*", glob.escape(pattern))  # two stars would be any folders
 
 
 @functools.lru_cache
@@ -239,14 +233,12 @@ def suffix(systems: str, *, nodot: bool) -> re.Pattern[str]:
 
 def _filled(pattern: str, name: str, stem: str, systems: str) -> str:
     """Return a pattern of paths as a regular expression with a group for each placeholder."""
-    known = {"name": name, "stem": stem, "platform": systems, "machine": r"\w+"}
-    known |= {"python": _PYTHON, "python_nodot": _NODOT}
-    expression, seen = "", set()
-    for text, key, _, _ in Formatter().parse(pattern):
-        expression += re.escape(text)
-        if key:
-            expression += f"(?P={key})" if key in seen else f"(?P<{key}>{known[key]})"
-            seen.add(key)
+    known = {"python": _PYTHON, "python_nodot": _NODOT, "platform": systems, "machine": r"\w+"}
+    expression = re.escape(pattern)
+    for key, value in {**known, "name": name, "stem": stem}.items():
+        first, *others = expression.split(rf"\{{{key}\}}")
+        again = f"(?P={key})".join(others)
+        expression = f"{first}(?P<{key}>{value}){again}" if others else first
     return expression
 
 
@@ -311,12 +303,12 @@ def discover(
                 hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
             )
         names[name] = inputs[name] = file
-    if not names and "dependencies" in _table(document.values, "project"):
+    if not names and "dependencies" in document.table("project").values:
         inputs["requirements"] = FILE
     return dict(sorted(inputs.items(), key=lambda item: (item[0] != "requirements", item[0])))
 
 
-def no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
+def no_inputs(project: Project, document: Table) -> ConfigError:
     """Return the error for a project without inputs; `document` is its `pyproject.toml`."""
     hint = suggest(project, document)
     files = (*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))
@@ -338,7 +330,7 @@ def no_inputs(project: Project, document: Mapping[str, Any]) -> ConfigError:
     )
 
 
-def suggest(project: Project, document: Mapping[str, Any], lock: str | None = None) -> str:
+def suggest(project: Project, document: Table, lock: str | None = None) -> str:
     """Say what could be locked, or be the lock of a name, and how; empty for nothing."""
     missing = [
         file
@@ -360,19 +352,17 @@ def suggest(project: Project, document: Mapping[str, Any], lock: str | None = No
     return hint
 
 
-def _find_candidates(
-    project: Project, document: Mapping[str, Any]
-) -> Iterator[tuple[str, str, str]]:
+def _find_candidates(project: Project, document: Table) -> Iterator[tuple[str, str, str]]:
     """Yield what could be locked: a name for its lock, what it is, and the lines that lock it."""
-    static, parts = _table(document, "project"), []
+    static, parts = document.table("project"), []
     itself = "this project, whose dependencies only a build can say"
-    if "'dependencies'" in str(static.get("dynamic")):
+    if "dependencies" in static.strings("dynamic"):
         parts.append(("requirements", itself, f'inputs = ["{FILE}"]'))
-    elif not static and project.is_file("setup.py"):
+    elif not static.values and project.is_file("setup.py"):
         parts.append(("requirements", itself, 'inputs = ["setup.py"]'))
-    groups = filter(str.isprintable, _table(document, "dependency-groups"))
+    groups = filter(str.isprintable, document.table("dependency-groups").values)
     parts += [(each, f"a dependency group {each!r}", f'groups = ["{each}"]') for each in groups]
-    for extra in filter(str.isprintable, _table(static, "optional-dependencies")):
+    for extra in filter(str.isprintable, static.table("optional-dependencies").values):
         lines = f'inputs = ["{FILE}"]\nextras = ["{extra}"]'
         parts.append((extra, f"an extra {extra!r}", lines))
     for file in _find_elsewhere(project, FILE):
@@ -387,7 +377,7 @@ def _find_candidates(
         with suppress(RequirementsError):
             inputs += [file] * bool(reader.items(file, None, constraint=False))
     mixed = {"", *(posixpath.dirname(file) for file in {*files} - {*inputs})}
-    table = "" if "nox-lock" in _table(document, "tool") else "[tool.nox-lock]\n"
+    table = "" if "nox-lock" in document.table("tool").values else "[tool.nox-lock]\n"
     for file in inputs:
         folder, _, base = file.rpartition("/")
         pattern = file if folder in mixed else f"{folder}/*.in"
@@ -398,11 +388,6 @@ def _find_elsewhere(project: Project, name: str) -> list[str]:
     """Return the files like a name here and in two levels of folders, but for made ones."""
     found = (file for folder in ("", "*/", "*/*/") for file in project.glob(f"{folder}{name}"))
     return [file for file in found if not _MADE.search(file) and project.is_file(file)]
-
-
-def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = document.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def find_missing_inputs(project: Project, locks: Collection[LockConfig]) -> dict[str, str]:

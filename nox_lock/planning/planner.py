@@ -12,13 +12,13 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from nox_lock.errors import ConfigError, RequirementsError, fix_of
-from nox_lock.inputs.entry import is_project_file
-from nox_lock.inputs.requirements import Files, Inputs, read_inputs
+from nox_lock.inputs.entry import Inputs, is_project_file
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.inputs.toml_tables import FILE, find_table
 from nox_lock.lockfile import lock_file
 from nox_lock.planning import paths
-from nox_lock.planning.config import Config, LockConfig, resolve_settings
-from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
+from nox_lock.planning.config import Config, resolve_settings
+from nox_lock.planning.lock_plan import AnyPlan, LockConfig, LockPlan, PylockPlan
 from nox_lock.project import Project
 from nox_lock.target import Target, parse_target, running_platform, running_target
 from nox_lock.text import nearest, quoted
@@ -45,17 +45,12 @@ class _Planner:
     """
 
     def __init__(
-        self,
-        locks: Mapping[str, LockConfig],
-        project: Project,
-        used: Mapping[str, Collection[Target | SpecifierSet]],
-        *,
-        may_lack: bool,
+        self, config: Config, used: Mapping[str, Collection[Target | SpecifierSet]]
     ) -> None:
-        self.locks = locks
-        self.project = project
+        locks = self.locks = config.locks
+        self.project = config.project
         self.used = used
-        self.files = Files(project, is_unmade=self._is_unmade, may_lack=may_lack)
+        self.files = Files(self.project, is_unmade=self._is_unmade, may_lack=config.may_lack)
         # The lock that has a lock file of a path, or None.
         self.owner = functools.cache(lambda path: paths.find_owner(path, locks.values()))
         # The inputs of a lock, without other locks as constraints.
@@ -74,21 +69,9 @@ class _Planner:
                     extras = (f"extra={canonicalize_name(extra)}" for extra in lock.extras)
                     roots |= {f"{source}#{part}" for part in ("", *extras)}
                 else:
-                    roots.add(project.real(source))
+                    roots.add(self.project.real(source))
 
-    def plan(self, names: Iterable[str]) -> list[LockPlan]:
-        """Plan the lock files of some locks, and of those they build on."""
-        for name in names:
-            self._plan_lock(name, {})
-        # A lock that is not planned may have one of these paths, too.
-        for lock in (self.locks[each] for each in sorted(self.locks.keys() - self.by_name.keys())):
-            if any(paths.parse_path(lock, each.path) for each in self.by_path.values()):
-                for _, _, path in self._list_files(lock):
-                    if taken := self.by_path.get(path.casefold()):
-                        raise self._shared(taken.name, path, f"lock {lock.name!r}")
-        return [each for files in self.by_name.values() for each in files]
-
-    def _plan_lock(self, name: str, trail: Mapping[str, str]) -> None:
+    def plan(self, name: str, trail: Mapping[str, str]) -> None:
         """Plan a lock's files after those of all it builds on; `trail` are those above it."""
         if name in trail:
             steps = list(trail.items())[list(trail).index(name) :]
@@ -99,9 +82,9 @@ class _Planner:
             return
         layers = self._find_layers(self.locks[name])
         for lower, why in layers.items():
-            self._plan_lock(lower, {**trail, name: why})
+            self.plan(lower, {**trail, name: why})
         self.by_name[name] = []
-        for target, system, path in self._list_files(self.locks[name]):
+        for target, system, path in self.list_files(self.locks[name]):
             planned = self._plan_file(self.locks[name], target, system, path, layers)
             self.by_name[name].append(planned)
             self.by_path[path.casefold()] = planned
@@ -143,7 +126,7 @@ class _Planner:
         lock = lock_file.read(self.project, file)
         return lock is None or not lock.recognised
 
-    def _list_files(self, lock: LockConfig) -> list[tuple[Target, str, str]]:
+    def list_files(self, lock: LockConfig) -> list[tuple[Target, str, str]]:
         """Return target, named platform and path of each file of a lock."""
         used = self.used.get(lock.name, ())
         found = {*lock.pythons, *(each for each in used if isinstance(each, Target))}
@@ -177,9 +160,9 @@ class _Planner:
     ) -> LockPlan:
         inputs = self.inputs(lock.name)
         if taken := self.by_path.get(path.casefold()):
-            raise self._shared(lock.name, path, f"lock {taken.name!r}")
+            raise self.shared(lock.name, path, f"lock {taken.name!r}")
         if path in (*inputs.files, *inputs.pending):
-            raise self._shared(lock.name, path, "one of its inputs")
+            raise self.shared(lock.name, path, "one of its inputs")
         below = self._find_below(lock, target, system, layers)
         builds: list[str] = []
         for file in lock.build_constraints:
@@ -220,11 +203,10 @@ class _Planner:
         """Return the lock files that one for this target builds on; refuse those of others."""
         below = tuple(
             each
-            for name, files in self.by_name.items()
-            for each in files
+            for name in self.locks  # not in the order of planning, which names may change
             if name in layers
-            and each.target == target
-            and (each.system in {"", system} or (not system and each.here))
+            for each in self.by_name[name]
+            if each.target == target and (each.system in {"", system} or (not system and each.here))
         )
         for name in lock.constraints:
             if all(each.name != name for each in below):
@@ -254,7 +236,7 @@ class _Planner:
             )
         return below
 
-    def _shared(self, name: str, path: str, other: str) -> ConfigError:
+    def shared(self, name: str, path: str, other: str) -> ConfigError:
         return ConfigError(
             f"lock {name!r} would write {path}, which is {other}",
             find_table("lockfile", name, self.project).place("lockfile"),
@@ -264,16 +246,14 @@ class _Planner:
 
 def plan(
     config: Config,
-    project: Project,
     *,
     names: Iterable[str | None] = (),
     used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
-    may_lack: bool = False,
 ) -> list[LockPlan]:
     """Plan the lock files that must exist, each after those it builds on.
 
     `names` keeps to those locks and what they build on; `used` gives, by lock, the Pythons of
-    the sessions that use it, as targets or ranges of versions; `may_lack` is of `Files`.
+    the sessions that use it, as targets or ranges of versions.
 
     Raises:
         ConfigError: for an unknown name, two lock files with one path, locks that build on each
@@ -282,11 +262,22 @@ def plan(
         LockFileError: for a lock file that cannot be read.
     """
     chosen = [config.lock(name).name for name in names] or list(config.locks)
-    planner = _Planner(config.locks, project, used or {}, may_lack=may_lack)
-    planned = planner.plan(chosen)
-    # One lock file with hashes, and those without must have them, too.
-    if any(map(_lacks_hashes, planned)) and any(map(_has_hashes, planner.plan(config.locks))):
-        return _require_hashes(planned)
+    planner = _Planner(config, used or {})
+    for name in chosen:
+        planner.plan(name, {})
+    planned = list(planner.by_path.values())
+    # A lock that is not planned may have one of these paths, too.
+    for other in sorted(config.locks.keys() - planner.by_name.keys()):
+        if any(paths.parse_path(config.locks[other], each.path) for each in planned):
+            for _, _, path in planner.list_files(config.locks[other]):
+                if taken := planner.by_path.get(path.casefold()):
+                    raise planner.shared(taken.name, path, f"lock {other!r}")
+    if any(map(_lacks_hashes, planned)):
+        for name in config.locks:
+            planner.plan(name, {})
+        # One lock file with hashes, and those without must have them, too.
+        if any(map(_has_hashes, planner.by_path.values())):
+            return _require_hashes(planned)
     return planned
 
 
@@ -378,9 +369,7 @@ def select(
     return [each for each in planned if not targets or each.target in targets]
 
 
-def plan_pylocks(
-    config: Config, planned: Collection[LockPlan], project: Project
-) -> list[PylockPlan]:
+def plan_pylocks(config: Config, planned: Collection[LockPlan]) -> list[PylockPlan]:
     """Plan the pylocks of the locks that are planned, each beside its lock files.
 
     Raises:
@@ -388,6 +377,7 @@ def plan_pylocks(
         LockFileError: for one that cannot be read.
     """
     found: list[PylockPlan] = []
+    project = config.project
     every = (path for each in planned for path in (each.path, *each.inputs.files))
     taken = {project.real(path).casefold() for path in every}
     for name in dict.fromkeys(each.name for each in planned if each.lock.pylock):

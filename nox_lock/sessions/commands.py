@@ -168,7 +168,7 @@ def run(
     try:
         config, every = noxfile.plan(options.names)
         planned = select(every, options.python, options.platform)
-        pylocks = plan_pylocks(config, every, project)
+        pylocks = plan_pylocks(config, every)
         locks = config.locks.values()
         orphans = find_orphans(locks, [*every, *pylocks], project) if whole else []
         # A pylock is among them if all lock files that it is made of are there, or chosen.

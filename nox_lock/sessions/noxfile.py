@@ -55,8 +55,7 @@ class Noxfile(NamedTuple):
                     message = f"session {session.name!r} of the noxfile: {error.message}"
                     raise ConfigError(message, hint=error.hint) from error
                 used.setdefault(name, set()).update(read_pythons(session.pythons))
-        may_lack = to_install and config.on_stale == "install"
-        return config, plan(config, self.project, names=names, used=used, may_lack=may_lack)
+        return config, plan(config, names=names, used=used)
 
     def find_unused(self, planned: Iterable[LockPlan]) -> Iterator[str]:
         """Yield a note on each lock file for a Python that no session runs, and nothing names."""

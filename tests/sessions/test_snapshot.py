@@ -85,7 +85,7 @@ from nox_lock.project import Project
 sys.addaudithook(note)
 watching = True
 project = Project(Path.cwd(), os.environ)
-for each in plan(load_config(project), project):
+for each in plan(load_config(project)):
     judge.judge(each)
 watching = False
 print(json.dumps([sorted(seen), project.facts]))
@@ -105,7 +105,7 @@ def answer(root: Path) -> tuple[list[tuple[str, ...]], object]:
     """Judge everything; return what was read for it, and what came of it."""
     project = open_folder(root, ENVIRON)
     try:
-        planned = plan(load_config(project), project)
+        planned = plan(load_config(project))
         found: object = [(each.digest, each.hidden, judge(each)) for each in planned]
     except NoxLockError as error:
         found = str(error)
@@ -131,7 +131,7 @@ def test_all_that_is_read_is_kept(root: Path) -> None:
     opened = {path for event, path in seen if event == "open"}
     listed = {path for event, path in seen if event != "open"}
     assert opened >= FILES.keys() - {"wheels/readme"}
-    kept = {os.path.normpath(name) for kind, name, _ in facts if kind == "file"}
+    kept = {os.path.normpath(name) for kind, name, _ in facts if kind == "read"}
     assert opened <= kept
     folders = {Path(name).parent for kind, name, _ in facts if kind == "glob"}
     assert set(map(Path, listed)) <= folders | {Path()}
@@ -340,9 +340,9 @@ DEEP = "[" * 100_000
 @pytest.mark.parametrize(
     "facts",
     [
-        *('[["no such", "look", ""]]', '[["file", "requirements.in"]]', "[1]", "1", "null"),
+        *('[["no such", "look", ""]]', '[["read", "requirements.in"]]', "[1]", "1", "null"),
         *('[["glob", "", ""]]', '[["glob", "/x", ""]]', '[["variable", [], ""]]'),
-        *('[["file", 1, ""]]', '[["real", "\\u0000", ""]]', '[["file", null, ""]]'),
+        *('[["read", 1, ""]]', '[["real", "\\u0000", ""]]', '[["read", null, ""]]'),
         *('[["glob", null, ""]]', '[[["a"], "", ""]]', DEEP + "]" * len(DEEP)),
     ],
 )

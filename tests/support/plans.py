@@ -33,7 +33,7 @@ def plan_folder(
 ) -> list[LockPlan]:
     """Plan the lock files of a folder."""
     project = open_folder(root, environ)
-    return plan(load_config(project), project, names=names, used=used)
+    return plan(load_config(project), names=names, used=used)
 
 
 def plan_with_orphans(
@@ -42,5 +42,5 @@ def plan_with_orphans(
     """Plan the lock files of a folder, and find those of no lock any more."""
     project = open_folder(root, environ)
     config = load_config(project)
-    planned = plan(config, project)
+    planned = plan(config)
     return planned, find_orphans(config.locks.values(), planned, project)

@@ -94,9 +94,8 @@ def write(
 
 def planned(folder: Path) -> PylockPlan:
     """Plan the one pylock of a folder."""
-    project = Project(folder, {})
-    config = load_config(project)
-    (found,) = plan_pylocks(config, plan(config, project), project)
+    config = load_config(Project(folder, {}))
+    (found,) = plan_pylocks(config, plan(config))
     return found
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nox_lock.inputs.requirements import Inputs
+    from nox_lock.inputs.entry import Inputs
 
 ZEROS = f"sha256:{'0' * 64}"
 ONE, ANOTHER = "https://one.example/simple", "https://other.example/simple"

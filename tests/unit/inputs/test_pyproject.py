@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
-from nox_lock.errors import RequirementsError
+from nox_lock.errors import ConfigError, NoxLockError, RequirementsError
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nox_lock.inputs.requirements import Inputs
+    from nox_lock.inputs.entry import Inputs
 
 FILE = "pyproject.toml"
 HEAD = '[project]\nname = "My.Proj"\nversion = "2.0"\n'
@@ -55,7 +55,7 @@ def asked(found: Inputs) -> list[str]:
 
 
 def refused(folder: Path, text: str, **wanted: tuple[str, ...]) -> str:
-    with pytest.raises(RequirementsError) as caught:
+    with pytest.raises(NoxLockError) as caught:
         read(folder, text, **wanted)  # type: ignore[arg-type]
     return str(caught.value)
 
@@ -248,7 +248,7 @@ def test_missing_or_unreadable(tmp_path: Path) -> None:
         with pytest.raises(RequirementsError, match=f"there is no file {file}"):
             read_inputs([file], Files(Project(tmp_path, {})))
     (tmp_path / FILE).write_bytes(b"[project]\nname = '\xff'\n")
-    with pytest.raises(RequirementsError, match=rf"^{FILE}:2: is no TOML: it is not UTF-8"):
+    with pytest.raises(ConfigError, match=rf"^{FILE}:2: is no TOML: it is not UTF-8"):
         read_inputs([FILE], Files(Project(tmp_path, {})))
     (tmp_path / "x" / FILE).mkdir(parents=True)
     with pytest.raises(RequirementsError, match=r"^cannot read x/pyproject.toml"):

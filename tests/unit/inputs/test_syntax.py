@@ -24,8 +24,7 @@ from support.oracle import Oracle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nox_lock.inputs.entry import Entry
-    from nox_lock.inputs.requirements import Inputs
+    from nox_lock.inputs.entry import Entry, Inputs
 
 SOURCE = "requirements.in"
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nox_lock.inputs.toml_tables import Table
+from nox_lock.errors import ConfigError
+from nox_lock.inputs.toml_tables import Table, parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,3 +147,42 @@ def test_real_files(shared: Path) -> None:
             exact += word in line
             assert word in line or line.lstrip().startswith("[") or "=" in line, (path, word)
     assert exact > 0.8 * total, (exact, total)
+
+
+PARTS = 60_000  # tomllib takes minutes for them
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{0}x = 1",
+        "[{0}x]",
+        "[[{0}x]]",
+        "y = {{a = 1, {0}x = 1}}",
+        "y = [{{{0}x = 1}}]",
+        "{0}",
+    ],
+)
+@pytest.mark.parametrize("part", ["x.", "x . ", "'a=#'.", '"a\\"b".'])
+def test_a_key_of_many_parts_takes_no_time(line: str, part: str) -> None:
+    text = f'[project]\nname = "a"\ndescription = """\n{"." * 60}\n"""\n'
+    text += line.format(part * PARTS)
+    with pytest.raises(ConfigError) as refused:
+        parse_toml(text.encode())
+    assert str(refused.value.place) == "pyproject.toml:6"
+    assert refused.value.message == "is no TOML: a key has more than 50 parts (at line 6)"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"{'a.' * 60}",
+        '\\"' + "." * 60,
+        "." * 1_000_000,
+    ],
+    ids=["words", "a quote", "many"],
+)
+@pytest.mark.parametrize("form", ['"{}"', '"""{}"""', '"""\n  {}\n"""', "1 # {}", '["{}"]'])
+def test_dots_elsewhere_are_no_key(value: str, form: str) -> None:
+    text = f"[a]\nx = {form.format(value)}\n"
+    assert parse_toml(text.encode()).values == tomllib.loads(text)

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 
 from nox_lock.errors import ConfigError
 from nox_lock.lockfile import lock_file
-from nox_lock.planning.config import (
-    UNSAFE_PACKAGES,
-    Config,
-    Settings,
-    load_config,
-    resolve_settings,
-)
+from nox_lock.planning.config import Config, load_config, resolve_settings
+from nox_lock.planning.lock_plan import UNSAFE_PACKAGES, Settings
 from nox_lock.planning.paths import name_of_input
 from nox_lock.project import Project
 from nox_lock.target import Target
@@ -401,7 +396,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, text: str, says: list[str]) -
 
     (tmp_path / "a.in").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        plan(load(tmp_path, f"{text}\n"), Project(tmp_path, {}))
+        plan(load(tmp_path, f"{text}\n"))
     missing = [words for words in says if words not in str(caught.value)]
     assert not missing, str(caught.value)
 

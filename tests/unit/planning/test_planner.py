@@ -159,6 +159,19 @@ def test_names_keep_to_those(tmp_path: Path) -> None:
     assert [each.name for each in found] == ["docs", "dev"]
 
 
+@pytest.mark.parametrize("top", ["inputs = ['top.in']", "groups = ['t']"])
+def test_what_shapes_a_lock_does_not_depend_on_the_order_of_names(tmp_path: Path, top: str) -> None:
+    files = {f"{name}.in": f"--find-links wheels-{name}\n{name}\n" for name in ("a", "b")}
+    files["top.in"] = "-r a.in\n-r b.in\n"
+    files["pyproject.toml"] = "[dependency-groups]\nt = []\n[tool.nox-lock.locks]\n"
+    files["pyproject.toml"] += "a.inputs = ['a.in']\nb.inputs = ['b.in']\n"
+    files["pyproject.toml"] += f"[tool.nox-lock.locks.top]\n{top}\nconstraints = ['b', 'a']\n"
+    orders: list[list[str]] = [[], ["top"], ["b", "top"], ["a", "top"], ["top", "b", "a"]]
+    found = [planned_in(tmp_path, files, names) for names in orders]
+    tops = [each for planned in found for each in planned if each.name == "top"]
+    assert len({(top.digest, top.constraints, *top.options) for top in tops}) == 1
+
+
 def test_a_broken_input_of_another_lock_is_no_matter(tmp_path: Path) -> None:
     files = {"requirements.in": "", "requirements-dev.in": "app ==\n"}
     assert len(planned_in(tmp_path, files, ["requirements"])) == 1
