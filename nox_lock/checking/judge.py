@@ -56,7 +56,8 @@ def judge(planned: AnyPlan) -> Verdict:
             others += (*coverage.find_other_markers(), *coverage.find_unreached())
         others += _find_other_options(planned, lock)
         others += _find_other_settings(planned, lock)
-        others += _find_other_layers(planned)
+        if planned.below or planned.inputs.pending:
+            others += _find_other_layers(planned)
         warnings = content.find_warnings(planned, lock)
     reasons = [*faults, *_find_other_target(planned, lock), *others]
     notes = []
@@ -199,7 +200,7 @@ def _find_other_layers(planned: LockPlan) -> Iterator[Reason]:
         why = "broken" if file in there else "not there"
         said = f"it builds on {file}, which is {why}"
         yield Reason(said, next(named, planned.at()))
-    for low, theirs, ours in disagreements(planned) if planned.below else ():
+    for low, theirs, ours in disagreements(planned):
         said = f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on"
         yield Reason(said, planned.at(ours.line))
 

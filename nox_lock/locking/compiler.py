@@ -34,7 +34,8 @@ def find_starting_pins(
     A lock file that is not there yet starts from the one of another target that it replaces. With
     `upgrade` its own pins are left out; pins that its stack was resolved to `together` replace all.
     """
-    pins = {pin.name: pin for pin in versions(None if upgrade else planned.origin, planned)}
+    own = None if upgrade else planned.current or planned.earlier
+    pins = {pin.name: pin for pin in versions(own, planned)}
     for low in planned.below:
         for pin in versions(low.current, planned):
             mine = pins.get(pin.name)

@@ -40,8 +40,8 @@ class CompileOptions(NamedTuple):
     def upgrades(self, planned: LockPlan) -> bool:
         """Return whether pins of a lock are to be upgraded though its inputs allow them."""
         names = set(map(name_of, self.packages(planned)))
-        pins = planned.origin.pins if planned.origin else ()
-        return self.upgrade or any(pin.name in names for pin in pins)
+        lock = planned.current or planned.earlier
+        return self.upgrade or (lock is not None and any(pin.name in names for pin in lock.pins))
 
     def are_met(self, planned: AnyPlan, verdict: Verdict) -> bool:
         """Return whether there is nothing to do: a fresh lock file, as it was stamped.

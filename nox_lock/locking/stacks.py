@@ -80,7 +80,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[LockPlan]) -> Sequence
     top = stack[-1]
     settings = top.settings._replace(generate_hashes=False, strip_extras=True, allow_unsafe=True)
     kept = () if compiler.options.upgrade else reversed(stack)
-    pins = {pin.name: pin for each in kept for pin in versions(each.origin, each)}
+    pins = {pin.name: pin for each in kept for pin in versions(each.current or each.earlier, each)}
     compiler.console.log(f"{', '.join(texts)}: resolving together")
     inputs = read_inputs(
         list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),

@@ -95,11 +95,6 @@ class LockPlan:
         return self.lock.name
 
     @property
-    def origin(self) -> LockFile | None:
-        """The lock file that a compile starts from: the current one, else the one it replaces."""
-        return self.current if self.current is not None else self.earlier
-
-    @property
     def pins(self) -> Sequence[Pin]:
         """The pins of the current lock file; empty for no file."""
         return self.current.pins if self.current else ()

@@ -167,7 +167,7 @@ def run(
     options.format = options.format or ("github" if on_github else None)
     try:
         config, every = noxfile.plan(options.names)
-        planned = select(every, options.python, options.platform)
+        planned = every if whole else select(every, options.python, options.platform)
         pylocks = plan_pylocks(config, every)
         locks = config.locks.values()
         orphans = find_orphans(locks, [*every, *pylocks], project) if whole else []
@@ -178,7 +178,9 @@ def run(
             failure = _check(judged, options, noxfile, console)
         else:
             # What is to be upgraded may be in a new lock file.
-            asked = options.why or (options.upgrade_package and all(e.origin for e in planned))
+            asked = options.why or (
+                options.upgrade_package and all(e.current or e.earlier for e in planned)
+            )
             if asked and (unknown := _find_unknown(options, planned)):
                 raise unknown
             if options.why:
@@ -319,7 +321,8 @@ def _find_unknown(options: Arguments, planned: Sequence[LockPlan]) -> ConfigErro
     if not packages:
         packages = [name_of(each) for each in options.upgrade_package]
         names |= {entry.name for each in planned for entry in each.inputs.requirements}
-        names |= {pin.name for each in planned if each.origin for pin in each.origin.pins}
+        locks = [lock for each in planned if (lock := each.current or each.earlier)]
+        names |= {pin.name for lock in locks for pin in lock.pins}
     for package in packages:
         name = canonicalize_name(package)
         if name not in names:

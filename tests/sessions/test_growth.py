@@ -669,7 +669,8 @@ def test_a_name_without_a_dot_is_an_earlier_one(tmp_path: Path) -> None:
     pyproject = tmp_path / "pyproject.toml"
     pyproject.write_text(table("python = ['3.9', '3.12']"), encoding="utf-8")
     found = {
-        each.path: each.origin and each.origin.pins[0].version for each in plan_folder(tmp_path)
+        each.path: (lock := each.current or each.earlier) and lock.pins[0].version
+        for each in plan_folder(tmp_path)
     }
     assert found == {"requirements-py3.9.txt": "1.9", "requirements-py3.12.txt": "1.11"}
     pattern = "lockfile = '{stem}-py{python_nodot}.txt'\n"
