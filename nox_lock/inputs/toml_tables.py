@@ -33,10 +33,14 @@ _NAMING = re.compile(rf"\s*\[{{1,2}}(?P<table>[^\]]*)\]|(?P<key>(?:[\w.\s-]|{_ST
 # The name of a key is compared without these.
 _SPELLING = str.maketrans("", "", " \t\"'")
 _T = TypeVar("_T")
-# For a key of many parts `tomllib` takes time by their square.
-_LONG_KEY = re.compile(r"(?:^|[{,\[])(?:[^\n.=#,{\[]*\.){50}", re.MULTILINE)
+# For a key of many parts `tomllib` takes time by their square. A line may have as many dots, where
+# they are not in strings and comments, whether these end or not.
+_MANY_DOTS = re.compile(r"^(?:[^\n.]*\.){50}", re.MULTILINE)
+_LONG_KEY = re.compile(r"(?:^|[{,\[])(?:[^\n.=,{\[]*\.){50}", re.MULTILINE)
 _NO_KEY = re.compile(
-    r'''"""(?:\\.|[^\\])*?"""|\'{3}.*?\'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*''', re.DOTALL
+    r'''"""(?:\\.|[^\\])*?(?:"""|\Z)|\'{3}.*?(?:\'{3}|\Z)'''
+    r"""|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?|\#[^\n]*""",
+    re.DOTALL,
 )
 
 
@@ -147,7 +151,7 @@ def parse_toml(data: bytes, file: str = FILE) -> Table:
 
 @functools.lru_cache(maxsize=4)  # the configuration and several locks read one file
 def _parse(text: str) -> dict[str, Any]:
-    if _LONG_KEY.search(text):  # in a string or a comment that is no key
+    if _MANY_DOTS.search(text):
         keys = _NO_KEY.sub(lambda found: "x" + "\n" * found[0].count("\n"), text)
         if long := _LONG_KEY.search(keys):
             line = keys.count("\n", 0, long.start()) + 1

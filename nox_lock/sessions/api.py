@@ -292,7 +292,8 @@ def _open_noxfile(session: nox.Session, *, recording: bool = False) -> Iterator[
                 raise ConfigError(message, hint=_RENAME)
         sessions = []
         for name, made in registered.items():
-            locks, python = _LOCKED.get(made, ((), made.python))
+            inner = _LOCKED.get(getattr(made, "func", None))  # where nox.session is on top
+            locks, python = _LOCKED.get(made, inner or ((), made.python))
             calls = getattr(made, "parametrize", ())
             given = [getattr(call, "call_spec", {}).get("python") for call in calls]
             sessions.append(DeclaredSession(name, locks, [python, made.python, *given]))

@@ -163,10 +163,9 @@ PARTS = 60_000  # tomllib takes minutes for them
         "{0}",
     ],
 )
-@pytest.mark.parametrize("part", ["x.", "x . ", "'a=#'.", '"a\\"b".'])
+@pytest.mark.parametrize("part", ["x.", "x . ", "'='.", "'a=#'.", '"a\\"b".'])
 def test_a_key_of_many_parts_takes_no_time(line: str, part: str) -> None:
-    text = f'[project]\nname = "a"\ndescription = """\n{"." * 60}\n"""\n'
-    text += line.format(part * PARTS)
+    text = f'[project]\nname = "a"\ndescription = """\nb\n"""\n{line.format(part * PARTS)}'
     with pytest.raises(ConfigError) as refused:
         parse_toml(text.encode())
     assert str(refused.value.place) == "pyproject.toml:6"
