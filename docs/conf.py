@@ -12,7 +12,14 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 nitpicky = True
 # Types that are not documented on the site.
-HIDDEN = ("Func", "Place", "ProjectInstall", "RawFunc", "nox.Session")
+HIDDEN = (
+    "Func",
+    "Place",
+    "ProjectInstall",
+    "RawFunc",
+    "collections.abc.Sequence",
+    "nox.Session",
+)
 nitpick_ignore = [("py:class", name) for name in HIDDEN]
 myst_heading_anchors = 3
 autodoc_typehints = "description"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 # The locks of the noxfile's sessions, with the Pythons given to their decorators; nox changes those
 # to False under ``--no-venv``. And the sessions of `add_sessions` by name.
-_LOCKED: dict[Func, tuple[tuple[str | None, ...], object]] = {}
+_LOCKED: dict[object, tuple[tuple[str | None, ...], object]] = {}
 _OURS: dict[str, Func] = {}
 _RENAME = "Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
 

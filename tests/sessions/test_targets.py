@@ -518,8 +518,8 @@ WILD = {
         ["requirements/my.dev.in", "requirements.in"],
         ["locks/requirements-MACHINE.txt", "locks/my.dev-MACHINE.txt"],
     ),
-    "braces": ("lockfile = 'a {{b}} [c]/{name}.txt'", ["requirements.in"],
-               ["a {b} [c]/requirements.txt"]),
+    "brackets": ("lockfile = 'a b [c]/{name}.txt'", ["requirements.in"],
+                 ["a b [c]/requirements.txt"]),
 }  # fmt: skip
 
 
