@@ -117,7 +117,7 @@ class Project:
     def forget(self, file: str) -> None:
         """Read a file from disk when it is next asked for: another process may have written it."""
         for kind in _READERS:
-            self.found.pop((kind, file), None)
+            self.found.pop((kind, file.removeprefix("./")), None)
 
     @property
     def facts(self) -> list[tuple[str, ...]]:

@@ -47,6 +47,17 @@ FORMS = {
 # Of a folder, an editable and an archive: what builds them comes from the index. The others have it
 # themselves, which takes half the time.
 BUILT_BY_INDEX = {"a", "h", "source"}
+# Builds of this one leave something behind in its folder, as those of setuptools do.
+LEAVING = """
+
+_build_alone = build_wheel
+
+
+def build_wheel(*args):
+    pathlib.Path("build").mkdir(exist_ok=True)
+    pathlib.Path("build", "log").write_text(os.urandom(8).hex())
+    return _build_alone(*args)
+"""
 EXTRAS = "\n[project.optional-dependencies]\ndev = ['{}-extra']\n"
 
 
@@ -56,6 +67,9 @@ def write_project(project: Project, folder: str, name: str) -> None:
     project.write(f"{folder}/{name}.py", "says = 'one'\n")
     if name not in BUILT_BY_INDEX:
         write_own_backend(project.root / folder)
+    if name == "b":
+        backend = project.root / folder / "backend" / "tiny_backend.py"
+        backend.write_text(f"import os\n{backend.read_text('utf-8')}{LEAVING}", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

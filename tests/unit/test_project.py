@@ -27,7 +27,7 @@ def test_a_file_is_read_once(project: Project) -> None:
     assert project.read("a.in") == project.read("./a.in") == b"app\n"
     (project.root / "a.in").write_text("other\n", encoding="utf-8")
     assert project.read("a.in") == b"app\n"
-    project.forget("a.in")
+    project.forget("./a.in")
     assert project.read("a.in") == b"other\n"
 
 
