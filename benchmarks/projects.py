@@ -175,7 +175,7 @@ def copy_input(each: Input, shared: Path, root: Path) -> str:
 def flatten(root: Path, path: str) -> list[str]:
     """Return the requirement lines that an input reaches by `-r`.
 
-    Raises UnavailableError for what is no requirement: a tool without options cannot take it.
+    Raises UnavailableError for what is not a requirement: a tool without options cannot take it.
     """
     found = []
     for line in (root / path).read_text("utf-8").splitlines():

@@ -62,7 +62,7 @@ class RequirementsError(NoxLockError):
 
 
 class LockFileError(NoxLockError):
-    """A lock file cannot be read, is no lock file, or could not be written."""
+    """A lock file cannot be read, is not a lock file, or could not be written."""
 
 
 class BlockedError(NoxLockError):

@@ -149,7 +149,7 @@ def _mask_word(found: re.Match[str]) -> str:
 
 
 def _mask_bare(text: str) -> str:
-    """Mask ``user:password`` in a text that is no URL, or one without its scheme."""
+    """Mask ``user:password`` in a text that is not a URL, or one without its scheme."""
     if "@" not in text or ":" not in text:
         return text
     parts = re.split(r"([/\\])", text)

@@ -249,7 +249,7 @@ def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         if hashed and not pin.hashes and not pin.unhashable:
             yield Reason(f"{pin.shown} has no hash", planned.at(pin.line))
         if pin.version and parse_version(pin.version) is None:
-            yield Reason(f"{pin.shown} pins what is no version", planned.at(pin.line))
+            yield Reason(f"{pin.shown} pins what is not a version", planned.at(pin.line))
         if pin.marker and not is_plain_marker(pin.marker):
             same = (entry for entry in planned.inputs.entries if entry.name == pin.name)
             given = {str(entry.marker) for entry in same if entry.marker}

@@ -243,14 +243,14 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
     """Judge a pylock by its content, whatever the order of its lines."""
     if planned.data is None:
         return Verdict(MISSING, (Reason("there is no pylock", planned.at()),))
-    word = STALE
+    word, text = STALE, planned.text
     try:
         packages = find_packages(planned)
         word = INVALID
-        tables, files = pylock.parse(planned.text, planned.path)
+        tables, files = pylock.parse(text, planned.path)
         word = STALE
         expected = expect(planned, packages, files)
-        if expected != planned.text:
+        if expected != text:
             _refuse_difference(planned, packages, pylock.parse(expected, planned.path)[0], tables)
     except LockFileError as error:
         return Verdict(word, cut([Reason(error.message, error.place)]))

@@ -92,8 +92,8 @@ def lacks_hashes_alone(verdict: Verdict) -> bool:
 def find_obstacles(planned: AnyPlan) -> list[Reason]:
     """Return why `lock` does not replace a file unasked, a line each.
 
-    These are merge conflicts; and in a file that no known tool has signed, all that is no pin for
-    the inputs: somebody may have written it by hand.
+    These are merge conflicts; and in a file that no known tool has signed, all that is not a pin
+    for the inputs: somebody may have written it by hand.
     """
     if isinstance(planned, PylockPlan):
         text = planned.text

@@ -257,7 +257,7 @@ def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
 
 
 def in_order(versions: Iterable[str]) -> list[str]:
-    """Return versions in their order, without what is no version."""
+    """Return versions in their order, without what is not a version."""
     return list(map(str, sorted({found for each in versions if (found := parse_version(each))})))
 
 

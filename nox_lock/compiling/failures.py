@@ -42,7 +42,7 @@ PROBLEMS = {
     "unreachable": "it cannot be reached",
     "untrusted": "it is plain http and not trusted by pip",
     "unreadable": "what it answers for {} cannot be read",
-    "page": "what it answers for {} is no page of the simple API: is it a login page? "
+    "page": "what it answers for {} is not a page of the simple API: is it a login page? "
     "(A page without files has a meta element named pypi:repository-version)",
 }
 # Of what a build printed: a failure in CI cannot be repeated.
@@ -81,7 +81,7 @@ def index_reasons(pages: Iterable[Page]) -> list[str]:
     """Say, a line each, which indexes failed, and how.
 
     404 and 410, and 403 for single projects, only mean that an index does not have a project. What
-    is no page of the simple API may mean that, too, where no other index could offer it instead.
+    is not a page of the simple API may mean that, too, where no other index could offer it instead.
     """
     failed: dict[str, str] = {}
     excused: dict[str, str] = {}

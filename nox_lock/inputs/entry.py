@@ -161,7 +161,7 @@ def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> En
     hashes = [value for name, value in line.options if name == "--hash"]
     if wrong := [each for each in hashes if not re.match(_HASH, each)]:
         hint = "Write --hash=sha256:HEXDIGITS."
-        raise RequirementsError(f"--hash={wrong[0]} is no hash", place, hint)
+        raise RequirementsError(f"--hash={wrong[0]} is not a hash", place, hint)
     options = sorted(f"{name}={value}" for name, value in line.options if name != "--editable")
     text = " ".join([text, *options])
     return entry._replace(text=text, constraint=constraint, hashes=frozenset(hashes))
@@ -177,7 +177,7 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
     bare, _, when = text.partition("; " if URL.match(text) else ";")
     marker = None
     if when.strip():
-        message = f"{quoted(when.strip())} is no marker"
+        message = f"{quoted(when.strip())} is not a marker"
         marker = parse_requirement(f"x; {when}", place, message).marker
     bare = bare.strip()
     if found := re.search(_BEHIND, bare):
@@ -206,7 +206,7 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
 
 
 def _is_path(text: str, project: Project, place: Place) -> bool:
-    """Return whether a line that is no URL names, to pip, a local project or archive."""
+    """Return whether a line that is not a URL names, to pip, a local project or archive."""
     if re.match(_NAMED, text):
         return False
     path = re.sub(_BRACKETS, "", text.partition(";")[0].strip()).strip()
@@ -246,7 +246,7 @@ def refuse_bad_url(url: str, place: Place) -> None:
     try:
         urlsplit(url)
     except ValueError as error:
-        message = f"{quoted(url)} is no URL: {error}"
+        message = f"{quoted(url)} is not a URL: {error}"
         raise RequirementsError(message, place, "Such as: https://host/path") from error
 
 

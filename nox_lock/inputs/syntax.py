@@ -104,7 +104,7 @@ def read_lines(data: bytes, file: str) -> list[Line]:
             options = _parse_options(" ".join(words[cut:])) if cut < len(words) else ()
         except ValueError as error:
             raise RequirementsError(
-                f"{quoted(text)} is no option line: {error}",
+                f"{quoted(text)} is not an option line: {error}",
                 place,
                 "Options allowed in a requirements file: "
                 "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
@@ -144,7 +144,7 @@ def decode(data: bytes, file: str) -> str:
         raise RequirementsError(f"is not text in {encoding}", Place(file, line), hint) from error
     if "\0" in text:
         place = Place(file, text.count("\n", 0, text.index("\0")) + 1)
-        message = "holds a NUL character: this is no text file"
+        message = "holds a NUL character: this is not a text file"
         raise RequirementsError(message, place, f"{_AS_UTF8}.")
     return text
 
@@ -235,7 +235,7 @@ def parse_requirement(text: str, place: Place, message: str = "") -> Requirement
         reason = "its marker is nested too deep"
     if text.startswith(MERGE_MARKS):
         raise RequirementsError(MERGE, place, "Keep the lines you want, and take its marks out.")
-    message = message or f"{quoted(text)} is no requirement"
+    message = message or f"{quoted(text)} is not a requirement"
     raise RequirementsError(f"{message}: {reason}", place, _EXAMPLE)
 
 
@@ -287,7 +287,7 @@ def parse_specifier(text: str | None) -> SpecifierSet | None:
 def meets(specifier: SpecifierSet, version: str) -> bool:
     """Return whether a version is one of those allowed.
 
-    pip-tools keeps a pre-release that is locked, so one always counts. A text that is no version
+    pip-tools keeps a pre-release that is locked, so one always counts. A text that is not a version
     meets only no specifier, and ``===`` with this text.
     """
     found = parse_version(version)

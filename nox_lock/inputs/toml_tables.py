@@ -33,8 +33,8 @@ _NAMING = re.compile(rf"\s*\[{{1,2}}(?P<table>[^\]]*)\]|(?P<key>(?:[\w.\s-]|{_ST
 # The name of a key is compared without these.
 _SPELLING = str.maketrans("", "", " \t\"'")
 _T = TypeVar("_T")
-# For a key of many parts `tomllib` takes time by their square. A line may have as many dots, where
-# they are not in strings and comments, whether these end or not.
+# `tomllib` takes time that grows with the square of the parts of a key. Dots in strings and
+# comments separate none; neither needs to end where the text is broken.
 _MANY_DOTS = re.compile(r"^(?:[^\n.]*\.){50}", re.MULTILINE)
 _LONG_KEY = re.compile(r"(?:^|[{,\[])(?:[^\n.=,{\[]*\.){50}", re.MULTILINE)
 _NO_KEY = re.compile(
@@ -133,7 +133,7 @@ def _find_keys(text: str) -> Mapping[str, list[tuple[int, dict[str, set[int]]]]]
 
 
 def parse_toml(data: bytes, file: str = FILE) -> Table:
-    """Parse the bytes of a project file; ConfigError for what is no TOML."""
+    """Parse the bytes of a project file; ConfigError for what is not TOML."""
     line: int | None
     try:
         text = data.decode()
@@ -146,7 +146,7 @@ def parse_toml(data: bytes, file: str = FILE) -> Table:
         line, fault, hint = int(found[1]) if found else last, str(error), "Correct that line."
         if data.startswith(codecs.BOM_UTF8):
             line, fault, hint = 1, "it begins with a mark of byte order", _SAVE
-    raise ConfigError(f"is no TOML: {fault}", Place(file, line), hint)
+    raise ConfigError(f"is not TOML: {fault}", Place(file, line), hint)
 
 
 @functools.lru_cache(maxsize=4)  # the configuration and several locks read one file

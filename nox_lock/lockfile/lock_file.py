@@ -90,7 +90,7 @@ _NONE: frozenset[str] = frozenset()  # of most pins: one for all
 
 
 class OtherLine(NamedTuple):
-    """A line of a lock file that is no pin: an option by its long name, or what is wrong there."""
+    """A line of a lock file that is not a pin: an option by its long name, or what is wrong."""
 
     text: str
     number: int
@@ -204,7 +204,7 @@ class BodyReader:
         elif pin := _read_pin(line, hashes, via, number):
             self.pins.append(pin)
         else:
-            said = f"{quoted(line)} is no pin" if line else "a continuation of nothing"
+            said = f"{quoted(line)} is not a pin" if line else "a continuation of nothing"
             said = MERGE if line.startswith(MERGE_MARKS) else said
             self._problems.append(OtherLine(said, number))
         return option is not None

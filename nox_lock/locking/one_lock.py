@@ -194,7 +194,7 @@ def check_replaceable(compiler: Compiler, planned: AnyPlan) -> None:
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
         hint += f"that fit: {command} -- --overwrite"
         raise LockFileError(MERGE, first.place, hint)
-    lines = ["this is no lock file of these inputs, and is not overwritten:"]
+    lines = ["this is not a lock file of these inputs, and is not overwritten:"]
     lines += [f"  {each}" for each in cut(obstacles)]
     say = "pylock = false" if isinstance(planned, PylockPlan) else 'lockfile = "..."'
     hint = f"Is it yours? Rename it, or say [tool.nox-lock.locks.{planned.name}] {say}. "

@@ -46,8 +46,6 @@ ON_STALE = ("auto", "lock", "error", "install")
 _MOMENT = r"\d{4}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])(?:[T ].*)?|P\d+D"
 _PLACEHOLDERS = ("name", "stem", "python", "python_nodot", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
-
-
 _DEFAULTS = Settings(True, True, True, UNSAFE_PACKAGES)
 
 
@@ -92,11 +90,11 @@ def read_settings(table: Table) -> Settings:
     unsafe = table.strings("unsafe-package")
     for name in unsafe:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-            message = f": {quoted(name)} is no name of a project"
+            message = f": {quoted(name)} is not a name of a project"
             raise table.wrong("unsafe-package", message, "A name alone, such as: setuptools")
     moment = table.get("uploaded-prior-to", str)
     if moment is not None and not re.fullmatch(_MOMENT, moment):
-        message = f": {quoted(moment)} is no date"
+        message = f": {quoted(moment)} is not a date"
         raise table.wrong("uploaded-prior-to", message, 'Such as: "2026-11-01"')
     return Settings(
         table.get("generate-hashes", bool),
@@ -223,7 +221,7 @@ def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) ->
 
 def _parse_lock(name: str, declared: Table, common: LockConfig) -> LockConfig:
     if not re.fullmatch(r"[\w][\w.-]*", name):
-        message = f": {quoted(name)} is no name for a lock"
+        message = f": {quoted(name)} is not a name for a lock"
         raise declared.wrong(name, message, "Use letters, digits, - _ and dots.")
     table = declared.table(name)
     builds_on = table.strings("builds-on") if "builds-on" in table.values else None
@@ -250,7 +248,7 @@ def _check_lock(lock: LockConfig, locks: Mapping[str, LockConfig], declared: Tab
         for name in names:
             if name not in locks or name == lock.name:
                 near = nearest(name, set(locks) - {lock.name})
-                message = f": {quoted(name)} is no other lock{near}"
+                message = f": {quoted(name)} is not another lock{near}"
                 raise table.wrong(key, message, f"Locks here: {', '.join(locks)}")
 
 
@@ -261,7 +259,7 @@ def _parse_path(path: str, table: Table, key: str) -> str:
         message = f": {quoted(path)} is not inside the project"
         raise table.wrong(key, message, f"Write it relative to the folder of {FILE}.")
     if not plain.isprintable():
-        message = f": {quoted(path)} is no path"
+        message = f": {quoted(path)} is not a path"
         raise table.wrong(key, message, "Take its control characters out.")
     return plain
 
@@ -300,13 +298,13 @@ def _parse_targets(table: Table, default: LockConfig) -> LockConfig:
             known = [*PLATFORMS, *(f"{s}-{each}" for s, them in PLATFORMS.items() for each in them)]
             meant = _OTHER_NAMES.get(name.lower(), name)
             near = nearest(meant, known if "-" in meant else PLATFORMS)
-            message = f": {quoted(name)} is no platform that can be locked for{near}"
+            message = f": {quoted(name)} is not a platform that can be locked for{near}"
             raise table.wrong("platforms", message, "Such as: linux, linux-aarch64, darwin, win32")
     levels = default.levels
     for key, form, what in (("manylinux", r"2\.\d+", "glibc"), ("macos", r"\d+\.\d+", "macOS")):
         if (level := table.get(key, str)) is not None:
             if not re.fullmatch(form, level):
-                message = f": {quoted(level)} is no version of {what}"
+                message = f": {quoted(level)} is not a version of {what}"
                 raise table.wrong(key, message, f'Such as: {key} = "{getattr(Levels(), key)}"')
             levels = levels._replace(**{key: level})
     return default._replace(

@@ -54,7 +54,7 @@ def lockfile_path(
     """Return the path of a lock file; `several` is whether the lock has several Pythons.
 
     Raises:
-        ConfigError: for a pattern that gives several files one path, or one that is no path on
+        ConfigError: for a pattern that gives several files one path, or one that is not a path on
             another system.
     """
     here = running_platform()
@@ -295,7 +295,7 @@ def discover(
         if name is None or file in taken:
             continue
         if not file.isprintable():
-            message = f"{quoted(file)} is no path: it is not UTF-8, or has invisible characters"
+            message = f"{quoted(file)} is not a path: it is not UTF-8, or has invisible characters"
             raise ConfigError(message, hint="Rename the file.")
         if name in names:
             raise ConfigError(

@@ -216,7 +216,7 @@ CASES = [
         inputs("app\nold\ndep>=2\n"),
     ),
     Case(
-        "an index that is no URL",
+        "an index that is not a URL",
         ("PIP_INDEX_URL: 'http://[' is neither a URL with a host nor", "pip config debug"),
         inputs("app\nnew\n"),
         env={"PIP_INDEX_URL": "http://["},
@@ -371,7 +371,7 @@ CASES = [
     ),
     Case(
         "an existing file of pip freeze",
-        ("requirements.txt", "no lock file", "not overwritten", "lockfile", "--overwrite"),
+        ("requirements.txt", "not a lock file", "not overwritten", "lockfile", "--overwrite"),
         inputs("dep\n", requirements__txt="app==1.0\ndep==1.0\n"),
     ),
     Case(
@@ -384,12 +384,12 @@ CASES = [
     ),
     Case(
         "an existing file written by hand",
-        ("requirements.txt:1", "'app>=1'", "no pin", "--overwrite"),
+        ("requirements.txt:1", "'app>=1'", "not a pin", "--overwrite"),
         inputs("dep\n", requirements__txt="app>=1\n# that was all\n"),
     ),
     Case(
         "an existing file that asks for another",
-        ("requirements.txt", "no lock file", "--overwrite"),
+        ("requirements.txt", "not a lock file", "--overwrite"),
         inputs("dep\n", requirements__txt="-r other.txt\n"),
     ),
     Case(

@@ -156,7 +156,7 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(root: Path) -> None:
     (root / "b.txt").write_text("notes of my own\n", encoding="utf-8")
     compiler = Compiler(Project(root, {}), CompileOptions(), Console(print, print))
     made = {each.path: result for each, result in _write(compiler, stack, results)}
-    assert "b.txt:1: this is no lock file" in str(made["b.txt"])
+    assert "b.txt:1: this is not a lock file" in str(made["b.txt"])
     assert isinstance(made["a.txt"], BlockedError)
     assert (root / "b.txt").read_text(encoding="utf-8") == "notes of my own\n"
     assert not (root / "a.txt").exists()

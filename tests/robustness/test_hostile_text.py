@@ -63,7 +63,7 @@ PLACES = {
     "an option of a lock": {TXT: f"{HEADER}--index-url https://x.invalid/{NASTY}\n\n{BODY}"},
     "a pin of a lock": {TXT: f"{HEADER}{BODY}mine @ https://x.invalid/{NASTY}.whl\n"},
     "a marker of a lock": {TXT: HEADER + BODY.replace("dep==2.0", f"dep==2.0 ; x == '{NASTY}'")},
-    "a line of a lock that is no pin": {TXT: f"{HEADER}{BODY}{NASTY}\n"},
+    "a line of a lock that is not a pin": {TXT: f"{HEADER}{BODY}{NASTY}\n"},
     "a file that a lock includes": {TXT: f"{HEADER}-r {NASTY}.txt\n{BODY}"},
     "a key": {TOML: f"[tool.nox-lock]\n{json.dumps(NASTY)} = 1\n"},
     "a value": {TOML: f"[tool.nox-lock]\ngenerate-hashes = {json.dumps(NASTY)}\n"},
@@ -115,7 +115,7 @@ def test_a_password_in_a_lock_file_goes_no_further(line: str, form: str, root: P
 
 def test_the_line_is_shown_as_it_is_spelled(root: Path) -> None:
     (root / TXT).write_text(f"{HEADER}{BODY}{NASTY}\n", encoding="utf-8")
-    assert f"'{SHOWN}' is no pin ({TXT}:13)" in check(root).stderr
+    assert f"'{SHOWN}' is not a pin ({TXT}:13)" in check(root).stderr
     (root / TXT).write_text(HEADER + BODY, encoding="utf-8")
     (root / IN).write_text(f"app\n--find-links https://x.invalid/{NASTY}\n", encoding="utf-8")
     assert (

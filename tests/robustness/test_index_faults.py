@@ -45,8 +45,8 @@ FAILURES = {
     "403 to everything": (FORBIDDEN, "403"),
     "500": (BROKEN, "500"),
     "a login page": (LOGIN, "login page"),
-    "an empty page": (NO_FILES, "no page of the simple API"),
-    "nothing": (EMPTY, "no page of the simple API"),
+    "an empty page": (NO_FILES, "not a page of the simple API"),
+    "nothing": (EMPTY, "not a page of the simple API"),
     "garbage": (GARBAGE, "text/plain"),
     "truncated": (TRUNCATED, "broke off"),
     "silent": (SILENT, "in time"),
@@ -56,7 +56,7 @@ TOGETHER = ("401", "403 to everything", "a login page", "garbage", "silent")
 WRONG = ("no matching distribution", "no package index has", "unknown project", "no version meets")
 UNREADABLE = ("no JSON", "no object")
 NO_PAGE = (
-    "is no page of the simple API: is it a login page? "
+    "is not a page of the simple API: is it a login page? "
     "(A page without files has a meta element named pypi:repository-version)"
 )
 TIMEOUT = "[tool.nox-lock]\ncompile-timeout = 4\n"

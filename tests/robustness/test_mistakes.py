@@ -160,8 +160,8 @@ def test_a_lock_file_that_is_spoilt_is_made_anew(project: Project, index: LocalI
     weak = BODY.replace(f"sha256:{HASH}", f"md5:{'0' * 32}", 1).replace(HASH, "00")
     spoilt = weak.replace("dep==2.0", "dep==2.0 ; banana")
     made_of(project, index, HEADER + spoilt)
-    assert f"is no pin ({TXT}:7)" in project.nox(*CHECK).failed().output
-    assert f"is no pin ({TXT}:7)" in project.nox("-s", "lock").ok().output
+    assert f"is not a pin ({TXT}:7)" in project.nox(*CHECK).failed().output
+    assert f"is not a pin ({TXT}:7)" in project.nox("-s", "lock").ok().output
     project.nox(*CHECK).ok()
 
 

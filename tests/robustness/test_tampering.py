@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[Callable[[str], str], str]] = {
     "a folder of files": (with_line("--find-links ./vendored"), "no input declares --find-links"),
     "a host to trust": (with_line("--trusted-host evil.invalid"), "no input declares --trusted"),
     "an option": (with_line("--pre"), "no input declares --pre"),
-    "an option in short": (with_line("-fhttps://evil.invalid"), "is no pin"),
+    "an option in short": (with_line("-fhttps://evil.invalid"), "is not a pin"),
     "a file beside it": (with_line("-r more.txt"), "includes more.txt; lock files are whole"),
     "a file beside it, of a URL": (with_line("-r strange.txt"), "includes strange.txt"),
     "a file of the network": (

@@ -145,11 +145,11 @@ def pip_compile(project: Project, *arguments: str) -> None:
 # Row 6: lock files that are broken
 
 BROKEN: dict[str, tuple[str, str]] = {
-    "a word": (f"{BODY}Dear reader,\n", "no pin"),
-    "a range": (f"{BODY}extra>=1\n", "no pin"),
-    "half a line": (f"{BODY}extr", "no pin"),
-    "half a hash": (f"{BODY}extra==1.0 --hash=sha256:0123\n", "no pin"),
-    "an unknown option": (f"{BODY}--evil\n", "no pin"),
+    "a word": (f"{BODY}Dear reader,\n", "not a pin"),
+    "a range": (f"{BODY}extra>=1\n", "not a pin"),
+    "half a line": (f"{BODY}extr", "not a pin"),
+    "half a hash": (f"{BODY}extra==1.0 --hash=sha256:0123\n", "not a pin"),
+    "an unknown option": (f"{BODY}--evil\n", "not a pin"),
     "a version that is none": (f"{BODY}extra==one\n    # via app\n", "extra==one"),
     "a separator": (f"{BODY}# one\u2028# two\n", "U+2028"),
     "a continued comment": (f"{BODY}# one \\\n", "backslash"),
@@ -197,7 +197,7 @@ def test_a_broken_lock_file_of_ours(adopted: Project) -> None:
     assert f"({LOCK}:{last})" in check(adopted).failed().output
     said = kept(adopted).output
     assert f"left out: this is not UTF-8 text ({LOCK}:{last})" in said
-    assert f"left out: 'what is this?' is no pin ({LOCK}:{last + 1})" in said
+    assert f"left out: 'what is this?' is not a pin ({LOCK}:{last + 1})" in said
     assert (adopted.root / LOCK).read_bytes() == good
 
 
@@ -223,7 +223,7 @@ def test_overwrite_keeps_pins(adopted: Project) -> None:
     adopted.write(LOCK, "# Ours.\napp==1.0\ndep==1.0\nextra==1.0\nwhat>=1\n")
     lock(adopted).failed()
     said = kept(adopted, "--overwrite").output
-    assert f"left out: 'what>=1' is no pin ({LOCK}:5)" in said
+    assert f"left out: 'what>=1' is not a pin ({LOCK}:5)" in said
     assert "- extra 1.0" in said
 
 

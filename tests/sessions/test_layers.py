@@ -707,7 +707,7 @@ def test_what_a_lock_builds_on_can_be_chosen(tmp_path: Path) -> None:
         found = layers(planned)
         assert (found[DEV], found["requirements-all.txt"]) == (dev, top), text
     for name, said in (
-        ("docs", "'docs' is no other lock"),
+        ("docs", "'docs' is not another lock"),
         ("all", "it does not include the inputs of 'all'"),
     ):
         table = f"[tool.nox-lock.locks.dev]\nbuilds-on = ['{name}']\n"

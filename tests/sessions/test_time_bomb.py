@@ -176,7 +176,7 @@ def test_an_upgrade_asks_the_index_though_pip_may_keep_its_pages(
 
 
 def test_upgrade_package_refuses_what_names_no_project(bomb: Project) -> None:
-    """A `-P` that is no requirement is refused in words; the lock is as it was."""
+    """A `-P` that is not a requirement is refused in words; the lock is as it was."""
     before = fingerprint(bomb.root / LOCK)
     for package in ("lib<", "<2", "./lib", "lib 2"):
         run = bomb.nox("-s", "lock", "--", "-P", package).failed()

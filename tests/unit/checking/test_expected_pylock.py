@@ -242,7 +242,7 @@ STRANGE = {
     "an array that is closed early": (r"(wheels = \[\n)(.*\n)\]", r"\1]\n\2"),
     "a key in an array": (r"(version = .*\n)(marker = .*\n)(sdist = .*\nwheels = .*\n)", r"\2\3\1"),
     "keys behind a table": (r"(created-by = .*\n)((?s:.*))\Z", r"\2\1"),
-    "a comment that is no TOML": (r"\n\[\[packages\]\]", "\n# \x00\\g<0>"),
+    "a comment that is not TOML": (r"\n\[\[packages\]\]", "\n# \x00\\g<0>"),
     "a comment in the place of a value": (r'version = "3.7"', 'version = # "3.7"'),
     "a key with lines in it": (r'name = "idna"', '"name = \\"idna\\"\\nx" = "idna"'),
 }

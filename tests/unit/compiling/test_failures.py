@@ -184,7 +184,7 @@ CASES = {
     ),
     "a folder": Case("app\n./lib\n", LIB, folder_of("lib", exits("no luck"))),
     "an editable folder": Case("app\n-e ./lib\n", LIB, folder_of("lib", exits("no luck"))),
-    "a folder whose project file is no TOML": Case(
+    "a folder whose project file is not TOML": Case(
         "app\n./lib\n",
         "build: requirements.in:2: ./lib has to be built to be locked, and its build failed: "
         "Invalid value (at line 2, column 8)\n"
@@ -377,7 +377,7 @@ def test_indexes_that_fail_where_pip_is_content(folder: CompileFolder) -> None:
         FORBIDDEN: "it answered 403 to everything",
         BROKEN: "it answered 500",
         GARBAGE: "it answered text/plain, which is no package index",
-        LOGIN: "what it answers for app is no page of the simple API: is it a login page?",
+        LOGIN: "what it answers for app is not a page of the simple API: is it a login page?",
         SILENT: "it did not answer in time",
     }
     with ExitStack() as stack:
@@ -511,7 +511,7 @@ NO_PAGE = Page(ANOTHER, "app", problem="page")
 
 def test_what_is_no_page_of_the_simple_api() -> None:
     """A login page is answered with 200. From the only index it does no harm."""
-    said = "what it answers for app is no page of the simple API: is it a login page?"
+    said = "what it answers for app is not a page of the simple API: is it a login page?"
     assert said in index_reasons([NO_PAGE])[0]
     assert index_reasons([NO_PAGE, Page(ANOTHER, status=200)]) == []
     assert index_reasons([NO_PAGE, Page(ANOTHER, status=404)]) == []

@@ -125,9 +125,9 @@ def test_lines_of_extras_and_groups(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "extras", "expected"),
     [
-        ("a =\n", (), f"{FILE}:1: is no TOML: "),
-        ('[project]\nname = "p"\nb = \'\n', (), f"{FILE}:3: is no TOML: "),
-        ("[project]\nname = [\n\n", (), f"{FILE}:2: is no TOML: "),
+        ("a =\n", (), f"{FILE}:1: is not TOML: "),
+        ('[project]\nname = "p"\nb = \'\n', (), f"{FILE}:3: is not TOML: "),
+        ("[project]\nname = [\n\n", (), f"{FILE}:2: is not TOML: "),
         ("x = 1\n", (), f"{FILE}:1: has no [project] table\n"),
         ('build-system.build-backend = "setuptools.build_meta"', (), "has no [project] table"),
         ("project = 1\n", (), f"{FILE}:1: `project` must be a table"),
@@ -144,13 +144,13 @@ def test_lines_of_extras_and_groups(tmp_path: Path) -> None:
             f"{FILE}:4: `project.dependencies` must be a list of strings, not 1979-05-27",
         ),
         (f"{HEAD}dependencies = [['app']]\n", (), "must be a list of strings, not ['app']"),
-        (f"{HEAD}dependencies = ['']\n", (), f"{FILE}:4: '' is no requirement"),
-        (f"{HEAD}dependencies = ['-e .']\n", (), "'-e .' is no requirement"),
-        (f"{HEAD}dependencies = ['-r x.in']\n", (), "'-r x.in' is no requirement"),
-        (f"{HEAD}dependencies = ['app --hash=sha256:00']\n", (), "is no requirement"),
-        (f"{HEAD}dependencies = ['app # x']\n", (), "is no requirement"),
-        (f'{HEAD}dependencies = ["app\\ndep"]\n', (), "is no requirement"),
-        (f"{HEAD}dependencies = ['./x']\n", (), "is no requirement"),
+        (f"{HEAD}dependencies = ['']\n", (), f"{FILE}:4: '' is not a requirement"),
+        (f"{HEAD}dependencies = ['-e .']\n", (), "'-e .' is not a requirement"),
+        (f"{HEAD}dependencies = ['-r x.in']\n", (), "'-r x.in' is not a requirement"),
+        (f"{HEAD}dependencies = ['app --hash=sha256:00']\n", (), "is not a requirement"),
+        (f"{HEAD}dependencies = ['app # x']\n", (), "is not a requirement"),
+        (f'{HEAD}dependencies = ["app\\ndep"]\n', (), "is not a requirement"),
+        (f"{HEAD}dependencies = ['./x']\n", (), "is not a requirement"),
         (
             f"{HEAD}dependencies = ['app', \n'dep @ https://u:pw@h.invalid/d.whl']\n",
             (),
@@ -248,7 +248,7 @@ def test_missing_or_unreadable(tmp_path: Path) -> None:
         with pytest.raises(RequirementsError, match=f"there is no file {file}"):
             read_inputs([file], Files(Project(tmp_path, {})))
     (tmp_path / FILE).write_bytes(b"[project]\nname = '\xff'\n")
-    with pytest.raises(ConfigError, match=rf"^{FILE}:2: is no TOML: it is not UTF-8"):
+    with pytest.raises(ConfigError, match=rf"^{FILE}:2: is not TOML: it is not UTF-8"):
         read_inputs([FILE], Files(Project(tmp_path, {})))
     (tmp_path / "x" / FILE).mkdir(parents=True)
     with pytest.raises(RequirementsError, match=r"^cannot read x/pyproject.toml"):

@@ -169,7 +169,7 @@ def test_a_key_of_many_parts_takes_no_time(line: str, part: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_toml(text.encode())
     assert str(refused.value.place) == "pyproject.toml:6"
-    assert refused.value.message == "is no TOML: a key has more than 50 parts (at line 6)"
+    assert refused.value.message == "is not TOML: a key has more than 50 parts (at line 6)"
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def behind_hashes() -> Iterator[Case]:
     yield Case("a global option", swap(PIN, f"{PIN}    --global-option=x \\\n"), INVALID, ERROR, "silk==3.0")
     yield Case("a global option alone", above("--global-option=x"), INVALID, ERROR, "--global-option")
     # A line of its own for pip: an option line, of which it obeys all but the hash.
-    yield Case("a file behind a hash that is no pin's", swap(HASH_B, f"{HASH_B}    --hash={padded(A[7:] + ' -r ', 'more.txt').replace('x' * 20, 'x' * 18 + './')}\n"), REFUSED, ERROR, "more.txt")
+    yield Case("a file behind a hash that is not a pin's", swap(HASH_B, f"{HASH_B}    --hash={padded(A[7:] + ' -r ', 'more.txt').replace('x' * 20, 'x' * 18 + './')}\n"), REFUSED, ERROR, "more.txt")
     yield Case("a file as long as a hash", swap(HASH_B, f"{HASH_B}    --hash={A[7:]} -r {'./' * 10}more.txt\n"), REFUSED, OTHER, "more.txt")
     yield Case("an index as long as a hash", swap(HASH_B, f"{HASH_B}    --hash={padded(A[7:] + ' -i https://evil.invalid/')}\n"), REFUSED, OTHER, "evil.invalid")
 
@@ -256,7 +256,7 @@ def includes() -> Iterator[Case]:
         "-r more.txt", "-rmore.txt", "--requirement more.txt", "--requirement=more.txt",
         "-r ./more.txt", "-r more.txt  # a note", "-r more.txt --pre", "-r 'more.txt'",
     ):  # fmt: skip
-        # pip reads that file too: pins without a version, options, other files, what is no pin.
+        # pip reads that file too: pins without a version, options, other files, what is not a pin.
         yield Case(line, above(line), STALE, OTHER, line, says="includes")
     yield Case("-c limits.txt", above("-c limits.txt"), STALE, OTHER, "-c limits.txt", says="includes")
     yield Case("--constraint=limits.txt", above("--constraint=limits.txt"), STALE, OTHER, "--constraint=", says="includes")

@@ -160,7 +160,7 @@ def strangers(base: Base, read: Reading) -> list[str]:
         elif not known.demand.startswith("==") and pin.demand != known.demand:
             found.append(f"{pin.demand} for {known.demand}")
         elif known.demand.startswith("==") and not re.fullmatch(r"==[^,*]+", pin.demand):
-            found.append(f"{pin.demand} is no version")
+            found.append(f"{pin.demand} is not a version")
         elif same_header and pin.marker != known.marker:
             found.append(f"{pin.name} has the marker {pin.marker}")
     return found

@@ -194,7 +194,7 @@ def test_a_command_of_github_in_a_line() -> None:
 
     https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs (`TryParse`)
     """
-    assert "##[" not in redact("'x##[set-output name=fresh;]true' is no pin")
+    assert "##[" not in redact("'x##[set-output name=fresh;]true' is not a pin")
 
 
 def test_a_layer_with_a_second_pin(tmp_path: Path) -> None:

@@ -404,7 +404,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, text: str, says: list[str]) -
 @pytest.mark.parametrize("data", [b"a =\n", b"\xff\xfe", b"[a]\n[a]\n"])
 def test_what_is_no_toml_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "pyproject.toml").write_bytes(data)
-    with pytest.raises(ConfigError, match=r"^pyproject\.toml:\d: is no TOML"):
+    with pytest.raises(ConfigError, match=r"^pyproject\.toml:\d: is not TOML"):
         load(tmp_path)
 
 

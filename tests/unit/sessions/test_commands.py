@@ -244,7 +244,7 @@ def test_a_session_that_may_not_lock_says_why_and_what_to_run(root: Path) -> Non
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("app==1.0\n???\n", "'???' is no pin"), ("app==1.0\n", "it has no hashes")],
+    [("app==1.0\n???\n", "'???' is not a pin"), ("app==1.0\n", "it has no hashes")],
 )
 def test_what_no_session_locks_although_it_may(root: Path, text: str, said: str) -> None:
     """An invalid file may hold what somebody wrote, and hashes alone are no plain reason."""
