@@ -1,7 +1,6 @@
-"""Judge a `pylock.toml`: is it what the lock files give that it is made of? Offline, as `judge`.
+"""Judge a `pylock.toml`: is it what its lock files give? Offline, as `judge`.
 
-What it should be is rendered from them. Of itself come only where its files are, how large, and
-since when: no lock file has that.
+What it must be is rendered from these; of itself come where its files are, their size and time.
 """
 
 from __future__ import annotations
@@ -32,19 +31,12 @@ INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _REPOSITORY = re.compile(r"(git|hg)\+(.+)@([0-9a-f]{40}|[0-9a-f]{64})")
 _TITLE = re.compile(r'^(name|version) = "(.*)"$', re.MULTILINE)
 _URL = re.compile(r"(https?://[^/@?#]+)/[^?#]+")
-
-
-# What some lock files pin, as `_as_package` has it: each with the paths of those lock files, and
-# the place of its pin there.
+# What lock files pin, as `_as_package` has it: each with their paths, and its place there.
 Packages = dict[Pin, dict[str, Place]]
 
 
 def find_packages(planned: PylockPlan) -> Packages:
-    """Return what the lock files of a pylock pin.
-
-    Raises:
-        LockFileError: for a lock file that is not there, and for a pin that no pylock can have.
-    """
+    """Return what the lock files of a pylock pin; LockFileError for what no pylock can have."""
     found: Packages = {}
     for low in planned.below:
         if low.current is None or low.current.problems or low.current.includes:
@@ -64,10 +56,7 @@ def find_packages(planned: PylockPlan) -> Packages:
 
 
 def _as_package(pin: Pin, low: LockPlan) -> Pin | None:
-    """Return a pin with a name, bare sha256, and what its target leaves open of its marker.
-
-    None is for one whose marker never holds.
-    """
+    """Return a pin with a name, bare sha256, and an open marker; None for one that never holds."""
     marker = Marker(pin.marker) if pin.marker else None
     # No environment of a pylock names the patch release.
     holding = not marker or holds(marker, low.target._replace(patch=""), _find_platform(low))
@@ -120,11 +109,7 @@ def _behind(planned: PylockPlan, package: Pin, place: Place) -> LockFileError:
 
 
 def expect(planned: PylockPlan, packages: Packages, files: Files) -> str:
-    """Return the text that a pylock must have, with its files taken from some.
-
-    Raises:
-        LockFileError: for a file that is not among them, and for a pin that no pylock can have.
-    """
+    """Return the text that a pylock must have, with its files from some; LockFileError for none."""
     environments = _find_environments(planned)
     every = sorted({*environments.values()}, key=lambda each: (Version(each.python_version), each))
     markers = functools.cache(lambda paths: pick({environments[each] for each in paths}, every))

@@ -39,19 +39,12 @@ _ORDER = "type url path upload-time size commit-id subdirectory editable hashes"
 
 
 class PylockFile(NamedTuple):
-    """A wheel or source distribution.
+    """A wheel or source distribution."""
 
-    Attributes:
-        address: its URL, or its path relative to the `pylock.toml`.
-        time: when it was uploaded (as `datetime.isoformat`, with ``Z``); empty where unknown.
-        size: its bytes, in digits; empty where that is not known.
-        sha256: in hexadecimal digits.
-    """
-
-    address: str
-    time: str
-    size: str
-    sha256: str
+    address: str  # its URL, or its path relative to the `pylock.toml`
+    time: str  # when it was uploaded (as `datetime.isoformat`, with ``Z``); empty where unknown
+    size: str  # its bytes, in digits; empty where unknown
+    sha256: str  # in hexadecimal digits
 
     @property
     def name(self) -> str:
@@ -109,8 +102,7 @@ def _show(value: Any) -> str:
 def parse(text: str, path: str) -> tuple[Iterator[str], Files]:
     """Return the tables of a pylock of ours, with sorted keys and arrays, and its files.
 
-    Raises:
-        LockFileError: for what we do not write in any layout, and for files that were changed.
+    LockFileError is for what we do not write in any layout, and for files that were changed.
     """
     lines = list(map(_LINE.fullmatch, text.split("\n")))
     number = lines.index(None) + 1 if None in lines else 0
@@ -180,10 +172,7 @@ def _is_of(filename: str, name: str, version: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)  # a version has many wheels
 def _are_same(name: str, version: str, wanted: str, wanted_version: str) -> bool:
-    found = parse_version(version)
-    return (
-        normalized(name) == wanted and found is not None and found == parse_version(wanted_version)
-    )
+    return normalized(name) == wanted and parse_version(version) == parse_version(wanted_version)
 
 
 class PylockEnvironment(NamedTuple):

@@ -32,11 +32,7 @@ _FIX = (
 
 
 def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
-    """Make a pylock, but do not write it; the files that it has are not looked for.
-
-    Raises:
-        NoxLockError: saying why it cannot be made.
-    """
+    """Make a pylock, but do not write it; the files that it has are not looked for."""
     began = time.monotonic()
     check_replaceable(compiler, planned)
     packages = expected_pylock.find_packages(planned)
@@ -55,12 +51,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
 
 
 def render(compiler: Compiler, planned: PylockPlan, packages: Packages, known: Files) -> str:
-    """Return the text of a pylock with files that are known, and else with those of the pages.
-
-    Raises:
-        LockFileError: for a file that no page has, or that a pylock cannot name.
-        CompileError: for an index that fails.
-    """
+    """Return the text of a pylock with files that are known, and else with those of the pages."""
     from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
 
     found = _find_files(compiler, planned, packages, known)
