@@ -219,7 +219,11 @@ class PylockPlan(NamedTuple):
     """A `pylock.toml` that must exist, made of all lock files of one lock: those below it."""
 
     path: str  # relative to the project root
+    name: str
     below: tuple[LockPlan, ...]
+    inputs: Inputs
+    target: str  # all of them, as reports name them
+    system: str
     data: bytes | None  # what is there now
 
     def at(self, line: int | None = None) -> Place:
@@ -234,22 +238,6 @@ class PylockPlan(NamedTuple):
     @property
     def pins(self) -> Sequence[str]:
         return sorted({pin.shown for each in self.below for pin in each.pins})
-
-    @property
-    def name(self) -> str:
-        return self.below[0].name
-
-    @property
-    def inputs(self) -> Inputs:
-        return self.below[0].inputs
-
-    @property
-    def target(self) -> str:
-        return ", ".join(dict.fromkeys(str(each.target) for each in self.below))
-
-    @property
-    def system(self) -> str:
-        return ", ".join(dict.fromkeys(each.system for each in self.below if each.system))
 
 
 AnyPlan = LockPlan | PylockPlan

@@ -321,7 +321,7 @@ def replan(
     if not changed:
         return planned
     if isinstance(planned, PylockPlan):
-        return planned._replace(below=below)
+        return planned._replace(below=below, inputs=below[0].inputs)
     inputs = planned.inputs
     if changed & {*inputs.files, *inputs.pending, *planned.constraints}:
         inputs = read_lock_inputs(planned.lock, Files(project, texts), planned.constraints)
@@ -370,14 +370,8 @@ def select(
 
 
 def plan_pylocks(config: Config, planned: Collection[LockPlan]) -> list[PylockPlan]:
-    """Plan the pylocks of the locks that are planned, each beside its lock files.
-
-    Raises:
-        ConfigError: for one that has no hashes or no valid name, or that of another file.
-        LockFileError: for one that cannot be read.
-    """
-    found: list[PylockPlan] = []
-    project = config.project
+    """Plan the pylocks of the locks that are planned, each beside its lock files."""
+    found, project = [], config.project
     every = (path for each in planned for path in (each.path, *each.inputs.files))
     taken = {project.real(path).casefold() for path in every}
     for name in dict.fromkeys(each.name for each in planned if each.lock.pylock):
@@ -395,7 +389,10 @@ def plan_pylocks(config: Config, planned: Collection[LockPlan]) -> list[PylockPl
             raise find_table("pylock", name, project).wrong("pylock", fault, hint)
         taken.add(project.real(path).casefold())
         below = tuple(each for each in planned if each.name == name)
-        found.append(PylockPlan(path, below, lock_file.read_bytes(project, path)))
+        targets = dict.fromkeys(str(each.target) for each in below)
+        systems = dict.fromkeys(each.system for each in below if each.system)
+        facts = below, below[0].inputs, ", ".join(targets), ", ".join(systems)
+        found.append(PylockPlan(path, name, *facts, lock_file.read_bytes(project, path)))
     return found
 
 
