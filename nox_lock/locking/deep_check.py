@@ -114,14 +114,12 @@ def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -
     try:
         now = one_pylock.render(compiler, planned, find_packages(planned), {})
     except LockFileError as error:
-        said = Reason(error.message, error.place)
-        return verdict._replace(word=INVALID, reasons=(said,), notes=())
+        reason = Reason(error.message, error.place)
+        return verdict._replace(word=INVALID, reasons=(reason,), notes=())
     (_, old), (_, there) = (pylock.parse(each, planned.path) for each in (text, now))
-    lacking = "no index has it with this URL, hash, time and size"
+    said = "no index has it with this URL, hash, time and size"
     reasons = cut(
-        Reason(
-            f"{file.name}: {lacking}", planned.at(text[: text.find(file.sha256)].count("\n") + 1)
-        )
+        Reason(f"{file.name}: {said}", planned.at(text[: text.find(file.sha256)].count("\n") + 1))
         for file in chain(*old.values())
         if not any(
             file.address == new.address
