@@ -1,8 +1,6 @@
 """Text as it may leave the process: without secrets and control characters, and not too long.
 
-Everything printed goes through `redact`. A secret is known by its form (a password in a URL), or
-because it is recorded here when it is read: the values of ``${VARIABLES}`` in inputs, and the
-package indexes in the user's settings. That record is global, like the output of the process.
+A secret is known by its form (a password in a URL), or because it is recorded here when it is read.
 """
 
 from __future__ import annotations
@@ -16,12 +14,9 @@ from urllib.parse import quote, unquote
 
 _MASK = "****"
 _VARIABLES = r"(?:\$\{[A-Z0-9_]+\})+"
-# What a text with a secret in a URL has.
-_SIGNS = r"[@?;#]|//"
-# Unlike `str.split`, only at characters that a terminal shows as a blank.
-_WORD = r"[^ \t\r\n]+"
-# Of the host in a URL.
-_END = r"[/?#\\]"
+_SIGNS = r"[@?;#]|//"  # what a text with a secret in a URL has
+_WORD = r"[^ \t\r\n]+"  # unlike `str.split`, only at what a terminal shows as a blank
+_END = r"[/?#\\]"  # of the host in a URL
 _PARAMETER = r"([?&;#])([^=?&;#\s]*)=([^&;#\s\"']+)"
 _GUARDED = (
     r"(?i)token$|^(?:key|code|pat)$|(?:^|[-_.])(?:secret|passw(?:or)?d|pwd|auth|credential|jwt|"
@@ -29,30 +24,25 @@ _GUARDED = (
 )
 _QUERY = r"\?[^#'\",;)]+"
 _WEB_URL = r"(?i)https?://[^\s\x1b\"'<>`]+"
-# How requests and urllib3 name a page without its host.
-_PAGE = r"(\burl: |\"(?:GET|HEAD) )/[^\s\"]*"
+_PAGE = r"(\burl: |\"(?:GET|HEAD) )/[^\s\"]*"  # how requests and urllib3 name one without its host
 # The folders of an absolute path, not those of a URL.
 _FOLDERS = r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+"
 _FILE_URL = r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/"
-# What may be directly in front of a URL.
-_OPENING = "\"'`([{<=,"
-# What a path may follow, with an @ in it.
-_PATHS = ("file", "pkg")
-# Masking shorter values would make everything unreadable; they are no secrets.
-_SHORTEST = 4
-_WHOLE_WORDS = 8
-_NUMBER = r"[\d.]{,6}"
+_OPENING = "\"'`([{<=,"  # what may be directly in front of a URL
+_PATHS = ("file", "pkg")  # what a path may follow, with an @ in it
+# Masking these would make everything unreadable; they are no secrets.
+_HARMLESS = r"(?s).{,3}|[\d.]{,6}"
+_LONG = 8  # shorter values are masked only as whole words
+_WHOLE_WORD = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
 # What Markdown or HTML would not take for text; @ would notify a person of that name.
 _MARKDOWN = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`[]!*_|~"}
     | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;&#8203;", "\r": "", "\n": " "}
 )
-# What was read and must not be shown, with what is shown in its place.
+# What was read and must not be shown, with what is shown in its place; global, like the output.
 _values: dict[str, str] = {}
-# Scheme, host and port of the indexes in the user's settings.
-_user_indexes: set[str] = set()
-# URLs that the project itself has, without credentials.
-_declared: set[str] = set()
+_user_indexes: set[str] = set()  # scheme, host and port of the indexes in the user's settings
+_declared: set[str] = set()  # URLs that the project itself has, without credentials
 
 
 def hide_value(name: str, value: str | None) -> None:
@@ -66,12 +56,10 @@ def hide_value(name: str, value: str | None) -> None:
     parts = {value, login.partition(":")[2]}
     if is_url:
         parts |= {login, _without_login(value).rstrip("/")}
-    parts |= {unquote(part) for part in parts}
-    forms = {form for part in parts for form in (part, quote(part), quote(part, safe=""))}
-    forms |= {json.dumps(part)[1:-1] for part in parts} | {repr(part)[1:-1] for part in parts}
-    for form in forms:
-        if len(form) >= _SHORTEST and not re.fullmatch(_NUMBER, form):
-            _values.setdefault(form, f"${{{name}}}")
+    for part in parts | {unquote(part) for part in parts}:
+        for form in part, quote(part), quote(part, ""), json.dumps(part)[1:-1], repr(part)[1:-1]:
+            if not re.fullmatch(_HARMLESS, form):
+                _values.setdefault(form, f"${{{name}}}")
 
 
 def hide_index(url: str) -> None:
@@ -100,14 +88,10 @@ def origin(url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return a line without secrets, and safe for terminals and logs.
-
-    Terminals obey control characters, and direction marks make one text look like another.
-    GitHub's runner obeys ``##[`` anywhere in a line.
-    """
+    """Return a line without secrets, control characters and marks of direction."""
     return "".join(
         each if each.isprintable() or each == "\t" else each.encode("unicode_escape").decode()
-        for each in mask(text).replace("##[", "## [")
+        for each in mask(text).replace("##[", "## [")  # GitHub's runner obeys ##[ anywhere
     )
 
 
@@ -122,14 +106,8 @@ def mask(text: str) -> str:
 @lru_cache(maxsize=1)
 def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(values, key=lambda value: (-len(value), value))
-    return re.compile(
-        "|".join(
-            rf"(?<![A-Za-z0-9]){re.escape(each)}(?![A-Za-z0-9])"
-            if len(each) < _WHOLE_WORDS
-            else re.escape(each)
-            for each in longest_first
-        )
-    )
+    forms = ("{}" if len(each) >= _LONG else _WHOLE_WORD for each in longest_first)
+    return re.compile("|".join(map(str.format, forms, map(re.escape, longest_first))))
 
 
 def _mask_words(text: str) -> str:
@@ -177,16 +155,14 @@ def _mask_authority(text: str, scheme: str) -> str:
     login, found, host = authority.rpartition("@")
     if found:
         user, has_password, password = login.partition(":")
-        # For a web server a user name alone is a token; repositories have users such as git.
+        # A user name alone is a token for a web server; one with an empty password everywhere.
         is_web = not scheme or scheme[-1] in _OPENING or re.search(r"(?i)https?:$", scheme)
-        # Elsewhere it is no secret, but one with an empty password is a token.
         is_secret = has_password or (is_web and login != "git")
         is_placeholder = _is_placeholder(password or user)
         return f"{_MASK}@{host}{rest}" if is_secret and not is_placeholder else text
     port = authority.partition("]")[2] if authority.startswith("[") else authority
     port = port.partition(":")[2].rstrip(".,:;!?)]}>\"'`")
-    is_port = not port or (port.isascii() and port.isdigit())
-    if is_port or _is_placeholder(port) or scheme[-1:] != ":":
+    if re.fullmatch("[0-9]*", port) or _is_placeholder(port) or scheme[-1:] != ":":
         return text
     # No port: a password with a slash in it, or one behind which the host was left out.
     return f"{_MASK}{rest[rest.rfind('@') :] if '@' in rest else rest}"
@@ -220,15 +196,9 @@ def has_password(text: str) -> bool:
 
 def shareable(text: str) -> str:
     """Return the output of another tool without secrets, queries and folders of this machine."""
-
-    def without_query(word: re.Match[str]) -> str:
-        before, is_url, rest = word[0].partition("//")
-        return f"{before}//{re.sub(_QUERY, f'?{_MASK}', rest)}" if is_url else word[0]
-
     text = re.sub(_PAGE, rf"\1/{_MASK}", mask(text))
-    if "?" in text and "//" in text:
-        text = re.sub(_WORD, without_query, text)
-    return without_folders(text)
+    urls = f"//{_WORD}"
+    return without_folders(re.sub(urls, lambda url: re.sub(_QUERY, f"?{_MASK}", url[0]), text))
 
 
 def quoted(text: str) -> str:
