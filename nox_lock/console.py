@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 # https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
 RED, GREEN, YELLOW = "31", "32", "33"
 # States of a lock file on the board.
-WAITING, RESOLVING = "waiting", "resolving"
-FROM_THE_CACHE, DONE, FAILED = "from the cache", "done", "failed"
+RESOLVING, FROM_THE_CACHE, DONE, FAILED = "resolving", "from the cache", "done", "failed"
 _STYLES = {DONE: "green", FROM_THE_CACHE: "green", FAILED: "red"}
-_REFRESHES_PER_SECOND = 8
-# All columns but the path, with the blanks between them.
-_OTHER_COLUMNS = 25
 
 
 class ColouredLine(NamedTuple):
@@ -51,19 +47,13 @@ class Terminal(NamedTuple):
 
 
 class Console:
-    """Prints what a command says; threads take turns, so that each block of lines stays whole.
-
-    Args:
-        log: prints a line that informs, such as `session.log` of nox.
-        alert: prints a line that a person should act on, such as `session.warn`.
-        lock_command: what a person runs to lock.
-    """
+    """Prints what a command says; threads take turns, so that each block of lines stays whole."""
 
     def __init__(
         self,
-        log: Callable[[str], None],
-        alert: Callable[[str], None],
-        lock_command: str = "nox -s lock",
+        log: Callable[[str], None],  # prints a line that informs, such as `session.log` of nox
+        alert: Callable[[str], None],  # prints one that a person should act on: `session.warn`
+        lock_command: str = "nox -s lock",  # what a person runs to lock
         terminal: Terminal | None = None,
         *,
         verbose: bool = False,
@@ -83,24 +73,22 @@ class Console:
                 self.board.stop()
             for line in lines:
                 text, colour = (line, "") if isinstance(line, str) else line
-                text = redact(text)
-                coloured = colour and self.terminal.colour
-                write(f"\x1b[{colour}m{text}\x1b[0m" if coloured else text)
+                shown = redact(text)
+                write(f"\x1b[{colour}m{shown}\x1b[0m" if colour and self.terminal.colour else shown)
             if self.board:
                 self.board.start()
 
     @contextmanager
     def show_board(self, paths: Sequence[str]) -> Iterator[None]:
         """Show a row for each lock file meanwhile, if a person watches the terminal."""
-        if not self.terminal.interactive:
-            yield
-            return
-        board = self.board = _Board(paths, self.terminal)
+        if self.terminal.interactive:
+            self.board = _Board(paths, self.terminal)
         try:
             yield
         finally:
             with self._turn:
-                board.stop()
+                if self.board:
+                    self.board.stop()
                 self.board = None
 
     def update(self, path: str, state: str) -> None:
@@ -116,8 +104,8 @@ class _Board:
         from rich import console, progress  # noqa: PLC0415  (only where something is compiled)
         from rich.table import Column  # noqa: PLC0415
 
-        no_color = not terminal.colour
-        self._console = console.Console(file=sys.stderr, no_color=no_color, highlight=False)
+        plain = not terminal.colour
+        self._console = console.Console(file=sys.stderr, no_color=plain, highlight=False)
         path_column, state_column = (Column(no_wrap=True, overflow="crop") for _ in range(2))
         self._rows = progress.Progress(
             progress.SpinnerColumn("dots" if terminal.unicode else "line"),
@@ -126,20 +114,19 @@ class _Board:
             progress.TimeElapsedColumn(),
             console=self._console,
         )
-        width = max(self._console.width - _OTHER_COLUMNS, 8)
+        width = max(self._console.width - 25, 8)  # which the other columns and their blanks take
         ellipsis = "\N{HORIZONTAL ELLIPSIS}" if terminal.unicode else ".."
         self._tasks: dict[str, TaskID] = {}
         for path in paths:
             shown = redact(path)
             if len(shown) > width:  # what makes it differ from others is at its end
                 shown = ellipsis + shown[len(ellipsis) - width :]
-            self._tasks[path] = self._rows.add_task(shown, start=False, total=1, state=WAITING)
+            self._tasks[path] = self._rows.add_task(shown, start=False, total=1, state="waiting")
         self.start()
 
     def update(self, path: str, state: str) -> None:
         task = self._tasks[path]
-        if state != WAITING:
-            self._rows.start_task(task)
+        self._rows.start_task(task)
         shown = f"[{_STYLES.get(state, 'cyan')}]{state}"
         self._rows.update(task, completed=state in _STYLES, state=shown)
 
@@ -150,7 +137,7 @@ class _Board:
         self._live = Live(
             get_renderable=self._rows.get_renderable,
             console=self._console,
-            refresh_per_second=_REFRESHES_PER_SECOND,
+            refresh_per_second=8,
             transient=True,
         )
         self._live.start()

@@ -30,7 +30,6 @@ class Place(NamedTuple):
     line: int | None = None
 
     def __str__(self) -> str:
-        """Return it as errors name it."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
@@ -77,13 +76,9 @@ class ToolchainError(NoxLockError):
 
 
 class CompileError(NoxLockError):
-    """pip-tools did not make a lock.
+    """pip-tools did not make a lock."""
 
-    Attributes:
-        kind: which failure it was, such as ``conflict`` or ``build``.
-        projects: those it is about, by normalized name.
-        edits: what may be changed, each a line.
-    """
+    edits: tuple[str, ...] = ()  # what may be changed, each a line
 
     def __init__(
         self,
@@ -91,13 +86,12 @@ class CompileError(NoxLockError):
         place: Place | None = None,
         hint: str | None = None,
         *,
-        kind: str,
-        projects: tuple[str, ...] = (),
+        kind: str,  # which failure it was, such as ``conflict`` or ``build``
+        projects: tuple[str, ...] = (),  # those it is about, by normalized name
     ) -> None:
         super().__init__(message, place, hint)
         self.kind = kind
         self.projects = projects
-        self.edits: tuple[str, ...] = ()
 
 
 class InterruptedWorkError(NoxLockError):

@@ -1,7 +1,4 @@
-"""Files that are always whole, also after a power cut; and file locks between processes.
-
-Where a system has no file locks, work may be done twice.
-"""
+"""Files that are always whole, also after a power cut; and file locks between processes."""
 
 from __future__ import annotations
 
@@ -12,14 +9,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nox_lock.errors import ConfigError, InterruptedWorkError, NoxLockError
 
 _PREFIX = ".nox-lock-"
-# Longer than any work takes, also with a pause of the machine in it.
-LEFT_SECONDS = 24 * 3600.0
+LEFT_SECONDS = 24 * 3600.0  # longer than any work takes, also with a pause of the machine in it
 VARIABLE = "NOX_LOCK_TIMEOUT"
 SECONDS = 600.0
 # Windows does not replace a file that another process reads, which mostly is a moment; in seconds.
@@ -45,21 +42,17 @@ def clear_leftovers(parent: Path) -> None:
 def write_all(texts: Mapping[Path, str], temporary: Path | None = None) -> None:
     """Replace files by texts (UTF-8, newlines as given): all of them, or none; else OSError.
 
-    All are written to temporary files before the first one moves to its place; only a kill or a
-    power cut between two of those moves can leave some old and some new. A link is written
-    through, and the mode of an existing file is kept. `temporary` is a folder of the same file
-    system for the temporary files, in place of those that the files are in.
+    Only a kill or a power cut between two moves of files can leave some old and some new. A link is
+    written through, the mode of an existing file is kept. `temporary` is on the same file system.
     """
     with ExitStack() as stack:
-        folders: dict[Path, Path] = {}
+        temporary_in = cache(lambda parent: stack.enter_context(temporary_directory(parent)))
         written: dict[Path, Path] = {}
         for path, text in texts.items():
             place = path.resolve()
             place.parent.mkdir(parents=True, exist_ok=True)
             parent = temporary or place.parent  # one file system, so that a move is atomic
-            if parent not in folders:
-                folders[parent] = stack.enter_context(temporary_directory(parent))
-            written[place] = folders[parent] / f"{len(written)}.new"
+            written[place] = temporary_in(parent) / f"{len(written)}.new"
             _write(written[place], text.encode(), place)
         old: dict[Path, bytes | None] = {}
         try:
@@ -114,12 +107,8 @@ def exclusive(
 ) -> Iterator[None]:
     """Hold an exclusive file lock, so that no other process is `doing` the same.
 
-    On a wait `log` is called with a line; it ends after `timeout` seconds, or once `stopped`,
-    since Ctrl-C reaches the main thread alone.
-
-    Raises:
-        NoxLockError: when another process has the lock for longer.
-        InterruptedWorkError: when the wait was interrupted.
+    A wait is logged; it ends with NoxLockError after `timeout` seconds, or InterruptedWorkError
+    once `stopped`, since Ctrl-C reaches the main thread alone.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  (7 ms, only when there is work)
 
@@ -127,7 +116,7 @@ def exclusive(
     warnings.filterwarnings("ignore", message="flock not supported")
     lock, holder = FileLock(path), path.with_suffix(".holder")
     other = f"another process that {doing}"
-    with suppress(OSError, NotImplementedError):  # a system without file locks
+    with suppress(OSError, NotImplementedError):  # a system without them: work may be done twice
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
@@ -146,8 +135,7 @@ def exclusive(
     try:
         if lock.is_locked:
             with suppress(OSError):
-                text = f"process {os.getpid()} since {time.strftime('%H:%M:%S')}"
-                holder.write_text(text, encoding="utf-8")
+                holder.write_text(time.strftime(f"process {os.getpid()} since %H:%M:%S"), "utf-8")
         yield
     finally:
         if lock.is_locked:

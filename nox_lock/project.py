@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 
 _MOST_BYTES = 16 << 20
 _T = TypeVar("_T")
-# How to read each kind of thing, by the name of its method.
-_READERS: dict[str, Callable[[Any, str], Any]] = {}
+_READERS: dict[str, Callable[[Any, str], Any]] = {}  # by the kind of what they read
 
 
 def _recorded(read: Callable[[Project, str], _T | OSError]) -> Callable[[Project, str], _T]:
@@ -38,11 +37,9 @@ def _recorded(read: Callable[[Project, str], _T | OSError]) -> Callable[[Project
 
 
 class Project:
-    """A project folder and the environment variables it is used with; records what is read.
+    """A project folder and its environment variables: each thing is read once, and recorded.
 
-    Whatever a plan or a verdict depends on is read through here, once: who asks again gets the
-    same answer. Files and folders are given as from the root, with forward slashes. Several
-    threads may use one project.
+    Paths are as from the root, with forward slashes. Several threads may use one project.
     """
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
@@ -88,14 +85,12 @@ class Project:
     def is_within(self, file: str) -> bool:
         """Return whether a path is in the project, and not in ``.git``, its links resolved."""
         real = self.real(file)
-        parts = {*real.lower().split("/")}
-        return not os.path.isabs(real) and not parts & {"..", ".git"}  # noqa: PTH117
+        return not os.path.isabs(real) and not {*real.lower().split("/")} & {"..", ".git"}  # noqa: PTH117
 
     @_recorded
     def glob(self, pattern: str) -> list[str]:
         """Return the files and folders that match a pattern, sorted."""
-        found = sorted(self.root.glob(pattern))
-        return [path.relative_to(self.root).as_posix() for path in found]
+        return [path.relative_to(self.root).as_posix() for path in sorted(self.root.glob(pattern))]
 
     @_recorded
     def tree(self, folder: str) -> str:

@@ -18,16 +18,13 @@ _PYTHON = re.compile(
     r"(?:python|cpython)?(?P<pypy>pypy-?)?(?P<version>\d{1,3}\.\d{1,3})"
     r"(?:\.(?P<patch>\d{1,3}))?(?P<t>t)?$"
 )
-# The kernel's release is of a machine, not of a target.
-_UNKNOWABLE = r"platform[._](?:release|version)"
+_UNKNOWABLE = r"platform[._](?:release|version)"  # of the kernel of a machine, not of a target
 # `sys.platform`, https://docs.python.org/3/library/sys.html#sys.platform
 SYSTEM = (
     r"(?:linux|musllinux|darwin|win32|cygwin|aix|android|ios|emscripten|wasi"
     r"|freebsd\d*|openbsd\d*|netbsd\d*|sunos\d)(?:-\w+)?"
 )
-# `platform.system()` and `platform.machine()` where they are spelled otherwise.
-_SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
-_WINDOWS_MACHINES = {"amd64": "AMD64", "arm64": "ARM64"}
+_SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}  # `platform.system()`
 _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 _LINUX_MACHINES = ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64")
 # What can be locked for from any machine: each with its machines, the usual one first.
@@ -41,8 +38,7 @@ PLATFORMS = {
 _MANYLINUX = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 _OLDEST_GLIBC = {"x86_64": 5, "i686": 5, "riscv64": 31}
 _NEWEST_MUSL = 2
-# X.Y alone means its newest patch release, whatever that is by now.
-NEWEST_PATCH = "99"
+NEWEST_PATCH = "99"  # X.Y alone means its newest patch release, whatever that is by now
 _PATCHES = range(int(NEWEST_PATCH) + 1)
 _MOST_TURNS = 10  # numbers in a marker that anybody means
 
@@ -96,11 +92,8 @@ def parse_target(text: str) -> Target:
     """Parse the name of an X.Y: ``3.11``, ``python3.11``, ``pypy3.10``, ``3.13t``; or raise."""
     if found := _PYTHON.match(text.strip().lower()):
         implementation = "pypy" if found["pypy"] else "cpython"
-        threaded = bool(found["t"])
-        return Target(found["version"], implementation, threaded, patch=found["patch"] or "")
-    raise ConfigError(
-        f"{quoted(text)} names no Python", hint='Write it as "3.11", "3.13t" or "pypy3.10".'
-    )
+        return Target(found["version"], implementation, bool(found["t"]), found["patch"] or "")
+    raise ConfigError(f"{quoted(text)} names no Python", hint='Give "3.11", "3.13t" or "pypy3.10".')
 
 
 def running_target() -> Target:
@@ -112,7 +105,7 @@ def running_target() -> Target:
 
 def running_platform() -> Platform:
     """Return the platform this code runs on."""
-    # `sysconfig` knows it, too, and takes milliseconds to be read.
+    # Importing `sysconfig`, which knows it, too, takes milliseconds.
     musl = sys.platform == "linux" and "musl" in EXTENSION_SUFFIXES[0]
     return Platform(sys.platform, platform.machine().lower(), "musl" * musl)
 
@@ -144,20 +137,17 @@ def holds(
 
 
 def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -> dict[int, bool]:
-    """Return whether a marker holds from which patch release on; nothing where X.Y cannot say.
-
-    What it says may change at each number in it, and behind that.
-    """
+    """Return whether a marker holds from which patch release on; nothing where X.Y cannot say."""
     text, turns = str(marker), {int(target.patch or 0)}
-    if re.search(_UNKNOWABLE, text):
-        return {}
     # PyPy has versions of its own.
-    if target.implementation != "cpython" and "implementation_version" in text:
+    unknown = target.implementation != "cpython" and "implementation_version" in text
+    if unknown or re.search(_UNKNOWABLE, text):
         return {}
     if not target.patch and re.search("(?:full|implementation)_version", text):
         numbers = {int(number) for number in re.findall(r"\.(\d{1,3})\b", text)}
         if len(numbers) > _MOST_TURNS:
             return {}
+        # The answer may change at each number, and behind that.
         turns |= {n for number in numbers for n in (number, number + 1) if n in _PATCHES}
     found = {}
     for turn in sorted(turns):
@@ -168,18 +158,12 @@ def _evaluate(marker: Marker, target: Target, platform_: Platform, extra: str) -
 
 def counts(marker: str, target: Target, platform_: Platform) -> bool:
     """Return whether a pin with this marker may be installed for a target."""
-    return not marker or bool(counting_patches(marker, target, platform_))
-
-
-def counting_patches(marker: str, target: Target, platform_: Platform) -> frozenset[int]:
-    """Return the patch releases of a target for which a pin with this marker may be installed."""
-    return _counting_patches(marker, target, target.patch, platform_)
+    return not marker or bool(find_patches(marker, target, target.patch, platform_))
 
 
 @functools.lru_cache(maxsize=32768)  # one marker is on many pins; targets are equal in any patch
-def _counting_patches(
-    marker: str, target: Target, patch: str, platform_: Platform
-) -> frozenset[int]:
+def find_patches(marker: str, target: Target, patch: str, platform_: Platform) -> frozenset[int]:
+    """Return the patch releases of a target for which a pin with this marker may be installed."""
     every = frozenset([int(patch)] if patch else _PATCHES)
     try:
         found = _evaluate(Marker(marker), target, platform_, "") if marker else {}
@@ -191,14 +175,12 @@ def _counting_patches(
 
 
 def marker_environment(target: Target, platform_: Platform) -> dict[str, str]:
-    """Return the marker variables that the definition of a target decides.
-
-    https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
-    """
+    """Return the marker variables that the definition of a target decides."""
+    # https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
     full = target.full_version
     system, machine, _ = platform_
-    if system == "win32":
-        machine = _WINDOWS_MACHINES.get(machine, machine)
+    if system == "win32" and machine != "x86":
+        machine = machine.upper()  # as `platform.machine()` spells it there
     implementation = _IMPLEMENTATIONS.get(target.implementation, target.implementation)
     return {
         "implementation_name": target.implementation,
@@ -214,15 +196,13 @@ def marker_environment(target: Target, platform_: Platform) -> dict[str, str]:
 
 
 def platform_tags(platform_: Platform, levels: Levels) -> list[str]:
-    """Return the platform tags of the wheels that a named platform takes, the best first.
-
-    https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
-    pip adds the older ones of macOS by itself, of glibc it does not.
-    """
+    """Return the platform tags of the wheels that a named platform takes, the best first."""
+    # https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
     machine = platform_.machine
     if platform_.system == "win32":
         return ["win32" if machine == "x86" else f"win_{machine}"]
     if platform_.system == "darwin":
+        # pip adds the older ones itself, which it does not do for glibc.
         return [f"macosx_{levels.macos.replace('.', '_')}_{machine}"]
     if platform_.libc:
         tags = [f"musllinux_1_{minor}_{machine}" for minor in range(_NEWEST_MUSL, -1, -1)]

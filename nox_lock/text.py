@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
 _MASK = "****"
-_VARIABLES = r"(?:\$\{[A-Z0-9_]+\})+"
+_PLACEHOLDER = r"\*{4}|(?:\$\{[A-Z0-9_]+\})+"  # our mask, or variables in the place of a secret
 _SIGNS = r"[@?;#]|//"  # what a text with a secret in a URL has
 _WORD = r"[^ \t\r\n]+"  # unlike `str.split`, only at what a terminal shows as a blank
 _END = r"[/?#\\]"  # of the host in a URL
@@ -133,12 +134,12 @@ def _mask_bare(text: str) -> str:
     parts = re.split(r"([/\\])", text)
     user, _, password = parts[0].partition(":")
     is_cut = len(parts) > 1 and "@" not in parts[0] and not user.endswith(_PATHS)
-    if is_cut and password and not _is_placeholder(password):  # by a slash in it
+    if is_cut and password and not re.fullmatch(_PLACEHOLDER, password):  # by a slash in it
         return f"{_before(user)}{_MASK}{text[text.rfind('@') :]}"
     for number, part in enumerate(parts):
         login, _, host = part.rpartition("@")
         user, _, password = login.partition(":")
-        if password and not password.startswith(":") and not _is_placeholder(password):
+        if password and not password.startswith(":") and not re.fullmatch(_PLACEHOLDER, password):
             parts[number] = f"{_before(user)}{_MASK}@{host}"
     return "".join(parts)
 
@@ -158,24 +159,19 @@ def _mask_authority(text: str, scheme: str) -> str:
         # A user name alone is a token for a web server; one with an empty password everywhere.
         is_web = not scheme or scheme[-1] in _OPENING or re.search(r"(?i)https?:$", scheme)
         is_secret = has_password or (is_web and login != "git")
-        is_placeholder = _is_placeholder(password or user)
+        is_placeholder = re.fullmatch(_PLACEHOLDER, password or user)
         return f"{_MASK}@{host}{rest}" if is_secret and not is_placeholder else text
     port = authority.partition("]")[2] if authority.startswith("[") else authority
     port = port.partition(":")[2].rstrip(".,:;!?)]}>\"'`")
-    if re.fullmatch("[0-9]*", port) or _is_placeholder(port) or scheme[-1:] != ":":
+    if re.fullmatch("[0-9]*", port) or re.fullmatch(_PLACEHOLDER, port) or scheme[-1:] != ":":
         return text
     # No port: a password with a slash in it, or one behind which the host was left out.
     return f"{_MASK}{rest[rest.rfind('@') :] if '@' in rest else rest}"
 
 
-def _is_placeholder(text: str) -> bool:
-    """Return whether a text in the place of a secret is a variable or our mask."""
-    return text == _MASK or re.fullmatch(_VARIABLES, text) is not None
-
-
 def _mask_parameter(found: re.Match[str]) -> str:
     separator, name, value = found.groups()
-    if re.search(_GUARDED, name) and not re.fullmatch(_VARIABLES, value):
+    if re.search(_GUARDED, name) and not re.fullmatch(_PLACEHOLDER, value):
         return f"{separator}{name}={_MASK}"
     return found[0]
 
@@ -210,8 +206,6 @@ def as_argument(word: str) -> str:
     """Return a word as people type it in a shell of this system."""
     if os.name == "nt":
         return word if re.fullmatch(r"[\w.+=/-]+", word) else f'"{word}"'
-    import shlex  # noqa: PLC0415  (most runs show no command)
-
     return shlex.quote(word)
 
 

@@ -19,7 +19,7 @@ from nox_lock.inputs.entry import Entry
 from nox_lock.inputs.syntax import meets, normalized, parse_version
 from nox_lock.lockfile.lock_file import LockFile, Pin, is_plain_marker
 from nox_lock.planning.lock_plan import UNSAFE_PACKAGES, LockPlan
-from nox_lock.target import counting_patches, counts, holds
+from nox_lock.target import counts, find_patches, holds
 from nox_lock.text import has_password, redact
 
 _INDEXES = ("--index-url", "--extra-index-url", "--find-links")
@@ -270,8 +270,8 @@ def find_repeated(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
             continue
         patches: dict[str, set[int]] = {}
         for pin in found:
-            counting = counting_patches(pin.marker, planned.target, planned.platform)
-            patches.setdefault(pin.shown, set()).update(counting)
+            these = find_patches(pin.marker, planned.target, planned.target.patch, planned.platform)
+            patches.setdefault(pin.shown, set()).update(these)
         overlap = sum(map(len, patches.values())) > len(set().union(*patches.values()))
         rehashed = len(patches) == 1 and len({frozenset(pin.hashes) for pin in found}) > 1
         if overlap or rehashed:
