@@ -15,8 +15,7 @@ from nox_lock.text import redact
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-# https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
-RED, GREEN, YELLOW = "31", "32", "33"
+RED, GREEN, YELLOW = "31", "32", "33"  # https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
 # States of a lock file on the board.
 RESOLVING, FROM_THE_CACHE, DONE, FAILED = "resolving", "from the cache", "done", "failed"
 _STYLES = {DONE: "green", FROM_THE_CACHE: "green", FAILED: "red"}
@@ -70,7 +69,7 @@ class Console:
     def _print(self, write: Callable[[str], None], *lines: str | ColouredLine) -> None:
         with self._turn:
             if self.board:
-                self.board.stop()
+                self.board.live.stop()
             for line in lines:
                 text, colour = (line, "") if isinstance(line, str) else line
                 shown = redact(text)
@@ -88,7 +87,7 @@ class Console:
         finally:
             with self._turn:
                 if self.board:
-                    self.board.stop()
+                    self.board.live.stop()
                 self.board = None
 
     def update(self, path: str, state: str) -> None:
@@ -134,13 +133,10 @@ class _Board:
         from rich.live import Live  # noqa: PLC0415
 
         # A `Live` that is started again would draw over the lines printed since it stopped.
-        self._live = Live(
+        self.live = Live(
             get_renderable=self._rows.get_renderable,
             console=self._console,
             refresh_per_second=8,
             transient=True,
         )
-        self._live.start()
-
-    def stop(self) -> None:
-        self._live.stop()
+        self.live.start()
