@@ -19,7 +19,6 @@ _FIXES = {
     "ENOTDIR": "A part of its path is a file: move that, or it.",
     "ELOOP": "A link leads back to itself: replace it by a file.",
     "EMFILE": "Too many files are open: close some, or raise the limit (ulimit -n).",
-    "ENFILE": "Too many files are open: close some, or raise the limit (ulimit -n).",
 }
 
 
