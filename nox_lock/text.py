@@ -31,8 +31,7 @@ _FOLDERS = r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+"
 _FILE_URL = r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/"
 _OPENING = "\"'`([{<=,"  # what may be directly in front of a URL
 _PATHS = ("file", "pkg")  # what a path may follow, with an @ in it
-# Masking these would make everything unreadable; they are no secrets.
-_HARMLESS = r"(?s).{,3}|[\d.]{,6}"
+_HARMLESS = r"(?s).{,3}|[\d.]{,6}"  # no secrets; masking these would make text unreadable
 _LONG = 8  # shorter values are masked only as whole words
 _WHOLE_WORD = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
 # What Markdown or HTML would not take for text; @ would notify a person of that name.
@@ -40,8 +39,7 @@ _MARKDOWN = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`[]!*_|~"}
     | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;&#8203;", "\r": "", "\n": " "}
 )
-# What was read and must not be shown, with what is shown in its place; global, like the output.
-_values: dict[str, str] = {}
+_values: dict[str, str] = {}  # what was read and must not be shown, with what is shown instead
 _user_indexes: set[str] = set()  # scheme, host and port of the indexes in the user's settings
 _declared: set[str] = set()  # URLs that the project itself has, without credentials
 
