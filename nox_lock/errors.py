@@ -97,10 +97,6 @@ class InterruptedWorkError(NoxLockError):
     """The work of a thread was ended, because the whole run was interrupted."""
 
 
-class InstallError(NoxLockError):
-    """pip or uv could not install what is locked; its output is above."""
-
-
 class InstallerBrokenError(NoxLockError):
     """The environment's own pip does not run: nox was ended while it made the environment."""
 

@@ -27,7 +27,7 @@ from nox_lock.environments.comparison import (
     whole_url,
 )
 from nox_lock.environments.environment import PROJECT, project_digest, remove_broken
-from nox_lock.errors import InstallError, NoxLockError
+from nox_lock.errors import NoxLockError
 from nox_lock.files import exclusive, read_timeout, temporary_directory, write_all
 from nox_lock.inputs.entry import URL
 from nox_lock.lockfile.lock_file import Pin
@@ -187,11 +187,11 @@ def _lines(planned: LockPlan, pins: Iterable[Pin], root: Path) -> Iterator[str]:
 
 
 def install_project(locked: LockedEnvironment, installer: Installer, *, editable: bool) -> None:
-    """Install the project itself, without its dependencies; InstallError when that fails."""
+    """Install the project itself, without its dependencies; NoxLockError when that fails."""
     venv, project = locked.venv, locked.project
     with exclusive_use(locked):
         if installer(["install", "--no-deps", *["-e"] * editable, "."]).failed:
-            raise InstallError(
+            raise NoxLockError(
                 "the project itself could not be installed",
                 hint="What its build needs, and why it failed, is printed above.",
             )
@@ -256,7 +256,7 @@ def _use_later(target: Target) -> str:
 
 def explain_failure(
     result: Installed, missing: Sequence[Difference], lock: str, target: Target
-) -> InstallError:
+) -> NoxLockError:
     """Return the error for a failed install of `missing` pins: which of them, and how to fix it."""
     text = _COLOUR.sub("", result.log)
     error = _ERROR.search(text)
@@ -287,7 +287,7 @@ def explain_failure(
         )
     lines = list_first(f"{each.pin.shown} ({each.place})" for each in failed)
     message = "\n".join(["not all that is locked could be installed:", *lines, *skipped])
-    return InstallError(message, hint=hint)
+    return NoxLockError(message, hint=hint)
 
 
 def _find_failed(errors: str, missing: Sequence[Difference]) -> Sequence[Difference]:
