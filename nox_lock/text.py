@@ -26,8 +26,7 @@ _GUARDED = (
 _QUERY = r"\?[^#'\",;)]+"
 _WEB_URL = r"(?i)https?://[^\s\x1b\"'<>`]+"
 _PAGE = r"(\burl: |\"(?:GET|HEAD) )/[^\s\"]*"  # how requests and urllib3 name one without its host
-# The folders of an absolute path, not those of a URL.
-_FOLDERS = r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+"
+_FOLDERS = r"(?<![\w:/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+"  # of a path, not of a URL
 _FILE_URL = r"(file:(?://)?)(?=/[^/])(?:/[^\s/'\"()]+)+/"
 _OPENING = "\"'`([{<=,"  # what may be directly in front of a URL
 _PATHS = ("file", "pkg")  # what a path may follow, with an @ in it
