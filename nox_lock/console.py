@@ -103,17 +103,16 @@ class _Board:
         from rich import console, progress  # noqa: PLC0415  (only where something is compiled)
         from rich.table import Column  # noqa: PLC0415
 
-        plain = not terminal.colour
-        self._console = console.Console(file=sys.stderr, no_color=plain, highlight=False)
+        self._tty = console.Console(file=sys.stderr, no_color=not terminal.colour, highlight=False)
         path_column, state_column = (Column(no_wrap=True, overflow="crop") for _ in range(2))
         self._rows = progress.Progress(
             progress.SpinnerColumn("dots" if terminal.unicode else "line"),
             progress.TextColumn("{task.description}", markup=False, table_column=path_column),
             progress.TextColumn("{task.fields[state]}", table_column=state_column),
             progress.TimeElapsedColumn(),
-            console=self._console,
+            console=self._tty,
         )
-        width = max(self._console.width - 25, 8)  # which the other columns and their blanks take
+        width = max(self._tty.width - 25, 8)  # which the other columns and their blanks take
         ellipsis = "\N{HORIZONTAL ELLIPSIS}" if terminal.unicode else ".."
         self._tasks: dict[str, TaskID] = {}
         for path in paths:
@@ -133,10 +132,8 @@ class _Board:
         from rich.live import Live  # noqa: PLC0415
 
         # A `Live` that is started again would draw over the lines printed since it stopped.
+        rows = self._rows.get_renderable
         self.live = Live(
-            get_renderable=self._rows.get_renderable,
-            console=self._console,
-            refresh_per_second=8,
-            transient=True,
+            get_renderable=rows, console=self._tty, refresh_per_second=8, transient=True
         )
         self.live.start()
