@@ -132,8 +132,6 @@ class _Board:
         from rich.live import Live  # noqa: PLC0415
 
         # A `Live` that is started again would draw over the lines printed since it stopped.
-        rows = self._rows.get_renderable
-        self.live = Live(
-            get_renderable=rows, console=self._tty, refresh_per_second=8, transient=True
-        )
+        rows, tty = self._rows.get_renderable, self._tty
+        self.live = Live(get_renderable=rows, console=tty, refresh_per_second=8, transient=True)
         self.live.start()
