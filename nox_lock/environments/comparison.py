@@ -43,7 +43,6 @@ class Difference(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Where the pin is."""
         return self.planned.at(self.pin.line)
 
     def __str__(self) -> str:
@@ -52,23 +51,16 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What has to change in an environment, so that it matches its lock files; see `Distributions`.
-
-    Attributes:
-        remove: what is neither locked, nor the project, nor from the body, and what is damaged.
-        kept: what the session's body installed.
-        digest: of lock files, what is locked and Python, for which dependencies are verified.
-        matches: whether they are, and nothing else has to be done.
-    """
+    """What an environment needs in order to match its lock files; see also `Distributions`."""
 
     installed: Mapping[str, Distribution]
     missing: list[Difference]
-    remove: list[str]
-    kept: list[str]
+    remove: list[str]  # neither locked, nor the project, nor from the body; and what is damaged
+    kept: list[str]  # what the session's body installed
     broken: list[Path]
     damaged: Mapping[str, Sequence[Distribution]]
-    digest: str
-    matches: bool
+    digest: str  # of lock files, what is locked and Python, for which dependencies are verified
+    matches: bool  # whether they are, and nothing else has to be done
 
     def files(self, names: Iterable[str]) -> set[str]:
         """Return the files of what is installed, or damaged."""
@@ -89,7 +81,6 @@ class LockedEnvironment(NamedTuple):
 
     @property
     def paths(self) -> str:
-        """The lock files, for a message."""
         return ", ".join(each.path for each in self.planned)
 
     def note(self, name: str) -> str:
@@ -118,19 +109,17 @@ class LockedEnvironment(NamedTuple):
                 damaged[name] = each
         own = {name for name, each in installed.items() if each.is_of(self.project)}
         others = installed.keys() - own - locked - SEEDS
-        kept = others & {*self.venv.read_note(self.note(KEPT)).split()}
+        kept = sorted(others & {*self.venv.read_note(self.note(KEPT)).split()})
         facts = [f"{target} {target.full_version}", *(each.path for each in self.planned)]
         facts += [lock_file.digest(each.current.body) for each in self.planned if each.current]
         # The project itself and what a body installs come later, and nothing locked needs them.
         needed = installed.keys() & (locked | SEEDS)
         facts += sorted(f"{name} {installed[name].version}" for name in needed)
         digest = lock_file.digest("\n".join(facts))
-        remove = sorted(others - kept | (damaged.keys() - (SEEDS - coming.keys())))
+        remove = sorted(others.difference(kept) | (damaged.keys() - (SEEDS - coming.keys())))
         verified = self.venv.read_note(self.note(VERIFIED)) == digest
         matches = verified and not (missing or remove or broken)
-        return Comparison(
-            installed, missing, remove, sorted(kept), broken, damaged, digest, matches
-        )
+        return Comparison(installed, missing, remove, kept, broken, damaged, digest, matches)
 
     def find_missing(
         self, installed: Mapping[str, Distribution]
@@ -154,11 +143,7 @@ class LockedEnvironment(NamedTuple):
         return missing, locked
 
     def find_unmet(self, target: Target, installed: Mapping[str, Distribution]) -> list[str]:
-        """Return a line for each dependency of a locked distribution that is not met.
-
-        Those of an extra count if an input or another distribution requires that extra. What
-        pip-compile leaves out as unsafe is not checked.
-        """
+        """Return a line for each unmet dependency of what is locked; unsafe ones do not count."""
         unsafe = {name for each in self.planned if each.current for name in each.current.unsafe}
         pending: list[tuple[str, str]] = []
         for each, pin in active_pins(self.planned, target):

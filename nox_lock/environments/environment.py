@@ -21,8 +21,7 @@ from nox_lock.files import write_all
 from nox_lock.project import Project, fingerprint
 from nox_lock.target import Target
 
-# The note of what the editable project was built from.
-PROJECT = "project"
+PROJECT = "project"  # the note of what the editable project was built from
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 _VERSION = re.compile(
     r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)(?:\.(\d+))?", re.MULTILINE
@@ -33,15 +32,11 @@ _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 
 
 class Origin(NamedTuple):
-    """Where a distribution was installed from, if not from an index.
+    """Where a distribution was installed from, if not from an index: its record of PEP 610."""
 
-    `url` has no revision; `revisions` are that which was requested and its commit.
-    https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
-    """
-
-    url: str
+    url: str  # without a revision
     editable: bool = False
-    revisions: frozenset[str] = frozenset()
+    revisions: frozenset[str] = frozenset()  # that which was requested, and its commit
     subdirectory: str = ""
     sha256: str = ""
 
@@ -54,7 +49,6 @@ class Distribution(NamedTuple):
     origin: Origin | None = None
 
     def is_of(self, project: Project) -> bool:
-        """Return whether it is the project itself."""
         return self.origin is not None and self.origin.url == project.root.resolve().as_uri()
 
     def files(self) -> set[str]:
@@ -66,17 +60,11 @@ class Distribution(NamedTuple):
 
 
 class Distributions(NamedTuple):
-    """What is installed in an environment, without what conda manages there.
+    """What is installed in an environment, without what conda manages there."""
 
-    Attributes:
-        installed: by normalized name.
-        damaged: what lacks its METADATA, or is there more than once: by name, with its RECORD.
-        broken: metadata folders without a RECORD, or renamed by pip: half installed or deleted.
-    """
-
-    installed: dict[str, Distribution]
-    damaged: dict[str, list[Distribution]]
-    broken: list[Path]
+    installed: dict[str, Distribution]  # by normalized name
+    damaged: dict[str, list[Distribution]]  # has a RECORD, but no METADATA, or is there repeatedly
+    broken: list[Path]  # metadata without a RECORD, or renamed by pip: half installed or deleted
 
 
 class Environment(NamedTuple):
@@ -89,7 +77,6 @@ class Environment(NamedTuple):
 
     @property
     def notes(self) -> Path:
-        """The folder of our notes about it."""
         return self.location / NOTES
 
     def read_note(self, name: str) -> str:
@@ -105,23 +92,18 @@ class Environment(NamedTuple):
             write_all({note: text})
 
     def is_replaced(self) -> bool:
-        """Return whether another X.Y runs in it by now, as far as its files show.
-
-        A link such as ``current`` may lead to another Python than the one in pyvenv.cfg by now. On
-        Windows a DLL beside the base Python is named after it.
-        """
+        """Return whether another X.Y runs in it by now: a link may lead elsewhere than it did."""
         if link := _PYTHON.search(os.path.realpath(self.location / "bin" / "python")):
             return link[1] != self.target.version
         versions = set()
         if home := _HOME.search(read_text(self.location / "pyvenv.cfg")):
             with suppress(OSError):
-                files = Path(home[1]).glob("python3*.dll")
+                files = Path(home[1]).glob("python3*.dll")  # on Windows, beside the base Python
                 found = [_DLL.fullmatch(file.name.lower()) for file in files]
                 versions = {f"{dll[1]}.{dll[2]}" for dll in found if dll}
         return len(versions) == 1 and self.target.version not in versions
 
     def distributions(self) -> Distributions:
-        """List what is installed."""
         found = Distributions({}, {}, [])
         copies: dict[str, list[Distribution]] = {}
         has_conda = (self.location / "conda-meta").is_dir()
@@ -151,9 +133,7 @@ class Environment(NamedTuple):
             if path.is_relative_to(self.location):
                 with suppress(OSError):
                     path.unlink()
-        folders = {
-            folder for path in paths for folder in path.parents if self.site in folder.parents
-        }
+        folders = {each for path in paths for each in path.parents if self.site in each.parents}
         for folder in sorted(folders, reverse=True):  # a folder comes after those in it
             with suppress(OSError):
                 if {each.name for each in folder.iterdir()} <= {"__pycache__"}:
@@ -192,14 +172,11 @@ def read_origin(metadata: Path) -> Origin | None:
         record = json.loads((metadata / "direct_url.json").read_bytes())
         vcs = record.get("vcs_info", {})
         revisions = {vcs.get("requested_revision", ""), vcs.get("commit_id", "")} if vcs else set()
-        split_url(record["url"])  # raises for what is not a URL
-        return Origin(
-            record["url"],
-            bool(record.get("dir_info", {}).get("editable")),
-            frozenset(revisions),
-            record.get("subdirectory", ""),
-            str(record.get("archive_info", {}).get("hashes", {}).get("sha256", "")),
-        )
+        editable = bool(record.get("dir_info", {}).get("editable"))
+        sha256 = str(record.get("archive_info", {}).get("hashes", {}).get("sha256", ""))
+        url, subdirectory = record["url"], record.get("subdirectory", "")
+        split_url(url)  # raises for what is not a URL
+        return Origin(url, editable, frozenset(revisions), subdirectory, sha256)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -1,9 +1,4 @@
-"""Skip verification while nothing changed.
-
-A snapshot is saved in an environment that was found to match its lock files: all that was read of
-the project, what the noxfile says, and what is installed. While none of that changes, neither
-inputs nor lock files need to be read again.
-"""
+"""Skip verification while the project's files, the noxfile and what is installed are as before."""
 
 from __future__ import annotations
 
@@ -18,15 +13,12 @@ from typing import NamedTuple
 from nox_lock.files import write_all
 from nox_lock.project import Project, fingerprint
 
-# The folder for our notes inside an environment: deleted with it.
-NOTES = "nox-lock"
+NOTES = "nox-lock"  # the folder for our notes inside an environment: deleted with it
 CONSTRAINTS = "constraints.txt"
-# The note of the folder an environment was created in, and of the `python=` it was created for.
-CREATED = "created"
+CREATED = "created"  # the note of the folder and the `python=` it was created in and for
 _NAME = "snapshot"
 _INTERPRETERS = ("bin/python", "Scripts/python.exe")
-# Notes that are not part of the state.
-_PASSING = (_NAME, CREATED, "install.log", "busy.lock", "busy.holder")
+_PASSING = (_NAME, CREATED, "install.log", "busy.lock", "busy.holder")  # not part of the state
 
 
 class Snapshot(NamedTuple):
@@ -57,17 +49,14 @@ class Snapshot(NamedTuple):
 
 
 def read_state(location: Path) -> str | None:
-    """Return a digest of an environment's Python and metadata folders; None if it cannot be read.
-
-    The time of a folder changes when a file is added to it or removed: one stat of each notices
-    metadata that was half deleted, or written again.
-    """
+    """Return a digest of an environment's Python and metadata folders; None if unreadable."""
     found = [sys.platform]
     try:
         found.append((location / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace"))
         found += (os.path.realpath(location / name) for name in _INTERPRETERS)
         for library in libraries(location):
             with os.scandir(library / "site-packages") as entries:
+                # The time of a folder changes with each file that is added to it or removed.
                 metadata = (each for each in entries if each.name.endswith(".dist-info"))
                 found += sorted(f"{each.name} {each.stat().st_mtime_ns}" for each in metadata)
         for note in sorted((location / NOTES).iterdir()):

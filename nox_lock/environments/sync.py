@@ -1,7 +1,4 @@
-"""Make an environment match its lock files with the least work, and verify it.
-
-What pip prints is read from its log (``PIP_LOG``), what uv prints from standard error.
-"""
+"""Make an environment match its lock files with the least work, and verify it."""
 
 from __future__ import annotations
 
@@ -74,16 +71,11 @@ def exclusive_use(locked: LockedEnvironment) -> AbstractContextManager[None]:
 
 
 def sync(locked: LockedEnvironment, installer: Installer) -> None:
-    """Make an environment match its lock files, and verify that no dependency is missing.
-
-    What goes is removed before what comes is installed: both may have the same files, as
-    `psycopg2` and `psycopg2-binary` do. Before that, what comes is fetched and built.
-    InstallerBrokenError when only a new environment helps; other errors name what differs.
-    """
+    """Make an environment match its lock files, and verify it; or InstallerBrokenError."""
     venv, project = locked.venv, locked.project
     with exclusive_use(locked):
         comparison = locked.compare()
-        if comparison.remove:
+        if comparison.remove:  # first: what comes may have its files, as `psycopg2-binary` has
             comparison = _remove(locked, comparison, installer)
         remove_broken(comparison.broken)
         # What is left of an interrupted install looks complete to an installer.
@@ -143,11 +135,7 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
 def _install(
     locked: LockedEnvironment, missing: Sequence[Difference], installer: Installer, *options: str
 ) -> list[str]:
-    """Install pins; return what to warn of: those without a hash, and those that are yanked.
-
-    They are written to files of their own: pip gets what was judged, whatever happens to the lock
-    file meanwhile, and however it would read it; before 25.0 it does so in the user's encoding.
-    """
+    """Install pins; return what to warn of: those without a hash, and those that are yanked."""
     warnings: list[str] = []
     root, lock_command = locked.project.root, locked.console.lock_command
     # pip takes no hash of a folder or a repository, and refuses a file with hashes of others.
@@ -159,6 +147,7 @@ def _install(
         if planned.current and planned.current.hashed and not hashed:
             shown = ", ".join(pin.shown for pin in pins)
             warnings.append(f"{planned.path}: installed without a hash: {shown}")
+        # pip gets what was judged. Before 25.0 it would read a lock file in the user's encoding.
         path = locked.venv.notes / f"{planned.name}-{'hashed' if hashed else 'rest'}.txt"
         write_all({path: "".join(f"{line}\n" for line in _lines(planned, pins, root))})
         arguments = [*options, "--no-deps", *["--require-hashes"] * hashed]
@@ -291,10 +280,7 @@ def explain_failure(
 
 
 def _find_failed(errors: str, missing: Sequence[Difference]) -> Sequence[Difference]:
-    """Return the pins that errors name with their versions, else by name, else all of them.
-
-    The page of a project counts as its version, the path of a file not as its name.
-    """
+    """Return the pins that errors name with versions, or by page; else by name; else all."""
     exact, named = [], []
     for each in missing:
         name = re.escape(each.pin.name or each.pin.shown).replace("\\-", "[-_.]")

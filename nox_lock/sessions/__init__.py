@@ -1,4 +1,1 @@
-"""The border to nox: decorator, commands, their options, and the one error boundary.
-
-The only package that imports nox.
-"""
+"""The only package that imports nox: decorator, commands, their options, the one error boundary."""

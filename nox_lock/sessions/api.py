@@ -1,7 +1,4 @@
-"""Where nox-lock meets nox: sessions, the decorator, options, and the one error boundary.
-
-It is loaded by each noxfile, so it imports the rest only when there is work.
-"""
+"""Where nox-lock meets nox; each noxfile loads it, so it imports the rest when there is work."""
 
 from __future__ import annotations
 
@@ -270,11 +267,7 @@ def _console(session: nox.Session) -> Console:
 
 @contextmanager
 def _open_noxfile(session: nox.Session, *, recording: bool = False) -> Iterator[Noxfile]:
-    """Work in the folder of the noxfile meanwhile, wherever `session.chdir` led.
-
-    The one error boundary: an error is printed as a block, and ends the session. While `recording`
-    what a body did, it is only warned of: nothing takes the place of the body's own error.
-    """
+    """Work in the noxfile's folder, wherever `session.chdir` led; show errors, end the session."""
     from nox_lock.project import Project  # noqa: PLC0415  (only when a session runs)
 
     # filelock logs each lock at a level that old nox versions show.
@@ -302,7 +295,7 @@ def _open_noxfile(session: nox.Session, *, recording: bool = False) -> Iterator[
         from nox_lock.text import redact  # noqa: PLC0415  (only for an error)
 
         error = caught if isinstance(caught, NoxLockError) else as_error(caught, folder)
-        if recording:
+        if recording:  # nothing takes the place of the body's own error
             message = f"what this session installed cannot be recorded: {error.message}"
             session.warn(redact(message))
             return

@@ -1,7 +1,4 @@
-"""The sessions `lock` and `lock-check` with their options, and locking on the way of a session.
-
-What is only needed to compile is imported there: a check must start at once.
-"""
+"""The sessions `lock` and `lock-check`; only `lock` imports what compiles: a check starts at once."""
 
 from __future__ import annotations
 
@@ -62,9 +59,7 @@ class Arguments(argparse.Namespace):
     python: list[Target]
     platform: list[str]
     format: str | None
-    # Of `lock-check`.
-    deep: bool = False
-    # Of `lock`.
+    deep: bool = False  # of `lock-check`; those that follow are of `lock`
     upgrade: bool
     upgrade_package: list[str]
     together: bool
@@ -155,10 +150,7 @@ def _package(text: str) -> str:
 def run(
     session: Session, ours: Collection[str], noxfile: Noxfile, console: Console, *, check: bool
 ) -> None:
-    """Bring lock files up to date, or `check` them, as the arguments of one of `ours` say.
-
-    An error is raised, and also printed in the requested format if no report was by then.
-    """
+    """Bring lock files up to date, or `check` them, as the arguments of one of `ours` say."""
     options = _read_options(session, ours, noxfile, console, check=check)
     if options is None:
         return
@@ -205,11 +197,7 @@ def run(
 def relock(
     judged: Sequence[Judged], project: Project, console: Console, *, allowed: bool
 ) -> dict[str, LockPlan]:
-    """Lock what a session cannot use, and return the new lock files by path.
-
-    Raises:
-        NoxLockError: where that is not `allowed`, with the reasons and what to run.
-    """
+    """Lock what a session cannot use, or say why not; return the new lock files by path."""
     unicode = console.terminal.unicode
     reasons = [line for each in judged for line in verdicts.verdict_lines(each, unicode=unicode)]
     plainly_stale = all(
@@ -347,12 +335,9 @@ def _lock(
     options: Arguments,
     project: Project,
     console: Console,
-    known: Mapping[str, Verdict] | None = None,
+    known: Mapping[str, Verdict] | None = None,  # by path
 ) -> tuple[list[LockPlan], NoxLockError | None]:
-    """Bring lock files up to date, and report on it; return them, and an error if some failed.
-
-    `known` are verdicts by path.
-    """
+    """Bring lock files up to date, and report on it; return them, and an error if some failed."""
     from nox_lock.locking.run import CompileOptions, lock_all  # noqa: PLC0415
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 

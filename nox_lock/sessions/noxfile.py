@@ -1,7 +1,4 @@
-"""What a noxfile says about locks: which of its sessions use which, on which Pythons.
-
-Each noxfile that uses nox-lock loads this, so the rest is imported only to plan.
-"""
+"""Which sessions of a noxfile use which locks; each noxfile loads this, so it imports little."""
 
 from __future__ import annotations
 
@@ -25,8 +22,7 @@ class DeclaredSession(NamedTuple):
 
     name: str
     locks: Sequence[str | None]
-    # The values of `python=` it may run with, those of nox's ``-P`` among them.
-    pythons: Sequence[object]
+    pythons: Sequence[object]  # values of `python=` it may run with, also by nox's ``-P``
 
 
 class Noxfile(NamedTuple):
@@ -38,10 +34,7 @@ class Noxfile(NamedTuple):
     def plan(
         self, names: Iterable[str | None] = (), *, to_install: bool = False
     ) -> tuple[Config, list[LockPlan]]:
-        """Plan the lock files of the locks of these names, or of all; each session must name one.
-
-        `to_install`: they are only installed; ``on-stale = "install"`` needs no inputs for that.
-        """
+        """Plan the lock files of locks, or of all; `to_install` may need no inputs for that."""
         from nox_lock.planning.config import load_config  # noqa: PLC0415
         from nox_lock.planning.planner import plan  # noqa: PLC0415
 
@@ -83,13 +76,9 @@ class Noxfile(NamedTuple):
             from nox_lock.environments.comparison import refuse_disagreement  # noqa: PLC0415
             from nox_lock.planning.planner import is_within  # noqa: PLC0415
 
-            pythons = list(read_pythons(session.pythons))
+            wanted = list(read_pythons(session.pythons))
             named = (each for each in planned if each.name in session.locks)
-            files = [
-                each
-                for each in named
-                if not pythons or any(is_within(each.target, python) for python in pythons)
-            ]
+            files = [e for e in named if not wanted or any(is_within(e.target, w) for w in wanted)]
             for one in files:
                 others = (e for e in files if e.name != one.name and e.target == one.target)
                 fitting = (e for e in others if e.system == one.system or (e.here and one.here))
@@ -104,10 +93,8 @@ def is_for(python: str, target: Target) -> bool | None:
 
 
 def read_pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
-    """Yield the targets and ranges of versions that values of `python=` name.
+    """Yield the targets and ranges (``>=3.12``, ``3``) that values of `python=` name; no paths.
 
-    A value may be a list of others, None or False for none, a target (``3.11``, ``python3.11``), a
-    range (``>=3.12``, ``3``), or a path, whose Python is known when the session runs.
     https://nox.thea.codes/en/stable/config.html#configuring-a-session-s-virtualenv
     """
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415

@@ -1,7 +1,4 @@
-"""The environment of a running session, and pip or uv, which make it match its lock files.
-
-Apart from `api`, which each noxfile loads: this is loaded only if there is something to do.
-"""
+"""The environment of a running session, and pip or uv; loaded only if there is something to do."""
 
 from __future__ import annotations
 
@@ -49,16 +46,13 @@ _PIP = ("python", "-I", "-m", "pip")
 
 @dataclass(frozen=True)
 class SessionEnvironment:
-    """The environment of a session that has installed locks `order` times before.
-
-    `names` are its locks; None is the only one, or `requirements`.
-    """
+    """The environment of a session, and the locks it has to match."""
 
     session: nox.Session
-    names: Sequence[str | None]
+    names: Sequence[str | None]  # None is the only one, or `requirements`
     noxfile: Noxfile
     console: Console
-    order: int
+    order: int  # how often the session has installed locks before
 
     def prepare(
         self, install: ProjectInstall, snapshot: Snapshot, *, constrain: bool
