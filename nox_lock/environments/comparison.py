@@ -127,10 +127,10 @@ class LockedEnvironment(NamedTuple):
         """Return the pins that are not installed, and the names of all of them."""
         missing: list[Difference] = []
         locked: set[str] = set()
+        root = self.project.root
         for each, pin in active_pins(self.planned, self.venv.target):
             if pin.version is None:
-                names = (n for n, found in installed.items() if pin.name in {None, n})
-                root = self.project.root
+                names = (n for n in installed if pin.name in {None, n})
                 name = next((n for n in names if is_from(pin, installed[n].origin, root)), None)
                 if name is None:
                     missing.append(Difference(each, pin))

@@ -140,9 +140,8 @@ def _install(
     root, lock_command = locked.project.root, locked.console.lock_command
     # pip takes no hash of a folder or a repository, and refuses a file with hashes of others.
     for planned, hashed in itertools.product(locked.planned, (True, False)):
-        here = (each.pin for each in missing if each.planned is planned)
-        pins = [pin for pin in here if bool(pin.hashes) is hashed]
-        if not pins:
+        here = [each.pin for each in missing if each.planned is planned]
+        if not (pins := [pin for pin in here if bool(pin.hashes) is hashed]):
             continue
         if planned.current and planned.current.hashed and not hashed:
             shown = ", ".join(pin.shown for pin in pins)
@@ -180,10 +179,8 @@ def install_project(locked: LockedEnvironment, installer: Installer, *, editable
     venv, project = locked.venv, locked.project
     with exclusive_use(locked):
         if installer(["install", "--no-deps", *["-e"] * editable, "."]).failed:
-            raise NoxLockError(
-                "the project itself could not be installed",
-                hint="What its build needs, and why it failed, is printed above.",
-            )
+            hint = "What its build needs, and why it failed, is printed above."
+            raise NoxLockError("the project itself could not be installed", hint=hint)
         if editable:
             venv.write_note(PROJECT, project_digest(project))
     installed = venv.distributions().installed
@@ -237,10 +234,8 @@ def list_first(texts: Iterable[str]) -> list[str]:
 
 def _use_later(target: Target) -> str:
     has = target.full_version
-    return (
-        f"This session runs Python {has}, and the lock is for a later patch release. Use one, "
-        f'or lock for this one: [tool.nox-lock] python = ["{has}"]'
-    )
+    hint = f"This session runs Python {has}, and the lock is for a later patch release. Use one, "
+    return f'{hint}or lock for this one: [tool.nox-lock] python = ["{has}"]'
 
 
 def explain_failure(
@@ -270,10 +265,8 @@ def explain_failure(
     elif skipped or "Failed to fetch" in errors:
         hint = "Run it again when the package index answers; what is installed stays."
     elif _OTHER_FILE.search(errors):
-        hint = (
-            "The index has another file than the one that was locked. Find out why. If it can be "
-            f"trusted, or the version was changed by hand: {lock} -- {same}"
-        )
+        hint = "The index has another file than the one that was locked. Find out why. "
+        hint += f"If it can be trusted, or the version was changed by hand: {lock} -- {same}"
     lines = list_first(f"{each.pin.shown} ({each.place})" for each in failed)
     message = "\n".join(["not all that is locked could be installed:", *lines, *skipped])
     return NoxLockError(message, hint=hint)

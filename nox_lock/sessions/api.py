@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nox_lock.console import Console
     from nox_lock.environments.comparison import LockedEnvironment
     from nox_lock.environments.snapshot import Snapshot
-    from nox_lock.sessions.session_environment import ProjectInstall
+    from nox_lock.sessions.session_environment import ProjectInstall, SessionEnvironment
 
     RawFunc = Callable[..., Any]
 
@@ -54,8 +54,6 @@ _INSTALLED: WeakKeyDictionary[ProcessEnv, list[_Installed]] = WeakKeyDictionary(
 def session(func: RawFunc | Func, /) -> Func: ...
 @overload
 def session(
-    func: None = None,
-    /,
     *,
     lock: str | Sequence[str] | None = None,
     project: ProjectInstall = None,
@@ -158,11 +156,9 @@ def _prepare(
         if session.bin_paths is None:
             if session._runner.global_config.no_install:  # noqa: SLF001  (nox has no public way)
                 return []
-            raise ConfigError(
-                f"the session {session.name} has no virtual environment to install its lock into",
-                hint="Leave out --no-venv (or venv_backend='none'); "
-                "--no-install runs it with what is there.",
-            )
+            message = f"the session {session.name} has no virtual environment to install into"
+            hint = "Leave out --no-venv (or venv_backend='none'); --no-install runs its body alone."
+            raise ConfigError(message, hint=hint)
         from nox_lock import __version__  # noqa: PLC0415  (it imports this module)
         from nox_lock.environments import snapshot as snapshots  # noqa: PLC0415
         from nox_lock.project import is_ci  # noqa: PLC0415
@@ -176,17 +172,14 @@ def _prepare(
         wanted = session.python or sys.version_info[:2]
         ours = (__version__, all_names, project, constrain, is_ci(os.environ))
         facts = (*ours, used, wanted, str(location))
-        # It is of the locks that are installed first.
+        # Only the locks that are installed first have a snapshot.
         state = None if installed else snapshots.read_state(location)
         snapshot, locked = snapshots.Snapshot(location, repr(facts), state), None
         if paths := snapshot.match(noxfile.project):
             line = f"{session.name} holds exactly what is locked in {paths}"
             nox.logger.logger.output(redact(line))
         else:
-            from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
-
-            console, order = _console(session), len(installed)
-            environment = SessionEnvironment(session, all_names, noxfile, console, order)
+            environment = _environment(session, noxfile, all_names, len(installed))
             if installed:
                 _find_locked(session, noxfile, installed)[-1].keep_new()
             locked = environment.prepare(project, snapshot, constrain=constrain)
@@ -202,17 +195,18 @@ def _find_locked(
     session: nox.Session, noxfile: Noxfile, installed: Sequence[_Installed]
 ) -> list[LockedEnvironment]:
     """Return the environment with each of the locks that it has to match."""
-    found = []
-    for order, (names, _, locked) in enumerate(installed):
-        if locked is not None:
-            found.append(locked)
-        else:
-            from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
+    return [
+        locked or _environment(session, noxfile, names, order).find_locks()[1]
+        for order, (names, _, locked) in enumerate(installed)
+    ]
 
-            console = _console(session)
-            environment = SessionEnvironment(session, names, noxfile, console, order)
-            found.append(environment.find_locks()[1])
-    return found
+
+def _environment(
+    session: nox.Session, noxfile: Noxfile, names: Sequence[str | None], order: int
+) -> SessionEnvironment:
+    from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
+
+    return SessionEnvironment(session, names, noxfile, _console(session), order)
 
 
 def _record_body(session: nox.Session, installed: Sequence[_Installed]) -> None:
@@ -243,7 +237,6 @@ def _lock(session: nox.Session) -> None:
 
 def _check(session: nox.Session) -> None:
     """Check that each lock file is what its inputs require; offline, writes nothing."""
-    enabled = gc.isenabled()
     with _open_noxfile(session) as noxfile:
         gc.disable()  # of thousands of new pins none is a cycle, and to look for them takes time
         try:
@@ -251,8 +244,7 @@ def _check(session: nox.Session) -> None:
 
             run(session, _OURS, noxfile, _console(session), check=True)
         finally:
-            if enabled:
-                gc.enable()
+            gc.enable()
 
 
 def _console(session: nox.Session) -> Console:

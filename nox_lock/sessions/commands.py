@@ -1,4 +1,4 @@
-"""The sessions `lock` and `lock-check`; only `lock` imports what compiles: a check starts at once."""
+"""The sessions `lock` and `lock-check`; what only `lock` needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -46,10 +46,6 @@ _CHECKS = (
     "Check that each lock file is what its inputs require, and give the reasons if not. "
     "Offline, by content; exit status 1 unless all are fresh."
 )
-_DEEP = (
-    "also resolve a copy of each lock, and report yanked pins and unknown hashes; "
-    "uses the package indexes, and downloads"
-)
 
 
 class Arguments(argparse.Namespace):
@@ -91,25 +87,23 @@ def make_parser(session: str, *, check: bool = False) -> argparse.ArgumentParser
     text = "only the lock files of this one of the `platforms`; may be repeated"
     add_several("--platform", metavar="NAME", help=text)
     if check:
-        text = "text, json, or github (the default in GitHub Actions)"
-        add("--format", choices=FORMATS, help=text)
-        add_flag("--deep", help=_DEEP)
+        add("--format", choices=FORMATS, help="text, json, or github (default in GitHub Actions)")
+        text = "also resolve a copy of each lock online, and report yanked pins and unknown hashes"
+        add_flag("--deep", help=text)
         return parser
     add_flag("-U", "--upgrade", help="take the newest of everything")
     text = "take the newest of one project, or what 'PKG<3' allows; may be repeated"
     add_several("-P", "--upgrade-package", metavar="PKG", type=_package, help=text)
     text = "resolve locks that build on each other as one, where they cannot agree in turn"
     add_flag("--together", help=text)
-    text = "show what would change, and write nothing; with -U: what is outdated"
-    add_flag("--dry-run", help=text)
+    add_flag("--dry-run", help="show what would change, write nothing; with -U: what is outdated")
     text = "show why a project is in the lock files, and do nothing else; may be repeated"
     add_several("--why", metavar="PKG", help=text)
     add("--format", choices=LOCK_FORMATS, help="how changes are printed")
     add_flag("-v", "--verbose", help="show all that pip-tools prints")
     add_flag("--check", help="only check, as lock-check does")
     add_flag("--no-cache", help="compile even what is fresh or in the cache")
-    text = "also replace files that are no lock files; their pins are kept"
-    add_flag("--overwrite", help=text)
+    add_flag("--overwrite", help="also replace files that are no lock files; their pins are kept")
     return parser
 
 
@@ -119,15 +113,12 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         found = parser.parse_args(arguments, Arguments())
     except SystemExit:  # argparse has printed its help
         return None
-    for name, formats in _PRINTING.items():
-        if not getattr(found, name, None):
-            continue
-        for other in _CHANGING:
-            if getattr(found, other):
-                option = other.replace("_", "-")
-                parser.error(f"--{name} changes nothing: it does not go with --{option}")
-        if found.format not in (None, *formats):
-            parser.error(f"--{name} does not go with --format {found.format}")
+    for name in [each for each in _PRINTING if getattr(found, each, None)]:
+        others = [f"--{each.replace('_', '-')}" for each in _CHANGING if getattr(found, each)]
+        if found.format not in (None, *_PRINTING[name]):
+            others.append(f"--format {found.format}")
+        if others:
+            parser.error(f"--{name} does not go with {', '.join(others)}")
     return found
 
 
@@ -294,12 +285,8 @@ def _check(
         command = verdicts.fix_command(judged, console.lock_command)
         hint = f"Run: {command}" if command else None
         return NoxLockError(f"lock files: {verdicts.summary(judged)}", hint=hint)
-    if unresolved:
-        return NoxLockError(
-            f"not resolved: {', '.join(unresolved)}",
-            hint="Run it where it can be built, or leave it out with --python and --platform.",
-        )
-    return None
+    hint = "Run it where it can be built, or leave it out with --python and --platform."
+    return NoxLockError(f"not resolved: {', '.join(unresolved)}", hint=hint) if unresolved else None
 
 
 def _find_unknown(options: Arguments, planned: Sequence[LockPlan]) -> ConfigError | None:

@@ -215,9 +215,8 @@ class SessionInstaller:
             try:
                 self._run("--isolated", "help", "install", silent=True, log=False)
             except CommandFailed as error:
-                raise InstallerBrokenError(
-                    "pip does not run in this environment", hint=f"Run: {self.locked.venv.recreate}"
-                ) from error
+                message, hint = "pip does not run in it", f"Run: {self.locked.venv.recreate}"
+                raise InstallerBrokenError(message, hint=hint) from error
         hiding, environ = self.no_index, self.locked.project.environ
         with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
             index_settings.read_index_settings(environ)

@@ -365,7 +365,7 @@ def test_no_environment(
     before = project.snapshot()
     told = project.nox(*options, "-s", "tests")
     if refused:
-        said = "the session tests has no virtual environment to install its lock into"
+        said = "the session tests has no virtual environment to install into"
         assert f"nox > {said}\n" in told.failed().output
         assert "Leave out --no-venv" in told.output
         assert "runs\n" not in told.stdout
