@@ -26,8 +26,7 @@ from nox_lock.target import Target, counts, holds, running_platform
 # may be missing whatever the metadata says. KEPT names what the session's body installed. VERIFIED
 # is the digest of contents whose dependencies are complete. FOLDERS: the state of copied folders.
 UNFINISHED, KEPT, VERIFIED, FOLDERS = "unfinished", "kept", "verified", "folders"
-# What virtualenv and venv install, and what installs the rest.
-SEEDS = frozenset({"pip", "setuptools", "wheel"})
+SEEDS = frozenset({"pip", "setuptools", "wheel"})  # what virtualenv and venv install by themselves
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+")
 # What precedes the path of a folder, also in ``file:///C:/there``.
 _FILE = re.compile(r"file:(?://(?=/))?(?:/(?=[A-Za-z]:))?")
@@ -240,10 +239,9 @@ def refuse_disagreement(planned: Sequence[LockPlan]) -> None:
         if len(set(found.values())) > 1
     ]
     if differing:
-        raise NoxLockError(
-            "\n".join(["these lock files of one session do not agree:", *differing]),
-            hint="Bring their inputs together, for instance by one `-c` file for both.",
-        )
+        message = "\n".join(["these lock files of one session do not agree:", *differing])
+        hint = "Bring their inputs together, for instance by one `-c` file for both."
+        raise NoxLockError(message, hint=hint)
 
 
 def find_unmet_of(

@@ -117,8 +117,7 @@ class Environment(NamedTuple):
             else:
                 found.broken.append(folder)
         for name, each in copies.items():
-            # Installers write it last.
-            recorded = [one for one in each if (one.metadata / "RECORD").is_file()]
+            recorded = [one for one in each if (one.metadata / "RECORD").is_file()]  # written last
             found.broken.extend(one.metadata for one in each if one not in recorded)
             if len(each) == len(recorded) == 1 and (each[0].metadata / "METADATA").is_file():
                 found.installed[name] = each[0]
@@ -148,8 +147,7 @@ class Environment(NamedTuple):
 
 def find_environment(location: Path, recreate: str) -> Environment:
     """Return the environment in a folder, or raise an error that says to run `recreate`."""
-    # A conda environment has no pyvenv.cfg, but a record of its own python package.
-    records = (location / "conda-meta").glob("python-[0-9]*.json")
+    records = (location / "conda-meta").glob("python-[0-9]*.json")  # conda has no pyvenv.cfg
     config = read_text(location / "pyvenv.cfg")
     config = config or "".join(f"version = {record.name.split('-')[1]}\n" for record in records)
     versions, folders = _VERSION.findall(config), libraries(location)
@@ -158,9 +156,8 @@ def find_environment(location: Path, recreate: str) -> Environment:
         raise ToolchainError(message, hint=f"Run: {recreate}")
     version, patch = max(versions, key=lambda each: bool(each[1]))  # one may lack the patch release
     library = folders[0].name
-    # On Windows the programs say it.
     programs = {each.stem.lower() for each in (location / "Scripts").glob("py*.exe")}
-    pypy = library.startswith("pypy") or "pypy" in programs
+    pypy = library.startswith("pypy") or "pypy" in programs  # as on Windows
     threaded = library.endswith("t") or f"python{version}t" in programs
     target = Target(version, "pypy" if pypy else "cpython", threaded, patch)
     return Environment(location, folders[0] / "site-packages", target, recreate)

@@ -31,8 +31,7 @@ class Snapshot(NamedTuple):
     def match(self, project: Project) -> str | None:
         """Return the lock files it matched when saved, if nothing changed since, else None."""
         # A broken note is none; RuntimeError is that of one nested too deep.
-        broken = OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError
-        with suppress(*broken):
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
             saved = json.loads((self.location / NOTES / _NAME).read_bytes())
             same = saved["state"] == self.state and saved["request"] == fingerprint(self.request)
             if self.state and same and project.matches(saved["facts"]):

@@ -60,8 +60,7 @@ class Installed(NamedTuple):
     hiding: Sequence[str] = ()
 
 
-# pip or uv: runs ``install`` or ``uninstall``; InstallerBrokenError if it cannot run at all.
-Installer = Callable[[Sequence[str]], Installed]
+Installer = Callable[[Sequence[str]], Installed]  # pip or uv; InstallerBrokenError if it is broken
 
 
 def exclusive_use(locked: LockedEnvironment) -> AbstractContextManager[None]:
@@ -113,8 +112,7 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
         names |= more
         gone |= comparison.files(more)
     if missing := locked.compare(without=names).missing:
-        # Into a folder of its own: so wheels are unpacked, hashes verified and builds done, and
-        # the second time pip and uv take them from their caches.
+        # Wheels are unpacked, hashes verified, builds done; pip and uv take them from caches then.
         with temporary_directory(venv.location) as folder:
             target = relative(folder, locked.project.root)
             _install(locked, missing, installer, "--no-compile", "--target", target)

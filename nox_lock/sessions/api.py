@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     RawFunc = Callable[..., Any]
 
 
-# The locks of the noxfile's sessions, with the Pythons given to their decorators; nox changes those
-# to False under ``--no-venv``. And the sessions of `add_sessions` by name.
+# The locks of sessions, with the `python=` of their decorators: nox's is False under ``--no-venv``.
 _LOCKED: dict[object, tuple[tuple[str | None, ...], object]] = {}
-_OURS: dict[str, Func] = {}
+_OURS: dict[str, Func] = {}  # the sessions of `add_sessions` by name
 _RENAME = "Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
 
 

@@ -152,8 +152,7 @@ def run(
         config, every = noxfile.plan(options.names)
         planned = every if whole else select(every, options.python, options.platform)
         pylocks = plan_pylocks(config, every)
-        locks = config.locks.values()
-        orphans = find_orphans(locks, [*every, *pylocks], project) if whole else []
+        orphans = find_orphans(config.locks.values(), [*every, *pylocks], project) if whole else []
         # A pylock is among them if all lock files that it is made of are there, or chosen.
         pylocks = [p for p in pylocks if all(low.current or low in planned for low in p.below)]
         if check or options.check:

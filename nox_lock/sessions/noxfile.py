@@ -65,10 +65,8 @@ class Noxfile(NamedTuple):
             used |= found or {running_target()}
         for each in planned if used else ():
             if not (each.lock.pythons or any(is_within(each.target, python) for python in used)):
-                yield (
-                    f"{each.path} is for Python {each.target}, which no session of the noxfile "
-                    "runs; [tool.nox-lock] python in pyproject.toml says what to lock for"
-                )
+                line = f"{each.path} is for Python {each.target}, which no session of the noxfile "
+                yield f"{line}runs; [tool.nox-lock] python in pyproject.toml says what to lock for"
 
     def refuse_disagreement(self, planned: Sequence[LockPlan]) -> None:
         """Refuse lock files that one session installs together and that do not agree."""
@@ -106,8 +104,7 @@ def read_pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
             yield from read_pythons(value)
         elif isinstance(value, str):
             try:
-                # The configuration decides which patch release a lock is for.
-                yield parse_target(value)._replace(patch="")
+                yield parse_target(value)._replace(patch="")  # which the configuration decides
             except ConfigError:
                 with suppress(InvalidSpecifier):
                     yield SpecifierSet(f"=={value}.*" if value.isdecimal() else value)

@@ -170,12 +170,10 @@ class SessionInstaller:
         # What a git hook sets for its own repository would mislead a clone, or a build.
         self.environ |= dict.fromkeys(index_settings.REPOSITORY & environ.keys())
         limiting = (file for each in locked.planned for file in each.lock.build_constraints)
-        # pip and uv split it at blanks.
         if limits := " ".join((root / each).as_uri() for each in dict.fromkeys(limiting)):
             self.environ |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), limits)
             pip = locked.venv.distributions().installed.get("pip")
-            # Before 25.3 only its own constraints limit what pip builds.
-            if pip and meets(SpecifierSet("<25.3"), pip.version):
+            if pip and meets(SpecifierSet("<25.3"), pip.version):  # it has none for builds alone
                 self.environ["PIP_CONSTRAINT"] = limits
         self.no_index = index_settings.find_set(["no-index"], environ)
         if self.by_uv:
@@ -215,8 +213,9 @@ class SessionInstaller:
             try:
                 self._run("--isolated", "help", "install", silent=True, log=False)
             except CommandFailed as error:
-                message, hint = "pip does not run in it", f"Run: {self.locked.venv.recreate}"
-                raise InstallerBrokenError(message, hint=hint) from error
+                raise InstallerBrokenError(
+                    "pip does not run in this environment", hint=f"Run: {self.locked.venv.recreate}"
+                ) from error
         hiding, environ = self.no_index, self.locked.project.environ
         with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
             index_settings.read_index_settings(environ)
