@@ -23,10 +23,9 @@ from nox_lock.target import Target
 
 PROJECT = "project"  # the note of what the editable project was built from
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
-_VERSION = re.compile(
-    r"^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)(?:\.(\d+))?", re.MULTILINE
-)
-_HOME = re.compile(r"^home\s*=\s*(.+?)\s*$", re.MULTILINE)  # in pyvenv.cfg
+# In pyvenv.cfg.
+_VERSION = re.compile(r"(?m)^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)(?:\.(\d+))?")
+_HOME = re.compile(r"(?m)^home\s*=\s*(.+?)\s*$")
 _DLL = re.compile(r"python(\d)(\d+)t?\.dll")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 

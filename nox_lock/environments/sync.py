@@ -35,7 +35,7 @@ from nox_lock.text import origin
 
 _SHOWN = 5
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
-_ERROR = re.compile(r"\berror: ", re.IGNORECASE)
+_ERROR = re.compile(r"(?i)\berror: ")
 _TRACEBACK = re.compile(r"^.*\bException information:\n(?:.*\n)*?(?=\S* ?ERROR: |\Z)", re.MULTILINE)
 _YANKED_BY_UV = re.compile(r"`([^`]+?)==[^`]+` is yanked(?: \(reason: \"(.*)\"\))?")
 _YANKED_BY_PIP = re.compile(
@@ -43,12 +43,11 @@ _YANKED_BY_PIP = re.compile(
 )
 # An index that answers 404 or 410 does not have the project.
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (?!404 |410 )(\d{3} \w+ Error)?.* - skipping")
-_OTHER_FILE = re.compile(r"do not match the hashes|hash mismatch", re.IGNORECASE)
+_OTHER_FILE = re.compile(r"(?i)do not match the hashes|hash mismatch")
 # Of what is locked, only another patch release can be what keeps it out.
-_OTHER_PYTHON = re.compile(r"not satisfy Python|requires? a different python", re.IGNORECASE)
+_OTHER_PYTHON = re.compile(r"(?i)not satisfy Python|requires? a different python")
 _NOT_FOUND = re.compile(
-    r"No matching distribution found|no version of|was not found in|404 (?:Client|Not Found)",
-    re.IGNORECASE,
+    r"(?i)No matching distribution found|no version of|was not found in|404 (?:Client|Not Found)"
 )
 
 

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from nox_lock.locking.changes import Outcome
 
-FORMATS = ("text", "json", "github")
-LOCK_FORMATS = ("text", "json", "markdown")
 # Options that only print something, with the formats they print in.
 _PRINTING = {"check": ("text", "json"), "why": ("text",)}
 _CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
@@ -87,7 +85,8 @@ def make_parser(session: str, *, check: bool = False) -> argparse.ArgumentParser
     text = "only the lock files of this one of the `platforms`; may be repeated"
     add_several("--platform", metavar="NAME", help=text)
     if check:
-        add("--format", choices=FORMATS, help="text, json, or github (default in GitHub Actions)")
+        text = "text, json, or github (the default in GitHub Actions)"
+        add("--format", choices=("text", "json", "github"), help=text)
         text = "also resolve a copy of each lock online, and report yanked pins and unknown hashes"
         add_flag("--deep", help=text)
         return parser
@@ -99,7 +98,7 @@ def make_parser(session: str, *, check: bool = False) -> argparse.ArgumentParser
     add_flag("--dry-run", help="show what would change, write nothing; with -U: what is outdated")
     text = "show why a project is in the lock files, and do nothing else; may be repeated"
     add_several("--why", metavar="PKG", help=text)
-    add("--format", choices=LOCK_FORMATS, help="how changes are printed")
+    add("--format", choices=("text", "json", "markdown"), help="how changes are printed")
     add_flag("-v", "--verbose", help="show all that pip-tools prints")
     add_flag("--check", help="only check, as lock-check does")
     add_flag("--no-cache", help="compile even what is fresh or in the cache")

@@ -83,13 +83,6 @@ class Noxfile(NamedTuple):
                 refuse_disagreement([one, *fitting])
 
 
-def is_for(python: str, target: Target) -> bool | None:
-    """Return whether a value of `python=` names a target; None where its text does not say."""
-    from nox_lock.planning.planner import is_within  # noqa: PLC0415
-
-    return next((is_within(target, each) for each in read_pythons([python])), None)
-
-
 def read_pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:
     """Yield the targets and ranges (``>=3.12``, ``3``) that values of `python=` name; no paths.
 

@@ -24,9 +24,9 @@ from nox_lock.environments.sync import Installed, install_project, list_first, s
 from nox_lock.errors import ConfigError, InstallerBrokenError, NoxLockError, ToolchainError
 from nox_lock.inputs.syntax import meets
 from nox_lock.planning.config import Config
-from nox_lock.planning.planner import for_environment
+from nox_lock.planning.planner import for_environment, is_within
 from nox_lock.project import is_ci
-from nox_lock.sessions.noxfile import Noxfile, is_for
+from nox_lock.sessions.noxfile import Noxfile, read_pythons
 from nox_lock.target import running_target
 from nox_lock.text import as_argument, mask, redact
 
@@ -119,8 +119,8 @@ class SessionEnvironment:
         reason, fits = "", True
         # Without `python=` and a note, its Python may be that of `venv_params`.
         if python != wanted and (python or self.session.python):
-            known = is_for(wanted, venv.target)
-            fits = not python if known is None else known
+            known = [is_within(venv.target, each) for each in read_pythons([wanted])]
+            fits = all(known) if known else not python
         if not fits or venv.is_replaced():
             reason = "with another Python"
         if folder not in {"", str(venv.location)}:  # which its scripts name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nox_lock.sessions.noxfile import is_for
+from nox_lock.planning.planner import is_within
+from nox_lock.sessions.noxfile import read_pythons
 from nox_lock.target import parse_target
 
 
@@ -33,4 +34,5 @@ def test_what_a_value_says_of_a_python(
     target: str,
     said: bool | None,  # noqa: FBT001
 ) -> None:
-    assert is_for(python, parse_target(target)) is said
+    found = [is_within(parse_target(target), each) for each in read_pythons([python])]
+    assert found == ([] if said is None else [said])
