@@ -69,7 +69,7 @@ def exclusive_use(locked: LockedEnvironment) -> AbstractContextManager[None]:
 
 
 def sync(locked: LockedEnvironment, installer: Installer) -> None:
-    """Make an environment match its lock files, and verify it; or InstallerBrokenError."""
+    """Make an environment match its lock files, verify it; InstallerBrokenError for a broken pip."""
     venv, project = locked.venv, locked.project
     with exclusive_use(locked):
         comparison = locked.compare()
@@ -111,7 +111,7 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
         names |= more
         gone |= comparison.files(more)
     if missing := locked.compare(without=names).missing:
-        # Wheels are unpacked, hashes verified, builds done; pip and uv take them from caches then.
+        # Into a folder of its own, so that all is verified and built: later it is in a cache.
         with temporary_directory(venv.location) as folder:
             target = relative(folder, locked.project.root)
             _install(locked, missing, installer, "--no-compile", "--target", target)

@@ -25,7 +25,7 @@ from nox_lock.planning.planner import plan_pylocks, select, spread_hashes, with_
 from nox_lock.project import Project
 from nox_lock.reporting import verdicts
 from nox_lock.sessions.noxfile import Noxfile, read_pythons
-from nox_lock.target import Target, parse_target, running_platform
+from nox_lock.target import Target, parse_target
 from nox_lock.text import as_argument, nearest, quoted, redact
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
     from nox_lock.locking.changes import Outcome
 
-# Options that only print something, with the formats they print in.
-_PRINTING = {"check": ("text", "json"), "why": ("text",)}
+_PRINTING = {"check": ("text", "json"), "why": ("text",)}  # what only prints, with its formats
 _CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
 _LOCKS = (
     "Compile the inputs (requirements.in, ...) into pinned lock files. "
@@ -190,10 +189,7 @@ def relock(
     unicode = console.terminal.unicode
     reasons = [line for each in judged for line in verdicts.verdict_lines(each, unicode=unicode)]
     plainly_stale = all(
-        each.verdict.word in {STALE, MISSING}
-        and not lacks_hashes_alone(each.verdict)
-        and isinstance(each.planned, LockPlan)
-        and (each.planned.system or each.planned.platform == running_platform())
+        each.verdict.word in {STALE, MISSING} and not lacks_hashes_alone(each.verdict)
         for each in judged
     )
     if not (allowed and plainly_stale):  # an invalid file may hold what somebody wrote
