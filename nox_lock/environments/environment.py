@@ -23,9 +23,8 @@ from nox_lock.target import Target
 
 PROJECT = "project"  # the note of what the editable project was built from
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
-# In pyvenv.cfg.
 _VERSION = re.compile(r"(?m)^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)(?:\.(\d+))?")
-_HOME = re.compile(r"(?m)^home\s*=\s*(.+?)\s*$")
+_HOME = re.compile(r"(?m)^home\s*=\s*(.+?)\s*$")  # in pyvenv.cfg, as the version
 _DLL = re.compile(r"python(\d)(\d+)t?\.dll")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 

@@ -38,14 +38,13 @@ _RENAME = "Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
 
 
 class _Installed(NamedTuple):
-    """Locks that a session has installed; `locked` is None if a snapshot matched."""
+    """Locks that a session has installed, with those before."""
 
     names: tuple[str | None, ...]
     snapshot: Snapshot
-    locked: LockedEnvironment | None
+    locked: LockedEnvironment | None  # None if the snapshot matched
 
 
-# By environment, in order; each with the locks before.
 _INSTALLED: WeakKeyDictionary[ProcessEnv, list[_Installed]] = WeakKeyDictionary()
 
 
