@@ -26,7 +26,7 @@ from nox_lock.target import Target, counts, holds, running_platform
 # may be missing whatever the metadata says. KEPT names what the session's body installed. VERIFIED
 # is the digest of contents whose dependencies are complete. FOLDERS: the state of copied folders.
 UNFINISHED, KEPT, VERIFIED, FOLDERS = "unfinished", "kept", "verified", "folders"
-SEEDS = frozenset({"pip", "setuptools", "wheel"})  # what virtualenv and venv install by themselves
+SEEDS = frozenset({"pip", "setuptools", "wheel"})  # what installs, and comes with an environment
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+")
 # What precedes the path of a folder, also in ``file:///C:/there``.
 _FILE = re.compile(r"file:(?://(?=/))?(?:/(?=[A-Za-z]:))?")

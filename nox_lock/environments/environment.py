@@ -61,7 +61,7 @@ class Distributions(NamedTuple):
     """What is installed in an environment, without what conda manages there."""
 
     installed: dict[str, Distribution]  # by normalized name
-    damaged: dict[str, list[Distribution]]  # has a RECORD, but no METADATA, or is there repeatedly
+    damaged: dict[str, list[Distribution]]  # has a RECORD; lacks METADATA, or is there twice
     broken: list[Path]  # metadata without a RECORD, or renamed by pip: half installed or deleted
 
 

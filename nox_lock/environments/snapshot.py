@@ -15,7 +15,7 @@ from nox_lock.project import Project, fingerprint
 
 NOTES = "nox-lock"  # the folder for our notes inside an environment: deleted with it
 CONSTRAINTS = "constraints.txt"
-CREATED = "created"  # the note of the folder and the `python=` it was created in and for
+CREATED = "created"  # the note of the folder it was created in, and of its `python=`
 _NAME = "snapshot"
 _INTERPRETERS = ("bin/python", "Scripts/python.exe")
 _PASSING = (_NAME, CREATED, "install.log", "busy.lock", "busy.holder")  # not part of the state

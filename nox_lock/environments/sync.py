@@ -69,7 +69,7 @@ def exclusive_use(locked: LockedEnvironment) -> AbstractContextManager[None]:
 
 
 def sync(locked: LockedEnvironment, installer: Installer) -> None:
-    """Make an environment match its lock files, verify it; or InstallerBrokenError."""
+    """Make an environment match its lock files; InstallerBrokenError if only a new one helps."""
     venv, project = locked.venv, locked.project
     with exclusive_use(locked):
         comparison = locked.compare()

@@ -1,4 +1,4 @@
-"""Where nox-lock meets nox; each noxfile loads it, so it imports the rest when there is work."""
+"""The public functions; each noxfile loads this, so it imports the rest only for work."""
 
 from __future__ import annotations
 

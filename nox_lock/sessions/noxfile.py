@@ -34,7 +34,7 @@ class Noxfile(NamedTuple):
     def plan(
         self, names: Iterable[str | None] = (), *, to_install: bool = False
     ) -> tuple[Config, list[LockPlan]]:
-        """Plan the lock files of locks, or of all; `to_install` may need no inputs for that."""
+        """Plan the lock files of some locks, or all; to install them may need no inputs."""
         from nox_lock.planning.config import load_config  # noqa: PLC0415
         from nox_lock.planning.planner import plan  # noqa: PLC0415
 
