@@ -15,8 +15,7 @@ from nox_lock.target import counts, holds
 
 UP_TO_DATE, RESTORED, COMPILED, MADE = "up to date", "restored", "compiled", "made"
 ADDED, REMOVED = "added", "removed"
-UPGRADED, DOWNGRADED, CHANGED = "upgraded", "downgraded", "changed"
-REHASHED = "new hashes"
+UPGRADED, DOWNGRADED, CHANGED, REHASHED = "upgraded", "downgraded", "changed", "new hashes"
 KINDS = (UPGRADED, DOWNGRADED, CHANGED, REHASHED, ADDED, REMOVED)
 
 
@@ -51,16 +50,15 @@ def find_changes(before: LockFile, after: LockPlan) -> list[Change]:
     found = []
     for name in old.keys() | new.keys():
         was, now = old.get(name), new.get(name)
-        if was and now and before.stamp is None:
-            # A lock file of another tool may be for several targets: a marker that is true for
-            # this one goes, and the pin is kept.
+        if was and now and before.stamp is None:  # another tool may have locked for more targets
             was = was._replace(marker=now.marker)
         kind, size = _compare(was, now)
         if not kind:
             continue
         shown = [pin.version or pin.url or "" if pin else "" for pin in (was, now)]
-        if kind == CHANGED and was and now and shown[0] == shown[1]:
-            shown = [_whole(was), _whole(now)]
+        if kind == CHANGED and shown[0] == shown[1]:
+            pins = (pin for pin in (was, now) if pin)
+            shown = [f"{'-e ' * e.editable}{shown[0]} ; {e.marker}".rstrip(" ;") for e in pins]
         why = ""
         if was and now and (limit := find_limit(after, was)):
             why = f"{limit.text} ({limit.place})"
@@ -89,10 +87,10 @@ def _compare(old: Pin | None, new: Pin | None) -> tuple[str, str]:
 
 def find_limit(planned: LockPlan, pin: Pin) -> Entry | None:
     """Return the first line of the inputs that a pin does not meet, or None."""
-    for entry in planned.inputs.entries if pin.version else ():
-        limits = entry.name == pin.name and entry.specifier is not None
-        counting = limits and holds(entry.marker, planned.target, planned.platform) is not False
-        if counting and not meets(entry.specifier, pin.version):
+    named = (each for each in planned.inputs.entries if pin.version and each.name == pin.name)
+    for entry in named:
+        unmet = entry.specifier and not meets(entry.specifier, pin.version or "")
+        if unmet and holds(entry.marker, planned.target, planned.platform) is not False:
             return entry
     return None
 
@@ -118,12 +116,10 @@ def chain(planned: LockPlan, name: str | None) -> str:
     """Return the way from a pin to an input: ``idna, for requests (requirements.in:3)``."""
     entries = {entry.name: entry for entry in reversed(planned.inputs.requirements)}
     pins = {pin.name: pin for pin in planned.pins}
-    trails = [[name]]
-    seen = {name}
+    trails, seen = [[name or ""]], {name}
     for trail in trails:
         if entry := entries.get(trail[-1]):
-            steps = [each or "" for each in trail[:-1]]
-            return ", for ".join([*steps, f"{entry.text} ({entry.place})"])
+            return ", for ".join([*trail[:-1], f"{entry.text} ({entry.place})"])
         pin = pins.get(trail[-1])
         for parent in map(canonicalize_name, pin.via if pin else ()):
             if (parent in pins or parent in entries) and parent not in seen:
@@ -137,8 +133,3 @@ def whole_chain(planned: LockPlan, name: str | None) -> str:
     constraints = (entry for entry in planned.inputs.constraints if entry.name == name)
     limits = " and ".join(f"{entry.text} ({entry.place})" for entry in constraints)
     return ", limited by ".join(filter(None, [chain(planned, name), limits]))
-
-
-def _whole(pin: Pin) -> str:
-    edit, marker = "-e " * pin.editable, f" ; {pin.marker}" * bool(pin.marker)
-    return f"{edit}{pin.version or pin.url}{marker}"

@@ -29,10 +29,9 @@ from nox_lock.target import Platform, Target, counts, find_platform
 def find_starting_pins(
     planned: LockPlan, together: Iterable[Pin] | None = None, *, upgrade: bool = False
 ) -> Sequence[Pin]:
-    """Return the pins of the locks below, then those of the lock file itself, sorted by name.
+    """Return what a compile starts from, by name: its own pins, unless `upgrade`, and those below.
 
-    A lock file that is not there yet starts from the one of another target that it replaces. With
-    `upgrade` its own pins are left out; pins that its stack was resolved to `together` replace all.
+    Pins that its stack was resolved to `together` replace all, and get the hashes that are known.
     """
     own = None if upgrade else planned.current or planned.earlier
     pins = {pin.name: pin for pin in versions(own, planned)}
@@ -41,7 +40,7 @@ def find_starting_pins(
             mine = pins.get(pin.name)
             if mine is None or mine.shown != pin.shown or not mine.hashes:
                 pins[pin.name] = pin
-    if together is not None:  # their hashes are not known
+    if together is not None:
         known = {pin.shown: pin for pin in pins.values()}
         return [known.get(pin.shown, pin) for pin in together]
     return sorted(pins.values(), key=lambda pin: pin.name or "")
@@ -50,8 +49,7 @@ def find_starting_pins(
 def versions(lock: LockFile | None, planned: LockPlan) -> Iterator[Pin]:
     """Yield the pins that count for a target and have a version; own ones after included ones."""
     for pin in (*lock.included, *lock.pins) if lock else ():
-        # A version spoilt by hand does not prevent a new lock.
-        named = pin.name and parse_version(pin.version or "")
+        named = pin.name and parse_version(pin.version or "")  # it may be spoilt by hand
         if named and counts(pin.marker, planned.target, planned.platform):
             yield pin
 
@@ -71,7 +69,7 @@ class Compiler:
                 f"your pip configuration sets {dropped}: left out, since it would change the locks "
                 "for everybody. An input may say it (-c FILE, --pre, --no-binary, --prefer-binary)"
             )
-        # Whether an answer may be another's: nobody else has a limit that is in no input.
+        # Nobody else has a limit that is in no input.
         limited = any(Requirement(each).specifier for each in options.upgrade_packages)
         self.cacheable = options.use_cache and not limited
         self._lock = threading.Lock()
@@ -98,23 +96,22 @@ class Compiler:
         pip_settings = {"refresh_package": ":all:"} if refresh else {}
         if settings.uploaded_prior_to:
             pip_settings["uploaded_prior_to"] = settings.uploaded_prior_to
-        arguments = [
-            "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
-            "--strip-extras" if settings.strip_extras else "--no-strip-extras",
-        ]
-        arguments += ["--generate-hashes"] if settings.generate_hashes else []
-        arguments += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
-        arguments += [f"--upgrade-package={each}" for each in packages]
         return Order(
             path=planned.path,
             project=self.project,
             indexes=self.indexes,
-            python=self.interpreter(planned.target, find_platform(planned.system)),
+            python=self.interpreter(planned),
             inputs=planned.inputs,
             target=planned.target,
             system=planned.system,
             levels=lock.levels,
-            arguments=tuple(arguments),
+            arguments=(
+                "--allow-unsafe" if settings.allow_unsafe else "--no-allow-unsafe",
+                "--strip-extras" if settings.strip_extras else "--no-strip-extras",
+                *(["--generate-hashes"] if settings.generate_hashes else []),
+                *(f"--unsafe-package={name}" for name in settings.unsafe_packages or ()),
+                *(f"--upgrade-package={each}" for each in packages),
+            ),
             settings=pip_settings,
             constraints=planned.constraints,
             build_constraints=lock.build_constraints,
@@ -128,14 +125,14 @@ class Compiler:
         log = self.console.log if self.console.verbose else None
         while True:
             cache = self.cache
-            pins = [" \\\n    --hash=".join([pin.shown, *pin.hashes]) for pin in starting]
+            pins = (" \\\n    --hash=".join([pin.shown, *pin.hashes]) for pin in starting)
             now = order._replace(starting_pins="\n".join(pins))
             try:
                 with cache.temporary_directory() as folder:
                     return run_pip_tools(now, folder, cache.folder, self.processes, log)
             except OSError as raised:
-                message = f"nothing can be compiled here: {raised.strerror}"
-                error = CompileError(message, kind="disk")
+                said = f"nothing can be compiled here: {raised.strerror}"
+                error = CompileError(said, kind="disk")
             except CompileError as raised:
                 error = raised
             if error.kind == "disk" and cache.folder is not None:
@@ -152,12 +149,11 @@ class Compiler:
             # It lets go of a pin only where each demand in a conflict is on one.
             starting = kept
 
-    def interpreter(self, target: Target, platform: Platform | None) -> Interpreter:
-        """Return the Python that runs the compiles for a target, and a platform that is named."""
-        key = target, platform
+    def interpreter(self, planned: LockPlan) -> Interpreter:
+        """Return the Python that runs the compiles for a target and a platform that is named."""
+        key, environ = (planned.target, find_platform(planned.system)), self.project.environ
         with self._lock:  # each is looked for once
             if key not in self._interpreters:
-                self._interpreters[key] = find_interpreter(
-                    *key, self.cache, self.project.environ, self.processes
-                )
+                found = find_interpreter(*key, self.cache, environ, self.processes)
+                self._interpreters[key] = found
             return self._interpreters[key]

@@ -1,8 +1,4 @@
-"""`lock-check -- --deep`: resolve a private copy of each lock, and compare it with the lock.
-
-The copy starts from the pins, so that new releases move nothing; and without their hashes, so
-that pip-tools takes those that the indexes publish now. Of a pylock all files are looked for.
-"""
+"""`lock-check -- --deep`: resolve a private copy of each lock, and compare it with the lock."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, zip_longest
+from typing import cast
 
 from packaging.markers import Marker
 
@@ -25,7 +22,7 @@ from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.run import CompileOptions
 from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.project import Project
-from nox_lock.target import find_platform, holds
+from nox_lock.target import holds
 
 _Pins = dict[tuple[str, str, str], Pin]
 # Failures that say something about the lock, and not about the way to an index or about a tool.
@@ -36,31 +33,26 @@ _HASH_LINE = re.compile(r" \\\n    --hash=[^\s\\]+")
 def resolve_again(
     judged: Sequence[Judged], project: Project, console: Console
 ) -> tuple[list[Judged], list[str]]:
-    """Resolve those that are fresh once more; the others are known to be wrong.
-
-    Returns the verdicts as they are then, and the paths of those that could not be resolved here.
-    """
+    """Resolve fresh ones again; return all, and the paths of those that could not be resolved."""
     compiler = Compiler(project, CompileOptions(use_cache=False, refresh=True), console)
     unresolved: list[str] = []
 
     def resolve(each: Judged) -> Judged:
         planned, verdict = each.planned, each.verdict
-        if isinstance(planned, PylockPlan) and verdict.fresh:
-            return each._replace(verdict=_look_for_files(planned, verdict, compiler))
-        if not isinstance(planned, LockPlan) or planned.current is None or not verdict.fresh:
+        if planned is None or not verdict.fresh:
             return each
+        if isinstance(planned, PylockPlan):
+            return each._replace(verdict=_look_for_files(planned, verdict, compiler))
         try:
-            verdict = _resolve(planned, planned.current, verdict, compiler)
+            verdict = _resolve(planned, cast("LockFile", planned.current), verdict, compiler)
         except (ToolchainError, CompileError) as error:
-            target = planned.target, find_platform(planned.system)
             if isinstance(error, CompileError) and not (
-                error.kind == "build" and compiler.interpreter(*target).builder
+                error.kind == "build" and compiler.interpreter(planned).builder
             ):
-                raise
-            # This machine cannot build for the target.
+                raise  # else this machine cannot build for the target
             unresolved.append(each.path)
-            notes = (*verdict.notes, f"not resolved: {error.message}")
-            verdict = verdict._replace(notes=notes)
+            note = f"not resolved: {error.message}"
+            verdict = verdict._replace(notes=(*verdict.notes, note))
         return each._replace(verdict=verdict)
 
     with compiler.threads() as pool:
@@ -71,6 +63,7 @@ def resolve_again(
 def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Compiler) -> Verdict:
     """Return the verdict on a fresh lock by what its inputs resolve to now."""
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
+    # From its pins new releases move nothing; without hashes those that are published are taken.
     starting = [pin._replace(hashes=()) for pin in lock.pins if pin.version]
     try:
         compiled = compiler.compile(compiler.order(planned), starting)
@@ -179,9 +172,6 @@ def _compare_hashes(planned: LockPlan, old: _Pins, new: _Pins) -> tuple[list[Rea
 
 
 def _diff(path: str, old: str, new: str, *, hashes: bool) -> str:
-    if not hashes:
-        old, new = (_HASH_LINE.sub("", text) for text in (old, new))
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), path, f"{path} (resolved now)", lineterm=""
-    )
-    return "\n".join(lines)
+    was, now = (each if hashes else _HASH_LINE.sub("", each) for each in (old, new))
+    label, lines = f"{path} (resolved now)", (was.splitlines(), now.splitlines())
+    return "\n".join(difflib.unified_diff(*lines, path, label, lineterm=""))

@@ -28,17 +28,16 @@ from nox_lock.locking import changes
 from nox_lock.locking.changes import Outcome, find_changes, find_limit, whole_chain
 from nox_lock.locking.compiler import Compiler, find_starting_pins, versions
 from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
-from nox_lock.target import counts, find_platform
+from nox_lock.target import counts
 from nox_lock.text import as_argument
 
 
 def make_lock(
-    compiler: Compiler, planned: LockPlan, together: Sequence[Pin] | None = None
+    compiler: Compiler,
+    planned: LockPlan,
+    together: Sequence[Pin] | None = None,  # pins that its whole stack was resolved to
 ) -> Outcome:
-    """Make one lock file that is not current, but do not write it.
-
-    `together` are pins that its whole stack was resolved to.
-    """
+    """Make one lock file that is not current, but do not write it."""
     options, console, before = compiler.options, compiler.console, planned.current
     check_replaceable(compiler, planned)
     # What is in the cache needs no file lock: it is the same for all who ask for it.
@@ -66,19 +65,17 @@ def make_lock(
                 if together is None and compiler.cacheable and whole:
                     day = dt.datetime.now(dt.timezone.utc).date().isoformat()
                     compiler.cache.put(key, CacheEntry(compiled.body, day, notes))
-    old = before or planned.earlier
-    return outcome._replace(
-        before=before,
-        changes=find_changes(old, cast("LockPlan", outcome.planned)) if old and old.pins else (),
-        notes=(*_find_lost(planned), *outcome.notes),
-    )
+    old, made = before or planned.earlier, cast("LockPlan", outcome.planned)
+    found = find_changes(old, made) if old and old.pins else ()
+    notes = (*_find_lost(planned), *outcome.notes)
+    return outcome._replace(before=before, changes=found, notes=notes)
 
 
 def _look_up(
     compiler: Compiler, planned: LockPlan, together: Sequence[Pin] | None
 ) -> tuple[Sequence[Pin], str, Outcome | None]:
     """Return what a lock starts from, its key, and what the cache has: it moves no pin unasked."""
-    options, root, files = compiler.options, compiler.project.root, []
+    root, files = compiler.project.root, []
     # No input shows what a compile takes from folders here.
     places = [each.value for each in planned.inputs.options if each.name == "--find-links"]
     places += [each.url for each in planned.inputs.entries if each.url and not each.metadata]
@@ -90,17 +87,18 @@ def _look_up(
         "lock 2",  # the first ones answered also those who did not start from the same pins
         planned.digest,
         str(planned.platform),
-        compiler.interpreter(planned.target, find_platform(planned.system)).builder,
+        compiler.interpreter(planned).builder,
         *tool_versions(),
         compiler.indexes.identity,
         *files,
     )
-    starting = find_starting_pins(planned, together, upgrade=options.upgrade)
+    starting = find_starting_pins(planned, together, upgrade=compiler.options.upgrade)
     pins = (" ".join([pin.shown, *pin.hashes]) for pin in starting)
     key, key_without_pins = make_key(*facts, *pins), make_key(*facts)
-    asked = compiler.cacheable and not options.upgrades(planned)
-    entry = compiler.cache.get(key) if asked else None
-    if entry is None and asked and key != key_without_pins:
+    if not compiler.cacheable or compiler.options.upgrades(planned):
+        return starting, key, None
+    entry = compiler.cache.get(key)
+    if entry is None and key != key_without_pins:
         entry = compiler.cache.get(key_without_pins)
         made_of_none = lock_file.parse(entry.body).pins if entry else ()
         new = {pin.name: pin.version for pin in made_of_none}
@@ -154,10 +152,9 @@ def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPla
             )
     verdict = judge.judge(made)
     if not (verdict.fresh and lock.as_stamped):
-        reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
-        raise CompileError(
-            f"pip-tools made a lock that is not what the inputs ask for:\n{reasons}", kind="other"
-        )
+        said = "pip-tools made a lock that is not what the inputs ask for:"
+        reasons = (f"  {reason}" for reason in verdict.reasons)
+        raise CompileError("\n".join([said, *reasons]), kind="other")
     return made, text
 
 
@@ -173,21 +170,20 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
         if pin.version is not None and parse_version(pin.version) is None
     )
     left_out += content.find_repeated(planned, lock)
+    unused: Sequence[Reason] = ()
     if lock.stamp is None:
         left_out += (
             Reason(f"no input declares {each.text}", planned.at(each.number))
             for each in lock.options
             if each.text not in planned.options
         )
-    lost = (f"left out: {each}" for each in cut(left_out))
-    unused = content.find_unused_arguments(planned, lock) if lock.stamp is None else ()
-    return (*lost, *map(str, unused))
+        unused = list(content.find_unused_arguments(planned, lock))
+    return (*(f"left out: {each}" for each in cut(left_out)), *map(str, unused))
 
 
 def check_replaceable(compiler: Compiler, planned: AnyPlan) -> None:
     """Refuse to write a file over something else, unless that is asked for, with the ways out."""
-    obstacles = () if compiler.options.overwrite else judge.find_obstacles(planned)
-    if not obstacles:
+    if compiler.options.overwrite or not (obstacles := judge.find_obstacles(planned)):
         return
     first, command = obstacles[0], compiler.console.lock_command
     if first.message == MERGE:
@@ -209,20 +205,19 @@ def compile_in_agreement(
     order, made = compiler.order(planned), planned.with_current(None)
     try:
         compiled = compiler.compile(order, starting)
-        if not planned.below:
-            return compiled
         made = planned.with_current(compiled.lock)
-        if any(judge.disagreements(made)):
-            # pip-tools lets go of starting pins in an order of its own. With those of the locks
-            # below fixed it shows whether there is a way; what it finds are the pins to start from.
-            fixed = tuple(
-                parse_entry(Line(low.at(pin.line), pin.shown), compiler.project, constraint=True)
-                for low in planned.below
-                for pin in versions(low.current, planned)
-            )
-            found = compiler.compile(order._replace(fixed=fixed), starting)
-            compiled = compiler.compile(order, [pin for pin in found.lock.pins if pin.version])
-            made = planned.with_current(compiled.lock)
+        if not any(judge.disagreements(made)):
+            return compiled
+        # pip-tools lets go of starting pins in an order of its own. With those of the locks below
+        # fixed it shows whether there is a way; what it finds are the pins to start from.
+        fixed = tuple(
+            parse_entry(Line(low.at(pin.line), pin.shown), compiler.project, constraint=True)
+            for low in planned.below
+            for pin in versions(low.current, planned)
+        )
+        found = compiler.compile(order._replace(fixed=fixed), starting)
+        compiled = compiler.compile(order, [pin for pin in found.lock.pins if pin.version])
+        made = planned.with_current(compiled.lock)
     except CompileError as error:
         for each in compiler.options.upgrade_packages:
             if Requirement(each).specifier and name_of(each) in error.projects:

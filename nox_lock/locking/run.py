@@ -1,8 +1,4 @@
-"""A run of `nox -s lock`: its options, and which lock files are made, in stacks.
-
-A stack is the lock files of one target that build on each other, or with a pylock those of all its
-targets. What does not depend on each other is made side by side.
-"""
+"""A run of `nox -s lock`: its options, and which lock files are made, in stacks."""
 
 from __future__ import annotations
 
@@ -44,15 +40,12 @@ class CompileOptions(NamedTuple):
         return self.upgrade or (lock is not None and any(pin.name in names for pin in lock.pins))
 
     def are_met(self, planned: AnyPlan, verdict: Verdict) -> bool:
-        """Return whether there is nothing to do: a fresh lock file, as it was stamped.
-
-        One without a stamp, or changed since (by a bot, or by hand), is compiled from its own
-        pins: pip-tools confirms them, and only what it has confirmed is stamped.
-        """
+        """Return whether there is nothing to do: a fresh lock file, as it was stamped."""
         if not (verdict.fresh and self.use_cache):  # else for what only an index knows has changed
             return False
         if isinstance(planned, PylockPlan):
             return True
+        # Any other is compiled from its own pins: only what pip-tools has confirmed is stamped.
         lock = planned.current
         return lock is not None and lock.as_stamped and not self.upgrades(planned)
 
@@ -62,13 +55,9 @@ def lock_all(
     options: CompileOptions,
     console: Console,
     planned: Sequence[AnyPlan],
-    verdicts: Mapping[str, Verdict] | None = None,
+    verdicts: Mapping[str, Verdict] | None = None,  # of those that were judged already, by path
 ) -> Iterator[tuple[AnyPlan, Outcome | NoxLockError]]:
-    """Bring lock files up to date; yield each with what was made of it when its stack is through.
-
-    That is an outcome, or the error that says why not: a lock file of a stack that failed is as it
-    was. `verdicts` are of those that were judged already, by path.
-    """
+    """Bring lock files up to date; yield each with what was done, or why not, stack by stack."""
     for folder in {(project.root / each.path).parent for each in planned}:
         clear_leftovers(folder)
     known = verdicts or {}

@@ -24,11 +24,9 @@ from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
 
 Result = Outcome | NoxLockError
-# Seconds without a word, after which those at work are named: nobody is to wonder whether it hangs.
-_SIGN_OF_LIFE = 30.0
+_SIGN_OF_LIFE = 30.0  # seconds, after which those at work are named: does it hang?
 _WAIT_SECONDS = 0.5
-# What the board shows by what was done, empty for an error.
-_STATES = {"": FAILED, RESTORED: FROM_THE_CACHE}
+_STATES = {"": FAILED, RESTORED: FROM_THE_CACHE}  # on the board; "" is that of an error
 
 
 def make_stacks(
@@ -39,12 +37,12 @@ def make_stacks(
     by_path = {each.path: each for stack in stacks for each in stack}
     results: dict[str, Result] = {}
     running: dict[Future[Result], str] = {}
-    sorter = graphlib.TopologicalSorter(
-        {path: {low.path for low in each.below} & by_path.keys() for path, each in by_path.items()}
-    )
+    together: dict[str, Future[Sequence[Pin]]] = {}
+    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for path, each in by_path.items():
+        sorter.add(path, *({low.path for low in each.below} & by_path.keys()))
     sorter.prepare()
     with compiler.threads() as pool:
-        together: dict[str, Future[Sequence[Pin]]] = {}
         locks = [each for each in by_path.values() if isinstance(each, LockPlan)]
         for stack in find_stacks(locks) if compiler.options.together else ():
             if len(stack) > 1:

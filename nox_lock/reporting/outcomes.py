@@ -14,30 +14,29 @@ from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.reporting.verdicts import error_fields, to_json
 from nox_lock.text import markdown
 
-# The mark, colour and remark of a change by its kind.
+# The mark, colour and remark of a change by its kind, of an upgrade by its size.
 _STYLES = {
     changes.ADDED: ("+", GREEN, ""),
     changes.REMOVED: ("-", RED, ""),
-    changes.UPGRADED: ("~", YELLOW, ""),
+    "major": ("~", RED, " (major)"),
+    "minor": ("~", YELLOW, ""),
+    "micro": ("~", GREEN, ""),
     changes.DOWNGRADED: ("!", RED, " (DOWNGRADE)"),
     changes.CHANGED: ("~", YELLOW, ""),
     changes.REHASHED: ("#", YELLOW, ": the same version with other files"),
 }
-# The colour and remark of an upgrade by its size.
-_UPGRADES = {"major": (RED, " (major)"), "minor": (YELLOW, ""), "micro": (GREEN, "")}
 
 
 def outcome_line(outcome: Outcome, *, dry: bool = False) -> str:
     """Return a line on what was done for one lock file, or would be."""
-    count = len(outcome.planned.pins)
-    path, pins = outcome.planned.path, f"{count} pin{'' if count == 1 else 's'}"
-    if outcome.action == changes.UP_TO_DATE:
-        return f"{path}: up to date ({pins})"
-    if outcome.action == changes.RESTORED:
+    path, action, count = outcome.planned.path, outcome.action, len(outcome.planned.pins)
+    pins = f"{count} pin{'' if count == 1 else 's'}"
+    if action == changes.UP_TO_DATE:
+        return f"{path}: {action} ({pins})"
+    done = f"{action} in {outcome.seconds:.1f} s ({pins})"
+    if action == changes.RESTORED:
         resolved = f"resolved on {outcome.day}; -U looks for newer versions"
-        done = f"restored from the cache ({pins}, {resolved})"
-    else:
-        done = f"{outcome.action} in {outcome.seconds:.1f} s ({pins})"
+        done = f"{action} from the cache ({pins}, {resolved})"
     return f"{path}: {done}{', not written' if dry else ''}"
 
 
@@ -45,22 +44,17 @@ def change_lines(found: Iterable[Change], *, unicode: bool = False) -> Iterator[
     """Yield a line for each change: ``~ idna 3.6 -> 3.7, for requests (requirements.in:3)``."""
     arrow = "\N{RIGHTWARDS ARROW}" if unicode else "->"
     for kind, name, old, new, why, size in found:
-        mark, colour, remark = _STYLES[kind]
-        if kind == changes.UPGRADED:
-            colour, remark = _UPGRADES[size]
-        versions = new or old
-        if old and new and kind != changes.REHASHED:
-            versions = f"{old} {arrow} {new}"
+        mark, colour, remark = _STYLES[size if kind == changes.UPGRADED else kind]
+        moved = old and new and kind != changes.REHASHED
+        versions = f"{old} {arrow} {new}" if moved else new or old
         reason = f", {why}" if why else ""
         yield ColouredLine(f"    {mark} {name} {versions}{remark}{reason}", colour)
 
 
 def totals(outcomes: Sequence[Outcome]) -> str:
-    """Return the sum of the changes: ``3 upgraded, 41 kept; 2 lock files unchanged``; or nothing.
-
-    A lock file that was written again counts, also if all its pins are kept: it has another stamp.
-    """
+    """Sum the changes up: ``3 upgraded, 41 kept; 2 lock files unchanged``; empty for none."""
     locks = [(each, each.planned) for each in outcomes if isinstance(each.planned, LockPlan)]
+    # Also those with the same pins and another stamp.
     written = [each for each, planned in locks if each.text and planned.current != each.before]
     total: Counter[str] = Counter()
     for each in written:

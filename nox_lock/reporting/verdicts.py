@@ -1,7 +1,4 @@
-"""Verdicts on lock files, as lines, as JSON, and for GitHub Actions.
-
-https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
-"""
+"""Verdicts on lock files, as lines, as JSON, and for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -18,7 +15,8 @@ from nox_lock.project import Project, relative
 from nox_lock.text import markdown, redact
 
 _JSON_VERSION = 1
-# What would end the message of a workflow command, or one of its properties.
+# What would end the message of a workflow command, or one of its properties:
+# https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
 _MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
 
@@ -30,20 +28,16 @@ def verdict_lines(judged: Judged, *, unicode: bool = False) -> Iterator[str]:
     target = f", {target_of(judged)}" if planned else ""
     notes = f" ({'; '.join(verdict.notes)})" if verdict.notes else ""
     yield f"{good if verdict.fresh else bad} {judged.path}: {verdict.word}{target}{notes}"
-    for reason in verdict.reasons:
-        yield f"    {reason if planned else reason.message}"
-    for warning in verdict.warnings:
-        yield f"    warning: {warning}"
-    for line in verdict.diff.splitlines():
-        yield f"    {line}"
+    yield from (f"    {reason if planned else reason.message}" for reason in verdict.reasons)
+    yield from (f"    warning: {warning}" for warning in verdict.warnings)
+    yield from (f"    {line}" for line in verdict.diff.splitlines())
 
 
 def target_of(judged: Judged) -> str:
     """Return what a lock file is for: ``Python 3.11 on linux``; empty for an orphaned one."""
-    if judged.planned is None:
+    if (planned := judged.planned) is None:
         return ""
-    system = judged.planned.system
-    return f"Python {judged.planned.target}{f' on {system}' if system else ''}"
+    return f"Python {planned.target}{f' on {planned.system}' if planned.system else ''}"
 
 
 def summary(judged: Iterable[Judged]) -> str:
@@ -110,8 +104,7 @@ def annotate(judged: Iterable[Judged], project: Project) -> Iterator[str]:
                 place = Place(planned.inputs.files[0], 1)
                 shown = Reason(f"{path}: {reason.message}", place)
             yield annotation("error", f"{title} is {verdict.word}", shown, project)
-        for warning in verdict.warnings:
-            yield annotation("warning", title, warning, project)
+        yield from (annotation("warning", title, each, project) for each in verdict.warnings)
 
 
 def write_summary(judged: Sequence[Judged], project: Project, lock_command: str) -> None:
@@ -126,11 +119,11 @@ def table(judged: Sequence[Judged], project: Project, lock_command: str) -> Iter
     yield "| | lock file | for | verdict | why |"
     yield "| --- | --- | --- | --- | --- |"
     for each in judged:
-        path, verdict, _ = each
+        verdict = each.verdict
         mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.fresh else "\N{CROSS MARK}"
         lines = [*map(str, verdict.reasons), *verdict.notes]
         lines += [f"warning: {warning}" for warning in verdict.warnings]
-        shown = f"<code>{markdown(_from_top(path, project))}</code>"
+        shown = f"<code>{markdown(_from_top(each.path, project))}</code>"
         why = "<br>".join(map(markdown, lines))
         yield f"| {mark} | {shown} | {markdown(target_of(each))} | {verdict.word} | {why} |"
     yield ""
@@ -150,10 +143,7 @@ def _from_top(path: str, project: Project) -> str:
 
 def annotation(level: str, title: str, reason: Reason | NoxLockError, project: Project) -> str:
     """Return the workflow command that shows a reason, or an error, beside its line."""
-    properties = {"title": title}
-    if reason.place is not None:
-        properties["file"] = _from_top(reason.place.file, project)
-        if reason.place.line is not None:
-            properties["line"] = str(reason.place.line)
-    listed = ",".join(f"{key}={value.translate(_PROPERTY)}" for key, value in properties.items())
-    return f"::{level} {listed}::{reason.message.translate(_MESSAGE)}"
+    file, line = reason.place or ("", None)
+    facts = {"title": title, "file": file and _from_top(file, project), "line": str(line or "")}
+    listed = (f"{key}={fact.translate(_PROPERTY)}" for key, fact in facts.items() if fact)
+    return f"::{level} {','.join(listed)}::{reason.message.translate(_MESSAGE)}"
