@@ -96,11 +96,9 @@ def find_limit(planned: LockPlan, pin: Pin) -> Entry | None:
 
 
 def find_reasons(planned: LockPlan, name: str) -> list[str]:
-    """Return what brings a pin into a lock file: requirements and parents; empty for no pin."""
+    """Return what brings a pin into its lock file: requirements and parents."""
     requirements = planned.inputs.requirements
     pins = {pin.name: pin for pin in planned.pins}
-    if name not in pins:
-        return []
     ways = [f"{each.text} ({each.place})" for each in requirements if each.name == name]
     # An editable project has no name in its pin.
     known = pins.keys() | {entry.name for entry in requirements}

@@ -46,13 +46,17 @@ def resolve_again(
         try:
             verdict = _resolve(planned, cast("LockFile", planned.current), verdict, compiler)
         except (ToolchainError, CompileError) as error:
-            if isinstance(error, CompileError) and not (
-                error.kind == "build" and compiler.interpreter(planned).builder
-            ):
-                raise  # else this machine cannot build for the target
-            unresolved.append(each.path)
-            note = f"not resolved: {error.message}"
-            verdict = verdict._replace(notes=(*verdict.notes, note))
+            kind = error.kind if isinstance(error, CompileError) else ""
+            if kind in _ABOUT_THE_LOCK:
+                said = f"it can no longer be resolved: {error.message}"
+                reason = Reason(said, error.place or planned.at())
+                verdict = verdict._replace(word=STALE, reasons=(reason,), notes=())
+            elif kind and not (kind == "build" and compiler.interpreter(planned).builder):
+                raise
+            else:  # this machine cannot build for the target
+                unresolved.append(each.path)
+                note = f"not resolved: {error.message}"
+                verdict = verdict._replace(notes=(*verdict.notes, note))
         return each._replace(verdict=verdict)
 
     with compiler.threads() as pool:
@@ -65,14 +69,7 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
     compiler.console.log(f"{planned.path}: resolving for Python {planned.target}")
     # From its pins new releases move nothing; without hashes those that are published are taken.
     starting = [pin._replace(hashes=()) for pin in lock.pins if pin.version]
-    try:
-        compiled = compiler.compile(compiler.order(planned), starting)
-    except CompileError as error:
-        if error.kind not in _ABOUT_THE_LOCK:
-            raise
-        said = f"it can no longer be resolved: {error.message}"
-        reason = Reason(said, error.place or planned.at())
-        return verdict._replace(word=STALE, reasons=(reason,), notes=())
+    compiled = compiler.compile(compiler.order(planned), starting)
     old, new = (_pins(planned, each) for each in (lock, compiled.lock))
     changed = list(_find_changed(planned, old, new))
     unpublished, more = _compare_hashes(planned, old, new)

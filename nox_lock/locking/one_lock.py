@@ -198,13 +198,11 @@ def check_replaceable(compiler: Compiler, planned: AnyPlan) -> None:
     raise LockFileError("\n".join(lines), first.place, hint)
 
 
-def compile_in_agreement(
-    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin]
-) -> Compiled:
+def compile_in_agreement(compiler: Compiler, planned: LockPlan, pins: Sequence[Pin]) -> Compiled:
     """Compile to a lock with the versions of those below, or raise a conflict with both chains."""
     order, made = compiler.order(planned), planned.with_current(None)
     try:
-        compiled = compiler.compile(order, starting)
+        compiled = compiler.compile(order, pins)
         made = planned.with_current(compiled.lock)
         if not any(judge.disagreements(made)):
             return compiled
@@ -215,7 +213,7 @@ def compile_in_agreement(
             for low in planned.below
             for pin in versions(low.current, planned)
         )
-        found = compiler.compile(order._replace(fixed=fixed), starting)
+        found = compiler.compile(order._replace(fixed=fixed), pins)
         compiled = compiler.compile(order, [pin for pin in found.lock.pins if pin.version])
         made = planned.with_current(compiled.lock)
     except CompileError as error:

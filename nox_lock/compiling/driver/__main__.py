@@ -3,9 +3,8 @@
 The order is a JSON object:
 
     packages           what may be imported beside the standard library, with their folders
-    report             the file to leave the report in
+    report, begun      files to write: the report, and at once a line for what is begun
     probe              true: only say what this Python is, and whether it can run a compile
-    begun              a file that gets a line for what is begun
     arguments          of pip-compile
     target             what to resolve for, see `compile.set_target`
     build_constraints  files that limit what a build gets
@@ -23,16 +22,15 @@ import threading
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any
+from typing import Any, NamedTuple
 
 _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  (pathlib takes 5 ms)
 
 
-class ClosedList:
+class ClosedList(NamedTuple):
     """Finds a few packages, each where it is installed, and nothing else that lies beside them."""
 
-    def __init__(self, folders: Mapping[str, str]) -> None:
-        self.folders = folders
+    folders: Mapping[str, str]
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return where a package of the list is; the rest of the protocol is the path finder's."""
@@ -42,13 +40,10 @@ class ClosedList:
 
 
 def end_with_parent() -> None:
-    """End this process, and all it has started, when the other end of standard input closes.
-
-    It closes however the parent ends. What is started later gets an empty standard input.
-    """
+    """End this process, and all it has started, when its parent ends, however it does."""
     watched = os.dup(0)
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 0)
+        os.dup2(nothing.fileno(), 0)  # for what is started later
 
     def watch() -> None:
         os.read(watched, 1)
@@ -67,7 +62,6 @@ def main(path: str) -> int:
         order = json.load(file)
     # Not the folder of this script: its modules are no top-level ones.
     sys.path[:] = [each for each in sys.path if each not in {"", _HERE}]
-    # Behind the standard library.
     sys.meta_path.append(ClosedList({"driver": os.path.dirname(_HERE), **order["packages"]}))  # noqa: PTH120
     found = import_module("driver.touch_points").examine()
     if found["unsupported"] or order.get("probe"):

@@ -1,8 +1,4 @@
-"""Run pip-compile for a target as an order says, and report what pip and pip-tools do on the way.
-
-Markers, wheel tags and Requires-Python come from the target in the order, whichever Python runs
-this.
-"""
+"""Run pip-compile for the target of an order, whichever Python runs this, and report on it."""
 
 from __future__ import annotations
 
@@ -58,18 +54,17 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     build_projects_within(order["build_constraints"])
     _keep_origins()
     _report_calls(report)
-    code: int | str | None = 0
-    failed: BaseException | None = None
+    code, failed = 0, None
     try:
         cli.main(order["arguments"], prog_name="pip-compile", standalone_mode=False)
     except SystemExit as end:  # after pip-tools has said what is wrong with a build
-        code, failed = end.code, end.__context__
+        code, failed = 1, end.__context__
     except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
-        failed = error
+        code, failed = 1, error
     if failed is not None:
-        code, report.said["failure"] = 1, describe_failure(failed, report)
+        report.said["failure"] = describe_failure(failed, report)
     Path(order["report"]).write_text(json.dumps(report.said), encoding="utf-8")
-    return code if isinstance(code, int) else 1
+    return code
 
 
 def _keep_origins() -> None:
@@ -117,12 +112,10 @@ def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | 
 def set_target(target: Mapping[str, Any], report: Report) -> None:
     """Set the target for all that pip and pip-tools decide.
 
-    It is a mapping with
-
-    - environment: markers (PEP 508) and their values; the others are this machine's,
-    - python: its version as numbers, or None: this very Python, which knows itself best,
-    - platforms, abis: of its wheel tags (PEP 425); None for those of this machine,
-    - foreign: whether this Python or platform is another than the target's.
+    environment      markers (PEP 508) and their values; the others are this machine's
+    python           its version as numbers, or None: this very Python, which knows itself best
+    platforms, abis  of its wheel tags (PEP 425); None for those of this machine
+    foreign          whether this Python or platform is another than the target's
     """
     if target["python"] is not None:
         environment = {**markers.default_environment(), **target["environment"]}

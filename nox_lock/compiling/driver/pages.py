@@ -28,6 +28,7 @@ def fetch_pages_once(report: Report) -> None:
     """Have pip fetch and parse each page once, and the report say how each was answered."""
     fetch, parse = collector.LinkCollector.fetch_response, package_finder.parse_links
     ask, is_secure = collector._get_simple_response, PipSession.is_secure_origin
+    parse_links = functools.cache(lambda page: list(parse(page)))
     fetched: dict[str, Any] = {}
 
     def get_simple_response(url: str, *args: Any, **more: Any) -> Any:
@@ -43,10 +44,6 @@ def fetch_pages_once(report: Report) -> None:
             if page is not None:
                 report.note_page(location.url, **_judge(page, parse_links))
         return fetched[location.url]
-
-    @functools.cache
-    def parse_links(page: Any) -> list[Any]:
-        return list(parse(page))
 
     def is_secure_origin(self: Any, location: Any) -> Any:
         if not (secure := is_secure(self, location)):
@@ -70,14 +67,10 @@ def _judge(page: Any, parse: Any) -> dict[str, Any]:
 
 
 def take_hashes_from_pages(report: Report) -> None:
-    """Have pip-tools take the hashes that pages publish, of the very files that it would hash.
-
-    What has no sha256 there it downloads and hashes, as it always does. For hashes it evaluates all
-    files once more, those of other platforms, too: only those that can be of the pinned version.
-    """
+    """Have pip-tools download and hash only those files that have no sha256 on their page."""
     finder = package_finder.PackageFinder
     find, evaluate = PyPIRepository._get_matching_candidates, finder.evaluate_links
-    get_hashes = PyPIRepository.get_hashes
+    hash_files = PyPIRepository.get_hashes
     hashed: list[re.Pattern[str]] = []
 
     def get_matching_candidates(self: Any, ireq: Any) -> Any:
@@ -88,6 +81,7 @@ def take_hashes_from_pages(report: Report) -> None:
             hashed.clear()
 
     def evaluate_links(self: Any, link_evaluator: Any, links: Any) -> Any:
+        # For hashes it evaluates all files of a project once more: of other platforms, too.
         links = [each for each in links if not hashed or hashed[0].search(each.filename)]
         found = evaluate(self, link_evaluator, links)
         if not hashed:
@@ -103,9 +97,7 @@ def take_hashes_from_pages(report: Report) -> None:
     PyPIRepository._get_matching_candidates = get_matching_candidates
     PyPIRepository._get_hashes_from_pypi = get_hashes_from_pypi
     # pip-tools takes the path of an editable with extras for that of a file.
-    PyPIRepository.get_hashes = lambda self, ireq: (
-        set() if ireq.editable else get_hashes(self, ireq)
-    )
+    PyPIRepository.get_hashes = lambda self, req: set() if req.editable else hash_files(self, req)
 
 
 def _sha256(link: Any) -> str:

@@ -1,21 +1,16 @@
-"""What happens in a compile, from pip's own objects and exceptions, as data.
-
-The report is one JSON object; `nox_lock.compiling.failures` reads it, and documents its parts.
-"""
+"""What happens in a compile, from pip's objects and exceptions: `compiling.failures.Report`."""
 
 from __future__ import annotations
 
 import errno
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pip._internal.utils.misc import remove_auth_from_url
-from pip._vendor.packaging.utils import (
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from pip._vendor.packaging import utils
+from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
 # Why a request failed, by the classes of the exceptions it came with; the first that fits.
@@ -245,19 +240,13 @@ def _describe_versions(name: str, report: Report) -> dict[str, Any]:
         for each in candidates:
             there["yanked" if each.link.is_yanked else "found"][str(each.version)] = ""
         for link in links:
-            kind = _UNFIT.get(evaluator.evaluate_link(link)[0].name)
-            if kind and (version := _file_version(link.filename)):
-                there[kind].setdefault(version, link.requires_python or "")
+            if kind := _UNFIT.get(evaluator.evaluate_link(link)[0].name):
+                parse = utils.parse_wheel_filename if link.is_wheel else utils.parse_sdist_filename
+                with suppress(ValueError):  # as all errors of packaging are
+                    version = str(parse(link.filename)[1])
+                    there[kind].setdefault(version, link.requires_python or "")
     seen: set[str] = set()
     for kind, versions in there.items():
         there[kind] = {each: versions[each] for each in sorted(versions.keys() - seen, key=Version)}
         seen |= versions.keys()
     return there
-
-
-def _file_version(filename: str) -> str:
-    try:
-        parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
-        return str(parse(filename)[1])
-    except ValueError:  # as all errors of packaging are
-        return ""

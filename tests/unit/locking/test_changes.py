@@ -89,4 +89,3 @@ def test_every_way_to_a_pin_is_told(tmp_path: Path) -> None:
         "new 1.0, from new (more.in:2)",
     ]
     assert find_reasons(lock, "cut") == ["cut (requirements.in:2)", "cut<1 (requirements.in:5)"]
-    assert find_reasons(lock, "gone") == []
