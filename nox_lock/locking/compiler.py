@@ -29,10 +29,7 @@ from nox_lock.target import Platform, Target, counts, find_platform
 def find_starting_pins(
     planned: LockPlan, together: Iterable[Pin] | None = None, *, upgrade: bool = False
 ) -> Sequence[Pin]:
-    """Return what a compile starts from, by name: its own pins, unless `upgrade`, and those below.
-
-    Pins that its stack was resolved to `together` replace all, and get the hashes that are known.
-    """
+    """Return what a compile starts from: its own pins, unless `upgrade`, and those below."""
     own = None if upgrade else planned.current or planned.earlier
     pins = {pin.name: pin for pin in versions(own, planned)}
     for low in planned.below:
@@ -40,7 +37,7 @@ def find_starting_pins(
             mine = pins.get(pin.name)
             if mine is None or mine.shown != pin.shown or not mine.hashes:
                 pins[pin.name] = pin
-    if together is not None:
+    if together is not None:  # to what its stack was resolved, without hashes
         known = {pin.shown: pin for pin in pins.values()}
         return [known.get(pin.shown, pin) for pin in together]
     return sorted(pins.values(), key=lambda pin: pin.name or "")

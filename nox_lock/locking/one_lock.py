@@ -56,15 +56,14 @@ def make_lock(
             if outcome is None:
                 if not console.board:
                     console.log(f"{planned.path}: compiling for Python {planned.target}")
-                began = time.monotonic()
+                began, day = time.monotonic(), dt.datetime.now(dt.timezone.utc).date().isoformat()
                 compiled = compile_in_agreement(compiler, planned, starting)
-                made, text = _validate(compiler, planned, compiled.body)
-                seconds, notes = time.monotonic() - began, compiled.notes
-                outcome = Outcome(made, changes.COMPILED, text, seconds, notes=notes)
+                entry = CacheEntry(compiled.body, day, compiled.notes)
+                outcome = _validate(compiler, planned, entry, changes.COMPILED)
+                outcome = outcome._replace(seconds=time.monotonic() - began)
                 whole = options.upgrade or not options.upgrades(planned)
                 if together is None and compiler.cacheable and whole:
-                    day = dt.datetime.now(dt.timezone.utc).date().isoformat()
-                    compiler.cache.put(key, CacheEntry(compiled.body, day, notes))
+                    compiler.cache.put(key, entry)
     old, made = before or planned.earlier, cast("LockPlan", outcome.planned)
     found = find_changes(old, made) if old and old.pins else ()
     notes = (*_find_lost(planned), *outcome.notes)
@@ -108,8 +107,7 @@ def _look_up(
     outcome = None
     with suppress(CompileError):  # nothing in a cache is trusted
         if entry is not None:
-            made, text = _validate(compiler, planned, entry.body)
-            outcome = Outcome(made, changes.RESTORED, text, day=entry.day, notes=entry.notes)
+            outcome = _validate(compiler, planned, entry, changes.RESTORED)
     return starting, key, outcome
 
 
@@ -122,16 +120,16 @@ def _digest(file: Path) -> str:
     return total.hexdigest()
 
 
-def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPlan, str]:
-    """Return the lock file as it will be, and its text; CompileError where that is not fresh."""
+def _validate(compiler: Compiler, planned: LockPlan, entry: CacheEntry, action: str) -> Outcome:
+    """Return what a compiled lock gives; CompileError where that would not be fresh."""
     text = lock_file.render(
-        body,
+        entry.body,
         python=planned.target.version,
         command=planned.command or compiler.console.lock_command,
         stamp=lock_file.Stamp(
             inputs=planned.digest,
             hidden=frozenset(planned.hidden),
-            body=lock_file.digest(body),
+            body=lock_file.digest(entry.body),
             platform=str(planned.platform),
         ),
         options=tuple(planned.options),
@@ -155,7 +153,7 @@ def _validate(compiler: Compiler, planned: LockPlan, body: str) -> tuple[LockPla
         said = "pip-tools made a lock that is not what the inputs ask for:"
         reasons = (f"  {reason}" for reason in verdict.reasons)
         raise CompileError("\n".join([said, *reasons]), kind="other")
-    return made, text
+    return Outcome(made, action, text, day=entry.day, notes=entry.notes)
 
 
 def _find_lost(planned: LockPlan) -> tuple[str, ...]:
@@ -164,19 +162,14 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     if lock is None:
         return ()
     left_out = [Reason(each.text, planned.at(each.number)) for each in lock.problems]
-    left_out += (
-        Reason(f"{pin.shown} cannot be read", planned.at(pin.line))
-        for pin in lock.pins
-        if pin.version is not None and parse_version(pin.version) is None
-    )
+    bad = (pin for pin in lock.pins if pin.version and parse_version(pin.version) is None)
+    left_out += (Reason(f"{pin.shown} cannot be read", planned.at(pin.line)) for pin in bad)
     left_out += content.find_repeated(planned, lock)
     unused: Sequence[Reason] = ()
     if lock.stamp is None:
-        left_out += (
-            Reason(f"no input declares {each.text}", planned.at(each.number))
-            for each in lock.options
-            if each.text not in planned.options
-        )
+        undeclared = (each for each in lock.options if each.text not in planned.options)
+        said = "no input declares"
+        left_out += (Reason(f"{said} {each.text}", planned.at(each.number)) for each in undeclared)
         unused = list(content.find_unused_arguments(planned, lock))
     return (*(f"left out: {each}" for each in cut(left_out)), *map(str, unused))
 

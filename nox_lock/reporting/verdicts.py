@@ -50,13 +50,11 @@ def summary(judged: Iterable[Judged]) -> str:
 def fix_command(judged: Iterable[Judged], lock_command: str) -> str | None:
     """Return what to run for those that are not fresh; None where their reasons say it."""
     wrong = [each for each in judged if each.verdict.word not in {FRESH, ORPHANED}]
-    if not wrong:
-        return None
     if any(find_obstacles(each.planned) for each in wrong if each.planned):
         return f"{lock_command} -- --overwrite  (or correct the lines named)"
     if any(each.verdict.diff for each in wrong):  # only an index knows that it is not fresh
         return f"{lock_command} -- --no-cache"
-    return lock_command
+    return lock_command if wrong else None
 
 
 def verdicts_json(judged: Iterable[Judged]) -> str:

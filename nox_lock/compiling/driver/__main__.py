@@ -6,7 +6,7 @@ The order is a JSON object:
     report, begun      files to write: the report, and at once a line for what is begun
     probe              true: only say what this Python is, and whether it can run a compile
     arguments          of pip-compile
-    target             what to resolve for, see `compile.set_target`
+    target             python, environment (of markers), platforms, abis; foreign: not these here
     build_constraints  files that limit what a build gets
     files              projects with sha256: only find these files on pages, see `pages`
 """

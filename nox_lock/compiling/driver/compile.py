@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from venv import EnvBuilder
 
 import build
@@ -34,9 +34,7 @@ from .pages import fetch_pages_once, read_pages_alone, take_hashes_from_pages
 from .report import Report, bare_url, describe_failure, note_printed
 from .touch_points import COMFORT
 
-if TYPE_CHECKING:
-    Callback = Callable[..., None]
-
+Callback = Callable[..., None]
 # PEP 643: from this version of the metadata on, what is not named as dynamic is the same wherever
 # it is built. https://packaging.python.org/en/latest/specifications/core-metadata/#dynamic
 _STATIC_SINCE = (2, 2)
@@ -110,14 +108,8 @@ def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | 
 
 
 def set_target(target: Mapping[str, Any], report: Report) -> None:
-    """Set the target for all that pip and pip-tools decide.
-
-    environment      markers (PEP 508) and their values; the others are this machine's
-    python           its version as numbers, or None: this very Python, which knows itself best
-    platforms, abis  of its wheel tags (PEP 425); None for those of this machine
-    foreign          whether this Python or platform is another than the target's
-    """
-    if target["python"] is not None:
+    """Set the target for all that pip and pip-tools decide; what is None is this machine's."""
+    if target["python"] is not None:  # else it is this very Python, which knows itself best
         environment = {**markers.default_environment(), **target["environment"]}
         # `Marker.evaluate` looks the name up in its module at each call.
         markers.default_environment = lambda: dict(environment)

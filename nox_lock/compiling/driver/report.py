@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -51,8 +51,7 @@ class Report:
         self.said: dict[str, Any] = {"pages": [], "built": [], "built_projects": []}
         # By project: who evaluated which files, and those that may be taken.
         self.files: dict[str, list[tuple[Any, Any, Any]]] = {}
-        # By project: the versions that pip passes over, with why.
-        self.refused: dict[str, dict[str, str]] = {}
+        self.refused: dict[str, dict[str, str]] = {}  # by project: versions, and why not they
         # What to report of an exception, if it ends the compile.
         self.known: list[tuple[BaseException, Callable[[], dict[str, Any]]]] = []
         self._begun = open(begun, "w", 1, encoding="utf-8")  # noqa: PTH123, SIM115
@@ -110,17 +109,15 @@ def bare_url(url: str) -> str:
     return f"{bare}?****" if has_query else bare
 
 
-def _linked(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it comes from or holds, the outermost first."""
-    waiting: list[Any] = [error]
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            inner = (getattr(each, name, None) for name in ("reason", "error", "exception"))
-            waiting += [each.__cause__, each.__context__, *each.args, *inner]
+def _linked(error: BaseException) -> list[BaseException]:
+    """Return an exception and all that it comes from or holds, the outermost first."""
+    found = [error]
+    for each in found:
+        inner = (getattr(each, name, None) for name in ("reason", "error", "exception"))
+        for linked in (each.__cause__, each.__context__, *each.args, *inner):
+            if isinstance(linked, BaseException) and linked not in found:
+                found.append(linked)
+    return found
 
 
 def _classify(errors: list[BaseException], table: Mapping[str, str]) -> str:
@@ -131,7 +128,7 @@ def _classify(errors: list[BaseException], table: Mapping[str, str]) -> str:
 
 def describe_answer(error: BaseException) -> dict[str, Any]:
     """Return why a request failed: the status of the answer, or a problem, in a word or in many."""
-    errors = list(_linked(error))
+    errors = _linked(error)
     for each in errors:
         status = getattr(getattr(each, "response", None), "status_code", None)
         if status is None and type(each).__name__ == "ResponseError":  # of the last of its retries
@@ -145,7 +142,7 @@ def describe_answer(error: BaseException) -> dict[str, Any]:
 
 def describe_failure(error: BaseException, report: Report) -> dict[str, Any]:
     """Return what ended a compile: its kind, what was said, and what else is known of it."""
-    errors = list(_linked(error))
+    errors = _linked(error)
     kind = _classify(errors, _KINDS) or "other"
     commands = [str(getattr(each, "command_description", "")) for each in errors]
     if any(each.startswith(("git ", "hg ", "svn ", "bzr ")) for each in commands):
