@@ -60,8 +60,7 @@ def resolve_again(
         return each._replace(verdict=verdict)
 
     with compiler.threads() as pool:
-        resolved = list(pool.map(resolve, judged))
-    return resolved, sorted(unresolved)
+        return list(pool.map(resolve, judged)), sorted(unresolved)
 
 
 def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Compiler) -> Verdict:

@@ -142,17 +142,14 @@ def _validate(compiler: Compiler, planned: LockPlan, entry: CacheEntry, action: 
     for pin in lock.pins if own else ():
         _, local, path = (pin.url or "").partition("file:")
         if local and (root / path).resolve() in own:
-            raise CompileError(
-                f"an extra asks for the project itself, which would be pinned as {pin.shown}",
-                Place(next(iter(planned.inputs.dynamic))),
-                "Name the extras that it means: extras = [...].",
-                kind="other",
-            )
+            said = f"an extra asks for the project itself, which would be pinned as {pin.shown}"
+            place = Place(next(iter(planned.inputs.dynamic)))
+            hint = "Name the extras that it means: extras = [...]."
+            raise CompileError(said, place, hint, kind="other")
     verdict = judge.judge(made)
     if not (verdict.fresh and lock.as_stamped):
         said = "pip-tools made a lock that is not what the inputs ask for:"
-        reasons = (f"  {reason}" for reason in verdict.reasons)
-        raise CompileError("\n".join([said, *reasons]), kind="other")
+        raise CompileError("\n  ".join([said, *map(str, verdict.reasons)]), kind="other")
     return Outcome(made, action, text, day=entry.day, notes=entry.notes)
 
 
@@ -183,12 +180,11 @@ def check_replaceable(compiler: Compiler, planned: AnyPlan) -> None:
         hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
         hint += f"that fit: {command} -- --overwrite"
         raise LockFileError(MERGE, first.place, hint)
-    lines = ["this is not a lock file of these inputs, and is not overwritten:"]
-    lines += [f"  {each}" for each in cut(obstacles)]
+    said = "this is not a lock file of these inputs, and is not overwritten:"
     say = "pylock = false" if isinstance(planned, PylockPlan) else 'lockfile = "..."'
     hint = f"Is it yours? Rename it, or say [tool.nox-lock.locks.{planned.name}] {say}. "
     hint += f"Else: {command} -- --overwrite writes over it; the pins that are needed stay"
-    raise LockFileError("\n".join(lines), first.place, hint)
+    raise LockFileError("\n  ".join([said, *map(str, cut(obstacles))]), first.place, hint)
 
 
 def compile_in_agreement(compiler: Compiler, planned: LockPlan, pins: Sequence[Pin]) -> Compiled:

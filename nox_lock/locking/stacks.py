@@ -86,8 +86,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[LockPlan]) -> Sequence
         extras=tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
         groups=tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),
     )
-    lock = top.lock._replace(constraints=())
-    whole = replace(top, lock=lock, inputs=inputs, settings=settings, below=())
+    whole = replace(top, inputs=inputs, settings=settings, below=())
     compiled = compiler.compile(compiler.order(whole), list(pins.values()))
     return [pin for pin in compiled.lock.pins if pin.version]
 

@@ -79,22 +79,19 @@ def outcomes_json(outcomes: Iterable[Outcome], errors: Mapping[str, NoxLockError
             "platform": each.planned.system or None,
             "action": each.action,
             "pins": len(each.planned.pins),
-            "changes": [
-                {
-                    "project": change.name,
-                    "kind": change.kind,
-                    "from": change.old or None,
-                    "to": change.new or None,
-                    "why": change.why or None,
-                }
-                for change in each.changes
-            ],
+            "changes": list(map(_change_fields, each.changes)),
             "notes": list(each.notes),
         }
         for each in outcomes
     ]
     failed = [{"lockfile": path, **error_fields(error)} for path, error in errors.items()]
     return to_json(locks=locks, errors=failed)
+
+
+def _change_fields(change: Change) -> dict[str, str | None]:
+    kind, name, old, new, why, _ = change
+    found = {"project": name, "kind": kind, "from": old, "to": new, "why": why}
+    return {key: each or None for key, each in found.items()}
 
 
 def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockError]) -> str:
@@ -107,11 +104,8 @@ def outcomes_markdown(outcomes: Sequence[Outcome], errors: Mapping[str, NoxLockE
             lines.append(f"### {markdown(each.planned.path)}\n")
         if each.changes:
             lines += ["| project | | from | to | why |", "|---|---|---|---|---|"]
-            lines += (
-                f"| {' | '.join(map(markdown, (name, kind, old, new, why)))} |"
-                for kind, name, old, new, why, _ in each.changes
-            )
-            lines.append("")
+            rows = ((name, kind, old, new, why) for kind, name, old, new, why, _ in each.changes)
+            lines += [*(f"| {' | '.join(map(markdown, row))} |" for row in rows), ""]
         if each.notes:
             lines += [*(f"- {markdown(note)}" for note in each.notes), ""]
     if summed := totals(outcomes) or ("" if errors else "No pin has changed."):

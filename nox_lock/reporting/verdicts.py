@@ -14,7 +14,6 @@ from nox_lock.errors import NoxLockError, Place, Reason
 from nox_lock.project import Project, relative
 from nox_lock.text import markdown, redact
 
-_JSON_VERSION = 1
 # What would end the message of a workflow command, or one of its properties:
 # https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
 _MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -78,7 +77,7 @@ def verdicts_json(judged: Iterable[Judged]) -> str:
 
 def to_json(**parts: Any) -> str:
     """Return JSON with the version of its shape."""
-    return json.dumps({"version": _JSON_VERSION, **parts}, indent=2)
+    return json.dumps({"version": 1, **parts}, indent=2)
 
 
 def error_fields(error: NoxLockError) -> dict[str, Any]:
@@ -95,13 +94,12 @@ def annotate(judged: Iterable[Judged], project: Project) -> Iterator[str]:
     """Yield a workflow command for each reason and warning."""
     for path, verdict, planned in judged:
         title = f"nox-lock: {_from_top(path, project)}"
-        for reason in verdict.reasons:
-            shown = reason
-            if verdict.word == MISSING and planned and planned.inputs.files:
-                # GitHub shows no annotation in a file that does not exist.
-                place = Place(planned.inputs.files[0], 1)
-                shown = Reason(f"{path}: {reason.message}", place)
-            yield annotation("error", f"{title} is {verdict.word}", shown, project)
+        reasons, wrong = verdict.reasons, f"{title} is {verdict.word}"
+        if verdict.word == MISSING and planned and planned.inputs.files:
+            # GitHub shows no annotation in a file that does not exist.
+            place = Place(planned.inputs.files[0], 1)
+            reasons = tuple(Reason(f"{path}: {each.message}", place) for each in reasons)
+        yield from (annotation("error", wrong, each, project) for each in reasons)
         yield from (annotation("warning", title, each, project) for each in verdict.warnings)
 
 
