@@ -193,7 +193,7 @@ def compile_in_agreement(compiler: Compiler, planned: LockPlan, pins: Sequence[P
     try:
         compiled = compiler.compile(order, pins)
         made = planned.with_current(compiled.lock)
-        if not any(judge.disagreements(made)):
+        if not (planned.below and any(judge.disagreements(made))):
             return compiled
         # pip-tools lets go of starting pins in an order of its own. With those of the locks below
         # fixed it shows whether there is a way; what it finds are the pins to start from.
