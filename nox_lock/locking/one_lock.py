@@ -104,11 +104,10 @@ def _look_up(
         moved = (pin for pin in starting if new.get(pin.name, pin.version) != pin.version)
         if not all(find_limit(planned, pin) for pin in moved):
             entry = None
-    outcome = None
     with suppress(CompileError):  # nothing in a cache is trusted
         if entry is not None:
-            outcome = _validate(compiler, planned, entry, changes.RESTORED)
-    return starting, key, outcome
+            return starting, key, _validate(compiler, planned, entry, changes.RESTORED)
+    return starting, key, None
 
 
 @functools.lru_cache(maxsize=4096)  # many lock files may be made from one folder
@@ -162,12 +161,11 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
     bad = (pin for pin in lock.pins if pin.version and parse_version(pin.version) is None)
     left_out += (Reason(f"{pin.shown} cannot be read", planned.at(pin.line)) for pin in bad)
     left_out += content.find_repeated(planned, lock)
-    unused: Sequence[Reason] = ()
     if lock.stamp is None:
         undeclared = (each for each in lock.options if each.text not in planned.options)
         said = "no input declares"
         left_out += (Reason(f"{said} {each.text}", planned.at(each.number)) for each in undeclared)
-        unused = list(content.find_unused_arguments(planned, lock))
+    unused = content.find_unused_arguments(planned, lock) if lock.stamp is None else ()
     return (*(f"left out: {each}" for each in cut(left_out)), *map(str, unused))
 
 

@@ -24,6 +24,9 @@ from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
 
 Result = Outcome | NoxLockError
+Results = Mapping[str, Result]  # by path
+Made = tuple[AnyPlan, Result]
+Pins = Future[Sequence[Pin]]
 _SIGN_OF_LIFE = 30.0  # seconds, after which those at work are named: does it hang?
 _WAIT_SECONDS = 0.5
 _STATES = {"": FAILED, RESTORED: FROM_THE_CACHE}  # on the board; "" is that of an error
@@ -31,13 +34,13 @@ _STATES = {"": FAILED, RESTORED: FROM_THE_CACHE}  # on the board; "" is that of 
 
 def make_stacks(
     compiler: Compiler, stacks: Sequence[Sequence[AnyPlan]], verdicts: Mapping[str, Verdict]
-) -> Iterator[tuple[AnyPlan, Result]]:
+) -> Iterator[Made]:
     """Make stacks side by side, as many lock files at a time as there are processors."""
     stack_of = {each.path: stack for stack in stacks for each in stack}
     by_path = {each.path: each for stack in stacks for each in stack}
     results: dict[str, Result] = {}
     running: dict[Future[Result], str] = {}
-    together: dict[str, Future[Sequence[Pin]]] = {}
+    together: dict[str, Pins] = {}
     sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
     for path, each in by_path.items():
         sorter.add(path, *({low.path for low in each.below} & by_path.keys()))
@@ -92,15 +95,11 @@ def _resolve_together(compiler: Compiler, stack: Sequence[LockPlan]) -> Sequence
 
 
 def _make(
-    compiler: Compiler,
-    planned: AnyPlan,
-    verdict: Verdict,
-    results: Mapping[str, Result],
-    together: Future[Sequence[Pin]] | None,
+    compiler: Compiler, planned: AnyPlan, verdict: Verdict, results: Results, resolved: Pins | None
 ) -> Result:
     below, texts = [], {}
     try:
-        pins = together.result() if together else None  # it was begun before this
+        pins = resolved.result() if resolved else None  # it was begun before this
         for low in planned.below:
             result = results.get(low.path)
             if isinstance(result, NoxLockError):
@@ -121,9 +120,7 @@ def _make(
         return error
 
 
-def _write(
-    compiler: Compiler, stack: Sequence[AnyPlan], results: Mapping[str, Result]
-) -> Iterator[tuple[AnyPlan, Result]]:
+def _write(compiler: Compiler, stack: Sequence[AnyPlan], results: Results) -> Iterator[Made]:
     """Write the lock files of a stack, unless one of them failed; yield what became of each."""
     made = {each.path: results[each.path] for each in stack}
     outcomes = [each for each in made.values() if isinstance(each, Outcome)]

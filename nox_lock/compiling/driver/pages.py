@@ -142,7 +142,5 @@ def read_pages_alone(wanted: Mapping[str, Collection[str]], report: Report) -> N
 
 def _pattern_of_files(version: str) -> re.Pattern[str]:
     """Return what the names of files of a version hold: its release, as 1.0, 1.0.0 or 1.00."""
-    release = list(Version(version).release)
-    while release[1:] and release[-1] == 0:
-        release.pop()
-    return re.compile(r"(?<!\d)0*" + r"\.0*".join(map(str, release)) + r"(?!\d)")
+    release = re.sub(r"^\d+!|(\.0)+$", "", Version(version).base_version)
+    return re.compile(r"(?<!\d)0*" + release.replace(".", r"\.0*") + r"(?!\d)")
