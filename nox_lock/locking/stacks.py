@@ -41,9 +41,9 @@ def make_stacks(
     results: dict[str, Result] = {}
     running: dict[Future[Result], str] = {}
     together: dict[str, Pins] = {}
-    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
-    for path, each in by_path.items():
-        sorter.add(path, *({low.path for low in each.below} & by_path.keys()))
+    sorter = graphlib.TopologicalSorter(
+        {path: {low.path for low in each.below} & by_path.keys() for path, each in by_path.items()}
+    )
     sorter.prepare()
     with compiler.threads() as pool:
         locks = [each for each in by_path.values() if isinstance(each, LockPlan)]
