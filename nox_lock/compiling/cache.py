@@ -1,8 +1,6 @@
 """Compiled locks by key, shared by every checkout of the user; and who compiles which key now.
 
-An entry is never trusted: what does not verify is dropped. Nothing here is needed for a right
-lock; without a cache folder, or with file locks that do not work, work is only done twice.
-docs/cache.md describes the layout.
+No lock needs it: without a folder, or file locks that work, work is done twice. See docs/cache.md.
 """
 
 from __future__ import annotations
@@ -23,8 +21,7 @@ from nox_lock.files import SECONDS, exclusive, read_timeout, temporary_directory
 VARIABLE = "NOX_LOCK_CACHE_DIR"
 UNUSABLE = "the cache folder cannot be used: {} "
 UNUSABLE += f"({VARIABLE} names another); continuing without a cache"
-# Part of every path: another layout gets another folder, and old processes keep theirs.
-_LAYOUT = "v2"
+_LAYOUT = "v2"  # part of every path: old processes keep their layout
 _UNUSED_SECONDS = 90 * 24 * 3600.0
 _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "bytecode")
 
@@ -91,19 +88,15 @@ class Cache(NamedTuple):
         """Give a private folder for one compile, gone afterwards; an OSError for no place."""
         try:
             parent = self.folder / _LAYOUT / "work" if self.folder else Path(tempfile.gettempdir())
-        except FileNotFoundError as error:
-            message = "no folder for temporary files can be written"  # without their paths
-            raise FileNotFoundError(error.errno, message) from None
+        except FileNotFoundError as error:  # which names the paths
+            raise FileNotFoundError(error.errno, "no folder for temporary files") from None
         parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
         with temporary_directory(parent) as folder:
             yield folder.resolve()
 
 
 def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache:
-    """Open the user's cache, in `NOX_LOCK_CACHE_DIR` or the platform's folder for caches.
-
-    One that cannot be created or written, or is not the user's own, is not used; a warning says so.
-    """
+    """Open the user's cache; where its folder is not the user's own or not writable, warn."""
     timeout = read_timeout(environ)
     try:
         if given := environ.get(VARIABLE):
@@ -129,9 +122,8 @@ def open_cache(environ: Mapping[str, str], warn: Callable[[str], None]) -> Cache
 def _find_others(folder: Path) -> str:
     """Return how another user could change what is in a folder, or nothing; make it private.
 
-    A compile imports and builds from it. Links of the system, such as macOS's ``/tmp``, are
-    allowed. If others could write to it, all of it is checked, else its upper levels: no other
-    user gets deeper without owning a folder on the way.
+    A compile imports and builds from it. Links of the system (macOS's ``/tmp``) are allowed. Where
+    others could write to it, all of it is checked, else its upper levels, which lead to the rest.
     """
     if sys.platform == "win32":  # the user's profile is the user's own, by its access lists
         return ""

@@ -15,9 +15,9 @@ from nox_lock.errors import CompileError
 from nox_lock.inputs.entry import Entry, Inputs
 from nox_lock.inputs.syntax import parse_specifier, parse_version
 
-_SHOWN = 3
-_OTHER_PYTHON = "Ask for an older version, or lock for another Python."
 OTHER_VERSION = "Ask for another version: only its makers can repair this one."
+_OTHER_PYTHON = "Ask for an older version, or lock for another Python."
+_SHOWN = 3
 _VERSIONS_SHOWN = 8
 
 
@@ -70,15 +70,12 @@ class Demand(NamedTuple):
 
     def __str__(self) -> str:
         """Return it with its chain: ``a 1.0 depends on b<2, for c (requirements.in:3)``."""
-        place = f" ({self.entry.place})" if self.entry else ""
-        if not self.by:
-            return f"{self.text}{place}"
-        through = "".join(f", for {each}" for each in self.through)
-        asking = ", ".join(self.versions[:_SHOWN])
-        if (more := len(self.versions) - _SHOWN) > 0:
-            asking += f" and {more} more"
-        verb = "depend on" if len(self.versions) > 1 else "depends on"
-        return f"{self.by} {asking} {verb} {self.text}{through}{place}"
+        said = "".join([self.text, *(f", for {each}" for each in self.through)])
+        if self.by:
+            asking, more = ", ".join(self.versions[:_SHOWN]), len(self.versions) - _SHOWN
+            asking += f" and {more} more" if more > 0 else ""
+            said = f"{self.by} {asking} {'depend' if self.versions[1:] else 'depends'} on {said}"
+        return f"{said} ({self.entry.place})" if self.entry else said
 
 
 def find_origin(
@@ -121,11 +118,10 @@ def describe_demands(
     """Return the error for demands that nothing meets together; `there` is by project."""
     for demand in demands:
         if not demand.project:
+            name, place = demand.parent, demand.entry and demand.entry.place
             wanted = f"{', '.join(demand.versions)} wants {demand.specifier}"
-            message = f"{demand.parent} has no version for this Python: {wanted}"
-            place = demand.entry and demand.entry.place
-            names = (demand.parent,)
-            return CompileError(message, place, _OTHER_PYTHON, kind="python", projects=names)
+            message = f"{name} has no version for this Python: {wanted}"
+            return CompileError(message, place, _OTHER_PYTHON, kind="python", projects=(name,))
     if len(demands) == 1:
         return _describe_unmet(demands[0], there[demands[0].project], inputs)
     return _describe_conflict(demands, there)
@@ -135,16 +131,14 @@ def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileE
     name, entry, asked, hint = demand.project, demand.entry, "", None
     if demand.by:
         own = next((each for each in inputs.entries if each.name == name), None)
-        entry, asked = own or entry, "" if own else f", which {demand.parent} requires"
+        entry, asked = own or entry, "" if own else f" (required by {demand.parent})"
     limits = () if demand.specifier is None else (demand.specifier,)
     wanted: dict[str, list[str]] = {}
     for version in allowed(there.python, *limits):
         wanted.setdefault(there.python[version], []).append(version)
     if refused := allowed(there.refused, *limits):
-        comma = "," if asked else ""
-        kind, hint = "metadata", OTHER_VERSION
-        message = f"{name} {refused[-1]}{asked}{comma} cannot be used: pip refuses its metadata: "
-        message += there.refused[refused[-1]]
+        kind, hint, why = "metadata", OTHER_VERSION, there.refused[refused[-1]]
+        message = f"{name} {refused[-1]}{asked} cannot be used: pip refuses its metadata: {why}"
     elif wanted:
         kind, hint = "python", _OTHER_PYTHON
         pythons = "; ".join(
@@ -153,8 +147,7 @@ def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileE
         )
         message = f"{demand.text}{asked} has no version for this Python: {pythons}"
     elif not any(there):
-        kind = "unknown project"
-        message = f"no package index has a project {name!r}{asked}"
+        kind, message = "unknown project", f"no package index has a project {name!r}{asked}"
         hint = "Check its spelling, and that your pip configuration names the index that has it."
     else:
         kind, found = "no version", show_versions(there.found, *limits)
@@ -168,11 +161,10 @@ def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileE
 def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions]) -> CompileError:
     demands = _alike(demands)
     # Of URLs and paths, for which pip asks no index, the one version that they have.
-    own = [(each.project, f"{each.specifier}"[2:]) for each in demands if each.fixed]
-    found = {
-        name: in_order((*versions.found, *(version for of, version in own if of == name)))
-        for name, versions in there.items()
-    }
+    found = {name: list(versions.found) for name, versions in there.items()}
+    for each in demands:
+        if each.fixed:
+            found[each.project] = in_order((*found[each.project], str(each.specifier)[2:]))
     # pip names all that is required of a project, also what every version meets.
     clashing = []
     for one, other in combinations(demands, 2):
@@ -185,9 +177,7 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
     lines = [f"  {each}" for each in shown]
     for name in dict.fromkeys(each.project for each in shown):
         if found[name] and not any(each.fixed for each in shown if each.project == name):
-            lines.append(
-                f"  of {name} there are {show_versions(found[name], *_limits(name, shown))}"
-            )
+            lines += [f"  of {name} there are {show_versions(found[name], *_limits(name, shown))}"]
         lines += there[name].left_out(_limits(name, demands))
     names = (name for each in demands for name in (each.parent, each.project) if name)
     error = CompileError(
@@ -233,12 +223,8 @@ def _find_edits(
         if entry is None or demand.fixed:
             continue
         # What one line of an input brings goes with it.
-        rest = [
-            each
-            for each in demands
-            if each.project == demand.project
-            and (each.entry is None or each.entry.place != entry.place)
-        ]
+        same = [each for each in demands if each.project == demand.project]
+        rest = [each for each in same if not each.entry or each.entry.place != entry.place]
         room = allowed(found[demand.project], *_limits(demand.project, rest))
         if not room or any(each.specifier is None for each in rest):
             continue
@@ -262,13 +248,9 @@ def in_order(versions: Iterable[str]) -> list[str]:
 
 
 def show_versions(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
-    """Name versions, and of many those on either side of where each demand ends, and the newest.
-
-    Only a part is shown: ``..., 1.0, 2.0, ..., 9.1 (3 of 40)``; of pre-releases none, where there
-    are releases and no demand names one.
-    """
+    """Name versions; of many those around the end of each demand: ``..., 1.0, 9.1 (2 of 40)``."""
     ordered = list(versions)
-    if not any(each.prereleases for each in specifiers):
+    if not any(each.prereleases for each in specifiers):  # as pip takes none then
         ordered = [each for each in ordered if not Version(each).is_prerelease] or ordered
     if len(ordered) <= _VERSIONS_SHOWN:
         return ", ".join(ordered) or "none"

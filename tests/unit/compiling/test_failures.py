@@ -133,7 +133,7 @@ CASES = {
     "a project that another asks for": Case(
         "app\ndeep\n",
         "unknown project: requirements.in:2: no package index has a project 'nowhere-to-be-found'"
-        f", which deep requires\n{SPELLING}",
+        f" (required by deep)\n{SPELLING}",
     ),
     "a version that does not exist": Case(
         "app\ndep==99\n",
@@ -204,7 +204,7 @@ CASES = {
     ),
     "metadata that pip refuses, further down": Case(
         "app\nasks\n",
-        "metadata: requirements.in:2: odd 1.0, which asks requires, cannot be used: "
+        "metadata: requirements.in:2: odd 1.0 (required by asks) cannot be used: "
         f"pip refuses its metadata: {METADATA}",
     ),
     "extras in an egg fragment": Case(
