@@ -95,20 +95,18 @@ def find_origin(
 
 def read_demand(found: Mapping[str, Any], inputs: Inputs) -> list[Demand]:
     """Return a demand of a report; of constraints that pip has merged one for each line."""
-    by, version = found.get("by") or ("", "")
+    by, *versions = found.get("by") or [""]
     specifier = parse_specifier(found.get("specifier"))
-    versions = (version,) if by else ()
-    demand = Demand(found["project"], found["text"], specifier, by, versions)
+    demand = Demand(found["project"], found["text"], specifier, by, tuple(versions))
     if not found.get("constraint"):
         entry, through = find_origin(demand.parent or demand.project, found, inputs)
         return [demand._replace(entry=entry, through=through)]
     demand = demand._replace(constraint=True)
     named = [each for each in inputs.constraints if each.name == demand.project]
     exact = [each for each in named if each.specifier == specifier][:1] or named
-    texts = [each.text.partition(" --hash=")[0] for each in exact]
     return [
-        demand._replace(text=text, specifier=each.specifier, entry=each)
-        for text, each in zip(texts, exact, strict=True)
+        demand._replace(text=one.text.partition(" --hash=")[0], specifier=one.specifier, entry=one)
+        for one in exact
     ] or [demand]
 
 

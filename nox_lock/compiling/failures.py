@@ -1,7 +1,6 @@
 """What the driver reports of a compile, and what to say of one that failed.
 
-pip passes over an index that fails and takes what the others have: what another index offers
-instead may be somebody else's package. So one that fails fails the lock, also where pip is content.
+pip passes over an index that fails; we do not: another may offer somebody else's package.
 """
 
 from __future__ import annotations
@@ -28,11 +27,7 @@ from nox_lock.text import origin, quoted, shareable, without_folders
 
 _FINE = (200, 404, 410)
 _FORBIDDEN = 403
-_UNAUTHORIZED = 401
-_WHO = (
-    ": it wants a user name and password "
-    "(in pip's configuration or netrc, or keyring-provider = subprocess)"
-)
+_WHY = {401: ": it wants a user name and password (pip's configuration, netrc, keyring-provider)"}
 PROBLEMS = {
     "tls": "TLS failed: its certificate is not trusted, or it speaks no TLS",
     "refused": "it cannot be reached: connection refused",
@@ -45,15 +40,11 @@ PROBLEMS = {
     "page": "what it answers for {} is not a page of the simple API: is it a login page? "
     "(A page without files has a meta element named pypi:repository-version)",
 }
-# Of what a build printed: a failure in CI cannot be repeated.
-_LINES = 40
+_LINES = 40  # of what a build printed: a failure in CI cannot be repeated
 _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of (?P<file>.+?)\))")
 _EGG = re.compile(r"[#&]egg=(?P<name>[\w.-]+)(?P<rest>[^&]*)")
 _REASON = re.compile(r"^\s*(?:fatal|abort|error|svn: E\d+): (.+)$", re.MULTILINE)
-_FORMAT = (
-    "What a requirements file may hold: "
-    "https://pip.pypa.io/en/stable/reference/requirements-file-format/"
-)
+_FORMAT = "Its format: https://pip.pypa.io/en/stable/reference/requirements-file-format/"
 _PKG_RESOURCES = (
     "It needs a setuptools that still has pkg_resources: write setuptools<81 into "
     'build-constraints.txt, and [tool.nox-lock] build-constraints = ["build-constraints.txt"]'
@@ -72,40 +63,32 @@ class Page(NamedTuple):
     def reason(self) -> str:
         """Why it was not fetched, in our words; in pip's where we have none."""
         if self.status is not None:
-            return f"it answered {self.status}{_WHO if self.status == _UNAUTHORIZED else ''}"
+            return f"it answered {self.status}{_WHY.get(self.status, '')}"
         words = PROBLEMS.get(self.problem, "").format(self.project)
         return words or shareable(self.problem) or "it gave no answer"
 
 
-def index_reasons(pages: Iterable[Page]) -> list[str]:
+def index_reasons(pages: Sequence[Page]) -> list[str]:
     """Say, a line each, which indexes failed, and how.
 
     404 and 410, and 403 for single projects, only mean that an index does not have a project. What
     is not a page of the simple API may mean that, too, where no other index could offer it instead.
     """
     failed: dict[str, str] = {}
-    excused: dict[str, str] = {}
-    pages = list(pages)
     fine = {page.address for page in pages if page.status in _FINE}
     several = len({page.address for page in pages}) > 1
     for page in pages:
-        if page.status == _FORBIDDEN:
-            excused.setdefault(page.address, "it answered 403 to everything")
-        elif page.problem == "page" and not several:
-            excused.setdefault(page.address, page.reason)
-        elif page.status not in _FINE:
-            failed.setdefault(page.address, page.reason)
-    failed |= {index: why for index, why in excused.items() if index not in fine}
+        forbidden = page.status == _FORBIDDEN
+        excused = forbidden or (page.problem == "page" and not several)
+        if page.status not in _FINE and not (excused and page.address in fine):
+            failed.setdefault(page.address, page.reason + " to everything" * forbidden)
     return [f"{without_folders(index)}: {why}" for index, why in failed.items()]
 
 
 def index_error(reasons: Iterable[str]) -> CompileError:
     """Return the error for indexes that failed, or hosts of files."""
-    return CompileError(
-        f"a package index failed: {'; '.join(reasons)}",
-        kind="index",
-        hint="Nothing was locked: another index may offer somebody else's package instead.",
-    )
+    hint = "Nothing was locked: another index may offer somebody else's package instead."
+    return CompileError(f"a package index failed: {'; '.join(reasons)}", hint=hint, kind="index")
 
 
 class Report(NamedTuple):
@@ -131,9 +114,7 @@ class Report(NamedTuple):
     unsupported: Sequence[str] = ()
 
 
-def read_report(
-    path: Path, inputs: Inputs, show: Callable[[str], str] = lambda text: text
-) -> Report | None:
+def read_report(path: Path, inputs: Inputs, show: Callable[[str], str] = str) -> Report | None:
     """Return the report in a file, or None if there is no whole one; `show` changes each text."""
     try:
         found = _show_all(json.loads(path.read_bytes()), show)
@@ -147,8 +128,8 @@ def read_report(
         if failure.get("file") is not None:
             known["place"] = Place(failure["file"], failure.get("line"))
         known["page"] = Page(**failure.get("page", {"address": ""}))
-        demands = (read_demand(each, inputs) for each in failure.get("demands", ()))
-        known["demands"] = [demand for lines in demands for demand in lines]
+        said = failure.get("demands", ())
+        known["demands"] = [demand for each in said for demand in read_demand(each, inputs)]
         versions = failure.get("versions", {}).items()
         known["versions"] = {name: Versions(**each) for name, each in versions}
     return Report(**known)
@@ -204,23 +185,17 @@ def _describe_unsupported(missing: Sequence[str]) -> CompileError:
     if ": " not in why:  # else it is what was raised when pip was imported
         more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
         why += f"{more} not there as nox-lock knows it"
-    return CompileError(
-        f"pip {pip} with pip-tools {pip_tools} is not supported: {shareable(why)}",
-        kind="tool",
-        hint=f"Run: {install_command()}",
-    )
+    message = f"pip {pip} with pip-tools {pip_tools} is not supported: {shareable(why)}"
+    return CompileError(message, hint=f"Run: {install_command()}", kind="tool")
 
 
 def _remote(report: Report, inputs: Inputs) -> CompileError:
     url = report.page.address
     option = next((each for each in inputs.remote if each.value == url), None)
     what = f"{option.name} {url}" if option else url
-    return CompileError(
-        shareable(f"{what} cannot be read: {report.page.reason}"),
-        option and option.place,
-        "Keep a copy of it in the project, or run this again when it can be reached.",
-        kind="index",
-    )
+    message = shareable(f"{what} cannot be read: {report.page.reason}")
+    hint = "Keep a copy of it in the project, or run this again when it can be reached."
+    return CompileError(message, option and option.place, hint, kind="index")
 
 
 def _hash(report: Report, _inputs: Inputs) -> CompileError:
@@ -231,8 +206,7 @@ def _hash(report: Report, _inputs: Inputs) -> CompileError:
     if report.entry is not None and "--hash=" in report.entry.text:
         message = "no file that is offered has a hash that is given here"
         hint = "Correct the hashes, or take them out of the input."
-    message = f"{report.name or 'a project'}: {message}"
-    return CompileError(message, hint=hint, kind="hash")
+    return CompileError(f"{report.name or 'a project'}: {message}", hint=hint, kind="hash")
 
 
 def _egg(_report: Report, inputs: Inputs) -> CompileError:
@@ -273,13 +247,9 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
     elif report.project or folder:
         where = folder or posixpath.dirname(report.project or "") or "."
         hint = f"See what is wrong with it: python -m pip wheel --no-deps {where}"
-    return CompileError(
-        "\n".join([message, *lines]),
-        Place(report.project) if report.project else None,
-        hint,
-        kind="build",
-        projects=(report.name,) if report.name and not folder else (),
-    )
+    place = Place(report.project) if report.project else None
+    names = (report.name,) if report.name and not folder else ()
+    return CompileError("\n".join([message, *lines]), place, hint, kind="build", projects=names)
 
 
 def _plain(report: Report, inputs: Inputs) -> CompileError:

@@ -186,4 +186,4 @@ def test_what_pip_alone_refuses_is_placed(project: Project, index: LocalIndex) -
     project.write(IN, "app\n\n--use-feature banana\n")
     run = project.nox("-s", "lock").failed()
     assert f"{IN}:3: Invalid requirement: --use-feature banana" in run.output
-    assert "What a requirements file may hold" in run.output
+    assert "Its format: https:" in run.output
