@@ -1,7 +1,6 @@
-"""The user's pip settings, and which of them a compile and uv get.
+"""The user's pip settings; a compile and uv get those that give access, or narrow the choice.
 
-A lock must not depend on who makes it. Settings that give access to packages, or only narrow the
-choice, are passed on; the others are left out. https://pip.pypa.io/en/stable/topics/configuration/
+A lock must not depend on who makes it. https://pip.pypa.io/en/stable/topics/configuration/
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from nox_lock.errors import ConfigError, Place, ToolchainError
 from nox_lock.project import relative
 from nox_lock.text import hide_index, origin, quoted
 
-# Each with the variable that sets the same for uv, which has none for one of them.
+# Each with the same variable of uv, if there is: https://docs.astral.sh/uv/reference/environment/
 ACCESS = {
     "index-url": "UV_INDEX_URL",
     "extra-index-url": "UV_EXTRA_INDEX_URL",
@@ -36,23 +35,13 @@ ACCESS = {
     "retries": "UV_HTTP_RETRIES",
 }
 NARROWING = ("only-binary", "uploaded-prior-to")
-DROPPED = (
-    "pre",
-    "no-binary",
-    "prefer-binary",
-    "all-releases",
-    "only-final",
-    "constraint",
-    "build-constraint",
-    "config-settings",
-    "no-build-isolation",
-)
-# With these pip installs into another place, or not at all.
-DIVERTING = ("target", "prefix", "root", "user", "dry-run")
-# These hide what an index has.
-HIDING = ("no-index", *NARROWING)
+_CHOICE = ("pre", "no-binary", "prefer-binary", "all-releases", "only-final", "constraint")
+DROPPED = (*_CHOICE, "build-constraint", "config-settings", "no-build-isolation")
+DIVERTING = ("target", "prefix", "root", "user", "dry-run")  # pip installs elsewhere, or nothing
+HIDING = ("no-index", *NARROWING)  # what an index has
 # Those that shape what is found; a proxy or a certificate does not.
-_PLACES = ("index-url", "extra-index-url", "find-links", "no-index")
+_INDEXES = ("index-url", "extra-index-url")
+_PLACES = (*_INDEXES, "find-links", "no-index")
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
@@ -85,26 +74,21 @@ class IndexSettings(NamedTuple):
 
     def of_declared(self, urls: Iterable[str]) -> IndexSettings:
         """Return the settings with no index but those at the hosts of `urls`: for their logins."""
-        hosts, indexes = set(map(origin, urls)), ("index-url", "extra-index-url")
+        hosts = set(map(origin, urls))
         allowed = {name: each for name, each in self.allowed.items() if name not in _PLACES}
-        own = " ".join(self.allowed.get(name, "") for name in indexes).split()
+        own = " ".join(self.allowed.get(name, "") for name in _INDEXES).split()
         if kept := " ".join(each for each in own if origin(each) in hosts):
             allowed["extra-index-url"] = kept
         return self._replace(allowed=allowed)
 
 
 def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
-    """Read pip's configuration files and variables as pip does: to ask it would take too long.
-
-    Raises:
-        ToolchainError: for a file that pip cannot read, either.
-        ConfigError: for an index that is neither a URL with a host nor a folder.
-    """
+    """Read pip's configuration files and variables as pip does: to ask it would take too long."""
     values = _read_values(environ)
-    for name in ("index-url", "extra-index-url", "find-links", "proxy"):
+    for name in (*_INDEXES, "find-links", "proxy"):
         for url in values.get(name, "").split():
             hide_index(url)
-    for name in ("index-url", "extra-index-url"):
+    for name in _INDEXES:
         # pip takes most that are wrong for an index without files.
         for value in values.get(name, "").split():
             with suppress(ValueError):
@@ -115,17 +99,13 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
                 if parts.hostname if parts.scheme in {"http", "https"} else named:
                     continue
             shown = quoted(origin(value)) if "://" in value else "what it says"
-            raise ConfigError(
-                f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder that "
-                "exists",
-                hint="Write a URL such as https://host.example/simple, or unset it: "
-                "`pip config debug` shows where it is set.",
+            message = f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder"
+            hint = (
+                "Write a URL such as https://host.example/simple, or unset it: `pip config debug`."
             )
-    allowed = {
-        name: values[name].strip().replace("\n", " ")
-        for name in (*ACCESS, *NARROWING)
-        if name in values
-    }
+            raise ConfigError(message, hint=hint)
+    known = (name for name in (*ACCESS, *NARROWING) if name in values)
+    allowed = {name: values[name].strip().replace("\n", " ") for name in known}
     if allowed.get("keyring-provider") == "import":  # the driver imports nothing of the user's
         allowed["keyring-provider"] = "subprocess"
     dropped = (name for name in DROPPED if values.get(name, "").lower() not in _OFF)
@@ -203,17 +183,14 @@ def compile_environment(
 
 
 def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that show uv the same indexes, which it does not read of pip.
-
-    What the user sets for uv itself is left alone. https://docs.astral.sh/uv/reference/environment/
-    """
+    """Return variables that give uv the same indexes; what the user sets for uv itself stays."""
     for name in _OF_UV:
         for url in re.findall(r"https?://[^\s,]+", environ.get(name, "")):
             hide_index(url)
     found = {ACCESS[name]: value for name, value in settings.allowed.items() if ACCESS.get(name)}
     if "UV_FIND_LINKS" in found:
         found["UV_FIND_LINKS"] = ",".join(found["UV_FIND_LINKS"].split())
-    if any(name in found for name in ("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")):
+    if found.keys() & {"UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"}:
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip looks at all of them
     return {name: value for name, value in found.items() if name not in environ}
 
@@ -224,12 +201,9 @@ def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
         return
     for folder in (root, *root.parents):
         if (folder / "uv.toml").exists():
-            raise ConfigError(
-                "uv would install by this file, which a lock file does not cover",
-                Place(relative(folder / "uv.toml", root)),
-                "Move it into [tool.uv] of pyproject.toml, or say that it is meant by "
-                "UV_CONFIG_FILE, or that it is not by UV_NO_CONFIG=1.",
-            )
+            message = "uv would install by this file, which a lock file does not cover"
+            hint = "Move it into [tool.uv], or set UV_CONFIG_FILE to it, or UV_NO_CONFIG=1."
+            raise ConfigError(message, Place(relative(folder / "uv.toml", root)), hint)
         if (folder / ".git").exists():
             return
 
