@@ -1,8 +1,6 @@
 """Which Python runs a compile: the target's, where it is installed and can, else the running one.
 
-What is resolved does not depend on it, but where a build is needed to know what something depends
-on: that is right by construction where the target's own Python builds. Each process that is
-started ends when we do, with all that it has started itself.
+What is resolved does not depend on it, but where only a build knows what something depends on.
 """
 
 from __future__ import annotations
@@ -30,20 +28,9 @@ from nox_lock.target import Platform, Target, running_platform, running_target
 _END_SECONDS = 10.0
 _LONGEST_WAIT = 1e6  # Windows takes no more than some weeks
 DRIVER = Path(__file__).parent / "driver"
-# What pip-tools and the driver import beside the standard library, on some Python or system.
-_PACKAGES = (
-    "pip",
-    "piptools",
-    "build",
-    "click",
-    "colorama",
-    "importlib_metadata",
-    "packaging",
-    "pyproject_hooks",
-    "tomli",
-    "typing_extensions",
-    "zipp",
-)
+# What pip-tools and the driver import beside the standard library, some on few systems only.
+_SOMETIMES = ("colorama", "importlib_metadata", "tomli", "typing_extensions", "zipp")
+_PACKAGES = ("pip", "piptools", "build", "click", "packaging", "pyproject_hooks", *_SOMETIMES)
 _OLDEST = (3, 8)
 _PROBE_SECONDS = 30.0
 
@@ -51,8 +38,7 @@ _PROBE_SECONDS = 30.0
 class Processes:
     """The processes that run now; any thread may end them all, with `end`, which sets `ended`.
 
-    The standard input of each is a pipe that only we hold. When it closes, also because we were
-    killed, the driver ends itself and all that it has started.
+    The standard input of each is a pipe of ours: when that closes, the driver ends all it started.
     """
 
     def __init__(self) -> None:
@@ -64,17 +50,11 @@ class Processes:
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
-        printed: Path,
-        seconds: float,
+        printed: Path,  # the file for its output
+        seconds: float,  # after which it is ended: subprocess.TimeoutExpired
         folder: Path | None = None,
     ) -> int:
-        """Run a command in `folder`, with its output in the file `printed`; return its exit status.
-
-        Raises:
-            subprocess.TimeoutExpired: when it was ended after so many `seconds`.
-            InterruptedWorkError: when all were ended.
-            CompileError: when it cannot be started.
-        """
+        """Run a command in `folder`, and return its exit status; CompileError without a start."""
         with self._lock, printed.open("wb") as output:
             if self.ended.is_set():
                 raise InterruptedWorkError("interrupted")
@@ -133,9 +113,8 @@ def tool_versions() -> tuple[str, str]:
     try:
         return metadata.version("pip-tools"), metadata.version("pip")
     except metadata.PackageNotFoundError as error:
-        raise ToolchainError(
-            f"{error.name} is not installed beside nox-lock", hint=f"Run: {install_command()}"
-        ) from error
+        message = f"{error.name} is not installed beside nox-lock"
+        raise ToolchainError(message, hint=f"Run: {install_command()}") from error
 
 
 def install_command() -> str:
@@ -150,12 +129,9 @@ def install_command() -> str:
 
 
 def closed_list() -> dict[str, str]:
-    """Return the packages that a compile may import, each with the folder that it is in.
-
-    The folder that nox runs in is not looked into: a project may have a `build` of its own.
-    """
+    """Return the packages that a compile may import, each with the folder that it is in."""
     found = {}
-    here = os.path.realpath(os.curdir)
+    here = os.path.realpath(os.curdir)  # a project may have a `build` of its own
     path = [each for each in sys.path if each and os.path.realpath(each) != here]
     for name in _PACKAGES:
         spec = PathFinder.find_spec(name, path)
@@ -172,12 +148,7 @@ def find_interpreter(
     environ: Mapping[str, str],
     processes: Processes,
 ) -> Interpreter:
-    """Return the Python that runs the compiles for a target, and a platform, if one is named.
-
-    Raises:
-        ToolchainError: for a Python that is too old; for PyPy and free-threaded builds that are
-            not installed, since only they know which wheels they take.
-    """
+    """Return the Python that runs the compiles for a target, and a platform, if one is named."""
     running, here = running_target(), running_platform()
     # The base Python of an environment: a build is kept apart from its site-packages; of an
     # environment's pip would see only those.
@@ -196,10 +167,9 @@ def find_interpreter(
                 return Interpreter(found, target)
     if alone:
         where = "here" if at_home else f"on {platform}"
-        raise ToolchainError(
-            f"Python {target} is not {where}, and only it knows which wheels it can take",
-            hint=f"Install it and run this again, or take {target} out of `python = [...]`.",
-        )
+        message = f"Python {target} is not {where}, and only it knows which wheels it can take"
+        hint = f"Install it and run this again, or take {target} out of `python = [...]`."
+        raise ToolchainError(message, hint=hint)
     return Interpreter(executable, running, builder)
 
 
@@ -225,11 +195,7 @@ def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str
 def _probe(
     path: str, target: Target, cache: Cache, environ: Mapping[str, str], processes: Processes
 ) -> str | None:
-    """Return the path of a Python if it is the target's and can run a compile.
-
-    That is cached for as long as it, pip, pip-tools and the driver are unchanged; a time-out is
-    not, since that may depend on the load of the machine.
-    """
+    """Return the path of a Python, if it is the target's and can run a compile; that is cached."""
     try:
         seen = os.stat(path)  # noqa: PTH116  (of the program, where this is a link)
     except OSError:
@@ -251,7 +217,7 @@ def _probe(
                 processes.run(command, environment, printed, _PROBE_SECONDS)
                 answer = json.loads((folder / "report.json").read_bytes())
             except subprocess.TimeoutExpired:
-                return None
+                return None  # not cached: the machine may be busy
             except (CompileError, OSError, ValueError):
                 answer = {}
         executable = ""
@@ -267,11 +233,7 @@ def _probe(
 def driver_command(
     python: str, order: Mapping[str, Any], folder: Path, bytecode: Path | None
 ) -> list[str]:
-    """Return the command that has the driver do what an order says, see `driver.__main__`.
-
-    The order is written to `folder`, a private one; the report will be there, too. `bytecode` is
-    a folder for byte code; None leaves it beside the packages.
-    """
+    """Write an order to a private folder, and return the command that runs the driver by it."""
     given = {"packages": closed_list(), "report": str(folder / "report.json"), **order}
     written = folder / "order.json"
     written.write_text(json.dumps(given), encoding="utf-8")

@@ -1,8 +1,7 @@
 """One compile: the inputs and the order for the driver, its environment, and what came of it.
 
-A lock file that an input names may be made and not written yet; pip-compile knows no dependency
-groups, loses what a ``file:./path`` names, and takes no editable as a constraint: then all inputs
-are laid out in a private folder, with the same paths.
+All inputs are copied where pip-compile could not read one: it knows no dependency groups, loses
+what a ``file:./path`` names, and takes no editable as a constraint; or a lock file is not written.
 """
 
 from __future__ import annotations
@@ -50,7 +49,6 @@ _RELATIVE_URL = re.compile(
     r"(?P<before>@\s*|^\s*(?:(?:-e|--editable)[\s=]*)?)file:(?P<path>[^/\s#;][^\s#;]*)",
     re.IGNORECASE,
 )
-_ROOM = 1 << 18
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 
@@ -88,9 +86,7 @@ def copy_inputs(inputs: Inputs, root: Path, folder: Path) -> InputCopies:
     files = [file for file in within if not is_project_file(file)]
     paths = {file: Path(os.path.normpath(tree / file)) for file in files}
     for file, path in paths.items():
-        text = inputs.made.get(file)
-        if text is None:
-            text = syntax.decode((root / file).read_bytes(), file)
+        text = inputs.made.get(file) or syntax.decode((root / file).read_bytes(), file)
         path.parent.mkdir(parents=True, exist_ok=True)
         # The mark comes before an encoding that the text declares.
         path.write_text(_rewrite(file, text, inputs, paths, root), encoding="utf-8-sig")
@@ -100,8 +96,7 @@ def copy_inputs(inputs: Inputs, root: Path, folder: Path) -> InputCopies:
     links = (option.value for option in inputs.options if option.name == "--find-links")
     arguments = (
         *(f"--find-links={root / link}" for link in links if not URL.match(link)),
-        *(str(paths.get(source, source)) for source in inputs.native),
-        *(str(paths[name]) for name in inputs.written),
+        *(str(paths.get(each, each)) for each in (*inputs.native, *inputs.written)),
     )
     return InputCopies(arguments, paths, root, folder)
 
@@ -161,16 +156,9 @@ def run_pip_tools(
     folder: Path,
     cache_folder: Path | None,
     processes: Processes,
-    detail: Callable[..., None] | None = None,
+    detail: Callable[..., None] | None = None,  # gets all lines that pip-tools printed
 ) -> Compiled:
-    """Compile in `folder`, a private one; what is downloaded is kept in the cache, if there is one.
-
-    `detail` is called with all lines that pip-tools printed.
-
-    Raises:
-        CompileError: saying which kind of failure it was.
-        OSError: when the disk of `folder` is full.
-    """
+    """Compile in `folder`, a private one; CompileError, or OSError where its disk is full."""
     output, printed = folder / "requirements.txt", folder / "printed.txt"
     kept = cache_folder or folder
     if order.starting_pins:
@@ -191,7 +179,7 @@ def run_pip_tools(
         detail(f"{order.path}: pip-tools ended with {code}, and said:", *lines)
     if code != 0:
         # On a full disk it could not even write that.
-        (folder / "room").write_bytes(bytes(_ROOM))
+        (folder / "room").write_bytes(bytes(1 << 18))
     inputs = copy.copy(order.inputs)
     inputs.entries = [*inputs.entries, *order.fixed]
     report = failures.read_report(folder / "report.json", inputs, copies.show) or Report("tool")
@@ -276,12 +264,9 @@ def _took_too_long(order: Order, folder: Path) -> CompileError:
     # The last line is not whole yet.
     lines = begun.read_text("utf-8", errors="replace").split("\n")[:-1] if begun.exists() else []
     doing = f"; at last it {shareable(lines[-1].replace('file://', ''))}" if lines else ""
-    return CompileError(
-        f"the compile took longer than {order.timeout:g} s and was ended{doing}",
-        kind="time-out",
-        hint="Is an index slow or a requirement very loose? Tighten it, or give it "
-        "more time: [tool.nox-lock] compile-timeout = SECONDS.",
-    )
+    message = f"the compile took longer than {order.timeout:g} s and was ended{doing}"
+    hint = "Tighten requirements, or give it more time: [tool.nox-lock] compile-timeout = SECONDS."
+    return CompileError(message, hint=hint, kind="time-out")
 
 
 def _find_hint(failed: CompileError, order: Order) -> str | None:
@@ -302,10 +287,7 @@ def _find_hint(failed: CompileError, order: Order) -> str | None:
 
 
 def relative_paths(body: str, root: Path) -> str:
-    """Rewrite the absolute ``file://`` paths that pip-compile writes, relative to `root`.
-
-    pip and uv read ``-e ./path`` and ``name @ file:./path`` from the folder they run in.
-    """
+    """Rewrite absolute ``file://`` paths as from `root`: pip and uv read them where they run."""
 
     def rewrite(found: re.Match[str]) -> str:
         path = quote(relative(Path(local_path(unquote(found["path"]))), root))
@@ -336,12 +318,11 @@ def find_notes(report: Report, order: Order, pins: Collection[Pin]) -> Iterator[
     for name, version, reason in report.yanked:
         why = f": {reason}" if reason else ""
         yield f"{name}=={version} was withdrawn (yanked){why}{place(name)}"
-    versions = {(pin.name, pin.version) for pin in pins}
-    direct = {pin.name for pin in pins if pin.version is None}
+    known = {(pin.name, pin.version) for pin in pins}
     built = dict.fromkeys(
         f"{name}=={version}"
         for name, version in report.built
-        if (name, version) in versions or name in direct or None in direct
+        if known & {(name, version), (name, None), (None, None)}  # URLs have no version
     )
     what = [*built, *report.built_projects]
     if what and builder:
