@@ -19,8 +19,7 @@ from typing import NamedTuple
 from nox_lock.files import SECONDS, exclusive, read_timeout, temporary_directory, write_all
 
 VARIABLE = "NOX_LOCK_CACHE_DIR"
-UNUSABLE = "the cache folder cannot be used: {} "
-UNUSABLE += f"({VARIABLE} names another); continuing without a cache"
+UNUSABLE = f"unusable cache folder: {{}} ({VARIABLE} names another); continuing without a cache"
 _LAYOUT = "v2"  # part of every path: old processes keep their layout
 _UNUSED_SECONDS = 90 * 24 * 3600.0
 _PARTS = (f"{_LAYOUT}/locks", f"{_LAYOUT}/busy", f"{_LAYOUT}/work", "pip-tools", "bytecode")

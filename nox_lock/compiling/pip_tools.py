@@ -1,7 +1,7 @@
 """One compile: the inputs and the order for the driver, its environment, and what came of it.
 
-All inputs are copied where pip-compile could not read one: it knows no dependency groups, loses
-what a ``file:./path`` names, and takes no editable as a constraint; or a lock file is not written.
+Where pip-compile cannot read an input (a dependency group, ``file:./path``, an editable constraint,
+a lock file that is not written yet), all are copied to a private folder, with the same paths.
 """
 
 from __future__ import annotations
@@ -43,12 +43,8 @@ from nox_lock.target import (
 )
 from nox_lock.text import shareable
 
-# Names of the files that hold what is written out for pip-compile.
-_WRITTEN = "written-"
-_RELATIVE_URL = re.compile(
-    r"(?P<before>@\s*|^\s*(?:(?:-e|--editable)[\s=]*)?)file:(?P<path>[^/\s#;][^\s#;]*)",
-    re.IGNORECASE,
-)
+_WRITTEN = "written-"  # begins the names of files that are written out for pip-compile
+_RELATIVE_URL = r"(?im)(@\s*|^\s*(?:(?:-e|--editable)[\s=]*)?)file:(?=[^/\s#;])"
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 
@@ -112,11 +108,8 @@ def _rewrite(file: str, text: str, inputs: Inputs, paths: Mapping[str, Path], ro
     for entry in inputs.left_out:
         if entry.place.file == file:
             lines[(entry.place.line or 1) - 1] = ""
-    base = root.as_uri()
-    return "".join(
-        _RELATIVE_URL.sub(lambda found: f"{found['before']}{base}/{found['path']}", line) + "\n"
-        for line in lines
-    )
+    text = "".join(f"{line}\n" for line in lines)
+    return re.sub(_RELATIVE_URL, rf"\1{root.as_uri()}/", text)
 
 
 class Order(NamedTuple):
@@ -138,8 +131,7 @@ class Order(NamedTuple):
     until: float  # when it has to be done, by the monotonic clock
     starting_pins: str = ""  # body of a lock whose pins are kept where they are allowed
     fixed: tuple[Entry, ...] = ()  # pins of the lock files below, which may not move
-    # sha256 by project: these are looked for on index pages, and nothing is compiled.
-    files: Mapping[str, Sequence[str]] = {}
+    files: Mapping[str, Sequence[str]] = {}  # sha256 by project: only to be found on index pages
 
 
 class Compiled(NamedTuple):
@@ -164,7 +156,7 @@ def run_pip_tools(
     if order.starting_pins:
         output.write_text(f"{order.starting_pins}\n", encoding="utf-8", newline="\n")
     copies = copy_inputs(order.inputs, order.project.root, folder)
-    asked = _describe(order, output, copies, kept / "pip-tools", verbose=detail is not None)
+    asked = _describe(order, copies, kept, verbose=detail is not None)
     bytecode = kept / "bytecode" if order.python.target != running_target() else None
     command = driver_command(order.python.path, asked, folder, bytecode)
     seconds = max(order.until - time.monotonic(), 0.0)
@@ -194,17 +186,15 @@ def run_pip_tools(
     return Compiled(body, lock, tuple(find_notes(report, order, lock.pins)), report)
 
 
-def _describe(
-    order: Order, output: Path, copies: InputCopies, downloads: Path, *, verbose: bool
-) -> dict[str, Any]:
+def _describe(order: Order, copies: InputCopies, kept: Path, *, verbose: bool) -> dict[str, Any]:
     """Return the order as the driver reads it, see `driver.__main__`."""
     arguments = [
         "--no-config",  # which works only as the first
         "--no-header",  # header and options are ours: pip-compile would write the user's own
         "--no-emit-options",
         "--newline=LF",
-        f"--output-file={output}",
-        f"--cache-dir={downloads}",
+        f"--output-file={copies.folder / 'requirements.txt'}",
+        f"--cache-dir={kept / 'pip-tools'}",
         *order.arguments,
         *(f"--constraint={copies.paths.get(path, path)}" for path in order.constraints),
         *copies.arguments,

@@ -243,7 +243,7 @@ def test_a_cache_of_others_is_done_without(
     before = sorted(tmp_path.rglob("*"))
     folder, told = opened(tmp_path / "cache" / below)
     assert folder is None
-    said = f"the cache folder cannot be used: it {why} (NOX_LOCK_CACHE_DIR names another)"
+    said = f"unusable cache folder: it {why} (NOX_LOCK_CACHE_DIR names another)"
     assert told == [f"{said}; continuing without a cache"]
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -296,7 +296,7 @@ def test_a_part_of_others_is_not_used(
     for _ in range(2):
         folder, told = opened(cache)
         assert folder is None
-        said = f"the cache folder cannot be used: it holds what another user has put there ({part})"
+        said = f"unusable cache folder: it holds what another user has put there ({part})"
         assert told == [f"{said} (NOX_LOCK_CACHE_DIR names another); continuing without a cache"]
 
 
