@@ -46,9 +46,8 @@ class Cache(NamedTuple):
         path = self.folder / _LAYOUT / "locks" / key[:2] / f"{key}.json"
         try:
             stored = json.loads(path.read_bytes())
-            notes = tuple(map(str, stored["notes"]))
-            entry = CacheEntry(str(stored["body"]), str(stored["day"]), notes)
-            if stored["check"] == make_key(key, entry.body, entry.day, *notes):
+            entry = CacheEntry(stored["body"], stored["day"], tuple(stored["notes"]))
+            if stored["check"] == make_key(key, entry.body, entry.day, *entry.notes):
                 with suppress(OSError):
                     os.utime(path)  # those that are not used for long are removed
                 return entry
@@ -149,10 +148,5 @@ def _find_others(folder: Path) -> str:
 
 
 def make_key(*facts: str) -> str:
-    """Return SHA-256 over `facts`, each with its length, so that none runs into the next."""
-    total = hashlib.sha256()
-    for fact in facts:
-        data = fact.encode("utf-8", "surrogatepass")
-        total.update(f"{len(data)}:".encode())
-        total.update(data)
-    return total.hexdigest()
+    """Return SHA-256 over `facts`; JSON, so that none runs into the next."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
