@@ -158,8 +158,7 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
         return None
     entry = report.entry
     if report.kind == "download":
-        page = report.page
-        error = index_error([": ".join(filter(None, (page.address, page.reason)))])
+        error = index_error([f"{report.page.address}: {report.page.reason}".removeprefix(": ")])
         error.place = entry.place if entry and entry.url else None
         return error
     describe: Callable[[Report, Inputs], CompileError] = {

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -38,7 +38,7 @@ _PROBE_SECONDS = 30.0
 class Processes:
     """The processes that run now; any thread may end them all, with `end`, which sets `ended`.
 
-    The standard input of each is a pipe of ours: when that closes, the driver ends all it started.
+    Each has a pipe of ours as standard input: when that closes, the driver ends, with all it began.
     """
 
     def __init__(self) -> None:
@@ -47,30 +47,26 @@ class Processes:
         self._inputs: set[IO[bytes]] = set()
 
     def run(
-        self,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        printed: Path,  # the file for its output
-        seconds: float,  # after which it is ended: subprocess.TimeoutExpired
-        folder: Path | None = None,
+        self, command: list[str], environ: dict[str, str], printed: Path, seconds: float, cwd: Path
     ) -> int:
-        """Run a command in `folder`, and return its exit status; CompileError without a start."""
+        """Return the exit status of a command that prints to a file; or raise TimeoutExpired."""
         with self._lock, printed.open("wb") as output:
             if self.ended.is_set():
                 raise InterruptedWorkError("interrupted")
             try:
                 process = subprocess.Popen(
                     command,
-                    cwd=folder,
-                    env=dict(environment),
+                    cwd=cwd,
+                    env=environ,
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
             except OSError as error:
-                message = f"Python does not start: {error.strerror}"
-                raise CompileError(message, kind="tool") from error
+                raise CompileError(
+                    f"Python does not start: {error.strerror}", kind="tool"
+                ) from error
             held = cast("IO[bytes]", process.stdin)
             self._inputs.add(held)
         try:
@@ -213,8 +209,7 @@ def _probe(
             command = driver_command(path, {"probe": True}, folder, bytecode)
             environment = compile_environment(environ, IndexSettings())
             try:
-                printed = folder / "printed.txt"
-                processes.run(command, environment, printed, _PROBE_SECONDS)
+                processes.run(command, environment, folder / "printed.txt", _PROBE_SECONDS, Path())
                 answer = json.loads((folder / "report.json").read_bytes())
             except subprocess.TimeoutExpired:
                 return None  # not cached: the machine may be busy

@@ -71,8 +71,7 @@ class InputCopies(NamedTuple):
 def copy_inputs(inputs: Inputs, root: Path, folder: Path) -> InputCopies:
     """Lay out `inputs` in `folder` where they must be read from there."""
     local = any(each.url and not URL.match(each.url) for each in inputs.entries)
-    changed = inputs.left_out or inputs.written or inputs.made.keys() & {*inputs.files}
-    if not local and not changed:
+    if not (local or inputs.left_out or inputs.written or inputs.made.keys() & {*inputs.files}):
         return InputCopies(tuple(inputs.native), {}, root, folder)
     # Files above the project root keep their place as well.
     up = max((len(file.split("../")) - 1 for file in inputs.files), default=0)
@@ -167,11 +166,9 @@ def run_pip_tools(
         raise _took_too_long(order, folder) from error
     said = copies.show(printed.read_text("utf-8", errors="replace")).strip()
     if detail:
-        lines = shareable(said).splitlines()
-        detail(f"{order.path}: pip-tools ended with {code}, and said:", *lines)
+        detail(f"{order.path}: pip-tools ended with {code}:", *shareable(said).splitlines())
     if code != 0:
-        # On a full disk it could not even write that.
-        (folder / "room").write_bytes(bytes(1 << 18))
+        (folder / "room").write_bytes(bytes(1 << 18))  # a full disk, where it could not say so
     inputs = copy.copy(order.inputs)
     inputs.entries = [*inputs.entries, *order.fixed]
     report = failures.read_report(folder / "report.json", inputs, copies.show) or Report("tool")
@@ -205,7 +202,7 @@ def _describe(order: Order, copies: InputCopies, kept: Path, *, verbose: bool) -
         fixed.write_text("".join(f"{each.text}\n" for each in order.fixed), encoding="utf-8")
         arguments.append(f"--constraint={fixed}")
     target, platform = order.target, find_platform(order.system)
-    resolved_for: dict[str, Any] = {"python": None, "environment": {}, "foreign": False}
+    resolved_for: dict[str, Any] = {"python": None, "foreign": False}
     if target.implementation == "cpython":  # another runs this itself, and knows itself best
         environment = marker_environment(target, platform or running_platform())
         if platform is None:  # the others are those of this machine
