@@ -45,10 +45,6 @@ _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of
 _EGG = re.compile(r"[#&]egg=(?P<name>[\w.-]+)(?P<rest>[^&]*)")
 _REASON = re.compile(r"^\s*(?:fatal|abort|error|svn: E\d+): (.+)$", re.MULTILINE)
 _FORMAT = "Its format: https://pip.pypa.io/en/stable/reference/requirements-file-format/"
-_PKG_RESOURCES = (
-    "It needs a setuptools that still has pkg_resources: write setuptools<81 into "
-    'build-constraints.txt, and [tool.nox-lock] build-constraints = ["build-constraints.txt"]'
-)
 
 
 class Page(NamedTuple):
@@ -242,7 +238,7 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
         message = f"{what}: its repository cannot be read: {reason}"
         hint = "Check its address and revision, and that you may read it."
     elif re.search(r"No module named ['\"]?pkg_resources", "\n".join(printed)):
-        hint = _PKG_RESOURCES
+        hint = 'Write setuptools<81 into FILE, and [tool.nox-lock] build-constraints = ["FILE"].'
     elif report.project or folder:
         where = folder or posixpath.dirname(report.project or "") or "."
         hint = f"See what is wrong with it: python -m pip wheel --no-deps {where}"

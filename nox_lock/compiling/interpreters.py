@@ -64,9 +64,8 @@ class Processes:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise CompileError(
-                    f"Python does not start: {error.strerror}", kind="tool"
-                ) from error
+                message = f"Python does not start: {error.strerror}"
+                raise CompileError(message, kind="tool") from error
             held = cast("IO[bytes]", process.stdin)
             self._inputs.add(held)
         try:
@@ -154,9 +153,8 @@ def find_interpreter(
         raise ToolchainError(message, hint="Take it out of `python = [...]`.")
     at_home = platform in {None, here}
     alone = target.implementation != "cpython" or target.threaded
-    builder = f"Python {running} on {here.system}"
-    if target == running and (at_home or not alone):
-        return Interpreter(executable, running, "" if at_home else builder)
+    if at_home and target == running:
+        return Interpreter(executable, running)
     if at_home:
         for path in _find_candidates(target, environ):
             if found := _probe(path, target, cache, environ, processes):
@@ -166,7 +164,7 @@ def find_interpreter(
         message = f"Python {target} is not {where}, and only it knows which wheels it can take"
         hint = f"Install it and run this again, or take {target} out of `python = [...]`."
         raise ToolchainError(message, hint=hint)
-    return Interpreter(executable, running, builder)
+    return Interpreter(executable, running, f"Python {running} on {here.system}")
 
 
 def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str]:

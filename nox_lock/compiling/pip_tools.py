@@ -21,14 +21,12 @@ from urllib.parse import quote, unquote
 
 from packaging.version import Version
 
-from nox_lock.compiling import failures
-from nox_lock.compiling.failures import Report
+from nox_lock.compiling.failures import Report, describe_failure, read_report
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
 from nox_lock.compiling.interpreters import Interpreter, Processes, driver_command, tool_versions
 from nox_lock.errors import CompileError
-from nox_lock.inputs import syntax
 from nox_lock.inputs.entry import URL, Entry, Inputs, is_project_file
-from nox_lock.inputs.syntax import meets, parse_specifier
+from nox_lock.inputs.syntax import decode, meets, parse_specifier, variables
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.project import Project, local_path, relative
@@ -81,7 +79,7 @@ def copy_inputs(inputs: Inputs, root: Path, folder: Path) -> InputCopies:
     files = [file for file in within if not is_project_file(file)]
     paths = {file: Path(os.path.normpath(tree / file)) for file in files}
     for file, path in paths.items():
-        text = inputs.made.get(file) or syntax.decode((root / file).read_bytes(), file)
+        text = inputs.made.get(file) or decode((root / file).read_bytes(), file)
         path.parent.mkdir(parents=True, exist_ok=True)
         # The mark comes before an encoding that the text declares.
         path.write_text(_rewrite(file, text, inputs, paths, root), encoding="utf-8-sig")
@@ -171,11 +169,11 @@ def run_pip_tools(
         (folder / "room").write_bytes(bytes(1 << 18))  # a full disk, where it could not say so
     inputs = copy.copy(order.inputs)
     inputs.entries = [*inputs.entries, *order.fixed]
-    report = failures.read_report(folder / "report.json", inputs, copies.show) or Report("tool")
+    report = read_report(folder / "report.json", inputs, copies.show) or Report("tool")
     if (code != 0 or report.kind) and not report.message:
         last = (said.splitlines() or ["it printed nothing"])[-1]
         report = report._replace(kind=report.kind or "other", message=last)
-    if failed := failures.describe_failure(report, inputs):
+    if failed := describe_failure(report, inputs):
         failed.hint = _find_hint(failed, order)
         raise failed
     body = copies.show(relative_paths(output.read_text("utf-8"), order.project.root)).rstrip("\n")
@@ -265,7 +263,7 @@ def _find_hint(failed: CompileError, order: Order) -> str | None:
     unset = [
         f"{variable} ({option.place})"
         for option in order.inputs.options
-        for variable in syntax.variables(option.value)
+        for variable in variables(option.value)
         if not order.project.environ.get(variable)
     ]
     if failed.kind == "index" and unset:
