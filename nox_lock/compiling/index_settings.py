@@ -19,7 +19,7 @@ from nox_lock.errors import ConfigError, Place, ToolchainError
 from nox_lock.project import relative
 from nox_lock.text import hide_index, origin, quoted
 
-# Each with the same variable of uv, if there is: https://docs.astral.sh/uv/reference/environment/
+# Each with uv's variable, where it has one: https://docs.astral.sh/uv/reference/environment/
 ACCESS = {
     "index-url": "UV_INDEX_URL",
     "extra-index-url": "UV_EXTRA_INDEX_URL",
@@ -101,7 +101,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
             shown = quoted(origin(value)) if "://" in value else "what it says"
             message = f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder"
             hint = (
-                "Write a URL such as https://host.example/simple, or unset it: `pip config debug`."
+                "Give a URL like https://host.example/simple, or unset it: see `pip config debug`."
             )
             raise ConfigError(message, hint=hint)
     known = (name for name in (*ACCESS, *NARROWING) if name in values)
