@@ -100,9 +100,7 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
                     continue
             shown = quoted(origin(value)) if "://" in value else "what it says"
             message = f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder"
-            hint = (
-                "Give a URL like https://host.example/simple, or unset it: see `pip config debug`."
-            )
+            hint = "Give a URL like https://host.example/simple, or unset it: `pip config debug`."
             raise ConfigError(message, hint=hint)
     known = (name for name in (*ACCESS, *NARROWING) if name in values)
     allowed = {name: values[name].strip().replace("\n", " ") for name in known}
