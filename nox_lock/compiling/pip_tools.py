@@ -10,7 +10,6 @@ import copy
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -234,11 +233,10 @@ def _environment(order: Order, folder: Path) -> dict[str, str]:
     environment = compile_environment(order.project.environ, order.indexes, **settings)
     # pip-tools takes the pins it lets go of from a set: the same ones each time.
     environment["PYTHONHASHSEED"] = "0"
-    beside = str(Path(sys.executable).parent)
-    uses_keyring = order.indexes.allowed.get("keyring-provider") == "subprocess"
-    if uses_keyring and not shutil.which("keyring") and shutil.which("keyring", path=beside):
-        # pip runs the one on PATH.
-        environment["PATH"] = f"{beside}{os.pathsep}{environment.get('PATH', '')}"
+    if order.indexes.allowed.get("keyring-provider") == "subprocess":
+        # pip runs the first one on PATH: the user's, else one that is installed beside nox.
+        places = (environment.get("PATH"), str(Path(sys.executable).parent))
+        environment["PATH"] = os.pathsep.join(filter(None, places))
     temporary = folder / "tmp"
     temporary.mkdir()
     return environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
