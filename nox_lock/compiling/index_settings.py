@@ -42,7 +42,6 @@ HIDING = ("no-index", *NARROWING)  # what an index has
 # Those that shape what is found; a proxy or a certificate does not.
 _INDEXES = ("index-url", "extra-index-url")
 _PLACES = (*_INDEXES, "find-links", "no-index")
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
@@ -70,7 +69,7 @@ class IndexSettings(NamedTuple):
     def identity(self) -> str:
         """What they make of the indexes, without credentials: a part of the cache's key."""
         facts = "\n".join(f"{name}={self.allowed.get(name)}" for name in (*_PLACES, *NARROWING))
-        return _CREDENTIALS.sub("//", facts)
+        return re.sub(r"//[^/@\s]*@", "//", facts)
 
     def of_declared(self, urls: Iterable[str]) -> IndexSettings:
         """Return the settings with no index but those at the hosts of `urls`: for their logins."""

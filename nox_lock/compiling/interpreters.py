@@ -1,6 +1,6 @@
 """Which Python runs a compile: the target's, where it is installed and can, else the running one.
 
-What is resolved does not depend on it, but where only a build knows what something depends on.
+What is resolved depends on it only where a build says what something depends on.
 """
 
 from __future__ import annotations
