@@ -78,7 +78,9 @@ def copy_inputs(inputs: Inputs, root: Path, folder: Path) -> InputCopies:
     files = [file for file in within if not is_project_file(file)]
     paths = {file: Path(os.path.normpath(tree / file)) for file in files}
     for file, path in paths.items():
-        text = inputs.made.get(file) or decode((root / file).read_bytes(), file)
+        text = inputs.made.get(file)
+        if text is None:
+            text = decode((root / file).read_bytes(), file)
         path.parent.mkdir(parents=True, exist_ok=True)
         # The mark comes before an encoding that the text declares.
         path.write_text(_rewrite(file, text, inputs, paths, root), encoding="utf-8-sig")
