@@ -1,7 +1,4 @@
-"""`Inputs`, and a line of one: an `Option`, or an `Entry` by PEP 508, a URL or a path.
-
-Of a local project an entry has the dependencies that the project's own files give.
-"""
+"""`Inputs`, and a line of one: an `Option`, or an `Entry` by PEP 508, a URL or a path."""
 
 from __future__ import annotations
 
@@ -17,17 +14,10 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
 from nox_lock.errors import ConfigError, Place, RequirementsError
-from nox_lock.inputs.syntax import (
-    EXAMPLE_NAME,
-    Line,
-    name_of,
-    normalized,
-    parse_requirement,
-    variables,
-)
+from nox_lock.inputs import syntax
+from nox_lock.inputs.syntax import Line, normalized, parse_requirement, refuse_bad_url, variables
 from nox_lock.inputs.toml_tables import FILE, parse_toml
 from nox_lock.project import Project, local_path, relative
 from nox_lock.text import quoted
@@ -88,29 +78,23 @@ class Inputs:
         self.sources = sources  # the files given, relative to the project root, in their order
         self.extras = extras  # of project files, as given
         self.files: list[str] = []  # every file read, sources first
-        # Lock files among these that are made but not written yet, by path; see `Files`.
-        self.made: Mapping[str, str] = {}
+        self.made: Mapping[str, str] = {}  # see `Files`
         self.entries: list[Entry] = []  # in the order pip meets them
         # The editables among the constraints: pip refuses them, and no folder has two versions.
         self.left_out: list[Entry] = []
         self.options: list[Option] = []
-        # ``-r`` and ``-c`` lines: with a URL, which cannot be checked offline; and with a local
-        # file, which is as from the project root.
-        self.remote: list[Option] = []
-        self.includes: list[Option] = []
-        # Of each project file that only a build can read to the end, a digest of all that may
-        # decide its dependencies.
+        self.remote: list[Option] = []  # ``-r`` and ``-c`` of a URL, which no check reads
+        self.includes: list[Option] = []  # those of a local file, as from the project root
+        # The `dynamic_digest` of each project file that only a build can read to the end.
         self.dynamic: dict[str, str] = {}
-        # What pip-compile is given to read by itself: sources, and options for them.
-        self.native: list[str] = []
-        # Requirement lines that are written out for it, because it reads them otherwise or not
-        # at all, by how its annotations are to name their place.
+        self.native: list[str] = []  # sources that pip-compile reads itself, with their options
+        # Requirement lines that it reads otherwise, or not at all, and is given written out, by
+        # how its annotations are to name their place.
         self.written: dict[str, list[str]] = {}
         # All that is read: real paths of files; of a project file ``FILE#`` for its own
         # dependencies, ``FILE#extra=NAME`` and ``FILE#group=NAME``.
         self.reached: set[str] = set()
-        # Requirements files read to their end, and whether as constraints.
-        self.done: set[tuple[str, bool]] = set()
+        self.done: set[tuple[str, bool]] = set()  # files read to their end; whether by ``-c``
         self.pending: list[str] = []  # lock files it names that are not there, or broken
         self.missing: list[str] = []  # files that are not there; see `Files`
         self.pythons: list[Option] = []  # the ``requires-python`` of project files
@@ -133,15 +117,12 @@ class Inputs:
 
 def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> Entry:
     """Read a requirement by PEP 508, a URL or a path that exists; else RequirementsError."""
-    place, text = line.place, line.requirement.rstrip()
-    if text.endswith(";"):  # an empty marker
-        text = text[:-1].rstrip()
+    place = line.place
+    text = line.requirement.rstrip().removesuffix(";").rstrip()  # an empty marker
     if "${" in text and variables(text):
-        raise RequirementsError(
-            f"{quoted(text)} holds a variable, whose value would be written into the lock",
-            place,
-            "Write the value itself, or put the index into an option line.",
-        )
+        message = f"{quoted(text)} holds a variable, whose value would be written into the lock"
+        hint = "Write the value itself, or put the index into an option line."
+        raise RequirementsError(message, place, hint)
     is_direct = line.editable or URL.match(text)
     if is_direct or (_LIKE_PATH.search(text) and _is_path(text, project, place)):
         entry = _parse_direct(text, place, project, editable=line.editable)
@@ -190,19 +171,8 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
     elif name is None and not URL.match(url):
         name = static_name(project, url)
     asked = frozenset(map(normalized, re.findall(r"[\w.-]+", extras)))
-    return Entry(
-        text="",
-        place=place,
-        name=name,
-        extras=asked,
-        specifier=None,
-        marker=marker,
-        url=url,
-        editable=editable,
-        fragment=bare.partition("#")[2],
-        bare=True,
-        **_local_facts(url, project),
-    )
+    entry = Entry("", place, name, asked, None, marker, url, editable, bare=True)
+    return entry._replace(fragment=bare.partition("#")[2], **_local_facts(url, project))
 
 
 def _is_path(text: str, project: Project, place: Place) -> bool:
@@ -213,7 +183,7 @@ def _is_path(text: str, project: Project, place: Place) -> bool:
     if not re.search(_OF_FOLDERS, path):
         return path.endswith(_ARCHIVES)
     if not project.exists(path):
-        hint = f"Write the path from there; a project of an index is: {EXAMPLE_NAME}"
+        hint = f"Write the path from there; a project of an index is: {syntax.EXAMPLE_NAME}"
         if egg := re.search(_EGG, path):
             hint = f"pip takes no fragment behind a path: {egg[1]} @ file:{path[: egg.start()]}"
         raise RequirementsError(f"there is no {path}, seen from the project root", place, hint)
@@ -233,21 +203,10 @@ def _local(url: str, place: Place, project: Project) -> str:
     located = relative(project.root / path, project.root)
     # On Windows it is absolute where it is on another drive.
     if Path(path).is_absolute() and (located.startswith("../") or Path(located).is_absolute()):
-        raise RequirementsError(
-            f"{path} lies outside the project: the lock would hold a path of this machine",
-            place,
-            "Write it relative to the project root, such as ../other.",
-        )
+        message = f"{path} lies outside the project: the lock would hold a path of this machine"
+        hint = "Write it relative to the project root, such as ../other."
+        raise RequirementsError(message, place, hint)
     return located
-
-
-def refuse_bad_url(url: str, place: Place) -> None:
-    """Refuse what cannot be taken apart as a URL."""
-    try:
-        urlsplit(url)
-    except ValueError as error:
-        message = f"{quoted(url)} is not a URL: {error}"
-        raise RequirementsError(message, place, "Such as: https://host/path") from error
 
 
 def is_project_file(file: str) -> bool:
@@ -259,15 +218,11 @@ def static_name(project: Project, folder: str) -> str | None:
     """Return the normalized name of the project in `folder`; None where it is not static."""
     table = _document(project, folder).get("project")
     name = table.get("name") if isinstance(table, dict) else None
-    return canonicalize_name(name) if isinstance(name, str) else None
+    return normalized(name) if isinstance(name, str) else None
 
 
 def _local_facts(url: str, project: Project) -> dict[str, Any]:
-    """Return what the files of a local project give an entry: `metadata` and `requires`.
-
-    The dependencies that are static (PEP 621) are taken by their table, so that no other edit of
-    the file counts; dynamic ones may come from anything, so all build files count.
-    """
+    """Return `metadata` and `requires` of a local project: by its table (PEP 621) if static."""
     if URL.match(url) or not any(project.is_file(posixpath.join(url, name)) for name in _FILES):
         return {}
     table = _document(project, url).get("project")
@@ -278,23 +233,19 @@ def _local_facts(url: str, project: Project) -> dict[str, Any]:
     extras = table.get("optional-dependencies")
     lists = [table.get("dependencies"), *(extras.values() if isinstance(extras, dict) else ())]
     try:
-        requires = frozenset(name_of(each) for found in lists for each in found or ())
+        requires = frozenset(syntax.name_of(each) for found in lists for each in found or ())
     except (TypeError, ValueError, RecursionError):  # its build refuses it
         requires = frozenset()
     return {"metadata": _digest({key: table.get(key) for key in _KEYS}), "requires": requires}
 
 
 def dynamic_digest(project: Project, folder: str) -> str:
-    """Return a digest of all that may decide what the build of a project depends on.
-
-    That is its build files, and the files below its folder that these name, but for prose.
-    Of `pyproject.toml` comments and our own table do not count.
-    """
+    """Return a digest of a project's build files, and of the files but prose that these name."""
     texts = {name: _read(project, folder, name).decode(errors="surrogateescape") for name in _FILES}
     if document := _document(project, folder):
         tool = document.get("tool", {})
         if isinstance(tool, dict):
-            document = {**document, "tool": {**tool, "nox-lock": {}}}
+            document = {**document, "tool": {**tool, "nox-lock": {}}}  # ours decides nothing
         texts[FILE] = _dump(document)
     named = {
         path: _read(project, folder, path).hex()

@@ -7,17 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from nox_lock.errors import Place, RequirementsError, fix_of
-from nox_lock.inputs.entry import (
-    URL,
-    Entry,
-    Inputs,
-    Option,
-    is_project_file,
-    parse_entry,
-    refuse_bad_url,
-)
+from nox_lock.inputs.entry import URL, Entry, Inputs, Option, is_project_file, parse_entry
 from nox_lock.inputs.pyproject import read_group, read_project
-from nox_lock.inputs.syntax import Line, read_lines, variables
+from nox_lock.inputs.syntax import Line, read_lines, refuse_bad_url, variables
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.project import Project, relative
 from nox_lock.text import declare, hide_value, quoted, shortened
@@ -28,21 +20,15 @@ _DEEPEST = 100  # files that include one another in turn
 
 
 class Files:
-    """Reads the inputs of a project, each file once.
-
-    Args:
-        made: lock files that are made but not written yet, by path: these are read instead.
-        is_unmade: whether a file is a lock file that is yet to be made; asked once of each.
-        may_lack: whether requirements files may be missing: they count as empty then.
-    """
+    """Reads the inputs of a project, each file once."""
 
     def __init__(
         self,
         project: Project,
-        made: Mapping[str, str] | None = None,
-        is_unmade: Callable[[str], bool] = lambda _file: False,
+        made: Mapping[str, str] | None = None,  # texts of lock files that are not written yet
+        is_unmade: Callable[[str], bool] = lambda _file: False,  # a lock file, yet to be made
         *,
-        may_lack: bool = False,
+        may_lack: bool = False,  # whether a requirements file that is missing counts as empty
     ) -> None:
         self.project = project
         self.made = made or {}
@@ -167,20 +153,11 @@ def read_inputs(
     sources: Sequence[str],
     files: Files,
     *,
-    extras: tuple[str, ...] = (),
-    groups: Sequence[str] = (),
-    constraints: Sequence[str] = (),
+    extras: tuple[str, ...] = (),  # of the project files among them
+    groups: Sequence[str] = (),  # of `pyproject.toml`
+    constraints: Sequence[str] = (),  # files to read as if a ``-c`` named them
 ) -> Inputs:
-    """Read `sources`, paths relative to the project root, and all they reach.
-
-    Variables in ``-r`` and ``-c`` lines are replaced, as pip does it. `extras` are of the project
-    files among the sources, `groups` dependency groups of `pyproject.toml`, `constraints` files
-    to read as if a ``-c`` named them.
-
-    Raises:
-        RequirementsError: for a file that is missing, unreadable or against the format, a
-            loop, a literal password, or ``${NAME}`` inside a requirement.
-    """
+    """Read `sources`, relative to the project root, and all they reach, or RequirementsError."""
     inputs = Inputs(tuple(sources), extras)
     for source in sources:
         if is_project_file(source):

@@ -14,6 +14,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import Requirement
@@ -181,6 +182,15 @@ def refuse_secrets(line: str, place: Place) -> None:
         if is_option
         else "Take it out, and give it to pip by a netrc file or a keyring.",
     )
+
+
+def refuse_bad_url(url: str, place: Place) -> None:
+    """Refuse what cannot be taken apart as a URL."""
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        message = f"{quoted(url)} is not a URL: {error}"
+        raise RequirementsError(message, place, "Such as: https://host/path") from error
 
 
 @functools.lru_cache(maxsize=1024)  # the same lines are in many inputs of a project
