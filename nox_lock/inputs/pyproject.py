@@ -1,8 +1,4 @@
-"""A project file as an input: its static dependencies, extras and dependency groups.
-
-https://packaging.python.org/en/latest/specifications/pyproject-toml/ and
-https://packaging.python.org/en/latest/specifications/dependency-groups/
-"""
+"""A project file as an input: its static dependencies (PEP 621), extras and groups (PEP 735)."""
 
 from __future__ import annotations
 
@@ -12,11 +8,10 @@ from collections.abc import Iterable
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place, RequirementsError
 from nox_lock.inputs.entry import DEPENDENCIES, Inputs, Option, dynamic_digest, parse_entry
-from nox_lock.inputs.syntax import Line, meets, parse_requirement, refuse_secrets
+from nox_lock.inputs.syntax import Line, meets, normalized, parse_requirement, refuse_secrets
 from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
 from nox_lock.project import Project
 from nox_lock.text import nearest
@@ -72,10 +67,7 @@ def read_group(group: str, data: bytes, inputs: Inputs, project: Project) -> Non
 
 
 class _Reader:
-    """Adds parts of one project file to `Inputs`.
-
-    What an extra brings may depend on the markers of the requirement that names it: `when`.
-    """
+    """Adds parts of one project file to `Inputs`; `when` are markers of what names an extra."""
 
     def __init__(
         self, file: str, data: bytes, inputs: Inputs, project: Project, *, with_project: bool
@@ -114,15 +106,12 @@ class _Reader:
         scripts = [posixpath.join(folder, name) for name in ("setup.py", "setup.cfg")]
         backend = self.document.table("build-system").values.get("build-backend", "setuptools")
         if str(backend).startswith("setuptools") and not any(map(project.is_file, scripts)):
-            raise RequirementsError(
-                "has no [project] table",
-                Place(self.file, 1),
-                "Write [project] with its dependencies, or lock groups = [...], or a .in file.",
-            )
+            hint = "Write [project] with its dependencies, or lock groups = [...], or a .in file."
+            raise RequirementsError("has no [project] table", Place(self.file, 1), hint)
         self.dynamic = True
 
     def read_extra(self, extra: str, asked: Place | None, when: frozenset[str]) -> None:
-        name = canonicalize_name(extra)
+        name = normalized(extra)
         if not self._is_new(f"extra={name}", when):
             return
         if "project" not in self.document.values or "optional-dependencies" in self.unknown:
@@ -135,7 +124,7 @@ class _Reader:
             self._add(value, extras.place(key, value), when)
 
     def read_group(self, key: str, table: Table) -> None:
-        if not self._is_new(f"group={canonicalize_name(key)}", _ALWAYS):
+        if not self._is_new(f"group={normalized(key)}", _ALWAYS):
             return
         for value in table.values[key]:
             if isinstance(value, str):
@@ -160,7 +149,7 @@ class _Reader:
         requirement = parse_requirement(value, place)
         if requirement.marker:
             when |= {str(requirement.marker)}
-        if self.name and canonicalize_name(requirement.name) == canonicalize_name(self.name):
+        if self.name and normalized(requirement.name) == normalized(self.name):
             self._follow_itself(requirement, place, when)
             return
         if when - {str(requirement.marker)}:
@@ -177,12 +166,9 @@ class _Reader:
             message = f"{str(requirement)!r} cannot be: it is this project, of version {version}"
             raise RequirementsError(message, place, "Take it out, or correct its version.")
         if self.unknown and not self.with_project:
+            said = f"{str(requirement)!r} is this project, whose dependencies only a build can say"
             fix = f'lock the project with the group: inputs = ["{self.file}"], extras = [...]'
-            raise RequirementsError(
-                f"{str(requirement)!r} is this project, whose dependencies only a build can say",
-                place,
-                f"Take it out, and {fix}",
-            )
+            raise RequirementsError(said, place, f"Take it out, and {fix}")
         self.misread |= self.with_project
         self.read_dependencies(when)
         for extra in sorted(requirement.extras):
@@ -193,13 +179,11 @@ def _key_of(kind: str, name: str, table: Table, asked: Place | None) -> str:
     """Return the key of an extra or group, whose name may be spelled otherwise."""
     keys: dict[str, str] = {}
     for key in table.values:
-        if (other := keys.setdefault(canonicalize_name(key), key)) != key:
+        if (other := keys.setdefault(normalized(key), key)) != key:
             raise table.wrong(key, f" and {other!r} are one name", "Rename one of them.")
-    if found := keys.get(canonicalize_name(name)):
+    if found := keys.get(normalized(name)):
         return found
-    near = nearest(canonicalize_name(name), keys)
-    raise RequirementsError(
-        f"there is no {kind} {name!r} in [{table.dotted()}]{near}",
-        asked or table.place(),
-        f"There are: {', '.join(keys)}" if keys else f"It has no {kind}s at all.",
-    )
+    near = nearest(normalized(name), keys)
+    message = f"there is no {kind} {name!r} in [{table.dotted()}]{near}"
+    hint = f"There are: {', '.join(keys)}" if keys else f"It has no {kind}s at all."
+    raise RequirementsError(message, asked or table.place(), hint)

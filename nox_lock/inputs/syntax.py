@@ -1,8 +1,7 @@
 """pip's requirements file format, line by line; and in a line, what PEP 508 defines.
 
-The rules are those of pip's own reader, see
-https://pip.pypa.io/en/stable/reference/requirements-file-format/ : pip offers no public way
-to call it, and importing it would cost more than the whole of a check.
+pip offers no public way to call its own reader, and importing it takes longer than a check. Its
+rules: https://pip.pypa.io/en/stable/reference/requirements-file-format/
 """
 
 from __future__ import annotations
@@ -30,16 +29,15 @@ if TYPE_CHECKING:
 
 # UTF-32 LE starts with UTF-16 LE's mark, so the longer ones come first.
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
+    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
 )
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 # The names of the ``${NAME}`` that pip would replace in a text.
 variables = re.compile(r"\$\{([A-Z0-9_]+)\}").findall
 _COMMENT = r"(?:^|\s)#"
+_OPTIONS = r"(?:^| )(?=-)"  # in front of the first word that begins with a dash
 _EDITABLE = r"-e|--e(?!x)"
 MOST_LINES = 10_000  # that are not empty, in an input or a lock file
 MOST_MARKERS = 100_000  # letters of different ones in a file; large ones have some thousand
@@ -47,26 +45,15 @@ MOST_MARKERS = 100_000  # letters of different ones in a file; large ones have s
 MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 MERGE = "a merge conflict was left here"
 _AS_UTF8 = "Save the file as UTF-8"
+_FORMAT = "https://pip.pypa.io/en/stable/reference/requirements-file-format/"
 _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre")
 _VALUES = (
-    ("-i", "--index-url", "--pypi-url"),
-    ("--extra-index-url",),
-    ("-f", "--find-links"),
-    ("--trusted-host",),
-    ("--no-binary",),
-    ("--only-binary",),
-    ("--all-releases",),
-    ("--only-final",),
-    ("--use-feature",),
-    ("-r", "--requirement"),
-    ("-c", "--constraint"),
-    ("-e", "--editable"),
-    ("--hash",),
-    ("-C", "--config-settings", "--config-setting"),
+    *(("--index-url", "-i", "--pypi-url"), ("--extra-index-url",), ("--find-links", "-f")),
+    *(("--no-binary",), ("--only-binary",), ("--all-releases",), ("--only-final",)),
+    *(("--requirement", "-r"), ("--constraint", "-c"), ("--trusted-host",), ("--use-feature",)),
+    *(("--editable", "-e"), ("--hash",), ("--config-settings", "-C", "--config-setting")),
 )
-_LONG_NAMES = {
-    name: next(each for each in names if each[:2] == "--") for names in _VALUES for name in names
-}
+_LONG_NAMES = {name: names[0] for names in _VALUES for name in names}
 _PLAIN_VALUE = r"[\w./][\w./:-]*"
 # In a marker: the comparisons of versions alone, and names that only a lock file has.
 _DOUBTFUL = r"~=|===|extras|dependency_groups"
@@ -79,14 +66,11 @@ normalized = functools.lru_cache(maxsize=8192)(canonicalize_name)
 
 
 class Line(NamedTuple):
-    """One logical line: a requirement, which may be editable, with its options; or these alone.
-
-    They are pairs of a long name and a value, in the order written; a flag's value is empty.
-    """
+    """One logical line: a requirement, which may be editable, with its options; or these alone."""
 
     place: Place
     requirement: str
-    options: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()  # long names and values; empty for a flag
     editable: bool = False
 
 
@@ -99,23 +83,17 @@ def read_lines(data: bytes, file: str) -> list[Line]:
             message = f"this file has more than {MOST_LINES} lines"
             raise RequirementsError(message, place, "Take lines out.")
         refuse_secrets(text, place)
-        words = text.split(" ")
-        cut = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+        requirement, *rest = re.split(_OPTIONS, text, maxsplit=1)
         try:
-            options = _parse_options(" ".join(words[cut:])) if cut < len(words) else ()
+            options = _parse_options(rest[0]) if rest else ()
         except ValueError as error:
-            raise RequirementsError(
-                f"{quoted(text)} is not an option line: {error}",
-                place,
-                "Options allowed in a requirements file: "
-                "https://pip.pypa.io/en/stable/reference/requirements-file-format/",
-            ) from error
-        requirement = " ".join(words[:cut]).strip()
+            message = f"{quoted(text)} is not an option line: {error}"
+            raise RequirementsError(message, place, f"Options allowed: {_FORMAT}") from error
         editables = [value for name, value in options if name == "--editable"]
-        if editables and not requirement:  # pip reads the first of them alone
+        if editables and not requirement.strip():  # pip reads the first of them alone
             lines.append(Line(place, editables[0], options, editable=True))
         else:
-            lines.append(Line(place, requirement, options))
+            lines.append(Line(place, requirement.strip(), options))
     markers = {line.requirement.partition(";")[2] for line in lines}
     if sum(map(len, markers)) > MOST_MARKERS:
         message = f"its markers have more than {MOST_MARKERS} letters"
@@ -125,16 +103,12 @@ def read_lines(data: bytes, file: str) -> list[Line]:
 
 def decode(data: bytes, file: str) -> str:
     """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8."""
-    encoding, line = "utf-8", None
-    for mark, name in _MARKS:
-        if data.startswith(mark):
-            data, encoding = data[len(mark) :], name
+    marked = [name for mark, name in _MARKS if data.startswith(mark)]
+    encoding, line = (*marked, "utf-8")[0], None
+    for number, first in enumerate(() if marked else data.split(b"\n", 2)[:2], start=1):
+        if first.startswith(b"#") and (found := re.search(_DECLARED_ENCODING, first)):
+            encoding, line = found[1].decode("ascii"), number
             break
-    else:
-        for number, first in enumerate(data.split(b"\n", 2)[:2], start=1):
-            if first.startswith(b"#") and (found := re.search(_DECLARED_ENCODING, first)):
-                encoding, line = found[1].decode("ascii"), number
-                break
     try:
         text = data.decode(encoding)
         text.encode()  # some encodings make what is no text
@@ -173,15 +147,11 @@ def refuse_secrets(line: str, place: Place) -> None:
     """Refuse a line with a password or a token in a URL."""
     if not has_password(line):
         return
-    is_option = line.startswith("-") and not re.match(_EDITABLE, line)
-    raise RequirementsError(
-        "a password is written here in clear, or a user name without a password, which is usually "
-        "a token: it would be in the lock file",
-        place,
-        "Write it as ${NAME} and set that variable, or move the index to pip's configuration."
-        if is_option
-        else "Take it out, and give it to pip by a netrc file or a keyring.",
-    )
+    said = "a password is written here in clear, or a user name without a password, usually a token"
+    hint = "Take it out, and give it to pip by a netrc file or a keyring."
+    if line.startswith("-") and not re.match(_EDITABLE, line):
+        hint = "Write it as ${NAME} and set that variable, or move it to pip's configuration."
+    raise RequirementsError(f"{said}: it would be in the lock file", place, hint)
 
 
 def refuse_bad_url(url: str, place: Place) -> None:
@@ -231,10 +201,7 @@ def _option_parser() -> optparse.OptionParser:
 
 
 def parse_requirement(text: str, place: Place, message: str = "") -> Requirement:
-    """Read what PEP 508 calls a requirement, with a marker that can be evaluated.
-
-    It is shared by all who read this text: not to be changed. `message` is for the error.
-    """
+    """Read a requirement by PEP 508, with a marker that can be evaluated; not to be changed."""
     try:
         return _parse(text)
     except (UndefinedComparison, UndefinedEnvironmentName) as error:
@@ -295,12 +262,8 @@ def parse_specifier(text: str | None) -> SpecifierSet | None:
 
 @functools.lru_cache(maxsize=8192)  # one requirement and one pin are in many lock files
 def meets(specifier: SpecifierSet, version: str) -> bool:
-    """Return whether a version is one of those allowed.
-
-    pip-tools keeps a pre-release that is locked, so one always counts. A text that is not a version
-    meets only no specifier, and ``===`` with this text.
-    """
+    """Return whether a text is a version that is allowed, or what ``===`` compares as text."""
     found = parse_version(version)
     if found is None:
         return str(specifier) in {"", f"==={version}"}
-    return specifier.contains(found, prereleases=True)
+    return specifier.contains(found, prereleases=True)  # pip-tools keeps one that is locked

@@ -45,11 +45,7 @@ _NO_KEY = re.compile(
 
 
 class Table(NamedTuple):
-    """A table of a project file: its values, and where they are, for messages.
-
-    Every getter returns None, or an empty value, for a key that is missing, and raises for a value
-    of another type.
-    """
+    """A table of a project file: a key that is missing is empty, one of another type an error."""
 
     values: Mapping[str, Any]
     path: tuple[str, ...] = ()
@@ -81,19 +77,15 @@ class Table(NamedTuple):
         return self._replace(values=self.get(key, dict) or {}, path=(*self.path, key))
 
     def place(self, key: str | None = None, value: str | None = None) -> Place:
-        """Return the place of the table, of a key in it, or of a string in the list of that.
-
-        The text is searched: where several lines have the string, it is the line of the key; where
-        several have the key, that of the table it is in. It has no line where nothing is found.
-        """
+        """Return the place of the table, of a key in it, or of a string in the list of that."""
+        # The text is searched. What it has twice, or not, is where its key is, or the table of that.
         keys = _find_keys(self.text)
         names = [each.translate(_SPELLING) for each in (*self.path, *([key] if key else []))]
         while names:
             name = ".".join(names)
             # A table that only its parts name is where the first of them is.
-            found = keys.get(name) or next(
-                (places[:1] for other, places in keys.items() if other.startswith(f"{name}.")), []
-            )
+            parts = (places[:1] for other, places in keys.items() if other.startswith(f"{name}."))
+            found = keys.get(name) or next(parts, [])
             if len(found) == 1:
                 line, strings = found[0]
                 lines = strings.get(value, set()) if value is not None else set()

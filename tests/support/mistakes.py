@@ -161,7 +161,7 @@ INPUTS = [
     Case("not UTF-8", inputs(b"app\n# caf\xe9\n"), "is not text in utf-8", f"{IN}:2:", "Save the file as UTF-8"),
     Case("an encoding nobody knows", inputs("# coding: klingon\napp\n"), "is not text in klingon", f"{IN}:1:", "Save the file as UTF-8"),
     Case("an encoding that is no text", inputs("# coding: rot13\napp\n"), "is not text in rot13", f"{IN}:1:", "Save the file as UTF-8"),
-    Case("UTF-16 cut off", inputs("app\n".encode("utf-16")[:-1]), "is not text in utf-16-le", f"{IN}:1", "Save the file as UTF-8"),
+    Case("UTF-16 cut off", inputs("app\n".encode("utf-16")[:-1]), "is not text in utf-16", f"{IN}:1", "Save the file as UTF-8"),
     Case("a NUL", inputs("app\nd\0ep\n"), "NUL", f"{IN}:2:", "Save the file as UTF-8"),
     Case("a binary file", inputs(bytes(range(256))), "is not text in utf-8", f"{IN}:", "Save the file as UTF-8"),
     Case("a line of a megabyte", inputs(f"app\n{'x' * 1_000_000} y\n"), "is not a requirement", f"{IN}:2:", "such as"),
