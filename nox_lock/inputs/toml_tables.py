@@ -78,7 +78,7 @@ class Table(NamedTuple):
 
     def place(self, key: str | None = None, value: str | None = None) -> Place:
         """Return the place of the table, of a key in it, or of a string in the list of that."""
-        # The text is searched. What it has twice, or not, is where its key is, or the table of that.
+        # The text is searched: what it has not, or twice, is where its key or its table is.
         keys = _find_keys(self.text)
         names = [each.translate(_SPELLING) for each in (*self.path, *([key] if key else []))]
         while names:
