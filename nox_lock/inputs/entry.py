@@ -132,10 +132,8 @@ def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> En
         name, extras = normalized(found.name), frozenset(map(normalized, found.extras))
         url = found.url and _local(found.url, place, project)
         specifier = None if url else found.specifier
-        entry = Entry("", place, name, extras, specifier, found.marker, url)
-        if url:
-            fragment = str(found.url).partition("#")[2]
-            entry = entry._replace(fragment=fragment, **_local_facts(url, project))
+        fragment = (found.url or "").partition("#")[2]
+        entry = Entry("", place, name, extras, specifier, found.marker, url, fragment=fragment)
         start, demand = name, f" @ {url}" if url else str(specifier)
     bracketed = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
     text = f"{start}{bracketed}{demand}{f'; {entry.marker}' if entry.marker else ''}"
@@ -145,11 +143,12 @@ def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> En
         raise RequirementsError(f"--hash={wrong[0]} is not a hash", place, hint)
     options = sorted(f"{name}={value}" for name, value in line.options if name != "--editable")
     text = " ".join([text, *options])
-    return entry._replace(text=text, constraint=constraint, hashes=frozenset(hashes))
+    facts = _local_facts(entry.url, project) if entry.url else {}
+    return entry._replace(text=text, constraint=constraint, hashes=frozenset(hashes), **facts)
 
 
 def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) -> Entry:
-    """Read a bare URL or path, with its marker and extras; its `text` is left open."""
+    """Read a bare URL or path, with its marker and extras."""
     name: str | None = None
     extras = ""
     if editable and (named := re.match(_NAMED, text)):
@@ -171,8 +170,8 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
     elif name is None and not URL.match(url):
         name = static_name(project, url)
     asked = frozenset(map(normalized, re.findall(r"[\w.-]+", extras)))
-    entry = Entry("", place, name, asked, None, marker, url, editable, bare=True)
-    return entry._replace(fragment=bare.partition("#")[2], **_local_facts(url, project))
+    fragment = bare.partition("#")[2]
+    return Entry("", place, name, asked, None, marker, url, editable, fragment=fragment, bare=True)
 
 
 def _is_path(text: str, project: Project, place: Place) -> bool:

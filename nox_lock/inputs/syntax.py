@@ -80,8 +80,7 @@ def read_lines(data: bytes, file: str) -> list[Line]:
     for number, text in logical_lines(decode(data, file)):
         place = Place(file, number)
         if len(lines) > MOST_LINES:
-            message = f"this file has more than {MOST_LINES} lines"
-            raise RequirementsError(message, place, "Take lines out.")
+            raise RequirementsError(f"has more than {MOST_LINES} lines", place, "Take lines out.")
         refuse_secrets(text, place)
         requirement, *rest = re.split(_OPTIONS, text, maxsplit=1)
         try:

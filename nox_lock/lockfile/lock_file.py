@@ -174,7 +174,7 @@ class BodyReader:
     def _take_line(self, found: re.Match[str], number: int, end: int) -> bool:
         """Take a logical line with its comments; return whether it is an option line."""
         line, lines, note, comments = found.group("pin", "hashes", "via", "below")
-        hashes: list[str] = []
+        hashes = (lines or "").split(_HASH_LINE)[1:]
         if line is None:
             parts = found["other"].split("\n")
             if any(part.lstrip(" \t").startswith("#") for part in parts[1:]) or any(
@@ -184,8 +184,6 @@ class BodyReader:
                 self._problems.append(OtherLine(said, number))
             line, *comment = _COMMENT.split(found["other"].replace("\\\n", ""), maxsplit=1)
             comments = f" #{''.join(comment)}\n{comments}"
-        else:
-            hashes = lines.split(_HASH_LINE)[1:]
         line, named = line.strip(" \t"), (note or "").replace(_VIA_LINE, ", ")
         if comments:
             named += self._read_comments(comments, end, in_note=note is not None)
@@ -239,16 +237,10 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
         if name is None and (egg := re.search(r"[#&]egg=([\w.-]+)", url, re.ASCII)):
             name = egg[1]
     words = [each.strip() for each in extras.split(",")] if extras else []
+    asked = frozenset([normalized(each) for each in words if each]) if words else _NONE
+    name = normalized(name) if name else None
     return Pin(  # by place: with names it takes twice the time, and there are thousands
-        normalized(name) if name else None,
-        version,
-        url,
-        number,
-        frozenset([normalized(each) for each in words if each]) if words else _NONE,
-        marker.strip(" \t"),
-        editable is not None,
-        hashes,
-        via,
+        name, version, url, number, asked, marker.strip(" \t"), editable is not None, hashes, via
     )
 
 
