@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import posixpath
-from collections.abc import Iterable
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -20,13 +19,11 @@ _ALWAYS: frozenset[str] = frozenset()
 _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
 
 
-def read_project(
-    file: str, data: bytes, extras: Iterable[str], inputs: Inputs, project: Project
-) -> None:
-    """Add what a project file says its project depends on, alone and with `extras`."""
+def read_project(file: str, data: bytes, inputs: Inputs, project: Project) -> None:
+    """Add what a project file says its project depends on, alone and with the extras asked for."""
     reader = _Reader(file, data, inputs, project, with_project=True)
     reader.read_dependencies(_ALWAYS)
-    for extra in extras:
+    for extra in inputs.extras:
         reader.read_extra(extra, None, _ALWAYS)
     key = "requires-python"
     if versions := reader.static.get(key, str):
@@ -36,7 +33,7 @@ def read_project(
     if reader.misread:
         inputs.written[f"{reader.name} ({file})"] = list(reader.lines)
     else:
-        inputs.native += (f"--extra={each}" for each in extras)
+        inputs.native += (f"--extra={each}" for each in inputs.extras)
     if reader.dynamic or not reader.misread:
         inputs.native.append(file)
 

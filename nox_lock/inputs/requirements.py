@@ -76,17 +76,12 @@ class Files:
         return found
 
     def add(
-        self,
-        file: str,
-        inputs: Inputs,
-        asked: Place | None = None,
-        *,
-        constraint: bool = False,
-        trail: tuple[str, ...] = (),
+        self, file: str, inputs: Inputs, trail: tuple[Place, ...] = (), *, constraint: bool = False
     ) -> None:
-        """Add a requirements file, and what it includes; `trail` are the files that lead to it."""
-        if file in trail or len(trail) > _DEEPEST:
-            chain = " -> ".join((*trail[trail.index(file) if file in trail else 0 :], file))
+        """Add a requirements file, and what it includes; `trail` are the lines that lead to it."""
+        asked, above = trail[-1] if trail else None, [each.file for each in trail]
+        if file in above or len(above) > _DEEPEST:
+            chain = " -> ".join((*above[above.index(file) if file in above else 0 :], file))
             message = f"these files include each other: {shortened(chain)}"
             raise RequirementsError(message, asked, "Take one of these lines out.")
         if (file, constraint) in inputs.done:  # pip reads it once more, and takes the same
@@ -103,10 +98,10 @@ class Files:
                 inputs.entries.append(item)
                 inputs.left_out += [item] * (item.constraint and item.editable)
             else:
-                self._follow(item, inputs, (*trail, file))
+                self._follow(item, inputs, trail)
         inputs.done.add((file, constraint))
 
-    def _follow(self, line: Line, inputs: Inputs, trail: tuple[str, ...]) -> None:
+    def _follow(self, line: Line, inputs: Inputs, trail: tuple[Place, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
         place = line.place
         for _, text in line.options:
@@ -128,7 +123,7 @@ class Files:
                 found = beside if self.project.exists(beside) else value
             inputs.options.append(Option(name, found, place))
 
-    def _include(self, option: Option, inputs: Inputs, trail: tuple[str, ...]) -> None:
+    def _include(self, option: Option, inputs: Inputs, trail: tuple[Place, ...]) -> None:
         target, place = option.value, option.place
         for variable in variables(target):
             if known := self.project.variable(variable):
@@ -141,7 +136,7 @@ class Files:
             message = f"{quoted(path)} has characters that cannot be printed"
             raise RequirementsError(message, place, "Rename the file.")
         inputs.includes.append(option._replace(value=path))
-        self.add(path, inputs, place, constraint=option.name == "--constraint", trail=trail)
+        self.add(path, inputs, (*trail, place), constraint=option.name == "--constraint")
 
     def _beside(self, place: Place, path: str) -> str:
         """Return a path that is relative to a file, as from the project root."""
@@ -161,7 +156,7 @@ def read_inputs(
     inputs = Inputs(tuple(sources), extras)
     for source in sources:
         if is_project_file(source):
-            read_project(source, files.read(source), extras, inputs, files.project)
+            read_project(source, files.read(source), inputs, files.project)
         else:
             files.add(source, inputs)
             inputs.native.append(source)
