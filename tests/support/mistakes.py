@@ -136,7 +136,7 @@ def check(*args: str) -> tuple[str, ...]:
 PROJECT = "[project]\nname = 'mine'\nversion = '1'\n"
 LONG = "a" * 300
 DEEP = 3000
-ALLOWED = "Options allowed in a requirements file"
+ALLOWED = "Options allowed"
 
 INPUTS = [
     Case("no comparison", inputs("app\n\napp=1\n"), "'app=1'", f"{IN}:3:", "such as"),
