@@ -46,7 +46,8 @@ class Cache(NamedTuple):
         path = self.folder / _LAYOUT / "locks" / key[:2] / f"{key}.json"
         try:
             stored = json.loads(path.read_bytes())
-            entry = CacheEntry(stored["body"], stored["day"], tuple(stored["notes"]))
+            notes = tuple(map(str, stored["notes"]))
+            entry = CacheEntry(str(stored["body"]), str(stored["day"]), notes)
             if stored["check"] == make_key(key, entry.body, entry.day, *entry.notes):
                 with suppress(OSError):
                     os.utime(path)  # those that are not used for long are removed

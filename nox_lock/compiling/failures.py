@@ -238,7 +238,8 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
         message = f"{what}: its repository cannot be read: {reason}"
         hint = "Check its address and revision, and that you may read it."
     elif re.search(r"No module named ['\"]?pkg_resources", "\n".join(printed)):
-        hint = 'Write setuptools<81 into FILE, and [tool.nox-lock] build-constraints = ["FILE"].'
+        hint = "It needs a setuptools that still has pkg_resources: write setuptools<81 into "
+        hint += 'builds.txt, and [tool.nox-lock] build-constraints = ["builds.txt"]'
     elif report.project or folder:
         where = folder or posixpath.dirname(report.project or "") or "."
         hint = f"See what is wrong with it: python -m pip wheel --no-deps {where}"
