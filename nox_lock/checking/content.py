@@ -1,7 +1,4 @@
-"""The pins of a lock file beside what its inputs require, and what no lock file should have.
-
-npm's users have lockfile-lint for the latter. https://github.com/lirantal/lockfile-lint
-"""
+"""The pins of a lock file beside what its inputs require, and what no lock file should have."""
 
 from __future__ import annotations
 
@@ -22,9 +19,9 @@ from nox_lock.planning.lock_plan import UNSAFE_PACKAGES, LockPlan
 from nox_lock.target import counts, find_patches, holds
 from nox_lock.text import has_password, redact
 
-_INDEXES = ("--index-url", "--extra-index-url", "--find-links")
+INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 # Options of pip-compile that a line of an input says as well.
-_AS_LINES = (*_INDEXES, "--trusted-host", "--pre")
+_AS_LINES = (*INDEXES, "--trusted-host", "--pre")
 _FLAGS = ("--pre", "--all-extras", "--no-annotate")
 _LONG_NAMES = {"-c": "--constraint", "-i": "--index-url", "-f": "--find-links"}
 _LONGEST = 4096  # a command that anybody has typed
@@ -32,22 +29,20 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # pip's own list of systems: https://pip.pypa.io/en/stable/topics/vcs-support/
 _REPOSITORY = r"(?i)(?:git|hg|svn|bzr)\+"
 _COMMIT = r"@(?:[0-9a-f]{40}|[0-9a-f]{64})(?=$|#)|(?<=^svn).*@\d+(?=$|#)"
+# With whether its marker holds; None where that depends on the patch release.
+_Active = tuple[Entry, bool | None]
 
 
 class Coverage:
-    """The pins of a lock file beside the entries of its inputs; its methods yield what differs.
-
-    All but `find_unmet` need inputs that are `judgeable`.
-    """
+    """Finds how pins and inputs differ; all but `find_unmet` needs inputs that are `judgeable`."""
 
     def __init__(self, planned: LockPlan, lock: LockFile) -> None:
         self._planned = planned
         self._lock = lock
         self._keys = [pin.name or canonical_url(pin) for pin in lock.pins]
-        # Each with whether its marker holds; None where that depends on the patch release.
-        self._entries: list[tuple[Entry, bool | None]] = []
-        self._by_name: dict[str, list[tuple[Entry, bool | None]]] = {}
-        self._by_url: dict[str, list[tuple[Entry, bool | None]]] = {}
+        self._entries: list[_Active] = []
+        self._by_name: dict[str | None, list[_Active]] = {}
+        self._by_url: dict[str, list[_Active]] = {}
         active: dict[int, bool | None] = {}  # many lines share one marker
         for entry in planned.inputs.entries:
             marker = id(entry.marker)
@@ -55,16 +50,12 @@ class Coverage:
                 active[marker] = holds(entry.marker, planned.target, planned.platform)
             each = (entry, active[marker])
             self._entries.append(each)
-            if entry.name is not None:
-                self._by_name.setdefault(entry.name, []).append(each)
+            self._by_name.setdefault(entry.name, []).append(each)
             if entry.url is not None:
                 self._by_url.setdefault(canonical_url(entry), []).append(each)
 
-    def _naming(self, pin: Pin) -> list[tuple[Entry, bool | None]]:
-        """Return the entries with the direct URL or folder of a pin, and no other project.
-
-        pip-compile writes what an input names by its URL alone with its name.
-        """
+    def _naming(self, pin: Pin) -> list[_Active]:
+        """Return the entries with a pin's URL, and its name or none: pip-compile writes that."""
         return [
             (entry, active)
             for entry, active in self._by_url.get(canonical_url(pin), ())
@@ -115,14 +106,11 @@ class Coverage:
     def find_other_markers(self) -> Iterator[Reason]:
         """Yield the pins with a marker that no input gives them, and those without theirs.
 
-        pip-compile gives a pin the marker of the last line that names it, counts and has one,
-        and reads a file as often as it is included; it drops that of a URL or path without a name.
-        uv gives none.
-        https://pip-tools.readthedocs.io/en/stable/ (`OutputWriter.write` has the rule)
+        pip-compile (`OutputWriter.write`) gives a pin the marker of the last line that names it,
+        counts and has one; it drops that of a URL or path without a name. uv gives none.
         """
         lock = self._lock
-        by_pip_compile = lock.stamp is not None or (lock.maker or "").startswith("pip-compile")
-        if not by_pip_compile:
+        if not (lock.stamp or (lock.maker or "").startswith("pip-compile")):
             return
         for pin in lock.pins:
             entries = self._by_name.get(pin.name, ()) if pin.name else self._naming(pin)
@@ -144,10 +132,7 @@ class Coverage:
                 yield Reason(said, self._planned.at(pin.line))
 
     def find_unrequested_urls(self) -> Iterator[Reason]:
-        """Yield the direct URLs and folders that no input names: their project, and the whole URL.
-
-        What another project requires by URL has to be named, too: its metadata is not seen offline.
-        """
+        """Yield the direct URLs and folders no input names: metadata is not seen offline."""
         for pin in self._lock.pins:
             naming = self._naming(pin) if pin.url else []
             if pin.url and all(active is False for _, active in naming):
@@ -157,16 +142,12 @@ class Coverage:
                 yield Reason(said, self._planned.at(pin.line))
 
     def find_unreached(self) -> Iterator[Reason]:
-        """Yield the pins that no input requires, directly or through their ``# via`` notes.
-
-        What counts for the target is reached from what counts for it. A universal lock file has
-        pins for others, too, which lines for others may reach.
-        """
+        """Yield the pins that no input requires, directly or through their ``# via`` notes."""
         planned, lock = self._planned, self._lock
         reached = self._reach(entry for entry, active in self._entries if active is not False)
         if reached.issuperset(self._keys):
             return
-        everywhere = self._reach(planned.inputs.entries)
+        everywhere = self._reach(planned.inputs.entries)  # as in a universal lock file
         missed = []
         for pin, key in zip(lock.pins, self._keys, strict=True):
             counting = counts(pin.marker, planned.target, planned.platform)
@@ -282,7 +263,7 @@ def find_warnings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield what is allowed and better changed."""
     for line, where in planned.options.items():
         name, _, value = line.partition(" ")
-        if name in _INDEXES and _is_open(value):
+        if name in INDEXES and _is_open(value):
             yield Reason(f"{line} is not encrypted: anybody on the way can change it", where)
     for name in planned.apart:
         said = f"it builds on {name!r}, which is not made for Python {planned.target}"
@@ -313,11 +294,7 @@ def _find_risk(pin: Pin, url: str) -> str:
 
 
 def find_unused_arguments(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield arguments of the command that made a lock file without stamp, which nothing else says.
-
-    They would be lost in silence when it is compiled. The settings that a body shows are taken
-    over (see `planning.config`); https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
-    """
+    """Yield arguments of the command that made a lock file which our compile would lose."""
     inputs, table = planned.inputs, f"[tool.nox-lock.locks.{planned.name}]"
     source = next(iter(inputs.sources), "an input")
     options = {f"{each.name} {each.value}".strip() for each in inputs.options}
@@ -359,10 +336,9 @@ def _arguments(command: str) -> Iterator[tuple[str, str]]:
 
 def _is_open(url: str) -> bool:
     """Return whether a URL is fetched over the network in clear."""
-    if found := re.match(_REPOSITORY, url):
-        url = url[found.end() :]
     try:
         parts = urlsplit(url)
     except ValueError:  # whoever fetches it will say so
         return False
-    return parts.scheme.lower() in {"http", "ftp"} and parts.hostname not in _LOOPBACK
+    scheme = parts.scheme.rpartition("+")[2]  # of ``git+http``
+    return scheme in {"http", "ftp"} and parts.hostname not in _LOOPBACK

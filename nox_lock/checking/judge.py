@@ -16,19 +16,11 @@ from nox_lock.target import PLATFORMS, counts, running_platform
 LOOKALIKE = "pip would take what is here for what a URL names: rename or delete it"
 _NO_HASHES = "it has no hashes"
 # Options of which a later one may take an earlier one back.
-_ORDERED = (
-    ("--index-url", "--extra-index-url", "--find-links"),
-    ("--no-binary", "--only-binary"),
-)
+_ORDERED = (content.INDEXES, ("--no-binary", "--only-binary"))
 
 
 def judge(planned: AnyPlan) -> Verdict:
-    """Judge a lock file by its content, or a pylock.
-
-    What content cannot decide (extras that were stripped, a marker inside X.Y) goes by who
-    changed what: the body as stamped and the inputs not, then it is stale; else a bot rewrote
-    the body, and it is fresh, with a note.
-    """
+    """Judge a lock file by its content, or a pylock."""
     if isinstance(planned, PylockPlan):
         from nox_lock.checking.expected_pylock import judge_pylock  # noqa: PLC0415  (few have one)
 
@@ -59,18 +51,12 @@ def judge(planned: AnyPlan) -> Verdict:
         if planned.below or planned.inputs.pending:
             others += _find_other_layers(planned)
         warnings = content.find_warnings(planned, lock)
-    reasons = [*faults, *_find_other_target(planned, lock), *others]
-    notes = []
+    if reasons := cut([*faults, *_find_other_target(planned, lock), *others]):
+        return Verdict(INVALID if faults else STALE, reasons, warnings=cut(warnings))
+    note = "" if lock.as_stamped else "changed since it was stamped"
     if lock.stamp is None:
-        notes.append(f"no stamp: made by {lock.maker or 'another tool'}")
-    elif not lock.as_stamped:
-        notes.append("changed since it was stamped")
-    return Verdict(
-        (INVALID if faults else STALE) if reasons else FRESH,
-        cut(reasons),
-        () if reasons else tuple(notes),
-        cut(warnings),
-    )
+        note = f"no stamp: made by {lock.maker or 'another tool'}"
+    return Verdict(FRESH, (), (note,) if note else (), cut(warnings))
 
 
 def judge_all(planned: Iterable[AnyPlan], orphans: Iterable[str] = ()) -> list[Judged]:
@@ -90,11 +76,7 @@ def lacks_hashes_alone(verdict: Verdict) -> bool:
 
 
 def find_obstacles(planned: AnyPlan) -> list[Reason]:
-    """Return why `lock` does not replace a file unasked, a line each.
-
-    These are merge conflicts; and in a file that no known tool has signed, all that is not a pin
-    for the inputs: somebody may have written it by hand.
-    """
+    """Return why `lock` does not replace a file unasked: somebody may have written it by hand."""
     if isinstance(planned, PylockPlan):
         text = planned.text
         ours = not text.strip() or lock_file.MARK.search(text)
@@ -122,8 +104,7 @@ def find_obstacles(planned: AnyPlan) -> list[Reason]:
 
 def _find_includes(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for line in lock.includes:
-        said = f"includes {line.text[3:]}; lock files are whole"
-        yield Reason(said, planned.at(line.number))
+        yield Reason(f"includes {line.text[3:]}; lock files are whole", planned.at(line.number))
 
 
 def _find_other_target(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
@@ -165,7 +146,7 @@ def _find_other_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
 
 
 def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
-    """Yield what the lock file was made with otherwise, by its pins, or by its stamp alone."""
+    """Yield the settings it was not made with: as its pins show, else as its stamp says."""
     settings = planned.settings
     if lock.hashed and not settings.generate_hashes:
         yield Reason("it has hashes, and generate-hashes is false", planned.at())
@@ -181,7 +162,7 @@ def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
             yield Reason(f"{pin.shown} is pinned, and allow-unsafe is false", planned.at(pin.line))
     for name in sorted(lock.unsafe) if settings.allow_unsafe else ():
         yield Reason(f"{name} is not pinned, and allow-unsafe is true", planned.at())
-    if lock.stamp is None or not lock.as_stamped:
+    if lock.stamp is None or not lock.as_stamped:  # a bot may have rewritten it for these
         return
     facts, stamped = planned.hidden, lock.stamp.hidden
     new = [fact for digest, fact in facts.items() if digest not in stamped]
@@ -197,9 +178,8 @@ def _find_other_layers(planned: LockPlan) -> Iterator[Reason]:
     there = {low.path for low in planned.below if low.current}
     for file in planned.inputs.pending:
         named = (each.place for each in planned.inputs.includes if each.value == file)
-        why = "broken" if file in there else "not there"
-        said = f"it builds on {file}, which is {why}"
-        yield Reason(said, next(named, planned.at()))
+        fault = "broken" if file in there else "not there"
+        yield Reason(f"it builds on {file}, which is {fault}", next(named, planned.at()))
     for low, theirs, ours in disagreements(planned):
         said = f"{ours.shown}, but {theirs.shown} in {low.path}, which it builds on"
         yield Reason(said, planned.at(ours.line))

@@ -9,8 +9,7 @@ from nox_lock.errors import Reason
 from nox_lock.planning.lock_plan import AnyPlan
 from nox_lock.text import shortened
 
-FRESH, STALE, MISSING, INVALID = "fresh", "stale", "missing", "invalid"
-ORPHANED = "orphaned"
+FRESH, STALE, MISSING, INVALID, ORPHANED = "fresh", "stale", "missing", "invalid", "orphaned"
 _MOST = 50
 
 
@@ -24,25 +23,16 @@ def cut(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 class Verdict(NamedTuple):
-    """The result of checking a lock file.
+    """The result of checking a lock file."""
 
-    Attributes:
-        word: `fresh`, `stale`, `missing`, `invalid` or `orphaned`.
-        reasons: why; empty for fresh.
-        notes: what a person may want to know of a fresh one.
-        warnings: what is allowed and better changed.
-        diff: how the lock would change, as a unified diff; only where it was resolved again.
-    """
-
-    word: str
-    reasons: tuple[Reason, ...] = ()
-    notes: tuple[str, ...] = ()
-    warnings: tuple[Reason, ...] = ()
-    diff: str = ""
+    word: str  # one of the five above
+    reasons: tuple[Reason, ...] = ()  # why; empty for fresh
+    notes: tuple[str, ...] = ()  # what a person may want to know of a fresh one
+    warnings: tuple[Reason, ...] = ()  # what is allowed and better changed
+    diff: str = ""  # how the lock would change, unified; only where it was resolved again
 
     @property
     def fresh(self) -> bool:
-        """Whether the lock file can be used as it is."""
         return self.word == FRESH
 
 

@@ -20,26 +20,19 @@ from nox_lock.project import Project
 from nox_lock.target import PLATFORMS, Levels, find_platform, parse_target
 from nox_lock.text import nearest, quoted
 
-# In [tool.pip-tools], too.
 _PIP_TOOLS_KEYS = ("generate-hashes", "strip-extras", "allow-unsafe", "unsafe-package")
-_PIP_TOOLS_HARMLESS = ("cache-dir", "color", "quiet", "sync", "verbose")
-# Values that nox-lock uses anyway.
-_PIP_TOOLS_FIXED: Mapping[str, object] = {
-    "annotate": True,
-    "annotation-style": "split",
-    "header": True,
-    "newline": "lf",
-    "resolver": "backtracking",
-    "reuse-hashes": True,
-}
+# What changes no lock file, and values that nox-lock uses anyway.
+_PIP_TOOLS_HARMLESS = (
+    *("cache-dir", "color", "quiet", "sync", "verbose", "annotate=True", "annotation-style=split"),
+    *("header=True", "newline=lf", "resolver=backtracking", "reuse-hashes=True"),
+)
 # docs/reference/configuration.md says what each means.
 LOCK_KEYS = (
     *("python", "platforms", "lockfile", "pylock", *_PIP_TOOLS_KEYS, "uploaded-prior-to"),
     *("manylinux", "macos", "build-constraints", "compile-timeout"),
 )
 PROJECT_KEYS = ("on-stale", "find")  # in [tool.nox-lock] alone
-# In the table of one lock alone.
-ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints", "builds-on")
+ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints", "builds-on")  # in [...locks.NAME]
 ON_STALE = ("auto", "lock", "error", "install")
 # A date with or without a time, or a number of days:
 # https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-uploaded-prior-to
@@ -53,23 +46,17 @@ def resolve_settings(configured: Settings, lock: LockFile | None) -> Settings:
     """Fill what is not configured: by header or content of the current lock file, or by default."""
     if lock is None:
         return merge_settings(configured, _DEFAULTS)
-    words = (lock.command or "").split()
+    words = (lock.command or "").lower().split()
     hashed = lock.hashed or "--generate-hashes" in words  # `uv export` writes hashes unasked
     if words[:1] == ["uv"]:  # it strips extras and pins unsafe projects by default
         recorded = Settings(hashed, "--no-strip-extras" not in words)
     elif words[:1] == ["pip-compile"]:
-        given = [word for word in words if word.startswith("--unsafe-package=")]
-        unsafe = {canonicalize_name(word.partition("=")[2]) for word in given}
         # What is left out is not judged: only a configuration may add to pip-tools' own list.
-        unsafe &= {*UNSAFE_PACKAGES}
+        unsafe = tuple(name for name in UNSAFE_PACKAGES if f"--unsafe-package={name}" in words)
         # pip-compile 8 will pin them by default; the body shows it.
         pinned = any(pin.name in (unsafe or UNSAFE_PACKAGES) for pin in lock.pins)
-        recorded = Settings(
-            hashed,
-            "--strip-extras" in words,
-            "--allow-unsafe" in words or pinned,
-            tuple(sorted(unsafe)) or None,
-        )
+        strip, allow = "--strip-extras" in words, "--allow-unsafe" in words or pinned
+        recorded = Settings(hashed, strip, allow, unsafe or None)
     else:  # "make upgrade", "nox -s lock": the command does not say
         recorded = Settings(
             generate_hashes=lock.hashed if lock.pins else None,
@@ -106,19 +93,16 @@ def read_settings(table: Table) -> Settings:
 
 
 def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
-    """Read `[tool.pip-tools]`: the settings taken over, and a note on each that is not.
-
-    Its keys may be written with underscores, and under `compile`:
-    https://pip-tools.readthedocs.io/en/stable/#configuration
-    """
+    """Read `[tool.pip-tools]`: the settings taken over, and a note on each that is not."""
+    # https://pip-tools.readthedocs.io/en/stable/#configuration
     values = {**table.values, **table.table("compile").values}
     values = {key.replace("_", "-"): value for key, value in values.items()}
+    known = {*_PIP_TOOLS_KEYS, "compile", *_PIP_TOOLS_HARMLESS}
     notes = tuple(
         f"[{table.dotted()}] {key} cannot be honoured in locks of nox-lock: leave it out, "
         "or say it in an input or in [tool.nox-lock]"
         for key, value in sorted(values.items())
-        if key not in (*_PIP_TOOLS_KEYS, "compile", *_PIP_TOOLS_HARMLESS)
-        and (key not in _PIP_TOOLS_FIXED or _PIP_TOOLS_FIXED[key] != value)
+        if not known & {key, f"{key}={value}"}
     )
     return read_settings(table._replace(values=values)), notes
 
@@ -148,15 +132,7 @@ class Config(NamedTuple):
 
 
 def load_config(project: Project, *, to_install: bool = False) -> Config:
-    """Read a project's configuration and find its inputs.
-
-    `to_install` is whether locks are only installed: ``on-stale = "install"`` finds them without
-    their inputs then.
-
-    Raises:
-        ConfigError: for a `pyproject.toml` that is not TOML; an unknown key, a wrong type or name;
-            two locks that clash; no input.
-    """
+    """Read a project's configuration and find its inputs; `to_install` if locks are not made."""
     document = read_document(project)
     tools = document.table("tool")
     for key in tools.values:  # spelled as the module is, it would be ignored
@@ -195,7 +171,7 @@ def load_config(project: Project, *, to_install: bool = False) -> Config:
 
 
 def _parse_common(table: Table, default: LockConfig, others: tuple[str, ...]) -> LockConfig:
-    """Parse the keys of all locks, over what `default` has; `others` are allowed, too."""
+    """Parse the keys of all locks, over `default`; `others` are allowed, too."""
     if "seed" in table.values:
         message = " is gone: hashes come from the index pages that pip reads, with and without uv"
         raise table.wrong("seed", message, "Take the line out.")

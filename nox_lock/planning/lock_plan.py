@@ -21,6 +21,7 @@ from nox_lock.target import Levels, Platform, Target, find_platform, holds, runn
 # pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
 UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
 _FORMATS = ("--no-binary", "--only-binary")
+_Places = dict[str, Place]
 # Every other option leaves no line in a lock file.
 _WRITTEN = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", *_FORMATS)
 
@@ -118,9 +119,9 @@ class LockPlan:
         return tuple(low.path for low in self.below if low.name in self.lock.constraints)
 
     @cached_property
-    def options(self) -> dict[str, Place]:
+    def options(self) -> _Places:
         """The option lines its inputs declare, as pip-compile writes and orders them."""
-        lines: dict[str, dict[str, Place]] = {name: {} for name in _WRITTEN}
+        lines: dict[str, _Places] = {name: {} for name in _WRITTEN}
         for name, value, place in self.inputs.options:
             if name == "--index-url":  # it replaces the indexes before it
                 lines |= {name: {value: place}, "--extra-index-url": {}}
@@ -159,11 +160,7 @@ class LockPlan:
 
     @cached_property
     def digest(self) -> str:
-        """The stamp's `inputs`: of all that shapes the lock, without order, comments and spelling.
-
-        Options keep their order, because that of indexes counts. The file of an entry is part
-        of it, since the lock's annotations name it.
-        """
+        """The stamp's `inputs`: of all that shapes the lock, however its inputs are written."""
         inputs, patch = self.inputs, f".{self.target.patch}" if self.target.patch else ""
         facts = [f"target={self.target}{patch}{f' {self.system}' if self.system else ''}"]
         facts += (f"{name}={value}" for name, value in self.settings._asdict().items())
@@ -172,11 +169,12 @@ class LockPlan:
         facts += (f"build-constraints {text}" for text in self.build_constraints)
         extras = (f"extra {extra}" for extra in inputs.extras)
         facts += (f"source {part}" for part in (*inputs.sources, *extras, *inputs.written))
-        entries = {
+        entries = {  # with their files, which annotations name
             f"{'-c' if entry.constraint else '-r'} {entry.place.file}: {entry.text}{entry.metadata}"
             for entry in inputs.entries
         }
         facts += sorted(entries)
+        # In their order, because that of indexes counts.
         facts += (f"{option.name} {option.value}" for option in (*inputs.options, *inputs.remote))
         facts += (f"dynamic {file} {digest}" for file, digest in inputs.dynamic.items())
         for low in self.below:
@@ -187,23 +185,20 @@ class LockPlan:
     @cached_property
     def hidden(self) -> dict[str, HiddenFact]:
         """The facts of `digest` that the body of the lock cannot show, by their digests."""
-        facts = []
+        facts, now = [], "what {} depends on now"
         for entry in self.inputs.entries:
             if entry.extras and self.settings.strip_extras and not entry.constraint:
                 extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
                 facts.append(HiddenFact(extras, entry.place))
             if entry.metadata:
-                depends = f"what {entry.text} depends on now"
-                facts.append(HiddenFact(depends, entry.place, entry.metadata))
+                facts.append(HiddenFact(now.format(entry.text), entry.place, entry.metadata))
             if holds(entry.marker, self.target, self.platform) is None:
                 facts.append(HiddenFact(entry.text, entry.place))
         for name, value, place in (*self.inputs.options, *self.inputs.remote):
             if name not in _WRITTEN:
                 facts.append(HiddenFact(f"{name} {value}".strip(), place))
-        facts += [
-            HiddenFact(f"what {file} depends on now", Place(file, 1), digest)
-            for file, digest in self.inputs.dynamic.items()
-        ]
+        dynamic = self.inputs.dynamic.items()
+        facts += [HiddenFact(now.format(file), Place(file, 1), text) for file, text in dynamic]
         if self.target.patch:
             facts.append(HiddenFact(f"the patch release {self.target.full_version}"))
         if self.system and self.lock.levels != Levels():
@@ -243,9 +238,7 @@ class PylockPlan(NamedTuple):
 AnyPlan = LockPlan | PylockPlan
 
 
-def _choose(
-    names: list[str], place: Place, chosen: dict[str, Place], other: dict[str, Place]
-) -> None:
+def _choose(names: list[str], place: Place, chosen: _Places, other: _Places) -> None:
     """Apply one option of formats, with ``:all:`` and ``:none:`` as pip does."""
     while ":all:" in names:
         other.clear()
