@@ -109,9 +109,8 @@ class LockPlan:
     def here(self) -> bool:
         """Whether it is for this machine, or for one of its kind with a usual processor."""
         named, here = self.platform, running_platform()
-        return named == here or (
-            "-" not in self.system and (named.system, named.libc) == (here.system, here.libc)
-        )
+        fits = named.machine == here.machine or "-" not in self.system
+        return fits and (named.system, named.libc) == (here.system, here.libc)
 
     @property
     def constraints(self) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ _UNPORTABLE = (
 )
 _PYTHON = r"(?:pypy)?\d+\.\d+t?"
 _NODOT = r"(?:pypy)?\d{2,3}t?"
-# The name of a folder that a URL leads into, if it is taken for a path.
+# The folder that a URL is in, if it is taken for a path: ``https:``, ``tool @ git+https:``.
 _LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
 _SHOWN = 3
 # Folders of what was built or installed, beside the hidden ones.
@@ -51,56 +51,40 @@ class ParsedPath(NamedTuple):
 def lockfile_path(
     lock: LockConfig, target: Target, system: str, project: Project, *, several: bool
 ) -> str:
-    """Return the path of a lock file; `several` is whether the lock has several Pythons.
-
-    Raises:
-        ConfigError: for a pattern that gives several files one path, or one that is not a path on
-            another system.
-    """
-    here = running_platform()
-    machine = (find_platform(system) or here).machine
-    system = system or here.system
+    """Return the path of a lock file; `several` is whether the lock has several Pythons."""
     if lock.lockfile is None:
-        short = str(target).removeprefix("py")
-        parts = [f"py{short}"] * several + [system] * bool(lock.platforms)
-        return "-".join([_stem(lock), *parts]) + ".txt"
+        python = [f"py{str(target).removeprefix('py')}"] * several
+        return "-".join([_stem(lock), *python, *([system] if system else [])]) + ".txt"
     for name, needed in (("{python}", several), ("{platform}", lock.platforms)):
         if needed and not (name in lock.lockfile or f"{name[:-1]}_nodot}}" in lock.lockfile):
             before, end = posixpath.splitext(lock.lockfile)
-            raise find_table("lockfile", lock.name, project).wrong(
-                "lockfile",
-                f" is {lock.lockfile!r}; the lock {lock.name!r} has several, so it needs {name}",
-                f"Such as: {before}-{name}{end}",
-            )
+            fault = f" is {lock.lockfile!r}; the lock {lock.name!r} has several, so it needs {name}"
+            hint = f"Such as: {before}-{name}{end}"
+            raise find_table("lockfile", lock.name, project).wrong("lockfile", fault, hint)
+    here = running_platform()
     path = lock.lockfile.format(
         name=lock.name,
         stem=posixpath.basename(_stem(lock)),
         python=target,
         python_nodot=str(target).replace(".", ""),
-        platform=system,
-        machine=machine,
+        platform=system or here.system,
+        machine=(find_platform(system) or here).machine,
     )
     if found := re.search(_UNPORTABLE, path, re.IGNORECASE):
-        raise find_table("lockfile", lock.name, project).wrong(
-            "lockfile",
-            f" gives {quoted(path)}: not every system can have a file {quoted(found[0])}",
-            "Name it otherwise: CON, NUL and the like, a dot or blank at the end, and any "
-            'of < > : " | ? * mean something else on Windows.',
-        )
+        fault = f" gives {quoted(path)}: not every system can have a file {quoted(found[0])}"
+        hint = 'CON, NUL, a dot or blank at the end, and < > : " | ? * are special on Windows.'
+        raise find_table("lockfile", lock.name, project).wrong("lockfile", fault, hint)
     return path
 
 
 def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> ParsedPath | None:
-    """Parse a path as that of a lock file of this lock, for any target; None if it cannot be one.
-
-    `any_system` takes the names of platforms that it has no files for, too, and without a pattern
-    those of Pythons without a dot, as others have them: `requirements-py311.txt`.
-    """
+    """Parse a path as one of this lock, for any target, or for `any_system`, too; None if not."""
     stem = _stem(lock)
     systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
     if lock.lockfile is None:
         if not path.startswith(stem):
             return None
+        # Others have files like `requirements-py311.txt`.
         found = suffix(systems, nodot=any_system).fullmatch(path, len(stem))
     else:
         known = re.escape(lock.name), re.escape(posixpath.basename(stem))
@@ -125,10 +109,7 @@ def find_files(
 
 
 def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
-    """Return the lock that has a lock file of this path, for some target, or None.
-
-    Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
-    """
+    """Return the lock that has a lock file of this path, for some target, or None."""
     named_txt = path.endswith(".txt")
     owners = [
         lock
@@ -137,6 +118,7 @@ def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
         if (path.startswith(lock.lockfile.partition("{")[0]) if lock.lockfile else named_txt)
         and parse_path(lock, path) is not None
     ]
+    # Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
     return max(owners, key=lambda lock: len(_stem(lock)), default=None)
 
 
@@ -185,11 +167,7 @@ def find_orphans(
 
 
 def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin]) -> Iterator[str]:
-    """Yield the paths that pip would take for a URL: it looks for a path first.
-
-    ``https://host/simple`` is in a folder ``https:``, ``tool @ git+https://host/tool`` in
-    ``tool @ git+https:``; and ``tool @ file:../../x`` is ``x``.
-    """
+    """Yield the paths that pip would take for a URL: it looks for a path first."""
     # On another drive of Windows a folder has no path from the root.
     for folder in (each for each in folders if not Path(each).is_absolute()):
         for path in project.glob(posixpath.join(glob.escape(folder), "*[:]*")):
@@ -197,6 +175,7 @@ def find_lookalikes(project: Project, folders: Iterable[str], pins: Iterable[Pin
                 yield path
     for pin in pins:
         if pin.name and pin.url and not pin.editable:
+            # ``tool @ file:../../x`` is ``x``.
             whole = posixpath.normpath(f"{pin.name} @ {pin.url}")
             if not whole.startswith(f"{pin.name} @ ") and project.exists(whole):
                 yield whole
@@ -243,11 +222,7 @@ def _filled(pattern: str, name: str, stem: str, systems: str) -> str:
 
 
 def name_of_input(file: str) -> str | None:
-    """Return the name of the lock an input makes, or None for a file that is no input by name.
-
-    ``requirements.in`` -> ``requirements``; ``requirements-dev.in``, ``dev-requirements.in`` and
-    ``requirements/dev.in`` -> ``dev``.
-    """
+    """Return the name of the lock an input makes (`requirements-dev.in`: `dev`), None for none."""
     folder, _, base = file.rpartition("/")
     stem = base.removesuffix(".in")
     if stem == "requirements":
@@ -260,19 +235,14 @@ def name_of_input(file: str) -> str | None:
 def discover(
     project: Project, declared: Collection[LockConfig], find: Iterable[str], document: Table
 ) -> dict[str, str]:
-    """Return the inputs of no declared lock, by name of their lock, `requirements` first.
-
-    They are those with usual names, and those like the patterns of `find`; if there is none, and
-    no lock is declared, a `pyproject.toml` with dependencies.
-    """
+    """Return the inputs of no declared lock, by name of their lock, `requirements` first."""
     more: set[str] = set()
     for pattern in find:
         allowed = pattern.endswith(".in") and "**" not in pattern
         named = [file for file in project.glob(pattern) if "MANIFEST.in" not in file] * allowed
         if not named:
             message = f": there is no file like {quoted(pattern)}"
-            hint = "Patterns end in .in, and name each level of folders, such as:"
-            hint += ' find = ["tests/*.in", "*/requirements.in"]'
+            hint = 'Patterns end in .in, and name each level of folders: find = ["tests/*.in"]'
             raise document.table("tool").table("nox-lock").wrong("find", message, hint)
         more |= {*named}
     files = sorted({*project.glob("*.in"), *project.glob("requirements/*.in"), *more})
@@ -282,12 +252,9 @@ def discover(
         with suppress(OSError):  # whoever reads it as an input says why
             text = project.read(file).decode(errors="replace")
             limits = re.findall(r"^[ \t]*(?:-c|--constraint)[= \t]*([^\s#]+)", text, re.MULTILINE)
+            limits = [each for each in limits if "constraint" in posixpath.basename(each)]
             folder = posixpath.dirname(file)
-            taken |= {
-                posixpath.normpath(posixpath.join(folder, each))
-                for each in limits
-                if "constraint" in posixpath.basename(each)
-            }
+            taken |= {posixpath.normpath(posixpath.join(folder, each)) for each in limits}
     names = {lock.name: f"[tool.nox-lock.locks.{lock.name}]" for lock in declared}
     inputs: dict[str, str] = {}
     for file in files:
@@ -298,10 +265,9 @@ def discover(
             message = f"{quoted(file)} is not a path: it is not UTF-8, or has invisible characters"
             raise ConfigError(message, hint="Rename the file.")
         if name in names:
-            raise ConfigError(
-                f"{file} and {names[name]} would both make the lock {name!r}",
-                hint=f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.',
-            )
+            message = f"{file} and {names[name]} would both make the lock {name!r}"
+            hint = f'Name one of them: [tool.nox-lock.locks.NAME] inputs = ["{file}"] in {FILE}.'
+            raise ConfigError(message, hint=hint)
         names[name] = inputs[name] = file
     if not names and "dependencies" in document.table("project").values:
         inputs["requirements"] = FILE
@@ -316,32 +282,24 @@ def no_inputs(project: Project, document: Table) -> ConfigError:
         lock = lock_file.read(project, file)
         if lock is not None and lock.pins and not lock.recognised:
             name = f"{file.removesuffix('.txt')}.in"
-            hint = (
-                f"If {file} is written by hand, rename it to {name}; if it is the output of "
-                f"`pip freeze`, write the projects that you use yourself into {name}, without "
-                "their dependencies, and lock with -- --overwrite.\n"
-            )
+            hint = f"If {file} is written by hand, rename it to {name}; if it is the output of "
+            hint += f"`pip freeze`, write the projects that you use yourself into {name}, without "
+            hint += "their dependencies, and lock with -- --overwrite.\n"
             break
-    return ConfigError(
-        "no inputs found: no requirements.in, requirements-*.in, *-requirements.in or "
-        "requirements/*.in here",
-        hint=f"{hint}Write the projects you use, one a line, into "
-        "requirements.in; or name your files in [tool.nox-lock.locks.NAME] inputs = [...].",
-    )
+    usual = "requirements.in, requirements-*.in, *-requirements.in or requirements/*.in"
+    hint += "Write the projects you use, one a line, into requirements.in; or name your files in "
+    hint += "[tool.nox-lock.locks.NAME] inputs = [...]."
+    return ConfigError(f"no inputs found: no {usual} here", hint=hint)
 
 
 def suggest(project: Project, document: Table, lock: str | None = None) -> str:
     """Say what could be locked, or be the lock of a name, and how; empty for nothing."""
-    missing = [
-        file
-        for name, file in find_missing_inputs(project, ()).items()
-        if not project.is_file(file) and lock in {None, name}
-    ]
+    inputs = find_missing_inputs(project, ()).items()
+    wanted = [file for name, file in inputs if lock in {None, name}]
     hint = ""
-    if missing:
-        hint = f"{', '.join(missing)} is not here, and its lock file is. Put it here; or, in an "
-        hint += f"image without inputs, write into {FILE}:\n"
-        hint += '  [tool.nox-lock]\n  on-stale = "install"\n'
+    if missing := ", ".join(file for file in wanted if not project.is_file(file)):
+        hint = f"{missing} is not here, and its lock file is. Put it here; or, in an image without "
+        hint += f'inputs, write into {FILE}:\n  [tool.nox-lock]\n  on-stale = "install"\n'
     found: dict[str, list[str]] = {}
     for name, what, lines in _find_candidates(project, document):
         if lock is None or canonicalize_name(name) == canonicalize_name(lock):
@@ -363,8 +321,7 @@ def _find_candidates(project: Project, document: Table) -> Iterator[tuple[str, s
     groups = filter(str.isprintable, document.table("dependency-groups").values)
     parts += [(each, f"a dependency group {each!r}", f'groups = ["{each}"]') for each in groups]
     for extra in filter(str.isprintable, static.table("optional-dependencies").values):
-        lines = f'inputs = ["{FILE}"]\nextras = ["{extra}"]'
-        parts.append((extra, f"an extra {extra!r}", lines))
+        parts.append((extra, f"an extra {extra!r}", f'inputs = ["{FILE}"]\nextras = ["{extra}"]'))
     for file in _find_elsewhere(project, FILE):
         folder = posixpath.dirname(file)
         if folder and static_name(project, folder):

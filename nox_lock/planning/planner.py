@@ -23,6 +23,9 @@ from nox_lock.project import Project
 from nox_lock.target import Target, parse_target, running_platform, running_target
 from nox_lock.text import nearest, quoted
 
+# By lock, the Pythons of the sessions that use it.
+_Used = Mapping[str, Collection[Target | SpecifierSet]]
+
 
 def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] = ()) -> Inputs:
     """Read the inputs of a lock; `constraints` are lock files to read as those of ``-c``."""
@@ -38,15 +41,9 @@ def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] 
 
 
 class _Planner:
-    """The locks of a project and their lock files: each read and planned once.
+    """The locks of a project and their lock files: each read and planned once."""
 
-    A lock is a layer above another when its inputs comprise all that the other is made from (but
-    for what its `builds-on` leaves out), name a lock file of it, or when its `constraints` name it.
-    """
-
-    def __init__(
-        self, config: Config, used: Mapping[str, Collection[Target | SpecifierSet]]
-    ) -> None:
+    def __init__(self, config: Config, used: _Used) -> None:
         locks = self.locks = config.locks
         self.project = config.project
         self.used = used
@@ -61,9 +58,8 @@ class _Planner:
         # What each lock is made from, in the form of `Inputs.reached`.
         self.roots: dict[str, set[str]] = {}
         for name, lock in locks.items():
-            roots = self.roots[name] = {
-                f"{FILE}#group={canonicalize_name(group)}" for group in lock.groups
-            }
+            groups = map(canonicalize_name, lock.groups)
+            roots = self.roots[name] = {f"{FILE}#group={each}" for each in groups}
             for source in lock.inputs:
                 if is_project_file(source):
                     extras = (f"extra={canonicalize_name(extra)}" for extra in lock.extras)
@@ -90,8 +86,8 @@ class _Planner:
             self.by_path[path.casefold()] = planned
 
     def _find_layers(self, lock: LockConfig) -> dict[str, str]:
-        """Return the locks that a lock builds on, each with what says so."""
-        inputs = self.inputs(lock.name)
+        """Return the locks whose inputs a lock comprises, or that it names, with what says so."""
+        inputs, own = self.inputs(lock.name), self.roots[lock.name]
         included = {
             owner.name: str(each.place)
             for each in reversed(inputs.includes)
@@ -107,9 +103,7 @@ class _Planner:
                 continue
             if name in included:
                 found[name] = included[name]
-            elif self.roots[name] <= inputs.reached and not (
-                self.roots[lock.name] <= self.inputs(name).reached
-            ):
+            elif self.roots[name] <= inputs.reached and not own <= self.inputs(name).reached:
                 within[name] = ", ".join(lock.inputs) or FILE
         for name in lock.builds_on or ():
             if name not in {**found, **within}:
@@ -143,11 +137,9 @@ class _Planner:
         targets = sorted(found, key=lambda each: (each.implementation, number[each], each.threaded))
         for each in used:
             if not any(is_within(one, each) for one in targets):
-                raise ConfigError(
-                    f"a session wants a Python {each}, and the lock {lock.name!r} is for "
-                    f"{', '.join(map(str, targets))}",
-                    hint=f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}',
-                )
+                has = f"the lock {lock.name!r} is for {', '.join(map(str, targets))}"
+                hint = f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}'
+                raise ConfigError(f"a session wants a Python {each}, and {has}", hint=hint)
         places = [(target, system) for target in targets for system in lock.platforms or ("",)]
         several = len(targets) > 1
         return [
@@ -169,9 +161,9 @@ class _Planner:
             try:
                 builds.append(self.project.read(file).decode(errors="replace"))
             except OSError as error:
-                key, reason = "build-constraints", error.strerror
+                key = "build-constraints"
                 place = find_table(key, lock.name, self.project).place(key, file)
-                message = f"{key}: {file} cannot be read: {reason}"
+                message = f"{key}: {file} cannot be read: {error.strerror}"
                 raise ConfigError(message, place, fix_of(error)) from error
         current = lock_file.read(self.project, path)
         locks = self.locks.values()
@@ -208,16 +200,14 @@ class _Planner:
             for each in self.by_name[name]
             if each.target == target and (each.system in {"", system} or (not system and each.here))
         )
-        for name in lock.constraints:
-            if all(each.name != name for each in below):
-                has = list(dict.fromkeys(str(each.target) for each in self.by_name[name]))
+        for low in lock.constraints:
+            if all(each.name != low for each in below):
+                has = list(dict.fromkeys(str(each.target) for each in self.by_name[low]))
                 wanted = json.dumps(list(dict.fromkeys((*has, str(target)))))
-                raise ConfigError(
-                    f"lock {lock.name!r} is for Python {target}; {name!r}, which constrains it, "
-                    f"is for {', '.join(has)}",
-                    find_table("constraints", lock.name, self.project).place("constraints", name),
-                    f"Make both for the same: [tool.nox-lock] python = {wanted}",
-                )
+                place = find_table("constraints", lock.name, self.project).place("constraints", low)
+                message = f"lock {lock.name!r} is for Python {target}; {low!r}, which constrains it"
+                hint = f"Make both for the same: [tool.nox-lock] python = {wanted}"
+                raise ConfigError(f"{message}, is for {', '.join(has)}", place, hint)
         right = {each.path for each in below}
         for option, file, place in self.inputs(lock.name).includes:
             other = self.owner(file)
@@ -228,39 +218,23 @@ class _Planner:
             if word == "-c" or is_project_file(source):
                 hint = f"Take the line out, and say in {FILE}: "
                 hint += f'[tool.nox-lock.locks.{lock.name}] constraints = ["{other.name}"]'
-            raise ConfigError(
-                f"`{word} {posixpath.basename(file)}` names one lock file of {other.name!r}; "
-                f"for Python {target} another belongs here",
-                place,
-                hint,
-            )
+            message = f"`{word} {posixpath.basename(file)}` names one lock file of {other.name!r}"
+            raise ConfigError(f"{message}; for Python {target} another belongs here", place, hint)
         return below
 
     def shared(self, name: str, path: str, other: str) -> ConfigError:
-        return ConfigError(
-            f"lock {name!r} would write {path}, which is {other}",
-            find_table("lockfile", name, self.project).place("lockfile"),
-            f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".',
-        )
+        place = find_table("lockfile", name, self.project).place("lockfile")
+        hint = f'Give it its own: [tool.nox-lock.locks.{name}] lockfile = "...".'
+        return ConfigError(f"lock {name!r} would write {path}, which is {other}", place, hint)
 
 
 def plan(
     config: Config,
     *,
-    names: Iterable[str | None] = (),
-    used: Mapping[str, Collection[Target | SpecifierSet]] | None = None,
+    names: Iterable[str | None] = (),  # to keep to, with what they build on; none for all
+    used: _Used | None = None,
 ) -> list[LockPlan]:
-    """Plan the lock files that must exist, each after those it builds on.
-
-    `names` keeps to those locks and what they build on; `used` gives, by lock, the Pythons of
-    the sessions that use it, as targets or ranges of versions.
-
-    Raises:
-        ConfigError: for an unknown name, two lock files with one path, locks that build on each
-            other, or a lower lock that is not made for the same Python.
-        RequirementsError: for an input that cannot be read.
-        LockFileError: for a lock file that cannot be read.
-    """
+    """Plan the lock files that must exist, each after those it builds on."""
     chosen = [config.lock(name).name for name in names] or list(config.locks)
     planner = _Planner(config, used or {})
     for name in chosen:
