@@ -67,12 +67,11 @@ class Coverage:
         """Yield the requirements without a pin that meets them, and the constraints broken."""
         planned, settings = self._planned, self._planned.settings
         pins: dict[str | None, list[Pin]] = {}
-        named: set[str] = set()
         for pin in self._lock.pins:
             if pin.name and counts(pin.marker, planned.target, planned.platform):
                 pins.setdefault(pin.name, []).append(pin)
-            if pin.url:
-                named |= {entry.text for entry, _ in self._naming(pin)}
+        by_url = [pin for pin in self._lock.pins if pin.url]
+        named = {entry.text for pin in by_url for entry, _ in self._naming(pin)}
         left_out = () if settings.allow_unsafe else settings.unsafe_packages or ()
         for entry, active in self._entries:
             found = pins.get(entry.name, ())

@@ -36,10 +36,9 @@ def judge(planned: AnyPlan) -> Verdict:
         return Verdict(STALE, cut(_find_includes(planned, lock)))
     faults = list(content.find_faults(planned, lock))
     warnings: Iterable[Reason] = ()
-    if planned.inputs.missing:
-        unproven = "without it nobody knows what the pins are for, and whose the options are"
-        missing = (f"there is no {file}: {unproven}" for file in planned.inputs.missing)
-        others = [Reason(each, planned.at()) for each in missing]
+    if missing := planned.inputs.missing:
+        said = "without it nobody knows what the pins are for, and whose the options are"
+        others = [Reason(f"there is no {file}: {said}", planned.at()) for file in missing]
     else:
         coverage = content.Coverage(planned, lock)
         others = list(coverage.find_unmet())

@@ -111,13 +111,11 @@ def find_files(
 def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
     """Return the lock that has a lock file of this path, for some target, or None."""
     named_txt = path.endswith(".txt")
-    owners = [
-        lock
-        for lock in locks
-        # Of nearly all, this says enough.
-        if (path.startswith(lock.lockfile.partition("{")[0]) if lock.lockfile else named_txt)
-        and parse_path(lock, path) is not None
-    ]
+    owners = []
+    for lock in locks:
+        begins = path.startswith(lock.lockfile.partition("{")[0]) if lock.lockfile else named_txt
+        if begins and parse_path(lock, path) is not None:  # of nearly all, the first says enough
+            owners.append(lock)
     # Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
     return max(owners, key=lambda lock: len(_stem(lock)), default=None)
 
@@ -225,11 +223,9 @@ def name_of_input(file: str) -> str | None:
     """Return the name of the lock an input makes (`requirements-dev.in`: `dev`), None for none."""
     folder, _, base = file.rpartition("/")
     stem = base.removesuffix(".in")
-    if stem == "requirements":
-        return "requirements"
     if found := re.fullmatch(r"requirements[-_.](.+)|(.+)[-_.]requirements", stem):
         return found[1] or found[2]
-    return stem if folder else None
+    return stem if folder or stem == "requirements" else None
 
 
 def discover(
@@ -351,10 +347,10 @@ def find_missing_inputs(project: Project, locks: Collection[LockConfig]) -> dict
     """Return, by lock, inputs that are not here, while a lock file of their name is, of no lock."""
     found: dict[str, str] = {}
     for path in sorted({*project.glob("*.txt"), *project.glob("requirements/*.txt")}):
-        stem = re.fullmatch(rf"(.+?){suffix(SYSTEM, nodot=False).pattern}", path)
-        name = name_of_input(f"{stem[1]}.in") if stem else None
-        if stem and name and find_owner(path, locks) is None:
+        file = re.sub(rf"{suffix(SYSTEM, nodot=False).pattern}$", ".in", path)
+        name = name_of_input(file)
+        if name and find_owner(path, locks) is None:
             lock = lock_file.read(project, path)
             if lock is not None and (lock.maker or lock.stamp):
-                found.setdefault(name, f"{stem[1]}.in")
+                found.setdefault(name, file)
     return found

@@ -23,8 +23,7 @@ from nox_lock.project import Project
 from nox_lock.target import Target, parse_target, running_platform, running_target
 from nox_lock.text import nearest, quoted
 
-# By lock, the Pythons of the sessions that use it.
-_Used = Mapping[str, Collection[Target | SpecifierSet]]
+_Used = Mapping[str, Collection[Target | SpecifierSet]]  # by lock, the Pythons of its sessions
 
 
 def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] = ()) -> Inputs:
@@ -141,11 +140,8 @@ class _Planner:
                 hint = f'Say which: [tool.nox-lock] python = ["X.Y", ...] in {FILE}'
                 raise ConfigError(f"a session wants a Python {each}, and {has}", hint=hint)
         places = [(target, system) for target in targets for system in lock.platforms or ("",)]
-        several = len(targets) > 1
-        return [
-            (*place, paths.lockfile_path(lock, *place, self.project, several=several))
-            for place in places
-        ]
+        path_of = functools.partial(paths.lockfile_path, lock, several=len(targets) > 1)
+        return [(*place, path_of(*place, self.project)) for place in places]
 
     def _plan_file(
         self, lock: LockConfig, target: Target, system: str, path: str, layers: Collection[str]
