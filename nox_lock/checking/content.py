@@ -85,11 +85,10 @@ class Coverage:
 
     def _fault(self, entry: Entry, pin: Pin) -> str:
         """Return why a pin does not do for an entry, or nothing."""
+        met = True
         if entry.url is not None:
             met = pin.url is not None and any(each is entry for each, _ in self._naming(pin))
-        elif pin.version is None or entry.specifier is None:
-            met = True
-        else:
+        elif pin.version is not None and entry.specifier is not None:
             met = meets(entry.specifier, pin.version)
         if entry.constraint:
             return "" if met else f"{pin.shown} breaks the constraint {entry.text}"

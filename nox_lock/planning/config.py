@@ -34,8 +34,7 @@ LOCK_KEYS = (
 PROJECT_KEYS = ("on-stale", "find")  # in [tool.nox-lock] alone
 ONE_LOCK_KEYS = ("inputs", "extras", "groups", "constraints", "builds-on")  # in [...locks.NAME]
 ON_STALE = ("auto", "lock", "error", "install")
-# A date with or without a time, or a number of days:
-# https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-uploaded-prior-to
+# A date with or without a time, or a number of days, as pip's --uploaded-prior-to has them.
 _MOMENT = r"\d{4}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])(?:[T ].*)?|P\d+D"
 _PLACEHOLDERS = ("name", "stem", "python", "python_nodot", "platform", "machine")
 _OTHER_NAMES = {"windows": "win32", "macos": "darwin", "mac": "darwin", "osx": "darwin"}
@@ -254,7 +253,6 @@ def _parse_lockfile(pattern: str, table: Table) -> str:
 
 
 def _parse_targets(table: Table, default: LockConfig) -> LockConfig:
-    """Parse the keys that say which Pythons and platforms a lock is for, over `default`."""
     for key in ("python", "platforms"):
         if table.values.get(key) == []:
             raise table.wrong(key, " is empty", "Name one at least, or leave it out.")

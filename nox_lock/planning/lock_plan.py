@@ -48,8 +48,7 @@ class LockConfig(NamedTuple):
     extras: tuple[str, ...] = ()  # of its project files
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735) of `pyproject.toml`
     constraints: tuple[str, ...] = ()  # names of the locks it must agree with
-    # Of the locks whose inputs it includes, those it must agree with; None for all.
-    builds_on: tuple[str, ...] | None = None
+    builds_on: tuple[str, ...] | None = None  # as that, of those it includes; None for all
     settings: Settings = Settings()
     levels: Levels = Levels()
     build_constraints: tuple[str, ...] = ()  # files that limit what builds use
@@ -88,7 +87,6 @@ class LockPlan:
         return other
 
     def at(self, line: int | None = None) -> Place:
-        """Return a place in the lock file."""
         return Place(self.path, line)
 
     @property
@@ -97,7 +95,6 @@ class LockPlan:
 
     @property
     def pins(self) -> Sequence[Pin]:
-        """The pins of the current lock file; empty for no file."""
         return self.current.pins if self.current else ()
 
     @cached_property

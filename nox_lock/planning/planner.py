@@ -47,15 +47,12 @@ class _Planner:
         self.project = config.project
         self.used = used
         self.files = Files(self.project, is_unmade=self._is_unmade, may_lack=config.may_lack)
-        # The lock that has a lock file of a path, or None.
         self.owner = functools.cache(lambda path: paths.find_owner(path, locks.values()))
         # The inputs of a lock, without other locks as constraints.
         self.inputs = functools.cache(lambda name: read_lock_inputs(locks[name], self.files))
         self.by_name: dict[str, list[LockPlan]] = {}
-        # By path, as systems have it that do not distinguish upper case.
-        self.by_path: dict[str, LockPlan] = {}
-        # What each lock is made from, in the form of `Inputs.reached`.
-        self.roots: dict[str, set[str]] = {}
+        self.by_path: dict[str, LockPlan] = {}  # without upper case, which not all systems have
+        self.roots: dict[str, set[str]] = {}  # what each is made from, as `Inputs.reached` has it
         for name, lock in locks.items():
             groups = map(canonicalize_name, lock.groups)
             roots = self.roots[name] = {f"{FILE}#group={each}" for each in groups}
@@ -87,22 +84,18 @@ class _Planner:
     def _find_layers(self, lock: LockConfig) -> dict[str, str]:
         """Return the locks whose inputs a lock comprises, or that it names, with what says so."""
         inputs, own = self.inputs(lock.name), self.roots[lock.name]
-        included = {
-            owner.name: str(each.place)
-            for each in reversed(inputs.includes)
-            if (owner := self.owner(each.value)) is not None
-        }
         within: dict[str, str] = {}
         found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
         for source in lock.inputs:
             if (owner := self.owner(source)) not in (None, lock):
                 found[owner.name] = f"`{FILE}` inputs"
+        for each in inputs.includes:
+            if (owner := self.owner(each.value)) not in (None, lock):
+                found.setdefault(owner.name, str(each.place))
         for name in self.locks:
             if name == lock.name or name in found:
                 continue
-            if name in included:
-                found[name] = included[name]
-            elif self.roots[name] <= inputs.reached and not own <= self.inputs(name).reached:
+            if self.roots[name] <= inputs.reached and not own <= self.inputs(name).reached:
                 within[name] = ", ".join(lock.inputs) or FILE
         for name in lock.builds_on or ():
             if name not in {**found, **within}:
