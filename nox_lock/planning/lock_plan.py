@@ -48,7 +48,7 @@ class LockConfig(NamedTuple):
     extras: tuple[str, ...] = ()  # of its project files
     groups: tuple[str, ...] = ()  # dependency groups (PEP 735) of `pyproject.toml`
     constraints: tuple[str, ...] = ()  # names of the locks it must agree with
-    builds_on: tuple[str, ...] | None = None  # as that, of those it includes; None for all
+    builds_on: tuple[str, ...] | None = None  # the same of those it includes; None for all
     settings: Settings = Settings()
     levels: Levels = Levels()
     build_constraints: tuple[str, ...] = ()  # files that limit what builds use

@@ -37,6 +37,7 @@ _NODOT = r"(?:pypy)?\d{2,3}t?"
 # The folder that a URL is in, if it is taken for a path: ``https:``, ``tool @ git+https:``.
 _LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
 _SHOWN = 3
+_Locks = Collection[LockConfig]
 # Folders of what was built or installed, beside the hidden ones.
 _MADE = re.compile(r"(?:^|/)(?:\.|node_modules/|build/|dist/|v?env/|site-packages/)")
 
@@ -121,7 +122,7 @@ def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
 
 
 def find_earlier(
-    lock: LockConfig, target: Target, project: Project, locks: Collection[LockConfig]
+    lock: LockConfig, target: Target, project: Project, locks: _Locks
 ) -> LockFile | None:
     """Return the most similar lock file of this lock on disk, also of another pattern, or None."""
     found = find_files(lock._replace(lockfile=None), project, any_system=True)
@@ -141,9 +142,7 @@ def find_earlier(
     return None
 
 
-def find_orphans(
-    locks: Collection[LockConfig], planned: Collection[AnyPlan], project: Project
-) -> list[str]:
+def find_orphans(locks: _Locks, planned: Collection[AnyPlan], project: Project) -> list[str]:
     """Return files of ours where lock files or pylocks may be, that are none of `planned`."""
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
     patterns = {posixpath.join(glob.escape(folder), "*.txt") for folder in folders}
@@ -229,7 +228,7 @@ def name_of_input(file: str) -> str | None:
 
 
 def discover(
-    project: Project, declared: Collection[LockConfig], find: Iterable[str], document: Table
+    project: Project, declared: _Locks, find: Iterable[str], document: Table
 ) -> dict[str, str]:
     """Return the inputs of no declared lock, by name of their lock, `requirements` first."""
     more: set[str] = set()
@@ -343,7 +342,7 @@ def _find_elsewhere(project: Project, name: str) -> list[str]:
     return [file for file in found if not _MADE.search(file) and project.is_file(file)]
 
 
-def find_missing_inputs(project: Project, locks: Collection[LockConfig]) -> dict[str, str]:
+def find_missing_inputs(project: Project, locks: _Locks) -> dict[str, str]:
     """Return, by lock, inputs that are not here, while a lock file of their name is, of no lock."""
     found: dict[str, str] = {}
     for path in sorted({*project.glob("*.txt"), *project.glob("requirements/*.txt")}):
