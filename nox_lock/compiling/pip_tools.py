@@ -41,7 +41,10 @@ from nox_lock.target import (
 from nox_lock.text import shareable
 
 _WRITTEN = "written-"  # begins the names of files that are written out for pip-compile
-_RELATIVE_URL = r"(?im)(@\s*|^\s*(?:(?:-e|--editable)[\s=]*)?)file:(?=[^/\s#;])"
+_BLANK = r"[^\S\n]"
+_RELATIVE_URL = (
+    rf"(?im)(@{_BLANK}*|^{_BLANK}*(?:(?:-e|--editable)(?:{_BLANK}|=)*)?)file:(?=[^/\s#;])"
+)
 _LOCAL = re.compile(r"(?P<before>^-e |^\S+ @ |^)file://(?P<path>/[^\s#;]*)", re.MULTILINE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, cast
 
@@ -9,9 +10,11 @@ import pytest
 
 from nox_lock.compiling.failures import Report
 from nox_lock.compiling.interpreters import Interpreter
-from nox_lock.compiling.pip_tools import InputCopies, find_notes, relative_paths
+from nox_lock.compiling.pip_tools import InputCopies, copy_inputs, find_notes, relative_paths
+from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.locking.run import CompileOptions
+from nox_lock.project import Project
 from nox_lock.target import Target, running_target
 from support.compiles import CompileFolder
 from support.offers import Offer
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OLD = "app==1.0\ndep==1.0\nlib==1.0"
+LONGEST = 2.0  # seconds, for half a million lines
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +120,34 @@ def test_paths_are_as_from_the_project(line: str, expected: str) -> None:
 
 
 # What a person should know of it
+
+
+@pytest.mark.parametrize(
+    ("line", "copied"),
+    [
+        ("lib @ file:lib", "lib @ {}/lib"),
+        ("-e  =  file:lib", "-e  =  {}/lib"),
+        ("--editable\tfile:lib", "--editable\t{}/lib"),
+        ("lib @ file:/lib", "lib @ file:/lib"),
+        ("# file:lib", "# file:lib"),
+        ("\n" * 500_000 + "file:lib", "\n" * 500_000 + "{}/lib"),
+        ("@ " * 100_000 + "x", "@ " * 100_000 + "x"),
+    ],
+)
+def test_a_relative_url_leads_from_a_copy_to_the_project(
+    tmp_path: Path, line: str, copied: str
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "pyproject.toml").write_text("[project]\nname = 'lib'\nversion = '1'\n")
+    (tmp_path / "requirements.in").write_text("./lib\n", encoding="utf-8")
+    project = Project(tmp_path, {})
+    inputs = read_inputs(["requirements.in"], Files(project))
+    (tmp_path / "requirements.in").write_text(f"{line}\n", encoding="utf-8")
+    began = time.process_time()
+    made = copy_inputs(inputs, tmp_path, tmp_path / "private").paths["requirements.in"]
+    assert time.process_time() - began < LONGEST
+    expected = copied.replace("{}", tmp_path.as_uri())
+    assert made.read_text("utf-8-sig") == f"{expected}\n"
 
 
 def test_what_pip_only_warns_of(tmp_path: Path) -> None:
