@@ -1,1 +1,4 @@
-"""From a planned lock file to its verdict. Pure: no process, no write, no network."""
+"""From a planned lock file to its verdict.
+
+Pure: no process, no write, no network.
+"""

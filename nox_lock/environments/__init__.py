@@ -1,1 +1,4 @@
-"""What is installed in an environment, against its lock files; pip or uv is a given `Installer`."""
+"""What is installed in a virtual environment, against its lock files; makes them match.
+
+Nothing here knows nox: pip or uv is handed in as an `Installer`.
+"""

@@ -1,1 +1,4 @@
-"""From results to lines, JSON, Markdown and annotations; nothing here decides about a lock file."""
+"""From results to lines, JSON, Markdown and annotations.
+
+Nothing here decides anything about a lock file.
+"""

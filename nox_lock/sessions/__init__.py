@@ -1,1 +1,4 @@
-"""The only package that imports nox: decorator, commands, their options, the one error boundary."""
+"""The border to nox: decorator, commands, their options, and the one error boundary.
+
+The only package that imports nox.
+"""
