@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 from packaging.requirements import Requirement
 
@@ -38,36 +37,34 @@ def make_lock(
     together: Sequence[Pin] | None = None,  # pins that its whole stack was resolved to
 ) -> Outcome:
     """Make one lock file that is not current, but do not write it."""
-    options, console, before = compiler.options, compiler.console, planned.current
+    options, console = compiler.options, compiler.console
     check_replaceable(compiler, planned)
     # What is in the cache needs no file lock: it is the same for all who ask for it.
-    starting, key, outcome = _look_up(compiler, planned, together)
-    if outcome is None:
-        stopped = compiler.processes.ended.is_set
-        with compiler.cache.hold(key, lambda said: console.log(f"{planned.path}: {said}"), stopped):
-            # Another process may have made this very lock meanwhile, or something else.
-            compiler.project.forget(planned.path)
-            now = lock_file.read(compiler.project, planned.path)
-            if now != before:
-                planned = planned.with_current(now)
-                if together is None and options.are_met(planned, judge.judge(planned)):
-                    return Outcome(planned, changes.UP_TO_DATE)
-            starting, key, outcome = _look_up(compiler, planned, together)
-            if outcome is None:
-                if not console.board:
-                    console.log(f"{planned.path}: compiling for Python {planned.target}")
-                began, day = time.monotonic(), dt.datetime.now(dt.timezone.utc).date().isoformat()
-                compiled = compile_in_agreement(compiler, planned, starting)
-                entry = CacheEntry(compiled.body, day, compiled.notes)
-                outcome = _validate(compiler, planned, entry, changes.COMPILED)
-                outcome = outcome._replace(seconds=time.monotonic() - began)
-                whole = options.upgrade or not options.upgrades(planned)
-                if together is None and compiler.cacheable and whole:
-                    compiler.cache.put(key, entry)
-    old, made = before or planned.earlier, cast("LockPlan", outcome.planned)
-    found = find_changes(old, made) if old and old.pins else ()
-    notes = (*_find_lost(planned), *outcome.notes)
-    return outcome._replace(before=before, changes=found, notes=notes)
+    _, key, outcome = _look_up(compiler, planned, together)
+    if outcome is not None:
+        return outcome
+    stopped = compiler.processes.ended.is_set
+    with compiler.cache.hold(key, lambda said: console.log(f"{planned.path}: {said}"), stopped):
+        # Another process may have made this very lock meanwhile, or something else.
+        compiler.project.forget(planned.path)
+        now = lock_file.read(compiler.project, planned.path)
+        if now != planned.current:
+            planned = planned.with_current(now)
+            if together is None and options.are_met(planned, judge.judge(planned)):
+                return Outcome(planned, changes.UP_TO_DATE)
+        starting, key, outcome = _look_up(compiler, planned, together)
+        if outcome is not None:
+            return outcome
+        if not console.board:
+            console.log(f"{planned.path}: compiling for Python {planned.target}")
+        began, day = time.monotonic(), dt.datetime.now(dt.timezone.utc).date().isoformat()
+        compiled = compile_in_agreement(compiler, planned, starting)
+        entry = CacheEntry(compiled.body, day, compiled.notes)
+        outcome = _validate(compiler, planned, entry, changes.COMPILED)
+        whole = options.upgrade or not options.upgrades(planned)
+        if together is None and compiler.cacheable and whole:
+            compiler.cache.put(key, entry)
+        return outcome._replace(seconds=time.monotonic() - began)
 
 
 def _look_up(
@@ -149,7 +146,10 @@ def _validate(compiler: Compiler, planned: LockPlan, entry: CacheEntry, action: 
     if not (verdict.fresh and lock.as_stamped):
         said = "pip-tools made a lock that is not what the inputs ask for:"
         raise CompileError("\n  ".join([said, *map(str, verdict.reasons)]), kind="other")
-    return Outcome(made, action, text, day=entry.day, notes=entry.notes)
+    before, notes = planned.current, (*_find_lost(planned), *entry.notes)
+    old = before or planned.earlier
+    found = find_changes(old, made) if old and old.pins else ()
+    return Outcome(made, action, text, 0.0, entry.day, notes, before, found)
 
 
 def _find_lost(planned: LockPlan) -> tuple[str, ...]:
