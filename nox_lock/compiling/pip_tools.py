@@ -170,7 +170,8 @@ def run_pip_tools(
     if detail:
         detail(f"{order.path}: pip-tools ended with {code}:", *shareable(said).splitlines())
     if code != 0:
-        (folder / "room").write_bytes(bytes(1 << 18))  # a full disk, where it could not say so
+        # An OSError where the disk is so full that the driver could not report it.
+        (folder / "room").write_bytes(bytes(1 << 18))
     inputs = copy.copy(order.inputs)
     inputs.entries = [*inputs.entries, *order.fixed]
     report = read_report(folder / "report.json", inputs, copies.show) or Report("tool")
@@ -230,7 +231,7 @@ def _describe(order: Order, copies: InputCopies, kept: Path, *, verbose: bool) -
 
 def _environment(order: Order, folder: Path) -> dict[str, str]:
     settings = dict(order.settings)
-    # pip splits it at blanks.
+    # As URLs: pip splits the value at blanks.
     if files := " ".join((order.project.root / each).as_uri() for each in order.build_constraints):
         # Before it had an option for them, pip handed its own constraints on to builds.
         has_option = Version(tool_versions()[1]) >= Version("25.3")

@@ -143,7 +143,7 @@ class Compiler:
                 kept = []  # pip names the project, not the pins that leave it no other version
             if len(kept) == len(starting):
                 raise error
-            # It lets go of a pin only where each demand in a conflict is on one.
+            # pip-tools drops them itself only where each project in the conflict has one.
             starting = kept
 
     def interpreter(self, planned: LockPlan) -> Interpreter:

@@ -149,7 +149,7 @@ def _validate(compiler: Compiler, planned: LockPlan, entry: CacheEntry, action: 
     before, notes = planned.current, (*_find_lost(planned), *entry.notes)
     old = before or planned.earlier
     found = find_changes(old, made) if old and old.pins else ()
-    return Outcome(made, action, text, 0.0, entry.day, notes, before, found)
+    return Outcome(made, action, text, day=entry.day, notes=notes, before=before, changes=found)
 
 
 def _find_lost(planned: LockPlan) -> tuple[str, ...]:
