@@ -6,7 +6,8 @@ The order is a JSON object:
     report, begun      files to write: the report, and at once a line for what is begun
     probe              true: only say what this Python is, and whether it can run a compile
     arguments          of pip-compile
-    target             python, environment (of markers), platforms, abis; foreign: not these here
+    target             python, environment (of markers), platforms and abis to resolve for;
+                       foreign: whether this Python is another one
     build_constraints  files that limit what a build gets
     files              projects with sha256: only find these files on pages, see `pages`
 """
