@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakKeyDictionary
 
 import nox
@@ -37,15 +37,24 @@ _OURS: dict[str, Func] = {}  # the sessions of `add_sessions` by name
 _RENAME = "Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
 
 
-class _Installed(NamedTuple):
-    """Locks that a session has installed, with those before."""
+class _Record:
+    """The locks that a session has installed, by one call or more: each adds some."""
 
-    names: tuple[str | None, ...]
-    snapshot: Snapshot
-    locked: LockedEnvironment | None  # None if the snapshot matched
+    names: tuple[str | None, ...] = ()
+    snapshot: Snapshot | None = None  # if it matched, at the first call
+
+    def __init__(self) -> None:
+        self.environments: list[LockedEnvironment] = []  # one a call, but if the snapshot matched
+
+    def find(self, session: nox.Session, noxfile: Noxfile) -> list[LockedEnvironment]:
+        """Return the environment with the locks of each call."""
+        if self.names and not self.environments:
+            environment = _environment(session, noxfile, self.names, 0)
+            self.environments.append(environment.find_locks()[1])
+        return self.environments
 
 
-_INSTALLED: WeakKeyDictionary[ProcessEnv, list[_Installed]] = WeakKeyDictionary()
+_RECORDS: WeakKeyDictionary[ProcessEnv, _Record] = WeakKeyDictionary()
 
 
 @overload
@@ -95,11 +104,11 @@ def session(
 
     @functools.wraps(body)
     def locked(session: nox.Session, *args: Any, **options: Any) -> Any:
-        installed = _prepare(session, names, project, constrain=constrain)
+        _prepare(session, names, project, constrain=constrain)
         try:
             return body(session, *args, **options)
         finally:
-            _record_body(session, installed)
+            _record_body(session)
 
     kwargs.setdefault("reuse_venv", True)
     made = nox.session(locked, **kwargs)
@@ -145,15 +154,15 @@ def install(
 
 def _prepare(
     session: nox.Session, names: Sequence[str | None], project: ProjectInstall, *, constrain: bool
-) -> list[_Installed]:
-    """Make the environment match its locks; return all that the session has installed."""
+) -> None:
+    """Make the environment match these locks, and those that the session installed before."""
     with _open_noxfile(session) as noxfile:
         if project not in (None, "editable", "wheel"):
             message = f'project={project!r} is neither "editable" nor "wheel"'
             raise ConfigError(message, hint="Write one of these in the noxfile.")
         if session.bin_paths is None:
             if session._runner.global_config.no_install:  # noqa: SLF001  (nox has no public way)
-                return []
+                return
             message = f"the session {session.name} has no virtual environment to install into"
             hint = "Leave out --no-venv (or venv_backend='none'); --no-install runs its body alone."
             raise ConfigError(message, hint=hint)
@@ -162,41 +171,32 @@ def _prepare(
         from nox_lock.project import is_ci  # noqa: PLC0415
         from nox_lock.text import redact  # noqa: PLC0415
 
-        installed = _INSTALLED.setdefault(session.virtualenv, [])
-        before = installed[-1].names if installed else ()
-        all_names = tuple(dict.fromkeys((*before, *(names or (None,)))))
+        record = _RECORDS.setdefault(session.virtualenv, _Record())
+        all_names = tuple(dict.fromkeys((*record.names, *(names or (None,)))))
         used = [(each.locks, *each.pythons) for each in noxfile.sessions if each.locks]
         location = Path(session.virtualenv.location).resolve()
         wanted = session.python or sys.version_info[:2]
         ours = (__version__, all_names, project, constrain, is_ci(os.environ))
         facts = (*ours, used, wanted, str(location))
         # Only the locks that are installed first have a snapshot.
-        state = None if installed else snapshots.read_state(location)
-        snapshot, locked = snapshots.Snapshot(location, repr(facts), state), None
+        state = None if record.names else snapshots.read_state(location)
+        snapshot = snapshots.Snapshot(location, repr(facts), state)
         if paths := snapshot.match(noxfile.project):
             line = f"{session.name} holds exactly what is locked in {paths}"
             nox.logger.logger.output(redact(line))
+            record.snapshot = snapshot
         else:
-            environment = _environment(session, noxfile, all_names, len(installed))
-            if installed:
-                _find_locked(session, noxfile, installed)[-1].keep_new()
+            earlier = record.find(session, noxfile)
+            environment = _environment(session, noxfile, all_names, len(earlier))
+            if earlier:
+                earlier[-1].keep_new()
             locked = environment.prepare(project, snapshot, constrain=constrain)
+            _record_body(session)  # while these locks are not in the record
+            earlier.append(locked)
+        record.names = all_names
         if constrain:
             pins = (location / snapshots.NOTES / snapshots.CONSTRAINTS).as_uri()
             session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), pins))
-        _record_body(session, installed)
-        installed.append(_Installed(all_names, snapshot, locked))
-        return installed
-
-
-def _find_locked(
-    session: nox.Session, noxfile: Noxfile, installed: Sequence[_Installed]
-) -> list[LockedEnvironment]:
-    """Return the environment with each of the locks that it has to match."""
-    return [
-        locked or _environment(session, noxfile, names, order).find_locks()[1]
-        for order, (names, _, locked) in enumerate(installed)
-    ]
 
 
 def _environment(
@@ -207,19 +207,19 @@ def _environment(
     return SessionEnvironment(session, names, noxfile, _console(session), order)
 
 
-def _record_body(session: nox.Session, installed: Sequence[_Installed]) -> None:
+def _record_body(session: nox.Session) -> None:
     """Note what the body installed after each of its locks, and warn of the pins it changed."""
-    if not installed:
+    record = _RECORDS.get(session.virtualenv)
+    if record is None or not record.names:
         return
     with _open_noxfile(session, recording=True) as noxfile:
-        _, snapshot, locked = installed[0]
-        if len(installed) == 1 and locked is None:
+        if record.snapshot and not record.environments:
             from nox_lock.environments.snapshot import read_state  # noqa: PLC0415
 
-            same = read_state(snapshot.location) == snapshot.state
-            if same or not snapshot.match(noxfile.project):
+            same = read_state(record.snapshot.location) == record.snapshot.state
+            if same or not record.snapshot.match(noxfile.project):
                 return  # what other lock files do not have was not installed by the body
-        found = _find_locked(session, noxfile, installed)
+        found = record.find(session, noxfile)
         for line in dict.fromkeys(line for each in found for line in each.record_body()):
             message = f"changed by this session itself, and repaired by the next run: {line}"
             _console(session).warn(message)

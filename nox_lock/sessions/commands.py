@@ -157,10 +157,9 @@ def run(
             judged = judge_all([*planned, *pylocks], orphans)
             failure = _check(judged, options, noxfile, console)
         else:
-            # What is to be upgraded may be in a new lock file.
-            asked = options.why or (
-                options.upgrade_package and all(e.current or e.earlier for e in planned)
-            )
+            # What is to be upgraded may be in a lock file that is new.
+            old = all(each.current or each.earlier for each in planned)
+            asked = options.why or (options.upgrade_package and old)
             if asked and (unknown := _find_unknown(options, planned)):
                 raise unknown
             if options.why:
@@ -286,13 +285,11 @@ def _check(
 def _find_unknown(options: Arguments, planned: Sequence[LockPlan]) -> ConfigError | None:
     """Return the error for a project of the command line that no lock file has."""
     names = {pin.name for each in planned for pin in each.pins}
-    packages = options.why
-    if not packages:
-        packages = [name_of(each) for each in options.upgrade_package]
+    if options.upgrade_package:
         names |= {entry.name for each in planned for entry in each.inputs.requirements}
-        locks = [lock for each in planned if (lock := each.current or each.earlier)]
-        names |= {pin.name for lock in locks for pin in lock.pins}
-    for package in packages:
+        locks = (each.current or each.earlier for each in planned)
+        names |= {pin.name for lock in locks if lock for pin in lock.pins}
+    for package in options.why or map(name_of, options.upgrade_package):
         name = canonicalize_name(package)
         if name not in names:
             near = nearest(name, sorted(filter(None, names)))
