@@ -94,10 +94,9 @@ class LockedEnvironment(NamedTuple):
         damaged = {name: [installed.pop(name)] for name in unfinished}
         known = self.venv.read_note(FOLDERS).splitlines()
         changed = [pin for line, pin in self.folders().items() if line not in known]
-        origins = [(name, each.origin) for name, each in installed.items() if each.origin]
-        old = [n for n, origin in origins if any(is_from(pin, origin, root) for pin in changed)]
-        for name in (*without, *old):
-            installed.pop(name, None)
+        old = {n for n in installed if any(is_from(p, installed[n].origin, root) for p in changed)}
+        for name in installed.keys() & {*without, *old}:
+            del installed[name]
         missing, locked = self.find_missing(installed)
         coming = {each.pin.name: each.pin.version for each in missing}
         damaged = {name: each for name, each in damaged.items() if name not in coming}
