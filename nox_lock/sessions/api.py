@@ -38,16 +38,16 @@ _RENAME = "Rename it, or write nox_lock.add_sessions(lock=..., check=...)."
 
 
 class _Record:
-    """The locks that a session has installed, by one call or more: each adds some."""
+    """What a session has installed, by its decorator and `install`: each call adds locks."""
 
-    names: tuple[str | None, ...] = ()
-    snapshot: Snapshot | None = None  # if it matched, at the first call
+    names: tuple[str | None, ...] = ()  # of the locks of all calls
+    snapshot: Snapshot | None = None  # of the first call, if it matched: then no lock was read
 
     def __init__(self) -> None:
-        self.environments: list[LockedEnvironment] = []  # one a call, but if the snapshot matched
+        self.environments: list[LockedEnvironment] = []  # one for each call whose locks were read
 
     def find(self, session: nox.Session, noxfile: Noxfile) -> list[LockedEnvironment]:
-        """Return the environment with the locks of each call."""
+        """Return the environment with the locks of each call; read those of the first if needed."""
         if self.names and not self.environments:
             environment = _environment(session, noxfile, self.names, 0)
             self.environments.append(environment.find_locks()[1])
@@ -190,8 +190,10 @@ def _prepare(
             environment = _environment(session, noxfile, all_names, len(earlier))
             if earlier:
                 earlier[-1].keep_new()
-            locked = environment.prepare(project, snapshot, constrain=constrain)
-            _record_body(session)  # while these locks are not in the record
+            locked = environment.prepare(project, snapshot)
+            if constrain:
+                locked.write_constraints()
+            _record_body(session)  # with the locks of earlier calls alone
             earlier.append(locked)
         record.names = all_names
         if constrain:

@@ -54,9 +54,7 @@ class SessionEnvironment:
     console: Console
     order: int  # how often the session has installed locks before
 
-    def prepare(
-        self, install: ProjectInstall, snapshot: Snapshot, *, constrain: bool
-    ) -> LockedEnvironment:
+    def prepare(self, install: ProjectInstall, snapshot: Snapshot) -> LockedEnvironment:
         """Make the environment match; save `snapshot` if there was nothing to do, else install."""
         venv, project = self._find_usable(), self.noxfile.project
         config, locked = self.find_locks(venv)
@@ -89,8 +87,6 @@ class SessionEnvironment:
             line = f"{self.session.name} does not hold exactly what is locked in {locked.paths}"
             self.console.warn(line, *list_first(map(str, comparison.missing)))
             locked = locked._replace(is_exact=False)
-        if constrain:
-            locked.write_constraints()
         if lacks_project and self._may_install:
             install_project(locked, SessionInstaller(self.session, locked), editable=editable)
         elif lacks_project and editable:
