@@ -16,7 +16,6 @@ from nox_lock.environments.environment import Distribution, Environment, Origin,
 from nox_lock.environments.snapshot import CONSTRAINTS, read_text
 from nox_lock.errors import NoxLockError, Place
 from nox_lock.inputs.syntax import meets, parse_version
-from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.project import Project, fingerprint, local_path
@@ -89,9 +88,9 @@ class LockedEnvironment(NamedTuple):
     def compare(self, without: Collection[str] = ()) -> Comparison:
         """Compare the environment as it is now, as if some distributions were not installed."""
         installed, lost, broken = self.venv.distributions()
-        root, target = self.project.root, self.venv.target
-        unfinished = installed.keys() & self.venv.read_note(UNFINISHED).split()
-        damaged = {name: [installed.pop(name)] for name in unfinished}
+        root = self.project.root
+        interrupted = installed.keys() & self.venv.read_note(UNFINISHED).split()
+        unfinished = {name: installed.pop(name) for name in interrupted}
         known = self.venv.read_note(FOLDERS).splitlines()
         changed = [pin for line, pin in self.folders().items() if line not in known]
         old = {n for n in installed if any(is_from(p, installed[n].origin, root) for p in changed)}
@@ -99,21 +98,19 @@ class LockedEnvironment(NamedTuple):
             del installed[name]
         missing, locked = self.find_missing(installed)
         coming = {each.pin.name: each.pin.version for each in missing}
-        damaged = {name: each for name, each in damaged.items() if name not in coming}
-        for name, each in lost.items():
-            if [one.version for one in each] == [coming.get(name)]:
-                broken.append(each[0].metadata)  # what is installed has the same files
+        damaged = {name: [each] for name, each in unfinished.items() if name not in coming}
+        for name, copies in lost.items():
+            if [each.version for each in copies] == [coming.get(name)]:
+                broken.append(copies[0].metadata)  # what is installed has the same files
             else:
-                damaged[name] = each
+                damaged[name] = copies
         own = {name for name, each in installed.items() if each.is_of(self.project)}
         others = installed.keys() - own - locked - SEEDS
         kept = sorted(others & {*self.venv.read_note(self.note(KEPT)).split()})
-        facts = [f"{target} {target.full_version}", *(each.path for each in self.planned)]
-        facts += [lock_file.digest(each.current.body) for each in self.planned if each.current]
+        bodies = [(each.path, each.current and each.current.body) for each in self.planned]
         # The project itself and what a body installs come later, and nothing locked needs them.
-        needed = installed.keys() & (locked | SEEDS)
-        facts += sorted(f"{name} {installed[name].version}" for name in needed)
-        digest = lock_file.digest("\n".join(facts))
+        needed = {n: installed[n].version for n in sorted(installed.keys() & (locked | SEEDS))}
+        digest = fingerprint((self.venv.target, bodies, needed))
         remove = sorted(others.difference(kept) | (damaged.keys() - (SEEDS - coming.keys())))
         verified = self.venv.read_note(self.note(VERIFIED)) == digest
         matches = verified and not (missing or remove or broken)
@@ -249,7 +246,10 @@ def find_unmet_of(
     installed: Mapping[str, Distribution],
     unsafe: Collection[str] = (),
 ) -> list[str]:
-    """Return the same for distributions, each with an extra or an empty text, and all below."""
+    """Return a line for each unmet dependency of distributions, and of all that they need.
+
+    Each of `pending` is a name with an extra of it, or with an empty text.
+    """
     from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
 
     here = running_platform()

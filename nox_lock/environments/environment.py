@@ -195,5 +195,4 @@ def remove_broken(folders: Iterable[Path]) -> None:
 
 def project_digest(project: Project) -> str:
     """Return a digest of the files that an editable project is built from."""
-    there = filter(project.is_file, _PROJECT_FILES)
-    return fingerprint(b"\0".join(b"%b\0%b" % (n.encode(), project.read(n)) for n in there))
+    return fingerprint({n: project.read(n) for n in _PROJECT_FILES if project.is_file(n)})
