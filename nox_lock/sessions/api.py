@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
-from weakref import WeakKeyDictionary
 
 import nox
 import nox.registry
@@ -43,18 +42,25 @@ class _Record:
     names: tuple[str | None, ...] = ()  # of the locks of all calls
     snapshot: Snapshot | None = None  # of the first call, if it matched: then no lock was read
 
-    def __init__(self) -> None:
+    def __init__(self, session: nox.Session) -> None:
+        self.session = session
         self.environments: list[LockedEnvironment] = []  # one for each call whose locks were read
 
-    def find(self, session: nox.Session, noxfile: Noxfile) -> list[LockedEnvironment]:
+    def open(self, noxfile: Noxfile, names: Sequence[str | None]) -> SessionEnvironment:
+        """Return the environment of the session, with locks to be found and installed."""
+        from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
+
+        order, console = len(self.environments), _console(self.session)
+        return SessionEnvironment(self.session, names, noxfile, console, order)
+
+    def find(self, noxfile: Noxfile) -> list[LockedEnvironment]:
         """Return the environment with the locks of each call; read those of the first if needed."""
         if self.names and not self.environments:
-            environment = _environment(session, noxfile, self.names, 0)
-            self.environments.append(environment.find_locks()[1])
+            self.environments.append(self.open(noxfile, self.names).find_locks()[1])
         return self.environments
 
 
-_RECORDS: WeakKeyDictionary[ProcessEnv, _Record] = WeakKeyDictionary()
+_RECORDS: dict[ProcessEnv, _Record] = {}
 
 
 @overload
@@ -171,7 +177,7 @@ def _prepare(
         from nox_lock.project import is_ci  # noqa: PLC0415
         from nox_lock.text import redact  # noqa: PLC0415
 
-        record = _RECORDS.setdefault(session.virtualenv, _Record())
+        record = _RECORDS.setdefault(session.virtualenv, _Record(session))
         all_names = tuple(dict.fromkeys((*record.names, *(names or (None,)))))
         used = [(each.locks, *each.pythons) for each in noxfile.sessions if each.locks]
         location = Path(session.virtualenv.location).resolve()
@@ -186,8 +192,8 @@ def _prepare(
             nox.logger.logger.output(redact(line))
             record.snapshot = snapshot
         else:
-            earlier = record.find(session, noxfile)
-            environment = _environment(session, noxfile, all_names, len(earlier))
+            earlier = record.find(noxfile)
+            environment = record.open(noxfile, all_names)
             if earlier:
                 earlier[-1].keep_new()
             locked = environment.prepare(project, snapshot)
@@ -199,14 +205,6 @@ def _prepare(
         if constrain:
             pins = (location / snapshots.NOTES / snapshots.CONSTRAINTS).as_uri()
             session.env.update(dict.fromkeys(("PIP_CONSTRAINT", "UV_CONSTRAINT"), pins))
-
-
-def _environment(
-    session: nox.Session, noxfile: Noxfile, names: Sequence[str | None], order: int
-) -> SessionEnvironment:
-    from nox_lock.sessions.session_environment import SessionEnvironment  # noqa: PLC0415
-
-    return SessionEnvironment(session, names, noxfile, _console(session), order)
 
 
 def _record_body(session: nox.Session) -> None:
@@ -221,7 +219,7 @@ def _record_body(session: nox.Session) -> None:
             same = read_state(record.snapshot.location) == record.snapshot.state
             if same or not record.snapshot.match(noxfile.project):
                 return  # what other lock files do not have was not installed by the body
-        found = record.find(session, noxfile)
+        found = record.find(noxfile)
         for line in dict.fromkeys(line for each in found for line in each.record_body()):
             message = f"changed by this session itself, and repaired by the next run: {line}"
             _console(session).warn(message)
