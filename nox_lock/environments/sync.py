@@ -190,9 +190,8 @@ def install_project(locked: LockedEnvironment, installer: Installer, *, editable
 
 def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     """Check that the dependencies of what is installed are met, and note it."""
-    target, installed = locked.venv.target, {**comparison.installed}
-    for name in comparison.kept:  # a new environment does not have it yet
-        del installed[name]
+    target, kept = locked.venv.target, comparison.kept  # which a new environment lacks at first
+    installed = {name: each for name, each in comparison.installed.items() if name not in kept}
     unmet = locked.find_unmet(target, installed)
     if not unmet:
         locked.venv.write_note(locked.note(VERIFIED), comparison.digest)

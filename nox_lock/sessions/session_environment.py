@@ -189,11 +189,10 @@ class SessionInstaller:
         failed = False
         try:
             if self.by_uv:
-                command, *rest = arguments
                 # For this alone uv has no variable.
-                no_index = ["--no-index"] if self.no_index and command == "install" else []
+                more = ["--no-index"] if self.no_index and arguments[0] == "install" else []
                 with log.open("w", encoding="utf-8") as stderr:
-                    self._run(command, *no_index, *rest, stderr=stderr)
+                    self._run(*arguments, *more, stderr=stderr)
             else:
                 self._run(*arguments, env={**self.environ, "PIP_LOG": str(log)})
         except CommandFailed:
@@ -212,16 +211,18 @@ class SessionInstaller:
                 raise InstallerBrokenError(
                     "pip does not run in this environment", hint=f"Run: {self.locked.venv.recreate}"
                 ) from error
-        hiding, environ = self.no_index, self.locked.project.environ
-        with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
-            index_settings.read_index_settings(environ)
+        return Installed(printed, failed, self._find_hiding(printed))
+
+    def _find_hiding(self, printed: str) -> list[str]:
+        """Return the settings that may have hidden what could not be installed."""
         if not self.by_uv:
-            hiding = index_settings.find_set(index_settings.HIDING, environ)
-        elif not hiding:
-            text = " ".join(printed.split())  # uv wraps its lines
-            found = [variable for words, variable in _HIDDEN_FROM_UV.items() if words in text]
-            hiding = [f"{each}, or the same in uv's configuration" for each in found]
-        return Installed(printed, failed, hiding)
+            environ = self.locked.project.environ
+            with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
+                index_settings.read_index_settings(environ)
+            return index_settings.find_set(index_settings.HIDING, environ)
+        text = " ".join(printed.split())  # uv wraps its lines
+        found = [variable for words, variable in _HIDDEN_FROM_UV.items() if words in text]
+        return self.no_index or [f"{each}, or the same in uv's configuration" for each in found]
 
     def _run(self, *arguments: str, **options: Any) -> None:
         """Run pip or uv; quiet unless it fails, or nox is verbose."""
