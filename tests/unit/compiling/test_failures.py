@@ -290,6 +290,19 @@ def test_a_failure(name: str, folder: CompileFolder, index: ScriptedIndex, tmp_p
     assert str(tmp_path) not in said
 
 
+def test_a_build_that_needs_pkg_resources(folder: CompileFolder) -> None:
+    """What it printed is between the two: a traceback, which differs by Python."""
+    said = folder.fail({"requirements.in": "app\naged\n"})
+    assert said.startswith(
+        "build: requirements.in:2: aged has to be built to be locked, and its build failed: "
+        "ModuleNotFoundError: No module named 'pkg_resources'\n  "
+    )
+    assert said.endswith(
+        "\nIt needs a setuptools that still has pkg_resources: write setuptools<81 into "
+        'builds.txt, and [tool.nox-lock] build-constraints = ["builds.txt"]'
+    )
+
+
 def test_a_project_that_is_an_input(folder: CompileFolder) -> None:
     """Its file is named, and how to see the whole of it."""
     files = project_files("mine", code=exits("no version control here"))
