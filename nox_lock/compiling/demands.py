@@ -172,13 +172,12 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
         if versions and not allowed(versions, one.specifier, other.specifier):
             clashing += [one, other]
     shown = [each for each in demands if each in clashing] or demands
-    lines = [f"  {each}" for each in shown]
+    lines = ["these cannot hold together:", *(f"  {each}" for each in shown)]
     for name in dict.fromkeys(each.project for each in shown):
         if found[name] and not any(each.fixed for each in shown if each.project == name):
             lines += [f"  of {name} there are {show_versions(found[name], *_limits(name, shown))}"]
         lines += there[name].left_out(_limits(name, demands))
     names = dict.fromkeys(name for each in demands for name in (each.parent, each.project) if name)
-    lines = ["these cannot hold together:", *lines] if lines else ["requirements conflict"]
     error = CompileError("\n".join(lines), kind="conflict", projects=tuple(names))
     error.edits = tuple(dict.fromkeys(_find_edits(shown, demands, found)))
     error.hint = in_one(error.edits) or "Loosen one of the requirements named."

@@ -81,10 +81,11 @@ def index_reasons(pages: Sequence[Page]) -> list[str]:
     return [f"{without_folders(index)}: {why}" for index, why in failed.items()]
 
 
-def index_error(reasons: Iterable[str]) -> CompileError:
+def index_error(reasons: Iterable[str], place: Place | None = None) -> CompileError:
     """Return the error for indexes that failed, or hosts of files."""
+    message = f"a package index failed: {'; '.join(reasons)}"
     hint = "Nothing was locked: another index may offer somebody else's package instead."
-    return CompileError(f"a package index failed: {'; '.join(reasons)}", hint=hint, kind="index")
+    return CompileError(message, place, hint, kind="index")
 
 
 class Report(NamedTuple):
@@ -94,8 +95,7 @@ class Report(NamedTuple):
     message: str = ""
     name: str | None = None  # the project it is about
     link: str | None = None  # the URL of that requirement, without credentials
-    place: Place | None = None  # the line of an input that it comes from, as pip says
-    entry: Entry | None = None  # the requirement of an input that brings `name`
+    entry: Entry | None = None  # the requirement of an input that it comes from
     project: str | None = None  # the input that is itself a project and could not be built
     output: Sequence[str] = ()
     page: Page = Page("")
@@ -121,8 +121,6 @@ def read_report(path: Path, inputs: Inputs, show: Callable[[str], str] = str) ->
     known["pages"] = [Page(**each) for each in found.get("pages", ())]
     if failure:
         known["entry"], _ = find_origin(failure.get("name") or "", failure, inputs)
-        if failure.get("file") is not None:
-            known["place"] = Place(failure["file"], failure.get("line"))
         known["page"] = Page(**failure.get("page", {"address": ""}))
         said = failure.get("demands", ())
         known["demands"] = [demand for each in said for demand in read_demand(each, inputs)]
@@ -146,17 +144,15 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     if report.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
     if failed := index_reasons(report.pages):
-        error, hosts = index_error(failed), {origin(each.partition(": ")[0]) for each in failed}
-        declared = (each for each in inputs.options if "://" in each.value)
-        error.place = next((each.place for each in declared if origin(each.value) in hosts), None)
-        return error
+        hosts = {origin(each.partition(": ")[0]) for each in failed}
+        declared = (each.place for each in inputs.options if origin(each.value) in hosts)
+        return index_error(failed, next(declared, None))
     if not report.kind:
         return None
     entry = report.entry
     if report.kind == "download":
-        error = index_error([f"{report.page.address}: {report.page.reason}".removeprefix(": ")])
-        error.place = entry.place if entry and entry.url else None
-        return error
+        reason = f"{report.page.address}: {report.page.reason}".removeprefix(": ")
+        return index_error([reason], entry.place if entry and entry.url else None)
     describe: Callable[[Report, Inputs], CompileError] = {
         "demands": lambda each, _: describe_demands(each.demands, each.versions, inputs),
         "remote": _remote,
@@ -250,7 +246,7 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
 
 def _plain(report: Report, inputs: Inputs) -> CompileError:
     """Say what pip says, with the line of an input that it speaks of, and what to do about it."""
-    message, place = report.message, report.place
+    message, place = report.message, report.entry and report.entry.place
     if report.kind == "tool":
         message = f"pip-tools does not work here: {message}"
         return CompileError(message, hint=f"Run: {install_command()}", kind="tool")

@@ -20,7 +20,6 @@ from nox_lock.compiling.failures import (
     index_reasons,
     read_report,
 )
-from nox_lock.errors import Place
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.inputs.syntax import parse_specifier
 from nox_lock.project import Project
@@ -625,7 +624,6 @@ def test_a_report_is_read(tmp_path: Path, inputs: Inputs) -> None:
         "demands",
         "in project",
         name="app",
-        place=Place("a.in", 2),
         entry=app,
         demands=[
             Demand("app", "app<2", less, entry=app),
