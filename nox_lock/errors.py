@@ -77,8 +77,6 @@ class ToolchainError(NoxLockError):
 class CompileError(NoxLockError):
     """pip-tools did not make a lock."""
 
-    edits: tuple[str, ...] = ()  # what may be changed, each a line
-
     def __init__(
         self,
         message: str,
@@ -87,10 +85,12 @@ class CompileError(NoxLockError):
         *,
         kind: str,  # which failure it was, such as ``conflict`` or ``build``
         projects: tuple[str, ...] = (),  # those it is about, by normalized name
+        edits: tuple[str, ...] = (),  # what may be changed, each a line
     ) -> None:
         super().__init__(message, place, hint)
         self.kind = kind
         self.projects = projects
+        self.edits = edits
 
 
 class InterruptedWorkError(NoxLockError):

@@ -178,10 +178,10 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
             lines += [f"  of {name} there are {show_versions(found[name], *_limits(name, shown))}"]
         lines += there[name].left_out(_limits(name, demands))
     names = dict.fromkeys(name for each in demands for name in (each.parent, each.project) if name)
-    error = CompileError("\n".join(lines), kind="conflict", projects=tuple(names))
-    error.edits = tuple(dict.fromkeys(_find_edits(shown, demands, found)))
-    error.hint = in_one(error.edits) or "Loosen one of the requirements named."
-    return error
+    edits = tuple(dict.fromkeys(_find_edits(shown, demands, found)))
+    hint = in_one(edits) or "Loosen one of the requirements named."
+    said = "\n".join(lines)
+    return CompileError(said, None, hint, kind="conflict", projects=tuple(names), edits=edits)
 
 
 def in_one(edits: Sequence[str]) -> str:
