@@ -93,10 +93,6 @@ class CompileError(NoxLockError):
         self.edits = edits
 
 
-class InterruptedWorkError(NoxLockError):
-    """The work of a thread was ended, because the whole run was interrupted."""
-
-
 class InstallerBrokenError(NoxLockError):
     """The environment's own pip does not run: nox was ended while it made the environment."""
 

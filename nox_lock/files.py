@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nox_lock.errors import ConfigError, InterruptedWorkError, NoxLockError
+from nox_lock.errors import ConfigError, NoxLockError
 
 _PREFIX = ".nox-lock-"
 LEFT_SECONDS = 24 * 3600.0  # longer than any work takes, also with a pause of the machine in it
@@ -107,8 +107,8 @@ def exclusive(
 ) -> Iterator[None]:
     """Hold an exclusive file lock, so that no other process is `doing` the same.
 
-    A wait is logged; it ends with NoxLockError after `timeout` seconds, or InterruptedWorkError
-    once `stopped`, since Ctrl-C reaches the main thread alone.
+    A wait is logged. It ends with NoxLockError after `timeout` seconds, and once `stopped`, since
+    Ctrl-C reaches the main thread alone.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  (7 ms, only when there is work)
 
@@ -126,7 +126,7 @@ def exclusive(
                 lock.acquire(timeout=timeout, cancel_check=stopped)
             except Timeout as error:
                 if stopped():
-                    raise InterruptedWorkError("interrupted") from error
+                    raise NoxLockError("interrupted") from error
                 raise NoxLockError(
                     f"{other} did not end within {timeout:g} s{_read(holder)}: "
                     f"it holds the file lock {'/'.join(path.parts[-3:])}",

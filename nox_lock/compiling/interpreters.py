@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple, cast
 
 from nox_lock.compiling.cache import Cache, CacheEntry, make_key
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
-from nox_lock.errors import CompileError, InterruptedWorkError, ToolchainError
+from nox_lock.errors import CompileError, NoxLockError, ToolchainError
 from nox_lock.target import Platform, Target, running_platform, running_target
 
 _END_SECONDS = 10.0
@@ -52,7 +52,7 @@ class Processes:
         """Return the exit status of a command that prints to a file; or raise TimeoutExpired."""
         with self._lock, printed.open("wb") as output:
             if self.ended.is_set():
-                raise InterruptedWorkError("interrupted")
+                raise NoxLockError("interrupted")
             try:
                 process = subprocess.Popen(
                     command,
@@ -83,7 +83,7 @@ class Processes:
             process.kill()  # nothing, where it has ended
             process.wait()
         if self.ended.is_set():
-            raise InterruptedWorkError("interrupted")
+            raise NoxLockError("interrupted")
         return code
 
     def end(self) -> None:
