@@ -130,7 +130,7 @@ def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileE
     if demand.by:
         own = next((each for each in inputs.entries if each.name == name), None)
         entry, asked = own or entry, "" if own else f" (required by {demand.parent})"
-    limits = () if demand.specifier is None else (demand.specifier,)
+    limits = _limits(name, [demand])
     wanted: dict[str, list[str]] = {}
     for version in allowed(there.python, *limits):
         wanted.setdefault(there.python[version], []).append(version)

@@ -50,7 +50,7 @@ _FORMAT = "Its format: https://pip.pypa.io/en/stable/reference/requirements-file
 class Page(NamedTuple):
     """An index page that was asked for, and how that was answered."""
 
-    address: str  # of the index that it belongs to, without credentials
+    address: str = ""  # of the index that it belongs to, without credentials
     project: str = ""
     status: int | None = None  # of HTTP, or None where there was no answer that counts
     problem: str = ""  # what else was wrong: a key of `PROBLEMS`, or in words
@@ -91,14 +91,14 @@ def index_error(reasons: Iterable[str], place: Place | None = None) -> CompileEr
 class Report(NamedTuple):
     """What happened in a compile, and what ended it, if it failed."""
 
-    kind: str = ""  # of the failure, see `driver.report.describe_failure`; empty for none
+    kind: str = ""  # of the failure, see `driver.report.Report.note_failure`; empty for none
     message: str = ""
     name: str | None = None  # the project it is about
     link: str | None = None  # the URL of that requirement, without credentials
     entry: Entry | None = None  # the requirement of an input that it comes from
     project: str | None = None  # the input that is itself a project and could not be built
     output: Sequence[str] = ()
-    page: Page = Page("")
+    page: Page = Page()
     demands: Sequence[Demand] = ()
     versions: Mapping[str, Versions] = {}
     pages: Sequence[Page] = ()
@@ -121,7 +121,7 @@ def read_report(path: Path, inputs: Inputs, show: Callable[[str], str] = str) ->
     known["pages"] = [Page(**each) for each in found.get("pages", ())]
     if failure:
         known["entry"], _ = find_origin(failure.get("name") or "", failure, inputs)
-        known["page"] = Page(**failure.get("page", {"address": ""}))
+        known["page"] = Page(**failure.get("page", {}))
         said = failure.get("demands", ())
         known["demands"] = [demand for each in said for demand in read_demand(each, inputs)]
         versions = failure.get("versions", {}).items()
@@ -225,7 +225,7 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
         folder = folder if folder.startswith((".", "/")) else f"./{folder}"
     what = report.project or folder or report.name or report.link or "a project"
     printed = [each for each in report.output if each.strip()]
-    reason = (printed or report.message.splitlines() or [""])[-1 if printed else 0].strip()
+    reason = (printed[-1] if printed else report.message.partition("\n")[0]).strip()
     lines = [f"  {each}" for each in printed[-_LINES:]] if len(printed) > 1 else []
     message = f"{what} has to be built to be locked, and its build failed: {reason}"
     hint = "Install what its build needs, or ask for a version with a wheel for this Python."

@@ -31,7 +31,7 @@ from pip._vendor.packaging.utils import canonicalize_name, canonicalize_version
 from piptools.scripts.compile import cli
 
 from .pages import fetch_pages_once, read_pages_alone, take_hashes_from_pages
-from .report import Report, bare_url, describe_failure, note_printed
+from .report import Report, bare_url, note_printed
 from .touch_points import COMFORT
 
 Callback = Callable[..., None]
@@ -60,7 +60,7 @@ def compile_lock(order: Mapping[str, Any]) -> int:
     except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
         code, failed = 1, error
     if failed is not None:
-        report.said["failure"] = describe_failure(failed, report)
+        report.note_failure(failed)
     Path(order["report"]).write_text(json.dumps(report.said), encoding="utf-8")
     return code
 

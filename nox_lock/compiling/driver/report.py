@@ -72,7 +72,7 @@ class Report:
 
     def note_conflict(self, _factory: Any, impossible: Any, constraints: Any) -> None:
         """Record demands that cannot hold together."""
-        self.known.append((impossible, lambda: _describe_conflict(impossible, constraints, self)))
+        self.known.append((impossible, lambda: _report_conflict(impossible, constraints, self)))
 
     def note_refusal(self, error: Any, candidate: Any) -> None:
         """Record a requirement that could not be prepared."""
@@ -101,6 +101,24 @@ class Report:
             elif link is not None and link.is_yanked:
                 yanked.append((name, str(version), link.yanked_reason or ""))
         self.said |= {"extras": extras, "yanked": yanked}
+
+    def note_failure(self, error: BaseException) -> None:
+        """Record what ended the compile: its kind, what was said, and what else is known of it."""
+        errors = _linked(error)
+        kind = _classify(errors, _KINDS) or "other"
+        commands = [str(getattr(each, "command_description", "")) for each in errors]
+        if any(each.startswith(("git ", "hg ", "svn ", "bzr ")) for each in commands):
+            kind = "repository"
+        # Of pip's diagnostics the message is a part.
+        message = str(getattr(error, "message", "") or error) or type(error).__name__
+        said: dict[str, Any] = {"kind": kind, "message": message, "output": _output(errors)}
+        if kind == "download":
+            said["page"] = {"address": _requested(errors), **describe_answer(error)}
+        for each, describe in reversed(self.known):
+            said |= describe() if each in errors else {}
+        if any(isinstance(each, OSError) and each.errno in _FULL for each in errors):
+            said["kind"] = "disk"
+        self.said["failure"] = said
 
 
 def bare_url(url: str) -> str:
@@ -140,25 +158,6 @@ def describe_answer(error: BaseException) -> dict[str, Any]:
     return {"problem": _classify(errors, _PROBLEMS) or str(error)}
 
 
-def describe_failure(error: BaseException, report: Report) -> dict[str, Any]:
-    """Return what ended a compile: its kind, what was said, and what else is known of it."""
-    errors = _linked(error)
-    kind = _classify(errors, _KINDS) or "other"
-    commands = [str(getattr(each, "command_description", "")) for each in errors]
-    if any(each.startswith(("git ", "hg ", "svn ", "bzr ")) for each in commands):
-        kind = "repository"
-    # Of pip's diagnostics the message is a part.
-    message = str(getattr(error, "message", "") or error) or type(error).__name__
-    said: dict[str, Any] = {"kind": kind, "message": message, "output": _output(errors)}
-    if kind == "download":
-        said["page"] = {"address": _requested(errors), **describe_answer(error)}
-    for each, describe in reversed(report.known):
-        said |= describe() if each in errors else {}
-    if any(isinstance(each, OSError) and each.errno in _FULL for each in errors):
-        said["kind"] = "disk"
-    return said
-
-
 def note_printed(error: Any, *, output_lines: list[str] | None, **_more: Any) -> None:
     """Keep what a process printed: some pips take it out of the error on its way."""
     error.printed = output_lines or []
@@ -194,19 +193,19 @@ def _walk(requirement: Any) -> dict[str, Any]:
     return {"through": through, "file": found and found["file"], "line": line}
 
 
-def _describe_conflict(impossible: Any, constraints: Any, report: Report) -> dict[str, Any]:
-    demands = [_describe_demand(each.requirement, each.parent) for each in impossible.causes]
+def _report_conflict(impossible: Any, constraints: Any, report: Report) -> dict[str, Any]:
+    demands = [_report_demand(each.requirement, each.parent) for each in impossible.causes]
     known = {name for each in demands for name in (each["project"], *each["through"]) if name}
     for name in dict.fromkeys(each["project"] for each in demands):
         if name in constraints:
             specifier = str(constraints[name].specifier)
             said = {"project": name, "text": f"{name}{specifier}", "specifier": specifier}
             demands.append({**said, "constraint": True})
-    versions = {name: _describe_versions(name, report) for name in known}
+    versions = {name: _report_versions(name, report) for name in known}
     return {"kind": "demands", "demands": demands, "versions": versions}
 
 
-def _describe_demand(requirement: Any, parent: Any) -> dict[str, Any]:
+def _report_demand(requirement: Any, parent: Any) -> dict[str, Any]:
     candidate, own = requirement.get_candidate_lookup()
     name, text, specifier = canonicalize_name(requirement.project_name), str(requirement), None
     if type(requirement).__name__ == "RequiresPythonRequirement":
@@ -229,7 +228,7 @@ def _describe_demand(requirement: Any, parent: Any) -> dict[str, Any]:
     }
 
 
-def _describe_versions(name: str, report: Report) -> dict[str, Any]:
+def _report_versions(name: str, report: Report) -> dict[str, Any]:
     """Return the versions of a project by what becomes of them, each in the first that fits."""
     there: dict[str, dict[str, str]] = {"refused": dict(report.refused.get(name, {}))}
     there |= {kind: {} for kind in ("found", "yanked", *_UNFIT.values())}
