@@ -33,18 +33,13 @@ class Place(NamedTuple):
 
 
 class NoxLockError(Exception):
-    """Anything nox-lock refuses or fails at, worded for the person who can fix it.
-
-    Attributes:
-        message: what is wrong, in one or a few lines, without secrets and absolute paths.
-        hint: the command or edit that fixes it, or None.
-    """
+    """Anything nox-lock refuses or fails at, worded for the person who can fix it."""
 
     def __init__(self, message: str, place: Place | None = None, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = message  # what is wrong, in a few lines, without secrets and absolute paths
         self.place = place
-        self.hint = hint
+        self.hint = hint  # the command or edit that fixes it, or None
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message
