@@ -17,9 +17,9 @@ from urllib.parse import unquote
 from packaging.markers import Marker
 from packaging.version import Version
 
-from nox_lock.checking.content import canonical_url
+from nox_lock.checking.content import INDEXES, canonical_url
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE, Verdict, cut
-from nox_lock.errors import LockFileError, Place, Reason
+from nox_lock.errors import ConfigError, LockFileError, Place, Reason
 from nox_lock.lockfile import pylock
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.lockfile.pylock import Files, PylockEnvironment, PylockFile, both, pick
@@ -27,17 +27,16 @@ from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 from nox_lock.target import Platform, holds, marker_environment, parse_platform
 from nox_lock.text import origin
 
-INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _REPOSITORY = re.compile(r"(git|hg)\+(.+)@([0-9a-f]{40}|[0-9a-f]{64})")
 _TITLE = re.compile(r'^(name|version) = "(.*)"$', re.MULTILINE)
 _URL = re.compile(r"(https?://[^/@?#]+)/[^?#]+")
-# What lock files pin, as `_as_package` has it: each with their paths, and its place there.
-Packages = dict[Pin, dict[str, Place]]
+# What lock files pin, as `_as_package` has it, with all of its marker; where the first has it.
+Packages = dict[Pin, Place]
 
 
 def find_packages(planned: PylockPlan) -> Packages:
     """Return what the lock files of a pylock pin; LockFileError for what no pylock can have."""
-    found: Packages = {}
+    found: dict[Pin, dict[str, Place]] = {}  # by paths of lock files
     for low in planned.below:
         if low.current is None or low.current.problems or low.current.includes:
             fault = "broken" if low.current else "not there"
@@ -46,13 +45,19 @@ def find_packages(planned: PylockPlan) -> Packages:
             if package := _as_package(pin, low):
                 found.setdefault(package, {}).setdefault(low.path, low.at(pin.line))
     environments = _find_environments(planned)
+    every = list(dict.fromkeys(environments.values()))
+    marker_of = functools.cache(lambda chosen: pick(chosen, every))
+    packages: Packages = {}
     for package, places in found.items():
-        chosen = {environments[path] for path in places}
-        for path in environments.keys() - places.keys():
-            if environments[path] in chosen:
+        place = next(iter(places.values()))
+        chosen = frozenset(environments[path] for path in places)
+        for path, environment in environments.items():
+            if environment in chosen and path not in places:
                 said = f"{package.shown} is pinned otherwise in {path}, and no marker tells apart"
-                raise _impossible(next(iter(places.values())), f"{said} what the two are for")
-    return found
+                raise _impossible(place, f"{said} what the two are for")
+        marker = both(marker_of(chosen), package.marker)
+        packages[package._replace(marker=marker)] = place
+    return packages
 
 
 def _as_package(pin: Pin, low: LockPlan) -> Pin | None:
@@ -90,12 +95,12 @@ def _find_platform(low: LockPlan) -> Platform:
 
 
 def _find_environments(planned: PylockPlan) -> dict[str, PylockEnvironment]:
-    """Return what each lock file is for, by its path."""
+    """Return what each lock file is for, by its path, in the order of Pythons."""
     found = {}
     for low in planned.below:
         known = marker_environment(low.target, _find_platform(low))
         found[low.path] = PylockEnvironment(*(known[name] for name in PylockEnvironment._fields))
-    return found
+    return dict(sorted(found.items(), key=lambda each: (Version(each[1].python_version), each[1])))
 
 
 def _impossible(place: Place, message: str) -> LockFileError:
@@ -110,42 +115,44 @@ def _behind(planned: PylockPlan, package: Pin, place: Place) -> LockFileError:
 
 def expect(planned: PylockPlan, packages: Packages, files: Files) -> str:
     """Return the text that a pylock must have, with its files from some; LockFileError for none."""
-    environments = _find_environments(planned)
-    every = sorted({*environments.values()}, key=lambda each: (Version(each.python_version), each))
-    markers = functools.cache(lambda paths: pick({environments[each] for each in paths}, every))
-    tables: list[str] = []
+    tables = []
     used: set[PylockFile] = set()
     left_out: set[PylockFile] = set()
-    for package, places in packages.items():
-        place, version = next(iter(places.values())), package.version
-        marker = both(markers(frozenset(places)), package.marker)
-        table: dict[str, Any] = {"name": package.name, "version": version, "marker": marker}
+    for package, place in packages.items():
+        name, version, marker = package.name or "", package.version, package.marker or None
         if version is None:
             source = _find_source(package, place, planned)
-            tables.append(pylock.render_package({**table, **source}))
-            continue
-        own = _take_files(package, place, planned, files)
-        sdist, wheels = pylock.choose(package.name or "", version, own)
-        if not (sdist or wheels):
-            raise _impossible(place, f"{package.shown} has no file that the format allows")
-        tables.append(pylock.render_package({**table, "sdist": sdist, "wheels": wheels}))
-        used.update(own)
-        left_out.update({*own} - {sdist, *wheels})
-    shown = (sorted(f"{name} == '{value}'" for name, value in e._asdict().items()) for e in every)
-    top = {
+        else:
+            own = _take_files(package, place, planned, files)
+            sdist, wheels = pylock.choose(name, version, own)
+            if not (sdist or wheels):
+                raise _impossible(place, f"{package.shown} has no file that the format allows")
+            source = {"sdist": sdist, "wheels": wheels or None}
+            used.update(own.values())
+            left_out.update({*own.values()} - {sdist, *wheels})
+        tables.append({"name": name, "version": version, "marker": marker, **source})
+    every = list(dict.fromkeys(_find_environments(planned).values()))
+    parts = (sorted(f"{name} == '{value}'" for name, value in e._asdict().items()) for e in every)
+    tool = {
+        "files": pylock.digest_files(used),
+        "indexes": find_indexes(planned) or None,
+        "left-out": [*left_out] or None,
+    }
+    document = {
         "lock-version": "1.0",
         "created-by": pylock.MAKER,
         "requires-python": f">={every[0].python_version}",
-        "environments": sorted(map(" and ".join, shown)),
+        "environments": [*map(" and ".join, parts)],
+        "packages": tables,
+        "tool": {pylock.MAKER: tool},
     }
-    tool = {"files": pylock.digest_files(used), "indexes": find_indexes(planned)}
-    return pylock.render(top, sorted(tables), {**tool, "left-out": sorted(left_out)})
+    return pylock.render(document)
 
 
 def _take_files(
     package: Pin, place: Place, planned: PylockPlan, files: Files
-) -> Iterable[PylockFile]:
-    """Return the files of a version, each name once."""
+) -> dict[str, PylockFile]:
+    """Return the files of a version, by name."""
     found: dict[str, PylockFile] = {}
     for sha256 in package.hashes:
         if sha256 not in files:
@@ -153,25 +160,25 @@ def _take_files(
         for file in files[sha256]:
             if found.setdefault(file.name, file).sha256 != sha256:
                 raise _impossible(place, f"{package.shown} has two files {file.name}")
-    return found.values()
+    return found
 
 
 def _find_source(package: Pin, place: Place, planned: PylockPlan) -> dict[str, Any]:
     """Return where a direct URL or path leads, as a pylock has it."""
     address, _, fragment = (package.url or "").partition("#")
     found = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
-    below = {"subdirectory": found[1] if found else ""}
+    below = {"subdirectory": (found and found[1]) or None}
     if found := _REPOSITORY.fullmatch(address):
         kind, url, commit = found.groups()
         return {"vcs": {"type": kind, "url": url, "commit-id": commit, **below}}
     if re.match(r"\w+\+", address) or ("://" in address and not _URL.fullmatch(address)):
         raise _impossible(place, f"{package.shown} has a login, a query, or no full commit")
-    source = {"url": address, **below}
+    source: dict[str, Any] = {"url": address, **below}
     if "://" not in address:
         path = unquote(address.removeprefix("file:"))
         source = {"path": posixpath.relpath(path, posixpath.dirname(planned.path) or "."), **below}
         if not package.hashes:
-            return {"directory": {**source, "editable": package.editable}}
+            return {"directory": {**source, "editable": package.editable or None}}
     if len(package.hashes) != 1:
         raise _impossible(place, f"{package.shown} has not one hash")
     return {"archive": {**source, "hashes": {"sha256": min(package.hashes)}}}
@@ -200,10 +207,10 @@ def find_wrong_place(planned: PylockPlan, files: Iterable[PylockFile]) -> str:
     of the default index name, and as many others as inputs declare indexes; or in a folder of the
     project that an input declares.
     """
-    links = [each.value for each in planned.inputs.options if each.name == "--find-links"]
-    folders = {posixpath.normpath(each) for each in links}
-    anywhere = any(each.startswith("file:") for each in links)
-    indexes = [o for o in planned.inputs.options if o.name in INDEXES and "://" in o.value]
+    options = planned.inputs.options
+    folders = {posixpath.normpath(each.value) for each in options if each.name == "--find-links"}
+    anywhere = any(each.startswith("file:") for each in folders)
+    indexes = [each for each in options if each.name in INDEXES and "://" in each.value]
     hosts: set[str] = set()
     for file in files:
         if url := _URL.fullmatch(file.address):
@@ -211,8 +218,8 @@ def find_wrong_place(planned: PylockPlan, files: Iterable[PylockFile]) -> str:
         elif "://" in file.address:
             return f"the URL of {file.name} has a login, a query or a fragment"
         else:
-            path = posixpath.join(posixpath.dirname(planned.path), file.address)
-            path = posixpath.normpath(path)
+            folder = posixpath.dirname(planned.path)
+            path = posixpath.normpath(posixpath.join(folder, file.address))
             if path.startswith(("../", "/")):
                 return f"{file.name} is outside the project"
             if not anywhere and (posixpath.dirname(path) or ".") not in folders:
@@ -228,32 +235,28 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
     """Judge a pylock by its content, whatever the order of its lines."""
     if planned.data is None:
         return Verdict(MISSING, (Reason("there is no pylock", planned.at()),))
-    word, text = STALE, planned.text
     try:
         packages = find_packages(planned)
-        word = INVALID
-        tables, files = pylock.parse(text, planned.path)
-        word = STALE
+        text, files = pylock.parse(planned.text, planned.path)
         expected = expect(planned, packages, files)
         if expected != text:
-            _refuse_difference(planned, packages, pylock.parse(expected, planned.path)[0], tables)
-    except LockFileError as error:
+            _compare(planned, packages, expected, pylock.tidy(text, planned.path))
+    except (ConfigError, LockFileError) as error:
+        word = INVALID if isinstance(error, ConfigError) else STALE
         return Verdict(word, cut([Reason(error.message, error.place)]))
     if fault := find_wrong_place(planned, chain(*files.values())):
         return Verdict(INVALID, (Reason(fault, planned.at()),))
     return Verdict(FRESH, notes=tuple(find_notes(planned, packages)))
 
 
-def _refuse_difference(
-    planned: PylockPlan, packages: Packages, ours: Iterable[str], theirs: Iterable[str]
-) -> None:
-    """Raise for the first table of a pylock that is not what it must be."""
-    wanted, has = Counter(ours), Counter(theirs)
+def _compare(planned: PylockPlan, packages: Packages, ours: str, theirs: str) -> None:
+    """Raise for the first table of a tidy pylock that is not what it must be."""
+    wanted, has = (Counter(each.split("\n\n")) for each in (ours, theirs))
     for table in chain(wanted - has, has - wanted):
         title = dict(_TITLE.findall(table))
-        for package, places in packages.items():
+        for package, place in packages.items():
             if (title.get("name"), title.get("version")) == package[:2]:
-                raise _behind(planned, package, next(iter(places.values())))
+                raise _behind(planned, package, place)
         other = "where its files are looked for" if table.startswith("[") else "what it is for"
         shown = " ".join(title.values()) or other
         said = f"{shown} is not as its lock files and inputs have it"

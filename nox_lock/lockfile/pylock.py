@@ -1,4 +1,4 @@
-"""The format of a `pylock.toml`: rendered and read line by line, each file in one of its own.
+"""The format of a `pylock.toml`, and its markers. What it says is compared as rendered text.
 
 https://packaging.python.org/en/latest/specifications/pylock-toml/
 """
@@ -13,29 +13,30 @@ from itertools import chain, groupby
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from nox_lock.errors import ConfigError, LockFileError, Place
+from nox_lock.errors import ConfigError, Place
 from nox_lock.inputs.syntax import normalized, parse_version
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import lock_file
 
 MAKER = "nox-lock"
-_SDISTS = (".tar.gz", ".zip")
-_TEXT = r'"[^"\\#]*(?:\\[^#][^"\\#]*)*"'  # with nothing that may begin a comment
-# All that a line may be, with the parts of a file. No quote is in an address: pip quotes URLs.
-_LINE = re.compile(
-    r'((?:sdist =| ) \{(?:url|path) = "([!$-\[\]-~]+)", '
-    r"(?:upload-time = ([\d-]{10}T[\d:]{8}(?:\.(?!0{6})\d{6})?Z), )?(?:size = ([1-9]\d{,17}), )?"
-    r'hashes = \{sha256 = "([0-9a-f]{64})"\}\},?'
-    rf"|(?:lock-version|created-by|requires-python|name|version|marker|files) = {_TEXT}"
-    rf"|(?:environments|wheels|indexes|left-out) = \[|  {_TEXT},|\]|packages = \[\]"
-    rf"|(?:archive|directory|vcs) = \{{(?:type = {_TEXT}, )?(?:url|path) = {_TEXT}"
-    rf"(?:, (?:commit-id|subdirectory) = {_TEXT})*"
-    r'(?:, editable = true|, hashes = \{sha256 = "[0-9a-f]{64}"\})?\}'
-    r"|\[\[packages\]\]|\[tool\.nox-lock\]|)"
-    r"[ \t]*(?:#[^\x00-\x08\n-\x1f\x7f\ufffd]*)?"  # other letters would be no TOML
+_FILENAME = re.compile(
+    r"(?P<wheel>(?:(?!__)[^-])*-[^-]*)(?:-\d[^-]*)?(?:-[^-]*){3}\.whl"
+    r"|(?P<source>.*-[^-]*)(?:\.tar\.gz|\.zip)"
 )
-# The keys of an inline table, as they are written.
-_ORDER = "type url path upload-time size commit-id subdirectory editable hashes"
+# All of a file as it may be written. No quote is in an address: pip quotes URLs.
+_ROW = re.compile(
+    r'(?:sdist =| ) \{(?:url|path) = "([!$-\[\]-~]+)", '
+    r"(?:upload-time = ([\d-]{10}T[\d:]{8}(?:\.(?!0{6})\d{6})?Z), )?(?:size = ([1-9]\d{,17}), )?"
+    r'hashes = \{sha256 = "([0-9a-f]{64})"\}\}'
+)
+_COMMENT = "# `nox -s lock` makes this of the requirements files, and writes it again."
+# All keys, in the order in which they are written in a table.
+_KEYS = (
+    "lock-version created-by requires-python environments packages name version marker sdist wheels"
+    " vcs archive directory type url path upload-time size commit-id subdirectory editable hashes"
+    " sha256 tool nox-lock files indexes left-out"
+)
+_place_of = {key: place for place, key in enumerate(_KEYS.split())}.__getitem__
 
 
 class PylockFile(NamedTuple):
@@ -54,8 +55,8 @@ class PylockFile(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Whether all its parts are as they may be written."""
-        found = _LINE.fullmatch(f"  {self},")
-        return found is not None and found.groups("")[1:] == self
+        found = _ROW.fullmatch(f"  {self}")
+        return found is not None and found.groups("") == self
 
     def __str__(self) -> str:
         # One hash: pip and uv take a file that has any of several.
@@ -68,30 +69,36 @@ class PylockFile(NamedTuple):
 Files = dict[str, list[PylockFile]]  # by sha256
 
 
-def render(top: Mapping[str, Any], packages: Sequence[str], tool: Mapping[str, Any]) -> str:
-    """Return the text of a pylock: its keys, its rendered packages, those of `[tool.nox-lock]`."""
-    comment = "# `nox -s lock` makes this of the requirements files, and writes it again."
-    head = [comment, *_pairs(top), *([] if packages else ["packages = []"])]
-    tail = [f"[tool.{MAKER}]", *_pairs(tool)]
-    return "\n\n".join(["\n".join(head), *packages, "\n".join(tail)]) + "\n"
+def render(document: Mapping[str, Any]) -> str:
+    """Return the text of a pylock: None is left out, and a file may be a `PylockFile` or a table.
+
+    The order of keys and arrays changes nothing, anything else does: so texts can be compared in
+    place of documents. KeyError is for a key that nox-lock does not write.
+    """
+    packages, tool = document.get("packages") or [], document.get("tool") or {}
+    inner = ("packages", "tool")
+    head = {key: value for key, value in document.items() if key not in inner or not value}
+    tables = sorted(_show_table("[[packages]]", each) for each in packages)
+    tables += (_show_table(f"[tool.{key}]", tool[key]) for key in sorted(tool, key=_place_of))
+    return "\n\n".join([_show_table(_COMMENT, head), *tables]) + "\n"
 
 
-def render_package(table: Mapping[str, Any]) -> str:
-    """Return a package as TOML, in the order of its keys, with a `PylockFile` for its table."""
-    return "\n".join(["[[packages]]", *_pairs(table)])
+def _show_table(title: str, table: Mapping[str, Any]) -> str:
+    return "\n".join([title, *_show_pairs(table)])
 
 
-def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys of a table that are not empty, with their values, as TOML has them."""
-    return (f"{key} = {_show(value)}" for key, value in table.items() if value)
+def _show_pairs(table: Mapping[str, Any]) -> Iterator[str]:
+    keys = (key for key in sorted(table, key=_place_of) if table[key] is not None)
+    return (f"{key} = {_show(table[key])}" for key in keys)
 
 
 def _show(value: Any) -> str:
     if isinstance(value, dict):
-        table = {key: value[key] for key in sorted(value, key=_ORDER.find)}
-        return f"{{{', '.join(_pairs(table))}}}"
+        return f"{{{', '.join(_show_pairs(value))}}}"
     if isinstance(value, list):
-        return "\n".join(["[", *(f"  {_show(each)}," for each in value), "]"])
+        rows = sorted(f"  {_show(each)}," for each in value)
+        rows.sort(key=lambda row: row.partition('", ')[0].rpartition("/")[2])  # a file's name
+        return "\n".join(["[", *rows, "]"]) if rows else "[]"
     if isinstance(value, PylockFile):
         return str(value)
     if hasattr(value, "isoformat"):  # a date or time
@@ -99,51 +106,29 @@ def _show(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("#", r"\u0023")
 
 
-def parse(text: str, path: str) -> tuple[Iterator[str], Files]:
-    """Return the tables of a pylock of ours, with sorted keys and arrays, and its files.
-
-    LockFileError is for what we do not write in any layout, and for files that were changed.
-    """
-    lines = list(map(_LINE.fullmatch, text.split("\n")))
-    number = lines.index(None) + 1 if None in lines else 0
-    if number:
-        text = _lay_out(text, path)
-        lines = list(map(_LINE.fullmatch, text.split("\n")))
-    files: Files = {}
-    tables = [[[""]]]
-    for found in lines:
-        if not found:
-            raise LockFileError("nox-lock does not write this line", Place(path, number))
-        said, *file = found.groups("")
-        if file[-1]:
-            files.setdefault(file[-1], []).append(PylockFile(*file))
-        if said.startswith("["):
-            tables.append([[said]])
-        elif said.startswith((" ", "]")):
-            tables[-1][-1].append(said)
-        elif said:
-            tables[-1].append([said])
-    if f'files = "{digest_files(chain(*files.values()))}"' not in text:
-        raise LockFileError("the files were changed since they were written", Place(path))
-    ordered = (sorted([key, *sorted(rows[:-1]), *rows[-1:]] for key, *rows in t) for t in tables)
-    return ("\n".join(chain(*each)) for each in ordered), files
-
-
-def _lay_out(text: str, path: str) -> str:
-    """Return what a formatter made of a pylock as we write it; itself where we write no such."""
-    if "\ufffd" in text:  # no UTF-8
-        return text
+def tidy(text: str, path: str) -> str:
+    """Return a pylock in any layout as nox-lock writes it; ConfigError for what it does not."""
     try:
-        document = parse_toml(text.encode(), path)
-        packages = [each for each in document.get("packages", list) or () if isinstance(each, dict)]
-        tool = document.table("tool").table(MAKER).values
-        top = {**document.values, "packages": None, "tool": None}
-        ours = render(top, list(map(render_package, packages)), tool)
-        # What is anything else, or has no place there, is lost.
-        same = parse_toml(ours.encode(), path).values == document.values
-    except (ConfigError, ValueError, RecursionError):
-        return text
-    return ours if same else text
+        return render(parse_toml(text.encode(errors="surrogateescape"), path).values)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        start = text.find(f"\n{error.args[0]} = ")  # of an unknown key
+        line = text.count("\n", 0, start) + 2 if start >= 0 else None
+        raise ConfigError(f"nox-lock does not write this: {error}", Place(path, line)) from error
+
+
+def parse(text: str, path: str) -> tuple[str, Files]:
+    """Return a pylock and its files, tidied if that is needed to find these.
+
+    ConfigError is for files that were changed; all else is for the caller to compare.
+    """
+    for is_tidy in (False, True):
+        text = tidy(text, path) if is_tidy else text
+        files: Files = {}
+        for file in map(PylockFile._make, _ROW.findall(text)):
+            files.setdefault(file.sha256, []).append(file)
+        if f'files = "{digest_files(chain(*files.values()))}"' in text:
+            return text, files
+    raise ConfigError("the files were changed since they were written", Place(path))
 
 
 def digest_files(files: Iterable[PylockFile]) -> str:
@@ -152,27 +137,23 @@ def digest_files(files: Iterable[PylockFile]) -> str:
 
 
 def choose(
-    name: str, version: str, files: Iterable[PylockFile]
+    name: str, version: str, files: Mapping[str, PylockFile]
 ) -> tuple[PylockFile | None, list[PylockFile]]:
-    """Return those of some files that a pylock can have: a source distribution, and wheels."""
-    own = {found: each for each in files if _is_of(found := each.name, name, version)}
-    sdists = (own[each] for kind in _SDISTS for each in sorted(own) if each.endswith(kind))
-    return next(sdists, None), [own[each] for each in sorted(own) if each.endswith(".whl")]
-
-
-def _is_of(filename: str, name: str, version: str) -> bool:
-    """Return whether a file has the name of a wheel or source distribution of a version."""
-    if filename.endswith(".whl"):
-        parts = filename.split("-")
-        strange = "__" in parts[0] or (len(parts) == 6 and not parts[2][:1].isdigit())  # noqa: PLR2004
-        return len(parts) in {5, 6} and not strange and _are_same(*parts[:2], name, version)
-    stem = next((filename[: -len(each)] for each in _SDISTS if filename.endswith(each)), "")
-    return _are_same(*stem.rpartition("-")[::2], name, version)
+    """Return those of some files, by name, that a pylock can have: a source, and wheels."""
+    sources: list[PylockFile] = []
+    wheels: list[PylockFile] = []
+    for filename, file in sorted(files.items()):
+        found = _FILENAME.fullmatch(filename)
+        if found and _are_same(found["wheel"] or found["source"], name, version):
+            (wheels if found["wheel"] else sources).append(file)
+    return min(sources, key=lambda each: each.name.endswith(".zip"), default=None), wheels
 
 
 @functools.lru_cache(maxsize=4096)  # a version has many wheels
-def _are_same(name: str, version: str, wanted: str, wanted_version: str) -> bool:
-    return normalized(name) == wanted and parse_version(version) == parse_version(wanted_version)
+def _are_same(stem: str, name: str, version: str) -> bool:
+    """Return whether the first part of a filename is of a version."""
+    own, _, its_version = stem.rpartition("-")
+    return normalized(own) == name and parse_version(its_version) == parse_version(version)
 
 
 class PylockEnvironment(NamedTuple):

@@ -99,16 +99,15 @@ def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -
     A time or size that is not there, and another name of the same file, do no harm.
     """
     compiler.console.log(f"{planned.path}: looking for its files")
-    text = planned.text
+    text, wrong = planned.text, verdict._replace(word=INVALID, notes=())
     try:
         now = one_pylock.render(compiler, planned, find_packages(planned), {})
     except LockFileError as error:
-        reason = Reason(error.message, error.place)
-        return verdict._replace(word=INVALID, reasons=(reason,), notes=())
+        return wrong._replace(reasons=(Reason(error.message, error.place),))
     (_, old), (_, there) = (pylock.parse(each, planned.path) for each in (text, now))
     said = "no index has it with this URL, hash, time and size"
     reasons = cut(
-        Reason(f"{file.name}: {said}", planned.at(text[: text.find(file.sha256)].count("\n") + 1))
+        Reason(f"{file.name}: {said}", planned.at(text.count("\n", 0, text.find(file.sha256)) + 1))
         for file in chain(*old.values())
         if not any(
             file.address == new.address
@@ -117,10 +116,8 @@ def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -
             for new in there.get(file.sha256, ())
         )
     )
-    if not reasons:
-        return verdict
     diff = _diff(planned.path, text, now, hashes=True)
-    return verdict._replace(word=INVALID, reasons=reasons, notes=(), diff=diff)
+    return wrong._replace(reasons=reasons, diff=diff) if reasons else verdict
 
 
 def _pins(planned: LockPlan, lock: LockFile) -> _Pins:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from nox_lock.checking import expected_pylock
+from nox_lock.checking.content import INDEXES
 from nox_lock.checking.expected_pylock import Packages
-from nox_lock.errors import LockFileError, Reason
+from nox_lock.errors import ConfigError, LockFileError, Reason
 from nox_lock.inputs.entry import URL, Inputs
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import pylock
@@ -24,7 +25,7 @@ from nox_lock.target import running_target
 from nox_lock.text import mask
 
 # Options of inputs that say where files are; a folder is an argument of pip-compile.
-_READ = (*expected_pylock.INDEXES, "--no-index", "--trusted-host")
+_READ = (*INDEXES, "--no-index", "--trusted-host")
 _FIX = (
     "Write --extra-index-url URL into an input: it names files of the default index, and of those "
     "that are declared there. Or say"
@@ -37,11 +38,11 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     check_replaceable(compiler, planned)
     packages = expected_pylock.find_packages(planned)
     known: Files = {}
-    with suppress(LockFileError):  # of one that is not there, or was changed
-        tables, found = pylock.parse(planned.text, planned.path)
+    with suppress(ConfigError):  # of one that is not there, or was changed
+        old, found = pylock.parse(planned.text, planned.path)
         # What they were looked for in.
-        indexes = re.findall(r'^  "(--.*)",$', "\n".join(tables), re.MULTILINE)
-        if indexes == sorted(expected_pylock.find_indexes(planned)) and compiler.options.use_cache:
+        indexes = {*re.findall(r'^  "(--.*)",$', old, re.MULTILINE)}
+        if indexes == {*expected_pylock.find_indexes(planned)} and compiler.options.use_cache:
             known = found
     text = render(compiler, planned, packages, known)
     if b"\r\n" in (planned.data or b""):
@@ -109,13 +110,13 @@ def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, kno
             faults[sha256] = "its URL has a secret, or unusual characters"
         if not faults[sha256]:
             files.setdefault(sha256, []).append(file)
-    for package, places in packages.items():
+    for package, place in packages.items():
         for sha256 in wanted.get(package.name or "", ()):
             if sha256 in package.hashes and sha256 not in files:
                 fault = faults.get(sha256, "no page of an index that it may name has this file")
                 raise LockFileError(
                     f"{package.shown} cannot be in {planned.path}: {fault}: sha256:{sha256}",
-                    next(iter(places.values())),
+                    place,
                     f"{_FIX} [tool.nox-lock.locks.{planned.name}] pylock = false",
                 )
     return files

@@ -223,8 +223,8 @@ class PylockPlan(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is there now, with LF."""
-        return (self.data or b"").decode(errors="replace").replace("\r\n", "\n")
+        """What is there now, with LF; bytes that are no UTF-8 as surrogates."""
+        return (self.data or b"").decode(errors="surrogateescape").replace("\r\n", "\n")
 
     @property
     def pins(self) -> Sequence[str]:

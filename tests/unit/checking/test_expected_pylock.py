@@ -324,9 +324,17 @@ def test_another_layout_of_sources_and_of_what_is_left_out(
     assert not find_obstacles(planned(tmp_path))
     assert lock_file.is_stamped(Project(tmp_path, {}), "pylock.toml")
     assert pylock.parse(written(text), "")[1] == pylock.parse(text, "")[1]
-    for wrong in ("# \ufffd", "# \x00", "[tool.x]", "x = 1"):
-        with pytest.raises(LockFileError, match="nox-lock does not write this line"):
-            pylock.parse(f"{written(text)}{wrong}\n", "")
+    for wrong, said in {
+        "# \xff": "it is not UTF-8",
+        "# \x00": "is not TOML",
+        "[tool.x]": "nox-lock does not write this: 'x'",
+        "x = 1": "nox-lock does not write this: 'x'",
+    }.items():
+        for before in (text, written(text)):
+            (tmp_path / "pylock.toml").write_bytes(f"{before}{wrong}\n".encode("latin-1"))
+            found = verdict(tmp_path)
+            assert found.word == INVALID
+            assert said in found.reasons[0].message
 
 
 SAME: dict[str, Callable[[str], str]] = {
