@@ -11,7 +11,6 @@ from typing import cast
 from packaging.markers import Marker
 
 from nox_lock.checking.content import canonical_url
-from nox_lock.checking.expected_pylock import find_packages
 from nox_lock.checking.verdict import INVALID, STALE, Judged, Verdict, cut
 from nox_lock.console import Console
 from nox_lock.errors import CompileError, LockFileError, Reason, ToolchainError
@@ -101,7 +100,7 @@ def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -
     compiler.console.log(f"{planned.path}: looking for its files")
     text, wrong = planned.text, verdict._replace(word=INVALID, notes=())
     try:
-        now = one_pylock.render(compiler, planned, find_packages(planned), {})
+        now, _ = one_pylock.render(compiler, planned, {})
     except LockFileError as error:
         return wrong._replace(reasons=(Reason(error.message, error.place),))
     (_, old), (_, there) = (pylock.parse(each, planned.path) for each in (text, now))

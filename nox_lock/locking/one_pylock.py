@@ -36,7 +36,6 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     """Make a pylock, but do not write it; the files that it has are not looked for."""
     began = time.monotonic()
     check_replaceable(compiler, planned)
-    packages = expected_pylock.find_packages(planned)
     known: Files = {}
     with suppress(ConfigError):  # of one that is not there, or was changed
         old, found = pylock.parse(planned.text, planned.path)
@@ -44,40 +43,40 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         indexes = {*re.findall(r'^  "(--.*)",$', old, re.MULTILINE)}
         if indexes == {*expected_pylock.find_indexes(planned)} and compiler.options.use_cache:
             known = found
-    text = render(compiler, planned, packages, known)
+    text, notes = render(compiler, planned, known)
     if b"\r\n" in (planned.data or b""):
         text = text.replace("\n", "\r\n")
-    notes = tuple(expected_pylock.find_notes(planned, packages))
     return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
 
 
-def render(compiler: Compiler, planned: PylockPlan, packages: Packages, known: Files) -> str:
-    """Return the text of a pylock with files that are known, and else with those of the pages."""
+def render(compiler: Compiler, planned: PylockPlan, known: Files) -> tuple[str, tuple[str, ...]]:
+    """Return text and notes of a pylock with files that are known, else with those of the pages."""
     from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
 
-    found = _find_files(compiler, planned, packages, known)
-    text = expected_pylock.expect(planned, packages, {**known, **found})
+    packages = expected_pylock.find_packages(planned)
+    files = _find_files(compiler, planned, packages, known)
+    text = expected_pylock.expect(planned, packages, files)
     made = planned._replace(data=text.encode())
-    reasons = expected_pylock.judge_pylock(made).reasons
+    _, reasons, notes, *_ = expected_pylock.judge_pylock(made)
     try:
         Pylock.from_dict(parse_toml(text.encode(), planned.path).values)
     except PylockValidationError as error:
         reasons = (Reason(str(error), made.at()),)
     if reasons and known:  # the index may have moved its files
-        return render(compiler, planned, packages, {})
+        return render(compiler, planned, {})
     if reasons:
         raise LockFileError(f"it would not be valid: {reasons[0].message}", reasons[0].place)
-    return text
+    return text, notes
 
 
 def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, known: Files) -> Files:
-    """Return the files that are not known, as the pages of the indexes have them."""
+    """Return those that are known, and the others as the pages of the indexes have them."""
     wanted: dict[str, list[str]] = {}
     for package in packages:
         if package.version and (lacking := [each for each in package.hashes if each not in known]):
             wanted.setdefault(package.name or "", []).extend(lacking)
     if not wanted:
-        return {}
+        return known
     low, inputs = planned.below[0], Inputs()
     inputs.options = low.inputs.options
     inputs.written["the options of the inputs"] = [
@@ -93,7 +92,7 @@ def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, kno
         constraints=(),
         files=wanted,
     )
-    files: Files = {}
+    files = {**known}
     faults: dict[str, str] = {}
     for url, uploaded, size, sha256 in compiler.compile(order, ()).report.files:
         # As `datetime` has it: a formatter of TOML may write it again.
@@ -111,8 +110,8 @@ def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, kno
         if not faults[sha256]:
             files.setdefault(sha256, []).append(file)
     for package, place in packages.items():
-        for sha256 in wanted.get(package.name or "", ()):
-            if sha256 in package.hashes and sha256 not in files:
+        for sha256 in package.hashes if package.version else ():
+            if sha256 not in files:
                 fault = faults.get(sha256, "no page of an index that it may name has this file")
                 raise LockFileError(
                     f"{package.shown} cannot be in {planned.path}: {fault}: sha256:{sha256}",
