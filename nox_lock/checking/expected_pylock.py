@@ -78,8 +78,7 @@ def _as_package(pin: Pin, low: LockPlan) -> Pin | None:
         fault = "has not only sha256"
     if fault:
         raise _impossible(low.at(pin.line), f"{pin.shown} {fault}")
-    known = name, pin.version, pin.url
-    return Pin(*known, line=0, marker=left_open, editable=pin.editable, hashes=hashes)
+    return Pin(name, pin.version, pin.url, 0, frozenset(), left_open, pin.editable, hashes)
 
 
 @functools.lru_cache(maxsize=4096)  # of one version in many lock files
@@ -166,17 +165,18 @@ def _take_files(
 def _find_source(package: Pin, place: Place, planned: PylockPlan) -> dict[str, Any]:
     """Return where a direct URL or path leads, as a pylock has it."""
     address, _, fragment = (package.url or "").partition("#")
-    found = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
-    below = {"subdirectory": (found and found[1]) or None}
+    found = re.search(r"(?:^|&)subdirectory=([^&]+)", fragment)
+    source: dict[str, Any] = {"subdirectory": found and found[1]}
     if found := _REPOSITORY.fullmatch(address):
         kind, url, commit = found.groups()
-        return {"vcs": {"type": kind, "url": url, "commit-id": commit, **below}}
+        return {"vcs": {**source, "type": kind, "url": url, "commit-id": commit}}
     if re.match(r"\w+\+", address) or ("://" in address and not _URL.fullmatch(address)):
         raise _impossible(place, f"{package.shown} has a login, a query, or no full commit")
-    source: dict[str, Any] = {"url": address, **below}
-    if "://" not in address:
+    if "://" in address:
+        source["url"] = address
+    else:
         path = unquote(address.removeprefix("file:"))
-        source = {"path": posixpath.relpath(path, posixpath.dirname(planned.path) or "."), **below}
+        source["path"] = posixpath.relpath(path, posixpath.dirname(planned.path) or ".")
         if not package.hashes:
             return {"directory": {**source, "editable": package.editable or None}}
     if len(package.hashes) != 1:
@@ -191,7 +191,7 @@ def find_indexes(planned: PylockPlan) -> list[str]:
     return list(dict.fromkeys(f"{each.name} {each.value}".rstrip() for each in options))
 
 
-def find_notes(planned: PylockPlan, packages: Packages) -> Iterator[str]:
+def _find_notes(planned: PylockPlan, packages: Packages) -> Iterator[str]:
     """Yield what a person should know of a pylock with some packages."""
     if shown := ", ".join(each.shown for each in packages if not each.hashes):
         yield f"uv installs {shown}; pip refuses folders and repositories beside hashes"
@@ -246,7 +246,7 @@ def judge_pylock(planned: PylockPlan) -> Verdict:
         return Verdict(word, cut([Reason(error.message, error.place)]))
     if fault := find_wrong_place(planned, chain(*files.values())):
         return Verdict(INVALID, (Reason(fault, planned.at()),))
-    return Verdict(FRESH, notes=tuple(find_notes(planned, packages)))
+    return Verdict(FRESH, notes=tuple(_find_notes(planned, packages)))
 
 
 def _compare(planned: PylockPlan, packages: Packages, ours: str, theirs: str) -> None:

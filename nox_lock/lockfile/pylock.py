@@ -121,8 +121,8 @@ def parse(text: str, path: str) -> tuple[str, Files]:
 
     ConfigError is for files that were changed; all else is for the caller to compare.
     """
-    for is_tidy in (False, True):
-        text = tidy(text, path) if is_tidy else text
+    for in_our_layout in (False, True):
+        text = tidy(text, path) if in_our_layout else text
         files: Files = {}
         for file in map(PylockFile._make, _ROW.findall(text)):
             files.setdefault(file.sha256, []).append(file)
