@@ -25,7 +25,7 @@ _FILENAME = re.compile(
 )
 # All of a file as it may be written. No quote is in an address: pip quotes URLs.
 _ROW = re.compile(
-    r'(?:sdist =| ) \{(?:url|path) = "([!$-\[\]-~]+)", '
+    r'(?a)(?:sdist =| ) \{(?:url|path) = "([!$-\[\]-~]+)", '
     r"(?:upload-time = ([\d-]{10}T[\d:]{8}(?:\.(?!0{6})\d{6})?Z), )?(?:size = ([1-9]\d{,17}), )?"
     r'hashes = \{sha256 = "([0-9a-f]{64})"\}\}'
 )
