@@ -30,13 +30,13 @@ from nox_lock.text import origin
 _REPOSITORY = re.compile(r"(git|hg)\+(.+)@([0-9a-f]{40}|[0-9a-f]{64})")
 _TITLE = re.compile(r'^(name|version) = "(.*)"$', re.MULTILINE)
 _URL = re.compile(r"(https?://[^/@?#]+)/[^?#]+")
-# What lock files pin, as `_as_package` has it, with all of its marker; where the first has it.
+# What lock files pin, as `_as_package` has it but with its whole marker; with its first place.
 Packages = dict[Pin, Place]
 
 
 def find_packages(planned: PylockPlan) -> Packages:
     """Return what the lock files of a pylock pin; LockFileError for what no pylock can have."""
-    found: dict[Pin, dict[str, Place]] = {}  # by paths of lock files
+    found: dict[Pin, dict[str, Place]] = {}  # by the paths of lock files
     for low in planned.below:
         if low.current is None or low.current.problems or low.current.includes:
             fault = "broken" if low.current else "not there"

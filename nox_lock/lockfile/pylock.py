@@ -119,7 +119,8 @@ def tidy(text: str, path: str) -> str:
 def parse(text: str, path: str) -> tuple[str, Files]:
     """Return a pylock and its files, tidied if that is needed to find these.
 
-    ConfigError is for files that were changed; all else is for the caller to compare.
+    ConfigError is for files that were changed; all else is for the caller to compare. Parsing TOML
+    takes longer than all of a check, and few files need it.
     """
     for in_our_layout in (False, True):
         text = tidy(text, path) if in_our_layout else text
