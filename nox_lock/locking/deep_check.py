@@ -100,7 +100,7 @@ def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -
     compiler.console.log(f"{planned.path}: looking for its files")
     text, wrong = planned.text, verdict._replace(word=INVALID, notes=())
     try:
-        now, _ = one_pylock.render(compiler, planned, {})
+        now, _ = one_pylock.render_found(compiler, planned, {})
     except LockFileError as error:
         return wrong._replace(reasons=(Reason(error.message, error.place),))
     (_, old), (_, there) = (pylock.parse(each, planned.path) for each in (text, now))

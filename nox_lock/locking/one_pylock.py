@@ -43,13 +43,15 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         indexes = {*re.findall(r'^  "(--.*)",$', old, re.MULTILINE)}
         if indexes == {*expected_pylock.find_indexes(planned)} and compiler.options.use_cache:
             known = found
-    text, notes = render(compiler, planned, known)
+    text, notes = render_found(compiler, planned, known)
     if b"\r\n" in (planned.data or b""):
         text = text.replace("\n", "\r\n")
     return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
 
 
-def render(compiler: Compiler, planned: PylockPlan, known: Files) -> tuple[str, tuple[str, ...]]:
+def render_found(
+    compiler: Compiler, planned: PylockPlan, known: Files
+) -> tuple[str, tuple[str, ...]]:
     """Return text and notes of a pylock with files that are known, else with those of the pages."""
     from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
 
@@ -63,7 +65,7 @@ def render(compiler: Compiler, planned: PylockPlan, known: Files) -> tuple[str, 
     except PylockValidationError as error:
         reasons = (Reason(str(error), made.at()),)
     if reasons and known:  # the index may have moved its files
-        return render(compiler, planned, {})
+        return render_found(compiler, planned, {})
     if reasons:
         raise LockFileError(f"it would not be valid: {reasons[0].message}", reasons[0].place)
     return text, notes

@@ -31,7 +31,7 @@ from pip._vendor.packaging.utils import canonicalize_name, canonicalize_version
 from piptools.scripts.compile import cli
 
 from .pages import fetch_pages_once, read_pages_alone, take_hashes_from_pages
-from .report import Report, bare_url, note_printed
+from .report import Recorder, bare_url, note_printed
 from .touch_points import COMFORT
 
 Callback = Callable[..., None]
@@ -43,7 +43,7 @@ _DECISIVE = {"requires-dist", "requires-python", "provides-extra"}
 
 def compile_lock(order: Mapping[str, Any]) -> int:
     """Make the lock file of an order, leave a report, and return pip-compile's exit status."""
-    report = Report(order["begun"])
+    report = Recorder(order["begun"])
     fetch_pages_once(report)
     take_hashes_from_pages(report)
     if order["files"]:
@@ -77,7 +77,7 @@ def _keep_origins() -> None:
     factory.install_req_drop_extras = drop_extras_alone
 
 
-def _report_calls(report: Report) -> None:
+def _report_calls(report: Recorder) -> None:
     """Wrap the touch points that only add comfort, so that the report has what they do."""
     calls: dict[str, tuple[Callback | None, Callback | None]] = {
         "PipSession.request": (report.note_request, None),
@@ -107,7 +107,7 @@ def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | 
     return wrapped
 
 
-def set_target(target: Mapping[str, Any], report: Report) -> None:
+def set_target(target: Mapping[str, Any], report: Recorder) -> None:
     """Set the target for all that pip and pip-tools decide; what is None is this machine's."""
     if target["python"] is not None:  # else it is this very Python, which knows itself best
         environment = {**markers.default_environment(), **target["environment"]}
@@ -121,7 +121,7 @@ def set_target(target: Mapping[str, Any], report: Report) -> None:
     _watch_builds(report, foreign=target["foreign"])
 
 
-def _watch_builds(report: Report, *, foreign: bool) -> None:
+def _watch_builds(report: Recorder, *, foreign: bool) -> None:
     prepare = SourceDistribution.prepare_distribution_metadata
     build_metadata = piptools.scripts.compile.build_project_metadata
 

@@ -18,13 +18,13 @@ from pip._vendor.packaging.version import Version
 from piptools.repositories.pypi import PyPIRepository
 from piptools.resolver import BacktrackingResolver
 
-from .report import Report, bare_url, describe_answer
+from .report import Recorder, bare_url, describe_answer
 
 # Of a page without files: PEP 629, what was before it, and titles of servers that have neither.
 _HTML = rb"(?i)pypi:repository-version|name=.api-version|<title>[^<]*(links for|simple index)"
 
 
-def fetch_pages_once(report: Report) -> None:
+def fetch_pages_once(report: Recorder) -> None:
     """Have pip fetch and parse each page once, and the report say how each was answered."""
     fetch, parse = collector.LinkCollector.fetch_response, package_finder.parse_links
     ask, is_secure = collector._get_simple_response, PipSession.is_secure_origin
@@ -66,7 +66,7 @@ def _judge(page: Any, parse: Any) -> dict[str, Any]:
     return {"status": 200} if listed or re.search(sign, page.content) else {"problem": "page"}
 
 
-def take_hashes_from_pages(report: Report) -> None:
+def take_hashes_from_pages(report: Recorder) -> None:
     """Have pip-tools download and hash only those files that have no sha256 on their page."""
     finder = package_finder.PackageFinder
     find, evaluate = PyPIRepository._get_matching_candidates, finder.evaluate_links
@@ -106,7 +106,7 @@ def _sha256(link: Any) -> str:
     return (hashes.get("sha256") or "").lower()
 
 
-def read_pages_alone(wanted: Mapping[str, Collection[str]], report: Report) -> None:
+def read_pages_alone(wanted: Mapping[str, Collection[str]], report: Recorder) -> None:
     """Have pip-tools read the pages of some projects in place of resolving.
 
     The report gets their files with one of the `wanted` sha256: URL, time of the upload, size,

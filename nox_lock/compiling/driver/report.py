@@ -44,7 +44,7 @@ _UNFIT = {
 }
 
 
-class Report:
+class Recorder:
     """Collects what happens; what begins is written to a file at once, for time-outs."""
 
     def __init__(self, begun: str) -> None:
@@ -193,7 +193,7 @@ def _walk(requirement: Any) -> dict[str, Any]:
     return {"through": through, "file": found and found["file"], "line": line}
 
 
-def _report_conflict(impossible: Any, constraints: Any, report: Report) -> dict[str, Any]:
+def _report_conflict(impossible: Any, constraints: Any, report: Recorder) -> dict[str, Any]:
     demands = [_report_demand(each.requirement, each.parent) for each in impossible.causes]
     known = {name for each in demands for name in (each["project"], *each["through"]) if name}
     for name in dict.fromkeys(each["project"] for each in demands):
@@ -228,7 +228,7 @@ def _report_demand(requirement: Any, parent: Any) -> dict[str, Any]:
     }
 
 
-def _report_versions(name: str, report: Report) -> dict[str, Any]:
+def _report_versions(name: str, report: Recorder) -> dict[str, Any]:
     """Return the versions of a project by what becomes of them, each in the first that fits."""
     there: dict[str, dict[str, str]] = {"refused": dict(report.refused.get(name, {}))}
     there |= {kind: {} for kind in ("found", "yanked", *_UNFIT.values())}
