@@ -34,7 +34,6 @@ class Files:
         self.made = made or {}
         self.is_pending = functools.cache(lambda file: file not in self.made and is_unmade(file))
         self._may_lack = may_lack
-        self.missing: set[str] = set()
         self._items: dict[tuple[str, bool], list[Entry | Line]] = {}
 
     def read(self, file: str, asked: Place | None = None) -> bytes:
@@ -44,9 +43,6 @@ class Files:
         try:
             return self.project.read(file)
         except FileNotFoundError as error:
-            if self._may_lack:
-                self.missing.add(file)
-                return b""
             hint = "It is named by `inputs` or `groups` in pyproject.toml."
             if asked:
                 hint = f"-r and -c are seen from the file they are in: {asked.file}"
@@ -92,14 +88,18 @@ class Files:
             return
         if (file, not constraint) not in inputs.done:
             inputs.files.append(file)
+            if self._may_lack and not (file in self.made or self.project.exists(file)):
+                inputs.missing.append(file)
+        inputs.done.add((file, constraint))
         inputs.reached.add(self.project.real(file))
+        if file in inputs.missing:
+            return
         for item in self.items(file, asked, constraint=constraint):
             if isinstance(item, Entry):
                 inputs.entries.append(item)
                 inputs.left_out += [item] * (item.constraint and item.editable)
             else:
                 self._follow(item, inputs, trail)
-        inputs.done.add((file, constraint))
 
     def _follow(self, line: Line, inputs: Inputs, trail: tuple[Place, ...]) -> None:
         """Take an option line; of one with ``-r`` or ``-c`` pip reads the first of them alone."""
@@ -165,7 +165,6 @@ def read_inputs(
     for path in constraints:
         files.add(path, inputs, constraint=True)
     inputs.made = files.made
-    inputs.missing += [file for file in inputs.files if file in files.missing]
     urls = [each.url or "" for each in inputs.entries]
     for url in (*urls, *(each.value for each in (*inputs.options, *inputs.remote))):
         if "://" in url:
