@@ -21,7 +21,7 @@ _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never i
 
 def read_project(file: str, data: bytes, inputs: Inputs, project: Project) -> None:
     """Add what a project file says its project depends on, alone and with the extras asked for."""
-    reader = _Reader(file, data, inputs, project, with_project=True)
+    reader = _Reader(file, data, inputs, project)
     reader.read_dependencies(_ALWAYS)
     for extra in inputs.extras:
         reader.read_extra(extra, None, _ALWAYS)
@@ -42,7 +42,7 @@ def read_group(group: str, data: bytes, inputs: Inputs, project: Project) -> Non
     """Add a dependency group of `pyproject.toml`."""
     from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
 
-    reader = _Reader(FILE, data, inputs, project, with_project=False)
+    reader = _Reader(FILE, data, inputs, project)
     table = reader.document.table("dependency-groups")
     key = _key_of("group", group, table, None)
     # Only what includes what: requirements are read below, each with its place.
@@ -66,19 +66,16 @@ def read_group(group: str, data: bytes, inputs: Inputs, project: Project) -> Non
 class _Reader:
     """Adds parts of one project file to `Inputs`; `when` are markers of what names an extra."""
 
-    def __init__(
-        self, file: str, data: bytes, inputs: Inputs, project: Project, *, with_project: bool
-    ) -> None:
+    def __init__(self, file: str, data: bytes, inputs: Inputs, project: Project) -> None:
         self.file = file
         self.inputs = inputs
         self.project = project
-        self.with_project = with_project
         self.lines: dict[str, None] = {}  # as those of a requirements file, each once
         self.dynamic = False  # whether a part that only a build knows, or all, is required
         # Whether pip-compile would read it otherwise: it pins a project that requires itself,
         # with other extras, by its path; and drops the markers within extras.
         self.misread = False
-        self._seen: dict[str, list[frozenset[str]]] = {}
+        self._seen: dict[str, list[frozenset[str]]] = {}  # by part, as in `Inputs.reached`
         # What setup.py and setup.cfg say is known only after a build.
         text = data if file.endswith(".toml") else b""
         self.document = parse_toml(text, file)
@@ -162,11 +159,11 @@ class _Reader:
         if isinstance(version, str) and not meets(requirement.specifier, version):
             message = f"{str(requirement)!r} cannot be: it is this project, of version {version}"
             raise RequirementsError(message, place, "Take it out, or correct its version.")
-        if self.unknown and not self.with_project:
+        if self.unknown and "" not in self._seen:  # a group is read without the project
             said = f"{str(requirement)!r} is this project, whose dependencies only a build can say"
             fix = f'lock the project with the group: inputs = ["{self.file}"], extras = [...]'
             raise RequirementsError(said, place, f"Take it out, and {fix}")
-        self.misread |= self.with_project
+        self.misread = True
         self.read_dependencies(when)
         for extra in sorted(requirement.extras):
             self.read_extra(extra, place, when)
