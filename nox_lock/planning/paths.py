@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from textwrap import indent
-from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -38,15 +37,9 @@ _NODOT = r"(?:pypy)?\d{2,3}t?"
 _LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
 _SHOWN = 3
 _Locks = Collection[LockConfig]
+_Named = tuple[str, str]  # the Python and the platform in a path; empty for what it does not name
 # Folders of what was built or installed, beside the hidden ones.
 _MADE = re.compile(r"(?:^|/)(?:\.|node_modules/|build/|dist/|v?env/|site-packages/)")
-
-
-class ParsedPath(NamedTuple):
-    """What the path of a lock file says of its target; empty for what it does not say."""
-
-    python: str
-    system: str
 
 
 def lockfile_path(
@@ -78,7 +71,7 @@ def lockfile_path(
     return path
 
 
-def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> ParsedPath | None:
+def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> _Named | None:
     """Parse a path as one of this lock, for any target, or for `any_system`, too; None if not."""
     stem = _stem(lock)
     systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
@@ -96,12 +89,12 @@ def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> Pars
     python = groups.get("python") or dotted
     if not found or dotted not in {"", python}:
         return None
-    return ParsedPath(python, groups.get("platform") or "")
+    return python, groups.get("platform") or ""
 
 
 def find_files(
     lock: LockConfig, project: Project, *, any_system: bool = False
-) -> dict[str, ParsedPath]:
+) -> dict[str, _Named]:
     """Return the lock files of a lock on disk, for any target."""
     stem = _stem(lock)
     wild = _wild(lock.lockfile) if lock.lockfile else f"{glob.escape(stem)}*.txt"
@@ -128,10 +121,10 @@ def find_earlier(
     found = find_files(lock._replace(lockfile=None), project, any_system=True)
     found |= find_files(lock, project, any_system=True)
     distances = []
-    for path, parsed in found.items():
-        other = parse_target(parsed.python) if parsed.python else target
+    for path, (python, system) in found.items():
+        other = parse_target(python) if python else target
         minor, wanted = (int(each.version.partition(".")[2]) for each in (other, target))
-        is_foreign = parsed.system not in {"", running_platform().system}
+        is_foreign = system not in {"", running_platform().system}
         is_other = other.implementation != target.implementation
         distances.append((is_foreign, is_other, abs(minor - wanted), -minor, path))
     for *_, path in sorted(distances):
@@ -157,8 +150,8 @@ def find_orphans(locks: _Locks, planned: Collection[AnyPlan], project: Project) 
     for lock in locks:  # it may have files of other machines
         if re.search(r"\{(?:machine|platform)\}", lock.lockfile or "") and not lock.platforms:
             pythons = {"", *(str(each.target) for each in planned if each.name == lock.name)}
-            others = find_files(lock, project, any_system=True)
-            live |= {project.real(path) for path in others if others[path].python in pythons}
+            others = find_files(lock, project, any_system=True).items()
+            live |= {project.real(path) for path, (python, _) in others if python in pythons}
     found = {path for path in found if project.real(path) not in live}
     return sorted(path for path in found if lock_file.is_stamped(project, path))
 
