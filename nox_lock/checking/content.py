@@ -13,13 +13,12 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Reason
 from nox_lock.inputs.entry import Entry
-from nox_lock.inputs.syntax import meets, normalized, parse_version
+from nox_lock.inputs.syntax import INDEXES, meets, normalized, parse_version
 from nox_lock.lockfile.lock_file import LockFile, Pin, is_plain_marker
 from nox_lock.planning.lock_plan import UNSAFE_PACKAGES, LockPlan
 from nox_lock.target import counts, find_patches, holds
 from nox_lock.text import has_password, redact
 
-INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 # Options of pip-compile that a line of an input says as well.
 _AS_LINES = (*INDEXES, "--trusted-host", "--pre")
 _FLAGS = ("--pre", "--all-extras", "--no-annotate")

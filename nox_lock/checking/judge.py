@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from nox_lock.checking import content
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, ORPHANED, STALE, Judged, Verdict, cut
 from nox_lock.errors import Place, Reason
-from nox_lock.inputs.syntax import MERGE
+from nox_lock.inputs.syntax import FORMATS, INDEXES, MERGE
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
@@ -15,8 +15,6 @@ from nox_lock.target import PLATFORMS, counts, running_platform
 
 LOOKALIKE = "pip would take what is here for what a URL names: rename or delete it"
 _NO_HASHES = "it has no hashes"
-# Options of which a later one may take an earlier one back.
-_ORDERED = (content.INDEXES, ("--no-binary", "--only-binary"))
 
 
 def judge(planned: AnyPlan) -> Verdict:
@@ -138,7 +136,7 @@ def _find_other_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
         if text in seen:
             yield Reason(f"{text} is there once more", planned.at(number))
         seen.add(text)
-    for names in _ORDERED if seen == wanted.keys() else ():
+    for names in (INDEXES, FORMATS) if seen == wanted.keys() else ():
         if [x for x in wanted if x.startswith(names)] != [x for x in has if x.startswith(names)]:
             place = planned.at(lock.options[0].number)
             yield Reason("its options are in another order", place)

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from nox_lock.errors import Place, RequirementsError, fix_of
 from nox_lock.inputs.entry import URL, Entry, Inputs, Option, is_project_file, parse_entry
 from nox_lock.inputs.pyproject import read_group, read_project
-from nox_lock.inputs.syntax import Line, read_lines, refuse_bad_url, variables
+from nox_lock.inputs.syntax import INDEXES, Line, read_lines, refuse_bad_url, variables
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.project import Project, relative
 from nox_lock.text import declare, hide_value, quoted, shortened
 
 _REMOTE = r"(?:https?|file):"
-_INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 _DEEPEST = 100  # files that include one another in turn
 
 
@@ -113,7 +112,7 @@ class Files:
                 return
         for name, value in line.options:
             found = value
-            if name in _INDEXES:
+            if name in INDEXES:
                 refuse_bad_url(value, place)
             elif name == "--trusted-host":
                 refuse_bad_url(f"//{value}", place)

@@ -53,6 +53,9 @@ _VALUES = (
     *(("--requirement", "-r"), ("--constraint", "-c"), ("--trusted-host",), ("--use-feature",)),
     *(("--editable", "-e"), ("--hash",), ("--config-settings", "-C", "--config-setting")),
 )
+# Of these, and of the next, a later one may take an earlier one back.
+INDEXES = ("--index-url", "--extra-index-url", "--find-links")
+FORMATS = ("--no-binary", "--only-binary")
 _LONG_NAMES = {name: names[0] for names in _VALUES for name in names}
 _PLAIN_VALUE = r"[\w./][\w./:-]*"
 # In a marker: the comparisons of versions alone, and names that only a lock file has.

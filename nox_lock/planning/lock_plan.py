@@ -14,16 +14,16 @@ from packaging.utils import canonicalize_name
 
 from nox_lock.errors import Place
 from nox_lock.inputs.entry import Inputs
+from nox_lock.inputs.syntax import FORMATS, INDEXES
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.target import Levels, Platform, Target, find_platform, holds, running_platform
 
 # pip-tools' own list: https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/
 UNSAFE_PACKAGES = ("distribute", "pip", "setuptools")
-_FORMATS = ("--no-binary", "--only-binary")
 _Places = dict[str, Place]
 # Every other option leaves no line in a lock file.
-_WRITTEN = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", *_FORMATS)
+_WRITTEN = (*INDEXES, "--trusted-host", *FORMATS)
 
 
 class Settings(NamedTuple):
@@ -121,8 +121,8 @@ class LockPlan:
         for name, value, place in self.inputs.options:
             if name == "--index-url":  # it replaces the indexes before it
                 lines |= {name: {value: place}, "--extra-index-url": {}}
-            elif name in _FORMATS:
-                (other,) = {*_FORMATS} - {name}
+            elif name in FORMATS:
+                (other,) = {*FORMATS} - {name}
                 _choose(value.split(","), place, lines[name], lines[other])
             elif name == "--find-links" and "://" not in value:
                 # pip reads a folder in a lock file relative to that file.
@@ -132,7 +132,7 @@ class LockPlan:
                 lines[name].setdefault(value, place)
         if any(option.name == "--no-index" for option in self.inputs.options):
             lines |= {"--index-url": {}, "--extra-index-url": {}}
-        formats = [(name, *item) for name in _FORMATS for item in lines.pop(name).items()]
+        formats = [(name, *item) for name in FORMATS for item in lines.pop(name).items()]
         formats.sort(key=lambda each: (each[1] != ":all:", each[0] != "--no-binary", each[1]))
         others = [(name, *item) for name, values in lines.items() for item in values.items()]
         return {f"{name} {value}": place for name, value, place in others + formats}
