@@ -7,12 +7,11 @@ rules: https://pip.pypa.io/en/stable/reference/requirements-file-format/
 from __future__ import annotations
 
 import codecs
-import copy
 import functools
 import re
 import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
@@ -23,9 +22,6 @@ from packaging.version import Version
 
 from nox_lock.errors import Place, RequirementsError
 from nox_lock.text import has_password, quoted
-
-if TYPE_CHECKING:
-    import optparse
 
 # UTF-32 LE starts with UTF-16 LE's mark, so the longer ones come first.
 _MARKS = (
@@ -173,33 +169,18 @@ def _parse_options(text: str) -> tuple[tuple[str, str], ...]:
         return ((text, ""),)
     if name in _LONG_NAMES and re.fullmatch(_PLAIN_VALUE, value):
         return ((_LONG_NAMES[name], value),)
-    # It keeps what it parses in itself, and threads read inputs side by side.
-    parser = copy.copy(_option_parser())
-    values, rest = parser.parse_args(shlex.split(text))
+    import getopt  # noqa: PLC0415  (most options are plain; a check must stay instant)
+
+    # As pip's parser, it takes abbreviations, ``-rfile`` and ``--x=y``.
+    short = "".join(f"{name[1]}:" for name in _LONG_NAMES if not name.startswith("--"))
+    long = [f"{name[2:]}=" for name in _LONG_NAMES if name.startswith("--")]
+    try:
+        found, rest = getopt.getopt(shlex.split(text), short, [*long, *(f[2:] for f in _FLAGS)])
+    except getopt.GetoptError as error:
+        raise ValueError(error.msg) from error
     if rest:
-        parser.error(f"unexpected {rest[0]!r}")
-    return tuple(values.ensure_value("found", []))
-
-
-@functools.cache
-def _option_parser() -> optparse.OptionParser:
-    """Return pip's own kind of parser: with abbreviations, ``-rfile``, ``--x=y``."""
-    import optparse  # noqa: PLC0415  (most options are plain; a check must stay instant)
-
-    class Parser(optparse.OptionParser):
-        def error(self, msg: str) -> NoReturn:
-            raise ValueError(msg)
-
-    def record(option: optparse.Option, _word: str, value: str | None, parser: Any) -> None:
-        found = parser.values.ensure_value("found", [])
-        found.append((option.get_opt_string(), value or ""))
-
-    parser = Parser(add_help_option=False)
-    for flag in _FLAGS:
-        parser.add_option(flag, action="callback", callback=record)
-    for names in _VALUES:
-        parser.add_option(*names, action="callback", callback=record, type="string")
-    return parser
+        raise ValueError(f"unexpected {rest[0]!r}")
+    return tuple((_LONG_NAMES.get(name, name), value) for name, value in found)
 
 
 def parse_requirement(text: str, place: Place, message: str = "") -> Requirement:
