@@ -50,6 +50,7 @@ class _Planner:
         self.owner = functools.cache(lambda path: paths.find_owner(path, locks.values()))
         # The inputs of a lock, without other locks as constraints.
         self.inputs = functools.cache(lambda name: read_lock_inputs(locks[name], self.files))
+        self.layers: dict[str, Mapping[str, str]] = {}  # by name, see `_find_layers`
         self.by_name: dict[str, list[LockPlan]] = {}
         self.by_path: dict[str, LockPlan] = {}  # without upper case, which not all systems have
         self.roots: dict[str, set[str]] = {}  # what each is made from, as `Inputs.reached` has it
@@ -72,12 +73,12 @@ class _Planner:
             raise ConfigError(message, hint="Take one of these lines out.")
         if name in self.by_name:
             return
-        layers = self._find_layers(self.locks[name])
-        for lower, why in layers.items():
+        self.layers[name] = self._find_layers(self.locks[name])
+        for lower, why in self.layers[name].items():
             self.plan(lower, {**trail, name: why})
         self.by_name[name] = []
         for target, system, path in self.list_files(self.locks[name]):
-            planned = self._plan_file(self.locks[name], target, system, path, layers)
+            planned = self._plan_file(self.locks[name], target, system, path)
             self.by_name[name].append(planned)
             self.by_path[path.casefold()] = planned
 
@@ -136,15 +137,13 @@ class _Planner:
         path_of = functools.partial(paths.lockfile_path, lock, several=len(targets) > 1)
         return [(*place, path_of(*place, self.project)) for place in places]
 
-    def _plan_file(
-        self, lock: LockConfig, target: Target, system: str, path: str, layers: Collection[str]
-    ) -> LockPlan:
-        inputs = self.inputs(lock.name)
+    def _plan_file(self, lock: LockConfig, target: Target, system: str, path: str) -> LockPlan:
+        inputs, layers = self.inputs(lock.name), self.layers[lock.name]
         if taken := self.by_path.get(path.casefold()):
             raise self.shared(lock.name, path, f"lock {taken.name!r}")
         if path in (*inputs.files, *inputs.pending):
             raise self.shared(lock.name, path, "one of its inputs")
-        below = self._find_below(lock, target, system, layers)
+        below = self._find_below(lock, target, system)
         builds: list[str] = []
         for file in lock.build_constraints:
             try:
@@ -178,14 +177,12 @@ class _Planner:
             return planned
         return replace(planned, inputs=read_lock_inputs(lock, self.files, planned.constraints))
 
-    def _find_below(
-        self, lock: LockConfig, target: Target, system: str, layers: Collection[str]
-    ) -> tuple[LockPlan, ...]:
+    def _find_below(self, lock: LockConfig, target: Target, system: str) -> tuple[LockPlan, ...]:
         """Return the lock files that one for this target builds on; refuse those of others."""
         below = tuple(
             each
             for name in self.locks  # not in the order of planning, which names may change
-            if name in layers
+            if name in self.layers[lock.name]
             for each in self.by_name[name]
             if each.target == target and (each.system in {"", system} or (not system and each.here))
         )
