@@ -155,7 +155,7 @@ INPUTS = [
     Case("quotes left open", inputs("app\n--find-links 'a b\n"), "No closing quotation", f"{IN}:2:", ALLOWED),
     Case("an unknown option", inputs("--indexurl https://x.invalid\n"), "option --indexurl not recognized", f"{IN}:1:", ALLOWED),
     Case("an option without its value", inputs("app\n-r\n"), "option -r requires argument", f"{IN}:2:", ALLOWED),
-    Case("an option that is cut short", inputs("--extra http://x.invalid\n--no 1\n"), "ambiguous", f"{IN}:2:", ALLOWED),
+    Case("an option that is cut short", inputs("--extra http://x.invalid\n--no 1\n"), "option --no not a unique prefix", f"{IN}:2:", ALLOWED),
     Case("an option of a command", inputs("--upgrade\n"), "option --upgrade not recognized", f"{IN}:1:", ALLOWED),
     Case("a value for a flag", inputs("--pre=yes\n"), "--pre", f"{IN}:1:", ALLOWED),
     Case("not UTF-8", inputs(b"app\n# caf\xe9\n"), "is not text in utf-8", f"{IN}:2:", "Save the file as UTF-8"),
