@@ -293,7 +293,7 @@ def _find_risk(pin: Pin, url: str) -> str:
 def find_unused_arguments(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield arguments of the command that made a lock file which our compile would lose."""
     inputs, table = planned.inputs, f"[tool.nox-lock.locks.{planned.name}]"
-    source = next(iter(inputs.sources), "an input")
+    source = next(iter(planned.lock.inputs), "an input")
     options = {f"{each.name} {each.value}".strip() for each in inputs.options}
     unsafe = {*UNSAFE_PACKAGES, *(planned.settings.unsafe_packages or ())}
     given = {posixpath.normpath(each) for each in inputs.files}
@@ -301,9 +301,9 @@ def find_unused_arguments(planned: LockPlan, lock: LockFile) -> Iterator[Reason]
         fix = ""
         if name == "--constraint" and posixpath.normpath(value) not in given:
             fix = f"write -c {value} into {source}"
-        elif name == "--extra" and value not in inputs.extras:
+        elif name == "--extra" and value not in planned.lock.extras:
             fix = f'{table} extras = ["{value}"]'
-        elif name == "--all-extras" and not inputs.extras:
+        elif name == "--all-extras" and not planned.lock.extras:
             fix = f"{table} extras = [...] names them"
         elif name in _AS_LINES and f"{name} {value}".strip() not in options:
             fix = redact(f"write {name} {value}".strip()) + f" into {source}"

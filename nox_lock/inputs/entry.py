@@ -74,9 +74,7 @@ class Inputs:
     """What a lock's inputs require; not to be changed once `read_inputs` has returned it."""
 
     # By hand: a dataclass of so many fields takes a hundredth of a check.
-    def __init__(self, sources: tuple[str, ...] = (), extras: tuple[str, ...] = ()) -> None:
-        self.sources = sources  # the files given, relative to the project root, in their order
-        self.extras = extras  # of project files, as given
+    def __init__(self) -> None:
         self.files: list[str] = []  # every file read, sources first
         self.made: Mapping[str, str] = {}  # see `Files`
         self.entries: list[Entry] = []  # in the order pip meets them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import posixpath
+from collections.abc import Sequence
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -11,7 +12,7 @@ from packaging.requirements import Requirement
 from nox_lock.errors import Place, RequirementsError
 from nox_lock.inputs.entry import DEPENDENCIES, Inputs, Option, dynamic_digest, parse_entry
 from nox_lock.inputs.syntax import Line, meets, normalized, parse_requirement, refuse_secrets
-from nox_lock.inputs.toml_tables import FILE, Table, parse_toml
+from nox_lock.inputs.toml_tables import Table, parse_toml
 from nox_lock.project import Project
 from nox_lock.text import nearest
 
@@ -19,51 +20,7 @@ _ALWAYS: frozenset[str] = frozenset()
 _GROUP = 'A group is a list of strings and {include-group = "NAME"}, and never includes itself.'
 
 
-def read_project(file: str, data: bytes, inputs: Inputs, project: Project) -> None:
-    """Add what a project file says its project depends on, alone and with the extras asked for."""
-    reader = _Reader(file, data, inputs, project)
-    reader.read_dependencies(_ALWAYS)
-    for extra in inputs.extras:
-        reader.read_extra(extra, None, _ALWAYS)
-    key = "requires-python"
-    if versions := reader.static.get(key, str):
-        inputs.pythons.append(Option(key, versions, reader.static.place(key)))
-    if reader.dynamic:
-        inputs.dynamic[file] = dynamic_digest(project, posixpath.dirname(file))
-    if reader.misread:
-        inputs.written[f"{reader.name} ({file})"] = list(reader.lines)
-    else:
-        inputs.native += (f"--extra={each}" for each in inputs.extras)
-    if reader.dynamic or not reader.misread:
-        inputs.native.append(file)
-
-
-def read_group(group: str, data: bytes, inputs: Inputs, project: Project) -> None:
-    """Add a dependency group of `pyproject.toml`."""
-    from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
-
-    reader = _Reader(FILE, data, inputs, project)
-    table = reader.document.table("dependency-groups")
-    key = _key_of("group", group, table, None)
-    # Only what includes what: requirements are read below, each with its place.
-    includes = {
-        name: [each for each in values if not isinstance(each, str)]
-        if isinstance(values, list)
-        else values
-        for name, values in table.values.items()
-    }
-    try:
-        DependencyGroupResolver(includes).resolve(group)
-    except LookupError:
-        pass  # an unknown group, which is met below, too
-    except (TypeError, ValueError, RecursionError) as error:
-        key = _key_of("group", getattr(error, "group", key), table, None)
-        raise table.wrong(key, f": {error}", _GROUP) from error
-    reader.read_group(key, table)
-    inputs.written[f"--group {FILE}:{group}"] = list(reader.lines)
-
-
-class _Reader:
+class ProjectReader:
     """Adds parts of one project file to `Inputs`; `when` are markers of what names an extra."""
 
     def __init__(self, file: str, data: bytes, inputs: Inputs, project: Project) -> None:
@@ -85,7 +42,47 @@ class _Reader:
         if file not in inputs.files:
             inputs.files.append(file)
 
-    def read_dependencies(self, when: frozenset[str]) -> None:
+    def read_project(self, extras: Sequence[str]) -> None:
+        """Add what the project depends on, alone and with some extras."""
+        inputs, key = self.inputs, "requires-python"
+        self._read_dependencies(_ALWAYS)
+        for extra in extras:
+            self._read_extra(extra, None, _ALWAYS)
+        if versions := self.static.get(key, str):
+            inputs.pythons.append(Option(key, versions, self.static.place(key)))
+        if self.dynamic:
+            inputs.dynamic[self.file] = dynamic_digest(self.project, posixpath.dirname(self.file))
+        if self.misread:
+            inputs.written[f"{self.name} ({self.file})"] = list(self.lines)
+        else:
+            inputs.native += (f"--extra={each}" for each in extras)
+        if self.dynamic or not self.misread:
+            inputs.native.append(self.file)
+
+    def read_group(self, group: str) -> None:
+        """Add a dependency group."""
+        from dependency_groups import DependencyGroupResolver  # noqa: PLC0415  (few have one)
+
+        table = self.document.table("dependency-groups")
+        key = _key_of("group", group, table, None)
+        # Only what includes what: requirements are read below, each with its place.
+        includes = {
+            name: [each for each in values if not isinstance(each, str)]
+            if isinstance(values, list)
+            else values
+            for name, values in table.values.items()
+        }
+        try:
+            DependencyGroupResolver(includes).resolve(group)
+        except LookupError:
+            pass  # an unknown group, which is met below, too
+        except (TypeError, ValueError, RecursionError) as error:
+            key = _key_of("group", getattr(error, "group", key), table, None)
+            raise table.wrong(key, f": {error}", _GROUP) from error
+        self._follow_group(key, table)
+        self.inputs.written[f"--group {self.file}:{group}"] = list(self.lines)
+
+    def _read_dependencies(self, when: frozenset[str]) -> None:
         if not self._is_new("", when):
             return
         if "project" in self.document.values:
@@ -104,7 +101,7 @@ class _Reader:
             raise RequirementsError("has no [project] table", Place(self.file, 1), hint)
         self.dynamic = True
 
-    def read_extra(self, extra: str, asked: Place | None, when: frozenset[str]) -> None:
+    def _read_extra(self, extra: str, asked: Place | None, when: frozenset[str]) -> None:
         name = normalized(extra)
         if not self._is_new(f"extra={name}", when):
             return
@@ -117,7 +114,7 @@ class _Reader:
             self.misread |= ";" in value
             self._add(value, extras.place(key, value), when)
 
-    def read_group(self, key: str, table: Table) -> None:
+    def _follow_group(self, key: str, table: Table) -> None:
         if not self._is_new(f"group={normalized(key)}", _ALWAYS):
             return
         for value in table.values[key]:
@@ -126,7 +123,7 @@ class _Reader:
             else:
                 included = value["include-group"]
                 place = table.place(key, included)
-                self.read_group(_key_of("group", included, table, place), table)
+                self._follow_group(_key_of("group", included, table, place), table)
 
     def _is_new(self, part: str, when: frozenset[str]) -> bool:
         """Return whether a part was not read yet under these markers, or fewer; note that it is."""
@@ -164,9 +161,9 @@ class _Reader:
             fix = f'lock the project with the group: inputs = ["{self.file}"], extras = [...]'
             raise RequirementsError(said, place, f"Take it out, and {fix}")
         self.misread = True
-        self.read_dependencies(when)
+        self._read_dependencies(when)
         for extra in sorted(requirement.extras):
-            self.read_extra(extra, place, when)
+            self._read_extra(extra, place, when)
 
 
 def _key_of(kind: str, name: str, table: Table, asked: Place | None) -> str:

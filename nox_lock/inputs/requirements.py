@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nox_lock.errors import Place, RequirementsError, fix_of
 from nox_lock.inputs.entry import URL, Entry, Inputs, Option, is_project_file, parse_entry
-from nox_lock.inputs.pyproject import read_group, read_project
+from nox_lock.inputs.pyproject import ProjectReader
 from nox_lock.inputs.syntax import INDEXES, Line, read_lines, refuse_bad_url, variables
 from nox_lock.inputs.toml_tables import FILE
 from nox_lock.project import Project, relative
@@ -147,20 +147,20 @@ def read_inputs(
     sources: Sequence[str],
     files: Files,
     *,
-    extras: tuple[str, ...] = (),  # of the project files among them
+    extras: Sequence[str] = (),  # of the project files among them
     groups: Sequence[str] = (),  # of `pyproject.toml`
     constraints: Sequence[str] = (),  # files to read as if a ``-c`` named them
 ) -> Inputs:
     """Read `sources`, relative to the project root, and all they reach, or RequirementsError."""
-    inputs = Inputs(tuple(sources), extras)
+    inputs = Inputs()
     for source in sources:
         if is_project_file(source):
-            read_project(source, files.read(source), inputs, files.project)
+            ProjectReader(source, files.read(source), inputs, files.project).read_project(extras)
         else:
             files.add(source, inputs)
             inputs.native.append(source)
     for group in groups:
-        read_group(group, files.read(FILE), inputs, files.project)
+        ProjectReader(FILE, files.read(FILE), inputs, files.project).read_group(group)
     for path in constraints:
         files.add(path, inputs, constraint=True)
     inputs.made = files.made

@@ -134,7 +134,7 @@ def _validate(compiler: Compiler, planned: LockPlan, entry: CacheEntry, action: 
         text = text.replace("\n", "\r\n")
     lock = lock_file.parse(text)
     made, root = planned.with_current(lock), compiler.project.root
-    own = [(root / each).parent.resolve() for each in filter(is_project_file, made.inputs.sources)]
+    own = [(root / each).parent.resolve() for each in filter(is_project_file, made.lock.inputs)]
     for pin in lock.pins if own else ():
         _, local, path = (pin.url or "").partition("file:")
         if local and (root / path).resolve() in own:

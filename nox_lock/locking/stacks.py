@@ -84,7 +84,7 @@ def _resolve_together(compiler: Compiler, stack: Sequence[LockPlan]) -> Sequence
     pins = {pin.name: pin for each in kept for pin in versions(each.current or each.earlier, each)}
     compiler.console.log(f"{', '.join(texts)}: resolving together")
     inputs = read_inputs(
-        list(dict.fromkeys(source for each in stack for source in each.inputs.sources)),
+        list(dict.fromkeys(source for each in stack for source in each.lock.inputs)),
         Files(compiler.project, texts),
         extras=tuple(dict.fromkeys(extra for each in stack for extra in each.lock.extras)),
         groups=tuple(dict.fromkeys(group for each in stack for group in each.lock.groups)),

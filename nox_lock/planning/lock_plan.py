@@ -148,11 +148,11 @@ class LockPlan:
         if settings.unsafe_packages != UNSAFE_PACKAGES:
             options += [f"--unsafe-package={name}" for name in settings.unsafe_packages or ()]
         options += [f"--constraint={shlex.quote(path)}" for path in self.constraints]
-        parts = self.inputs.extras or self.inputs.written or len(self.inputs.sources) != 1
+        parts = self.lock.extras or self.inputs.written or len(self.lock.inputs) != 1
         # A bot must not compile what is for another platform for its own.
         if parts or self.system or self.lock.build_constraints or self.inputs.left_out:
             return ""
-        return " ".join(["pip-compile", *sorted(options), shlex.quote(self.inputs.sources[0])])
+        return " ".join(["pip-compile", *sorted(options), shlex.quote(self.lock.inputs[0])])
 
     @cached_property
     def digest(self) -> str:
@@ -163,8 +163,8 @@ class LockPlan:
         if self.system:
             facts.append(f"levels={' '.join(self.lock.levels)}")
         facts += (f"build-constraints {text}" for text in self.build_constraints)
-        extras = (f"extra {extra}" for extra in inputs.extras)
-        facts += (f"source {part}" for part in (*inputs.sources, *extras, *inputs.written))
+        extras = (f"extra {extra}" for extra in self.lock.extras)
+        facts += (f"source {part}" for part in (*self.lock.inputs, *extras, *inputs.written))
         entries = {  # with their files, which annotations name
             f"{'-c' if entry.constraint else '-r'} {entry.place.file}: {entry.text}{entry.metadata}"
             for entry in inputs.entries
