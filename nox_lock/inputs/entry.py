@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import posixpath
@@ -19,7 +18,7 @@ from nox_lock.errors import ConfigError, Place, RequirementsError
 from nox_lock.inputs import syntax
 from nox_lock.inputs.syntax import Line, normalized, parse_requirement, refuse_bad_url, variables
 from nox_lock.inputs.toml_tables import FILE, parse_toml
-from nox_lock.project import Project, local_path, relative
+from nox_lock.project import Project, fingerprint, local_path, relative
 from nox_lock.text import quoted
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
@@ -261,7 +260,7 @@ def _document(project: Project, folder: str) -> Mapping[str, Any]:
 
 
 def _digest(facts: object) -> str:
-    return hashlib.sha256(_dump(facts).encode()).hexdigest()[:32]
+    return fingerprint(_dump(facts).encode())[:32]
 
 
 def _dump(facts: object) -> str:

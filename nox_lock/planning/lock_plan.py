@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import posixpath
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -73,12 +73,12 @@ class LockPlan:
     inputs: Inputs
     settings: Settings  # with nothing left open
     current: LockFile | None  # as it is now, on disk or made in this run; None for no file
-    system: str = ""  # the platform it is for, as configured; empty for none
-    below: tuple[LockPlan, ...] = ()  # the lock files it builds on, for the same target
-    apart: tuple[str, ...] = ()  # locks that it builds on and that are not made for its target
-    earlier: LockFile | None = None  # if there is no file yet, the most similar one of this lock
-    build_constraints: tuple[str, ...] = ()  # texts of the files that limit what builds use
-    lookalikes: tuple[str, ...] = ()  # paths that pip would take for a URL in it or in its inputs
+    system: str  # the platform it is for, as configured; empty for none
+    below: tuple[LockPlan, ...]  # the lock files it builds on, for the same target
+    apart: tuple[str, ...]  # locks that it builds on and that are not made for its target
+    earlier: LockFile | None  # if there is no file yet, the most similar one of this lock
+    build_constraints: Mapping[str, str]  # texts of the files that limit what builds use, by path
+    lookalikes: tuple[str, ...]  # paths that pip would take for a URL in it or in its inputs
 
     def with_current(self, current: LockFile | None) -> LockPlan:
         """Return the same plan with another state of the lock file."""
@@ -162,7 +162,7 @@ class LockPlan:
         facts += (f"{name}={value}" for name, value in self.settings._asdict().items())
         if self.system:
             facts.append(f"levels={' '.join(self.lock.levels)}")
-        facts += (f"build-constraints {text}" for text in self.build_constraints)
+        facts += (f"build-constraints {text}" for text in self.build_constraints.values())
         extras = (f"extra {extra}" for extra in self.lock.extras)
         facts += (f"source {part}" for part in (*self.lock.inputs, *extras, *inputs.written))
         entries = {  # with their files, which annotations name
@@ -199,7 +199,7 @@ class LockPlan:
             facts.append(HiddenFact(f"the patch release {self.target.full_version}"))
         if self.system and self.lock.levels != Levels():
             facts.append(HiddenFact(f"the levels {' and '.join(self.lock.levels)}"))
-        builds = zip(self.lock.build_constraints, self.build_constraints, strict=True)
+        builds = self.build_constraints.items()
         facts += [HiddenFact(f"{file} as it is now", Place(file, 1), text) for file, text in builds]
         if self.settings.uploaded_prior_to:
             facts.append(HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}"))

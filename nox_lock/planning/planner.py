@@ -144,10 +144,10 @@ class _Planner:
         if path in (*inputs.files, *inputs.pending):
             raise self.shared(lock.name, path, "one of its inputs")
         below = self._find_below(lock, target, system)
-        builds: list[str] = []
+        builds: dict[str, str] = {}
         for file in lock.build_constraints:
             try:
-                builds.append(self.project.read(file).decode(errors="replace"))
+                builds[file] = self.project.read(file).decode(errors="replace")
             except OSError as error:
                 key = "build-constraints"
                 place = find_table(key, lock.name, self.project).place(key, file)
@@ -170,7 +170,7 @@ class _Planner:
             below=below,
             apart=tuple(n for n in layers if target not in [p.target for p in self.by_name[n]]),
             earlier=earlier,
-            build_constraints=tuple(builds),
+            build_constraints=builds,
             lookalikes=tuple(paths.find_lookalikes(self.project, folders, pins)),
         )
         if not planned.constraints:
