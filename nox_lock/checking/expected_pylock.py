@@ -17,9 +17,10 @@ from urllib.parse import unquote
 from packaging.markers import Marker
 from packaging.version import Version
 
-from nox_lock.checking.content import INDEXES, canonical_url
+from nox_lock.checking.content import canonical_url
 from nox_lock.checking.verdict import FRESH, INVALID, MISSING, STALE, Verdict, cut
 from nox_lock.errors import ConfigError, LockFileError, Place, Reason
+from nox_lock.inputs.syntax import INDEXES
 from nox_lock.lockfile import pylock
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.lockfile.pylock import Files, PylockEnvironment, PylockFile, both, pick

@@ -10,10 +10,10 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from nox_lock.checking import expected_pylock
-from nox_lock.checking.content import INDEXES
 from nox_lock.checking.expected_pylock import Packages
 from nox_lock.errors import ConfigError, LockFileError, Reason
 from nox_lock.inputs.entry import URL, Inputs
+from nox_lock.inputs.syntax import INDEXES
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.lockfile import pylock
 from nox_lock.lockfile.pylock import Files, PylockFile
