@@ -94,7 +94,8 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
                     continue
             shown = quoted(origin(value)) if "://" in value else "what it says"
             message = f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder"
-            hint = "Give a URL like https://host.example/simple, or unset it: `pip config debug`."
+            hint = "Write a URL such as https://host.example/simple, or unset it: "
+            hint += "`pip config debug` shows where it is set."
             raise ConfigError(message, hint=hint)
     known = (name for name in (*ACCESS, *NARROWING) if name in values)
     allowed = {name: values[name].strip().replace("\n", " ") for name in known}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
@@ -20,10 +21,12 @@ from nox_lock.console import RESOLVING, Console
 from nox_lock.errors import CompileError, LockFileError, Place
 from nox_lock.inputs.syntax import parse_version
 from nox_lock.lockfile.lock_file import LockFile, Pin
-from nox_lock.locking.run import CompileOptions
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.project import Project
 from nox_lock.target import Platform, Target, counts, find_platform
+
+if TYPE_CHECKING:
+    from nox_lock.locking.run import CompileOptions  # which imports this when it has to compile
 
 
 def find_starting_pins(
