@@ -18,7 +18,12 @@ _NO_HASHES = "it has no hashes"
 
 
 def judge(planned: AnyPlan) -> Verdict:
-    """Judge a lock file by its content, or a pylock."""
+    """Judge a lock file by its content, or a pylock.
+
+    What content cannot decide (extras that were stripped, a marker inside X.Y) goes by who
+    changed what: the body as stamped and the inputs not, then it is stale; else a bot rewrote
+    the body, and it is fresh, with a note.
+    """
     if isinstance(planned, PylockPlan):
         from nox_lock.checking.expected_pylock import judge_pylock  # noqa: PLC0415  (few have one)
 

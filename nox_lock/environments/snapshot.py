@@ -1,4 +1,8 @@
-"""Skip verification while the project's files, the noxfile and what is installed are as before."""
+"""Skip verification while nothing changed.
+
+A snapshot is saved in an environment that was found to match its lock files: all that was read of
+the project, what the noxfile says, and what is installed. While that is so, nothing else is read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A run of `nox -s lock`: its options, and which lock files are made, in stacks."""
+"""A run of `nox -s lock`: its options, and which lock files are made, in stacks.
+
+A stack is the lock files of one target that build on each other, or with a pylock those of all its
+targets. What does not depend on each other is made side by side.
+"""
 
 from __future__ import annotations
 

@@ -131,7 +131,10 @@ class Config(NamedTuple):
 
 
 def load_config(project: Project, *, to_install: bool = False) -> Config:
-    """Read a project's configuration and find its inputs; `to_install` if locks are not made."""
+    """Read a project's configuration and find its inputs.
+
+    `to_install` is whether locks are only installed: then ``on-stale = "install"`` needs no inputs.
+    """
     document = read_document(project)
     tools = document.table("tool")
     for key in tools.values:  # spelled as the module is, it would be ignored

@@ -223,7 +223,11 @@ def name_of_input(file: str) -> str | None:
 def discover(
     project: Project, declared: _Locks, find: Iterable[str], document: Table
 ) -> dict[str, str]:
-    """Return the inputs of no declared lock, by name of their lock, `requirements` first."""
+    """Return the inputs of no declared lock, by name of their lock, `requirements` first.
+
+    They are those with usual names, and those like the patterns of `find`; if there is none, and
+    no lock is declared, a `pyproject.toml` with dependencies.
+    """
     more: set[str] = set()
     for pattern in find:
         allowed = pattern.endswith(".in") and "**" not in pattern

@@ -40,7 +40,11 @@ def read_lock_inputs(lock: LockConfig, files: Files, constraints: Sequence[str] 
 
 
 class _Planner:
-    """The locks of a project and their lock files: each read and planned once."""
+    """The locks of a project and their lock files: each read and planned once.
+
+    A lock is a layer above another when its inputs comprise all that the other is made from (but
+    for what its `builds-on` leaves out), name a lock file of it, or when its `constraints` name it.
+    """
 
     def __init__(self, config: Config, used: _Used) -> None:
         locks = self.locks = config.locks

@@ -257,7 +257,11 @@ def _console(session: nox.Session) -> Console:
 
 @contextmanager
 def _open_noxfile(session: nox.Session, *, recording: bool = False) -> Iterator[Noxfile]:
-    """Work in the noxfile's folder, wherever `session.chdir` led; show errors, end the session."""
+    """Work in the folder of the noxfile, wherever `session.chdir` led.
+
+    The one error boundary: an error is printed as a block, and ends the session. While `recording`
+    what a body did, it is only warned of.
+    """
     from nox_lock.project import Project  # noqa: PLC0415  (only when a session runs)
 
     # filelock logs each lock at a level that old nox versions show.

@@ -34,7 +34,7 @@ class Noxfile(NamedTuple):
     def plan(
         self, names: Iterable[str | None] = (), *, to_install: bool = False
     ) -> tuple[Config, list[LockPlan]]:
-        """Plan the lock files of some locks, or all; to install them may need no inputs."""
+        """Plan the lock files of the locks of these names, or of all; see `load_config`."""
         from nox_lock.planning.config import load_config  # noqa: PLC0415
         from nox_lock.planning.planner import plan  # noqa: PLC0415
 
