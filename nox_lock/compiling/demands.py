@@ -180,7 +180,7 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
     names = dict.fromkeys(name for each in demands for name in (each.parent, each.project) if name)
     edits = tuple(dict.fromkeys(_find_edits(shown, demands, found)))
     hint = in_one(edits) or "Loosen one of the requirements named."
-    said = "\n".join(lines)
+    said = "\n".join(lines) if shown else "requirements conflict"
     return CompileError(said, None, hint, kind="conflict", projects=tuple(names), edits=edits)
 
 

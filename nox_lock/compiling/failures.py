@@ -27,7 +27,8 @@ from nox_lock.text import origin, quoted, shareable, without_folders
 
 _FINE = (200, 404, 410)
 _FORBIDDEN = 403
-_WHY = {401: ": it wants a user name and password (pip's configuration, netrc, keyring-provider)"}
+_LOGIN = "in pip's configuration or netrc, or keyring-provider = subprocess"
+_WHY = {401: f": it wants a user name and password ({_LOGIN})"}
 PROBLEMS = {
     "tls": "TLS failed: its certificate is not trusted, or it speaks no TLS",
     "refused": "it cannot be reached: connection refused",
@@ -91,7 +92,7 @@ def index_error(reasons: Iterable[str], place: Place | None = None) -> CompileEr
 class Report(NamedTuple):
     """What happened in a compile, and what ended it, if it failed."""
 
-    kind: str = ""  # of the failure, see `driver.report.Report.note_failure`; empty for none
+    kind: str = ""  # of the failure, see `driver.report.Recorder.note_failure`; empty for none
     message: str = ""
     name: str | None = None  # the project it is about
     link: str | None = None  # the URL of that requirement, without credentials

@@ -171,11 +171,15 @@ def _parse_options(text: str) -> tuple[tuple[str, str], ...]:
         return ((_LONG_NAMES[name], value),)
     import getopt  # noqa: PLC0415  (most options are plain; a check must stay instant)
 
+    words = shlex.split(text)
+    if len(words) > MOST_LINES:  # getopt takes time that grows with the square of this
+        raise ValueError(f"it has more than {MOST_LINES} words")
+
     # As pip's parser, it takes abbreviations, ``-rfile`` and ``--x=y``.
     short = "".join(f"{name[1]}:" for name in _LONG_NAMES if not name.startswith("--"))
     long = [f"{name[2:]}=" for name in _LONG_NAMES if name.startswith("--")]
     try:
-        found, rest = getopt.getopt(shlex.split(text), short, [*long, *(f[2:] for f in _FLAGS)])
+        found, rest = getopt.getopt(words, short, [*long, *(f[2:] for f in _FLAGS)])
     except getopt.GetoptError as error:
         raise ValueError(error.msg) from error
     if rest:

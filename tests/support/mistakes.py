@@ -195,6 +195,7 @@ INPUTS = [
     Case("a bad hash", inputs("app==1 --hash=sha256\n"), "--hash", f"{IN}:1:", "sha256:"),
     Case("a hash without its name", inputs(f"app==1 --hash={HASH}\n"), "--hash", f"{IN}:1:", "sha256:"),
     Case("a hash nobody counts on", inputs(f"app==1 --hash=md5:{'0' * 32}\n"), "--hash", f"{IN}:1:", "sha256:"),
+    Case("an option line without end", inputs("-e " * 30_000 + "\n"), "more than 10000 words", f"{IN}:1:", "Options allowed"),
     Case("a stray tab", inputs("app\t==\n"), "is not a requirement", f"{IN}:1:", "such as"),
     Case("old ends of lines", inputs("app\r=dep\rx\r"), "'=dep'", f"{IN}:2:", "such as"),
     Case("merge markers in an input", inputs("<<<<<<< HEAD\napp\n=======\ndep\n>>>>>>> b\n"), "merge", f"{IN}:1:", "conflict"),

@@ -129,11 +129,12 @@ def bare_url(url: str) -> str:
 
 def _linked(error: BaseException) -> list[BaseException]:
     """Return an exception and all that it comes from or holds, the outermost first."""
-    found = [error]
+    found, seen = [error], {id(error)}
     for each in found:
         inner = (getattr(each, name, None) for name in ("reason", "error", "exception"))
         for linked in (each.__cause__, each.__context__, *each.args, *inner):
-            if isinstance(linked, BaseException) and linked not in found:
+            if isinstance(linked, BaseException) and id(linked) not in seen:
+                seen.add(id(linked))
                 found.append(linked)
     return found
 
