@@ -26,8 +26,10 @@ from nox_lock.text import has_password, quoted
 # UTF-32 LE starts with UTF-16 LE's mark, so the longer ones come first.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
-    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
 # The names of the ``${NAME}`` that pip would replace in a text.
@@ -44,10 +46,20 @@ _AS_UTF8 = "Save the file as UTF-8"
 _FORMAT = "https://pip.pypa.io/en/stable/reference/requirements-file-format/"
 _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre")
 _VALUES = (
-    *(("--index-url", "-i", "--pypi-url"), ("--extra-index-url",), ("--find-links", "-f")),
-    *(("--no-binary",), ("--only-binary",), ("--all-releases",), ("--only-final",)),
-    *(("--requirement", "-r"), ("--constraint", "-c"), ("--trusted-host",), ("--use-feature",)),
-    *(("--editable", "-e"), ("--hash",), ("--config-settings", "-C", "--config-setting")),
+    ("--index-url", "-i", "--pypi-url"),
+    ("--extra-index-url",),
+    ("--find-links", "-f"),
+    ("--trusted-host",),
+    ("--no-binary",),
+    ("--only-binary",),
+    ("--all-releases",),
+    ("--only-final",),
+    ("--use-feature",),
+    ("--requirement", "-r"),
+    ("--constraint", "-c"),
+    ("--editable", "-e"),
+    ("--hash",),
+    ("--config-settings", "-C", "--config-setting"),
 )
 # Of these, and of the next, a later one may take an earlier one back.
 INDEXES = ("--index-url", "--extra-index-url", "--find-links")

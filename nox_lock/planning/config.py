@@ -21,11 +21,16 @@ from nox_lock.target import PLATFORMS, Levels, find_platform, parse_target
 from nox_lock.text import nearest, quoted
 
 _PIP_TOOLS_KEYS = ("generate-hashes", "strip-extras", "allow-unsafe", "unsafe-package")
-# What changes no lock file, and values that nox-lock uses anyway.
-_PIP_TOOLS_HARMLESS = (
-    *("cache-dir", "color", "quiet", "sync", "verbose", "annotate=True", "annotation-style=split"),
-    *("header=True", "newline=lf", "resolver=backtracking", "reuse-hashes=True"),
-)
+_PIP_TOOLS_HARMLESS = ("cache-dir", "color", "quiet", "sync", "verbose")
+# Values that nox-lock uses anyway.
+_PIP_TOOLS_FIXED: Mapping[str, object] = {
+    "annotate": True,
+    "annotation-style": "split",
+    "header": True,
+    "newline": "lf",
+    "resolver": "backtracking",
+    "reuse-hashes": True,
+}
 # docs/reference/configuration.md says what each means.
 LOCK_KEYS = (
     *("python", "platforms", "lockfile", "pylock", *_PIP_TOOLS_KEYS, "uploaded-prior-to"),
@@ -96,12 +101,12 @@ def read_pip_tools(table: Table) -> tuple[Settings, tuple[str, ...]]:
     # https://pip-tools.readthedocs.io/en/stable/#configuration
     values = {**table.values, **table.table("compile").values}
     values = {key.replace("_", "-"): value for key, value in values.items()}
-    known = {*_PIP_TOOLS_KEYS, "compile", *_PIP_TOOLS_HARMLESS}
+    known = (*_PIP_TOOLS_KEYS, "compile", *_PIP_TOOLS_HARMLESS)
     notes = tuple(
         f"[{table.dotted()}] {key} cannot be honoured in locks of nox-lock: leave it out, "
         "or say it in an input or in [tool.nox-lock]"
         for key, value in sorted(values.items())
-        if not known & {key, f"{key}={value}"}
+        if key not in known and _PIP_TOOLS_FIXED.get(key, ...) != value
     )
     return read_settings(table._replace(values=values)), notes
 

@@ -235,6 +235,7 @@ def _lock(session: nox.Session) -> None:
 
 def _check(session: nox.Session) -> None:
     """Check that each lock file is what its inputs require; offline, writes nothing."""
+    enabled = gc.isenabled()
     with _open_noxfile(session) as noxfile:
         gc.disable()  # of thousands of new pins none is a cycle, and to look for them takes time
         try:
@@ -242,7 +243,8 @@ def _check(session: nox.Session) -> None:
 
             run(session, _OURS, noxfile, _console(session), check=True)
         finally:
-            gc.enable()
+            if enabled:
+                gc.enable()
 
 
 def _console(session: nox.Session) -> Console:
