@@ -226,6 +226,7 @@ def test_settings_of_pip_tools_are_taken_over(tmp_path: Path, key: str, table: s
         ("pre = true", True),
         ("extra-index-url = ['https://host.invalid']", True),
         ("annotation-style = 'line'", True),
+        ("annotate = 'True'", True),
         ("resolver = 'legacy'", True),
         ("header = false", True),
         ("made-up = 1", True),
