@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,68 +25,11 @@ from nox_lock.errors import CompileError, Place
 from nox_lock.inputs.entry import Entry, Inputs
 from nox_lock.text import origin, quoted, shareable, without_folders
 
-_FINE = (200, 404, 410)
-_FORBIDDEN = 403
-_LOGIN = "in pip's configuration or netrc, or keyring-provider = subprocess"
-_WHY = {401: f": it wants a user name and password ({_LOGIN})"}
-PROBLEMS = {
-    "tls": "TLS failed: its certificate is not trusted, or it speaks no TLS",
-    "refused": "it cannot be reached: connection refused",
-    "timeout": "it did not answer in time",
-    "name": "its name cannot be resolved",
-    "broken": "its answer broke off",
-    "unreachable": "it cannot be reached",
-    "untrusted": "it is plain http and not trusted by pip",
-    "unreadable": "what it answers for {} cannot be read",
-    "page": "what it answers for {} is not a page of the simple API: is it a login page? "
-    "(A page without files has a meta element named pypi:repository-version)",
-}
 _LINES = 40  # of what a build printed: a failure in CI cannot be repeated
 _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of (?P<file>.+?)\))")
 _EGG = re.compile(r"[#&]egg=(?P<name>[\w.-]+)(?P<rest>[^&]*)")
 _REASON = re.compile(r"^\s*(?:fatal|abort|error|svn: E\d+): (.+)$", re.MULTILINE)
 _FORMAT = "Its format: https://pip.pypa.io/en/stable/reference/requirements-file-format/"
-
-
-class Page(NamedTuple):
-    """An index page that was asked for, and how that was answered."""
-
-    address: str = ""  # of the index that it belongs to, without credentials
-    project: str = ""
-    status: int | None = None  # of HTTP, or None where there was no answer that counts
-    problem: str = ""  # what else was wrong: a key of `PROBLEMS`, or in words
-
-    @property
-    def reason(self) -> str:
-        """Why it was not fetched, in our words; in pip's where we have none."""
-        if self.status is not None:
-            return f"it answered {self.status}{_WHY.get(self.status, '')}"
-        words = PROBLEMS.get(self.problem, "").format(self.project)
-        return words or shareable(self.problem) or "it gave no answer"
-
-
-def index_reasons(pages: Sequence[Page]) -> list[str]:
-    """Say, a line each, which indexes failed, and how.
-
-    404 and 410, and 403 for single projects, only mean that an index does not have a project. What
-    is not a page of the simple API may mean that, too, where no other index could offer it instead.
-    """
-    failed: dict[str, str] = {}
-    fine = {page.address for page in pages if page.status in _FINE}
-    several = len({page.address for page in pages}) > 1
-    for page in pages:
-        forbidden = page.status == _FORBIDDEN
-        excused = forbidden or (page.problem == "page" and not several)
-        if page.status not in _FINE and not (excused and page.address in fine):
-            failed.setdefault(page.address, page.reason + " to everything" * forbidden)
-    return [f"{without_folders(index)}: {why}" for index, why in failed.items()]
-
-
-def index_error(reasons: Iterable[str], place: Place | None = None) -> CompileError:
-    """Return the error for indexes that failed, or hosts of files."""
-    message = f"a package index failed: {'; '.join(reasons)}"
-    hint = "Nothing was locked: another index may offer somebody else's package instead."
-    return CompileError(message, place, hint, kind="index")
 
 
 class Report(NamedTuple):
@@ -95,14 +38,13 @@ class Report(NamedTuple):
     kind: str = ""  # of the failure, see `driver.report.Recorder.note_failure`; empty for none
     message: str = ""
     name: str | None = None  # the project it is about
-    link: str | None = None  # the URL of that requirement, without credentials
+    link: str | None = None  # the URL of it, or what could not be fetched; without credentials
     entry: Entry | None = None  # the requirement of an input that it comes from
     project: str | None = None  # the input that is itself a project and could not be built
     output: Sequence[str] = ()
-    page: Page = Page()
     demands: Sequence[Demand] = ()
     versions: Mapping[str, Versions] = {}
-    pages: Sequence[Page] = ()
+    indexes: Sequence[Sequence[str]] = ()  # that failed: address, problem
     built: Sequence[Sequence[str]] = ()  # for its metadata: project, version
     built_projects: Sequence[str] = ()  # inputs that are projects and had to be built
     yanked: Sequence[Sequence[str]] = ()  # pins (PEP 592): project, version, reason
@@ -117,16 +59,13 @@ def read_report(path: Path, inputs: Inputs, show: Callable[[str], str] = str) ->
         found = _show_all(json.loads(path.read_bytes()), show)
     except (OSError, ValueError):
         return None
-    failure = found.get("failure", {})
-    known = {name: each for name, each in (found | failure).items() if name in Report._fields}
-    known["pages"] = [Page(**each) for each in found.get("pages", ())]
-    if failure:
-        known["entry"], _ = find_origin(failure.get("name") or "", failure, inputs)
-        known["page"] = Page(**failure.get("page", {}))
-        said = failure.get("demands", ())
-        known["demands"] = [demand for each in said for demand in read_demand(each, inputs)]
-        versions = failure.get("versions", {}).items()
-        known["versions"] = {name: Versions(**each) for name, each in versions}
+    found |= found.get("failure", {})
+    known = {name: each for name, each in found.items() if name in Report._fields}
+    known["entry"], _ = find_origin(found.get("name") or "", found, inputs)
+    said = found.get("demands", ())
+    known["demands"] = [demand for each in said for demand in read_demand(each, inputs)]
+    versions = found.get("versions", {}).items()
+    known["versions"] = {name: Versions(**each) for name, each in versions}
     return Report(**known)
 
 
@@ -141,52 +80,44 @@ def _show_all(found: Any, show: Callable[[str], str]) -> Any:
 def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     """Return the error for a compile, or None where nothing failed."""
     if report.unsupported:
-        return _describe_unsupported(report.unsupported)
+        pip_tools, pip = tool_versions()
+        message = f"pip {pip} with pip-tools {pip_tools} is not supported: {report.unsupported[0]}"
+        return CompileError(shareable(message), hint=f"Run: {install_command()}", kind="tool")
     if report.kind == "disk":
         return CompileError("the disk is full: nothing was written", kind="disk")
-    if failed := index_reasons(report.pages):
-        hosts = {origin(each.partition(": ")[0]) for each in failed}
-        declared = (each.place for each in inputs.options if origin(each.value) in hosts)
-        return index_error(failed, next(declared, None))
+    if report.indexes:
+        hosts = {origin(address) for address, _ in report.indexes}
+        place = next((each.place for each in inputs.options if origin(each.value) in hosts), None)
+        failed = (f"{without_folders(url)}: {shareable(why)}" for url, why in report.indexes)
+        message = f"a package index failed: {'; '.join(failed)}"
+        hint = "Nothing was locked: another index may offer somebody else's package instead."
+        return CompileError(message, place, hint, kind="index")
     if not report.kind:
         return None
-    entry = report.entry
-    if report.kind == "download":
-        reason = f"{report.page.address}: {report.page.reason}".removeprefix(": ")
-        return index_error([reason], entry.place if entry and entry.url else None)
     describe: Callable[[Report, Inputs], CompileError] = {
         "demands": lambda each, _: describe_demands(each.demands, each.versions, inputs),
-        "remote": _remote,
+        "download": _download,
         "hash": _hash,
         "egg": _egg,
         "repository": _build,
         "build": _build,
     }.get(report.kind, _plain)
     error = describe(report, inputs)
-    if error.kind != "index":  # which says what may be shown, and is of no requirement
-        if error.place is None and entry is not None:
-            error.place = entry.place
-        error.message = shareable(error.message)
-        error.hint = error.hint and shareable(error.hint)
+    if error.place is None and report.entry is not None:
+        error.place = report.entry.place
+    error.message = shareable(error.message)
+    error.hint = error.hint and shareable(error.hint)
     return error
 
 
-def _describe_unsupported(missing: Sequence[str]) -> CompileError:
-    pip_tools, pip = tool_versions()
-    why = missing[0]
-    if ": " not in why:  # else it is what was raised when pip was imported
-        more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
-        why += f"{more} not there as nox-lock knows it"
-    message = f"pip {pip} with pip-tools {pip_tools} is not supported: {shareable(why)}"
-    return CompileError(message, hint=f"Run: {install_command()}", kind="tool")
-
-
-def _remote(report: Report, inputs: Inputs) -> CompileError:
-    url = report.page.address
-    option = next((each for each in inputs.remote if each.value == url), None)
-    what = f"{option.name} {url}" if option else url
-    message = shareable(f"{what} cannot be read: {report.page.reason}")
-    hint = "Keep a copy of it in the project, or run this again when it can be reached."
+def _download(report: Report, inputs: Inputs) -> CompileError:
+    url = report.link or ""
+    # An option may have a login with variables, and a query, which are not reported.
+    path = url.partition("?")[0].partition("://")[2]
+    option = next((each for each in inputs.remote if path and path in each.value), None)
+    what = option.name if option else report.name or "a requirement"
+    message = f"{what} {url} cannot be read: {report.message}"
+    hint = "Run this again when it can be reached, or keep a copy of it in the project."
     return CompileError(message, option and option.place, hint, kind="index")
 
 

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,10 +31,9 @@ from pip._vendor.packaging.utils import canonicalize_name, canonicalize_version
 from piptools.scripts.compile import cli
 
 from .pages import fetch_pages_once, read_pages_alone, take_hashes_from_pages
-from .report import Recorder, bare_url, note_printed
+from .report import Callback, Recorder, bare_url, failed_indexes, note_printed, watch
 from .touch_points import COMFORT
 
-Callback = Callable[..., None]
 # PEP 643: from this version of the metadata on, what is not named as dynamic is the same wherever
 # it is built. https://packaging.python.org/en/latest/specifications/core-metadata/#dynamic
 _STATIC_SINCE = (2, 2)
@@ -61,7 +60,8 @@ def compile_lock(order: Mapping[str, Any]) -> int:
         code, failed = 1, error
     if failed is not None:
         report.note_failure(failed)
-    Path(order["report"]).write_text(json.dumps(report.said), encoding="utf-8")
+    said = {**report.said, "indexes": failed_indexes(report.pages)}
+    Path(order["report"]).write_text(json.dumps(said), encoding="utf-8")
     return code
 
 
@@ -84,27 +84,11 @@ def _report_calls(report: Recorder) -> None:
         "Factory.get_installation_error": (report.note_conflict, None),
         "BacktrackingResolver._get_install_requirements": (report.note_result, None),
         "InstallationSubprocessError.__init__": (note_printed, None),
-        "get_file_content": (None, report.note_remote),
         "_InstallRequirementBackedCandidate._prepare": (None, report.note_refusal),
     }
     for point in COMFORT:
         if point.fits():
-            holder, name = point.locate()
-            setattr(holder, name, _wrap(getattr(holder, name), *calls[point.name]))
-
-
-def _wrap(call: Callable[..., Any], before: Callback | None, failed: Callback | None) -> Any:
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if before is not None:
-            before(*args, **kwargs)
-        try:
-            return call(*args, **kwargs)
-        except Exception as error:
-            if failed is not None:
-                failed(error, *args)
-            raise
-
-    return wrapped
+            watch(*point.locate(), *calls[point.name])
 
 
 def set_target(target: Mapping[str, Any], report: Recorder) -> None:

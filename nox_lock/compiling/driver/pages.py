@@ -18,52 +18,51 @@ from pip._vendor.packaging.version import Version
 from piptools.repositories.pypi import PyPIRepository
 from piptools.resolver import BacktrackingResolver
 
-from .report import Recorder, bare_url, describe_answer
+from .report import Recorder, bare_url, watch
 
 # Of a page without files: PEP 629, what was before it, and titles of servers that have neither.
 _HTML = rb"(?i)pypi:repository-version|name=.api-version|<title>[^<]*(links for|simple index)"
+
+_NO_PAGE = (
+    "is not a page of the simple API: is it a login page? "
+    "(A page without files has a meta element named pypi:repository-version)"
+)
 
 
 def fetch_pages_once(report: Recorder) -> None:
     """Have pip fetch and parse each page once, and the report say how each was answered."""
     fetch, parse = collector.LinkCollector.fetch_response, package_finder.parse_links
-    ask, is_secure = collector._get_simple_response, PipSession.is_secure_origin
+    is_secure = PipSession.is_secure_origin
     parse_links = functools.cache(lambda page: list(parse(page)))
     fetched: dict[str, Any] = {}
-
-    def get_simple_response(url: str, *args: Any, **more: Any) -> Any:
-        try:
-            return ask(url, *args, **more)
-        except Exception as error:
-            report.note_page(url, **describe_answer(error))
-            raise
 
     def fetch_response(self: Any, location: Any, **more: Any) -> Any:
         if location.url not in fetched:
             page = fetched[location.url] = fetch(self, location, **more)
             if page is not None:
-                report.note_page(location.url, **_judge(page, parse_links))
+                report.note_page(location.url, *_judge(location.url, page, parse_links))
         return fetched[location.url]
 
     def is_secure_origin(self: Any, location: Any) -> Any:
         if not (secure := is_secure(self, location)):
-            report.note_page(location.url, problem="untrusted")
+            report.note_page(location.url, None, "it is plain http and not trusted by pip")
         return secure
 
-    collector._get_simple_response = get_simple_response
+    watch(collector, "_get_simple_response", failed=report.note_failed_page)
     collector.LinkCollector.fetch_response = fetch_response
     package_finder.parse_links = parse_links
     PipSession.is_secure_origin = is_secure_origin
 
 
-def _judge(page: Any, parse: Any) -> dict[str, Any]:
+def _judge(url: str, page: Any, parse: Any) -> tuple[int | None, str]:
     """Return how a page was answered; pip takes any other page for one without files."""
+    said = f"what it answers for {url.rstrip('/').rpartition('/')[2]}"
     try:
         listed = any(is_archive_file(link.filename) for link in parse(page))
     except Exception:  # noqa: BLE001  (which ends the compile)
-        return {"problem": "unreadable"}
+        return None, f"{said} cannot be read"
     sign = rb'"files"' if "json" in page.content_type.lower() else _HTML
-    return {"status": 200} if listed or re.search(sign, page.content) else {"problem": "page"}
+    return 200, "" if listed or re.search(sign, page.content) else f"{said} {_NO_PAGE}"
 
 
 def take_hashes_from_pages(report: Recorder) -> None:

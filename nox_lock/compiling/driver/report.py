@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,15 +13,21 @@ from pip._vendor.packaging import utils
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
+Callback = Callable[..., None]
 # Why a request failed, by the classes of the exceptions it came with; the first that fits.
 _PROBLEMS = {
-    "tls": "SSLError SSLMissingError",
-    "name": "gaierror",
-    "refused": "ConnectionRefusedError",
-    "timeout": "TimeoutError Timeout",
-    "broken": "ProtocolError ConnectionResetError IncompleteDownloadError ContentDecodingError",
-    "unreachable": "ConnectionError",
+    "TLS failed: its certificate is not trusted, or it speaks no TLS": "SSLError SSLMissingError",
+    "its name cannot be resolved": "gaierror",
+    "it cannot be reached: connection refused": "ConnectionRefusedError",
+    "it did not answer in time": "TimeoutError Timeout",
+    "its answer broke off": "ProtocolError ConnectionResetError IncompleteDownloadError "
+    "ContentDecodingError",
+    "it cannot be reached": "ConnectionError",
 }
+_LOGIN = (
+    ": it wants a user name and password (in pip's configuration or netrc, or "
+    "keyring-provider = subprocess)"
+)
 # Of which kind a failure is, in the same way.
 _KINDS = {
     "hash": "HashError HashErrors",
@@ -33,6 +39,8 @@ _KINDS = {
     "download": "RequestException HTTPError NetworkConnectionError IncompleteDownloadError",
     "metadata": "MetadataInvalid MetadataInconsistent",
 }
+_NOT_HERE = (404, 410)
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PLACE = re.compile(r"-[rc] (?P<file>.+) \(line (?P<line>\d+)\)")
 # What pip's `LinkType` says of files that it cannot take.
@@ -48,7 +56,8 @@ class Recorder:
     """Collects what happens; what begins is written to a file at once, for time-outs."""
 
     def __init__(self, begun: str) -> None:
-        self.said: dict[str, Any] = {"pages": [], "built": [], "built_projects": []}
+        self.said: dict[str, Any] = {"built": [], "built_projects": []}
+        self.pages: list[tuple[str, int | None, str]] = []  # address of its index, status, problem
         # By project: who evaluated which files, and those that may be taken.
         self.files: dict[str, list[tuple[Any, Any, Any]]] = {}
         self.refused: dict[str, dict[str, str]] = {}  # by project: versions, and why not they
@@ -65,10 +74,13 @@ class Recorder:
         parts = bare_url(url).rstrip("/").split("/")
         self.note_begun(f"waited for {'/'.join(parts[:3])} ({parts[-1]})")
 
-    def note_page(self, url: str, **answer: Any) -> None:
-        """Record how an index page was answered."""
-        address, _, project = bare_url(url.rstrip("/")).rpartition("/")
-        self.said["pages"].append({"address": address, "project": project, **answer})
+    def note_page(self, url: str, status: int | None = None, problem: str = "") -> None:
+        """Record how an index page was answered: with a problem, in words, if it does not count."""
+        self.pages.append((bare_url(url.rstrip("/")).rpartition("/")[0], status, problem))
+
+    def note_failed_page(self, error: Exception, url: str, *_args: Any) -> None:
+        """Record why an index page could not be fetched."""
+        self.note_page(url, *describe_answer(error))
 
     def note_conflict(self, _factory: Any, impossible: Any, constraints: Any) -> None:
         """Record demands that cannot hold together."""
@@ -83,11 +95,6 @@ class Recorder:
         if type(error).__name__ == "MetadataInvalid" and name:
             version = str(candidate._version or 0)  # of a URL it is not known
             self.refused.setdefault(name, {})[version] = str(error.error)
-
-    def note_remote(self, error: Exception, url: str, *_args: Any) -> None:
-        """Record a requirements file that could not be read."""
-        page = {"address": url, **describe_answer(error)}
-        self.known.append((error, lambda: {"kind": "remote", "page": page}))
 
     def note_result(self, _resolver: Any, resolver_result: Any) -> None:
         """Record yanked pins, and extras that do not exist."""
@@ -112,13 +119,32 @@ class Recorder:
         # Of pip's diagnostics the message is a part.
         message = str(getattr(error, "message", "") or error) or type(error).__name__
         said: dict[str, Any] = {"kind": kind, "message": message, "output": _output(errors)}
-        if kind == "download":
-            said["page"] = {"address": _requested(errors), **describe_answer(error)}
         for each, describe in reversed(self.known):
             said |= describe() if each in errors else {}
+        if kind == "download":
+            said |= {"link": _requested(errors), "message": describe_answer(error)[1]}
         if any(isinstance(each, OSError) and each.errno in _FULL for each in errors):
             said["kind"] = "disk"
         self.said["failure"] = said
+
+
+def watch(
+    holder: Any, name: str, before: Callback | None = None, failed: Callback | None = None
+) -> None:
+    """Have what is called by this name noted before each call, and each exception it raises."""
+    call = getattr(holder, name)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            before(*args, **kwargs)
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:
+            if failed is not None:
+                failed(error, *args)
+            raise
+
+    setattr(holder, name, watched)
 
 
 def bare_url(url: str) -> str:
@@ -145,18 +171,33 @@ def _classify(errors: list[BaseException], table: Mapping[str, str]) -> str:
     return next((name for name, signs in table.items() if classes & set(signs.split())), "")
 
 
-def describe_answer(error: BaseException) -> dict[str, Any]:
-    """Return why a request failed: the status of the answer, or a problem, in a word or in many."""
+def failed_indexes(pages: Sequence[tuple[str, int | None, str]]) -> list[tuple[str, str]]:
+    """Return the indexes that failed, each with its first problem.
+
+    404 and 410, and 403 for single projects, only mean that an index does not have a project. What
+    is not a page of the simple API may mean that, too, where no other index could offer it instead.
+    """
+    failed: dict[str, str] = {}
+    fine = {address for address, status, why in pages if not why or status in _NOT_HERE}
+    excused = {_FORBIDDEN} if len({address for address, *_ in pages}) > 1 else {_FORBIDDEN, 200}
+    for address, status, why in pages:
+        if why and status not in _NOT_HERE and not (status in excused and address in fine):
+            failed.setdefault(address, why + " to everything" * (status == _FORBIDDEN))
+    return list(failed.items())
+
+
+def describe_answer(error: BaseException) -> tuple[int | None, str]:
+    """Return why a request failed: the status of the answer, if it had one, and the problem."""
     errors = _linked(error)
     for each in errors:
         status = getattr(getattr(each, "response", None), "status_code", None)
         if status is None and type(each).__name__ == "ResponseError":  # of the last of its retries
             status = next(iter(map(int, re.findall(r"too many (\d{3}) error", str(each)))), None)
         if status is not None:
-            return {"status": status}
+            return status, f"it answered {status}{_LOGIN if status == _UNAUTHORIZED else ''}"
         if hasattr(each, "content_type"):
-            return {"problem": f"it answered {each.content_type}, which is no package index"}
-    return {"problem": _classify(errors, _PROBLEMS) or str(error)}
+            return None, f"it answered {each.content_type}, which is no package index"
+    return None, _classify(errors, _PROBLEMS) or str(error) or "it gave no answer"
 
 
 def note_printed(error: Any, *, output_lines: list[str] | None, **_more: Any) -> None:

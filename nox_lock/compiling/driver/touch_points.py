@@ -29,7 +29,6 @@ refuses to start, and says which.
 Those that only add comfort: without one, the report says less.
 
     .network.session:PipSession.request  what was asked for last, in a time-out
-    .req.req_file:get_file_content  which remote requirements file failed
     .exceptions:InstallationSubprocessError.__init__(output_lines)  what a build printed
     .resolution.resolvelib.factory:Factory.get_installation_error(e constraints)  conflicts
     .resolution.resolvelib.candidates:_InstallRequirementBackedCandidate._prepare  what failed
@@ -83,7 +82,8 @@ def examine() -> dict[str, Any]:
     try:
         for name in ("ssl", "zlib", "venv"):  # without them a Python is no use, whatever pip it has
             import_module(name)
-        missing = [f"{each.module}.{each.name}" for each in NEEDED if not each.fits()]
+        known = "is not there as nox-lock knows it"
+        missing = [f"{each.module}.{each.name} {known}" for each in NEEDED if not each.fits()]
     except Exception as error:  # noqa: BLE001  (whatever an unknown pip does when it is imported)
         missing = [f"{type(error).__name__}: {error}"]
     version = "{}.{}".format(*sys.version_info)

@@ -104,7 +104,7 @@ FACTORY = "_internal/resolution/resolvelib/factory.py"
         long({"_internal/models/target_python.py": {"abis": "kinds"}}, "TargetPython.__init__"),
         (
             {"_internal/index/collector.py": {"import email": "import no_such_module, email"}},
-            "more are not there as nox-lock knows it",
+            " is not there as nox-lock knows it",
         ),
         long(
             {"_internal/index/collector.py": {"import email": "import email, in"}},
@@ -139,8 +139,6 @@ COMFORTS = {
         },
         "_internal/resolution/resolvelib/candidates.py": {"_prepare()": "_make()"}
         | {"_prepare(self)": "_make(self)"},
-        "_internal/req/req_file.py": {"get_file_content": "read_file_content"},
-        "_internal/cli/req_command.py": {"get_file_content": "read_file_content"},
     },
     "piptools": {
         "resolver.py": {

@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from importlib import metadata
+from socket import gaierror
+from ssl import SSLError
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from packaging.version import Version
 
 from nox_lock.compiling.demands import Demand, Versions
-from nox_lock.compiling.failures import (
-    PROBLEMS,
-    Page,
-    Report,
-    describe_failure,
-    index_error,
-    index_reasons,
-    read_report,
-)
+from nox_lock.compiling.driver.report import describe_answer, failed_indexes
+from nox_lock.compiling.failures import Report, describe_failure, read_report
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.inputs.syntax import parse_specifier
 from nox_lock.project import Project
@@ -107,6 +102,7 @@ PIP = Version(metadata.version("pip"))
 SPELLING = "Check its spelling, and that your pip configuration names the index that has it."
 OTHER = "Ask for an older version, or lock for another Python."
 NEEDS = "Install what its build needs, or ask for a version with a wheel for this Python."
+AGAIN = "Run this again when it can be reached, or keep a copy of it in the project."
 STRANGER = "Nothing was locked: another index may offer somebody else's package instead."
 METADATA = """\
 .* suffix can only be used with `==` or `!=` operators
@@ -241,13 +237,12 @@ CASES = {
     ),
     "a file that an index does not give": Case(
         "app\ntorn\n",
-        "index: a package index failed: {index}../files/torn-1.0-py3-none-any.whl: "
-        f"it answered 500\n{STRANGER}",
+        f"index: requirements.in:2: torn {{host}} cannot be read: it answered 500\n{AGAIN}",
     ),
     "a URL that is not there": Case(
         "app\ndep @ {index}dep-1.2-py3-none-any.whl\n",
-        "index: requirements.in:2: a package index failed: {index}dep-1.2-py3-none-any.whl: "
-        f"it answered 404\n{STRANGER}",
+        "index: requirements.in:2: dep {index}dep-1.2-py3-none-any.whl cannot be read: "
+        f"it answered 404\n{AGAIN}",
     ),
     "a repository that cannot be reached": Case(
         "app\nx @ git+{index}x.git@v1\n",
@@ -257,7 +252,7 @@ CASES = {
     "a remote file of constraints": Case(
         "app\n-c {index}limits.txt\n",
         "index: requirements.in:2: --constraint {index}limits.txt cannot be read: it answered 404\n"
-        "Keep a copy of it in the project, or run this again when it can be reached.",
+        f"{AGAIN}",
     ),
 }
 # Each is much like another one.
@@ -283,8 +278,7 @@ def test_a_failure(name: str, folder: CompileFolder, index: ScriptedIndex, tmp_p
         pytest.skip(f"pip {PIP} takes it")
     folder.write({**case.files, "requirements.in": case.input.replace("{index}", index.url)})
     said = folder.fail(order=folder.order(case.pins))
-    expected = case.said.replace("{index}../", index.url.removesuffix("simple/"))
-    expected = expected.replace("{host}", index.url.removesuffix("/simple/"))
+    expected = case.said.replace("{host}", index.url.removesuffix("/simple/"))
     assert said == expected.replace("{index}", index.url)
     assert str(tmp_path) not in said
 
@@ -376,7 +370,7 @@ def test_a_url_that_cannot_be_reached(folder: CompileFolder) -> None:
         url = f"{refusing.url}dep-1.0-py3-none-any.whl"
         said = folder.fail({"requirements.in": f"app\ndep @ {url}\n"})
         assert said.startswith(
-            f"index: requirements.in:2: a package index failed: {url}: "
+            f"index: requirements.in:2: dep {url} cannot be read: "
             "it cannot be reached: connection refused\n"
         )
 
@@ -430,7 +424,6 @@ TEXTS = (
     f"http://user:{SECRET}@h.example:9/ 'http://{SECRET}@h.example'",
 )
 KINDS_OF_REPORTS = (
-    "remote",
     "hash",
     "egg",
     "repository",
@@ -453,7 +446,6 @@ def test_no_secret_and_no_folder_is_shown(kind: str, tmp_path: Path) -> None:
         report = Report(kind, said, output=[said, said])
         # Addresses are reported without credentials.
         report = report._replace(link="git+https://h.example/x.git")
-        report = report._replace(page=Page("https://h.example/x", problem=said))
         error = describe_failure(report, inputs)
         assert error is not None
         assert error.kind in {"index", "hash", "syntax", "build", "metadata", "tool", "other"}
@@ -485,11 +477,11 @@ def test_a_full_disk_comes_before_all_else(tmp_path: Path) -> None:
     """What failed because of it is beside the point."""
     (tmp_path / "requirements.in").write_text("app\n", encoding="utf-8")
     inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
-    pages = [Page("https://h.example/simple/app/", status=500)]
-    full = Report("disk", "No space left on device", pages=pages)
+    failed = [("https://h.example/simple", "it answered 500")]
+    full = Report("disk", "No space left on device", indexes=failed)
     error = describe_failure(full, inputs)
     assert str(error) == "the disk is full: nothing was written"
-    error = describe_failure(Report("other", "x", pages=pages), inputs)
+    error = describe_failure(Report("other", "x", indexes=failed), inputs)
     assert error is not None
     assert error.kind == "index"
 
@@ -510,81 +502,107 @@ def test_a_full_disk_comes_before_all_else(tmp_path: Path) -> None:
     ],
 )
 def test_answers_of_an_index(statuses: dict[str, int], *, failed: bool) -> None:
-    pages = [Page(ANOTHER, status=status) for status in statuses.values()]
+    pages = [answered(ANOTHER, status) for status in statuses.values()]
     # Another one that has everything does not make it good.
-    pages += [Page(ONE, status=200)] * len(statuses)
-    found = index_reasons(pages)
-    assert bool(found) is failed
-    assert all(each.startswith(ANOTHER) for each in found)
+    pages += [answered(ONE)] * len(statuses)
+    found = failed_indexes(pages)
+    assert [address for address, _ in found] == [ANOTHER] * failed
 
 
-NO_PAGE = Page(ANOTHER, "app", problem="page")
+def answered(address: str, status: int = 200) -> tuple[str, int | None, str]:
+    return address, status, "" if status == 200 else f"it answered {status}"
+
+
+NO_PAGE = ANOTHER, 200, "it is no page"
 
 
 def test_what_is_no_page_of_the_simple_api() -> None:
     """A login page is answered with 200. From the only index it does no harm."""
-    said = "what it answers for app is not a page of the simple API: is it a login page?"
-    assert said in index_reasons([NO_PAGE])[0]
-    assert index_reasons([NO_PAGE, Page(ANOTHER, status=200)]) == []
-    assert index_reasons([NO_PAGE, Page(ANOTHER, status=404)]) == []
-    assert index_reasons([]) == []
+    failed = [(ANOTHER, "it is no page")]
+    assert failed_indexes([NO_PAGE]) == failed
+    assert failed_indexes([NO_PAGE, answered(ANOTHER)]) == []
+    assert failed_indexes([NO_PAGE, answered(ANOTHER, 404)]) == []
+    assert failed_indexes([]) == []
     for status in (200, 404):
-        pages = [NO_PAGE, Page(ANOTHER, status=status), Page(ONE, status=200)]
-        assert index_reasons(pages) == [f"{ANOTHER}: {NO_PAGE.reason}"]
+        pages = [NO_PAGE, answered(ANOTHER, status), answered(ONE)]
+        assert failed_indexes(pages) == failed
 
 
 def test_what_cannot_be_read_is_a_failure_of_any_index() -> None:
-    pages = [Page(ANOTHER, "app", problem="unreadable"), Page(ANOTHER, status=200)]
-    assert index_reasons(pages) == [f"{ANOTHER}: what it answers for app cannot be read"]
+    odd = (ANOTHER, None, "it cannot be read")
+    assert failed_indexes([odd, answered(ANOTHER)]) == [(ANOTHER, "it cannot be read")]
 
 
-def test_every_failing_index_is_named_once_with_its_first_reason() -> None:
+def test_every_failing_index_is_named_once_with_its_first_reason(inputs: Inputs) -> None:
     pages = [
-        Page(ONE, problem="refused"),
-        Page(ONE, problem="timeout"),
-        Page(ANOTHER, status=500),
-        Page(ANOTHER, status=403),
+        (ONE, None, "it cannot be reached"),
+        (ONE, None, "it did not answer in time"),
+        answered(ANOTHER, 500),
+        answered(ANOTHER, 403),
     ]
-    assert index_reasons(pages) == [
-        f"{ONE}: it cannot be reached: connection refused",
-        f"{ANOTHER}: it answered 500",
-    ]
-    assert index_reasons(pages[3:]) == [f"{ANOTHER}: it answered 403 to everything"]
-    plain = Page("http://plain.example/simple", problem="untrusted")
-    error = index_error(index_reasons([plain, *pages[:3]]))
+    failed = failed_indexes(pages)
+    assert failed == [(ONE, "it cannot be reached"), (ANOTHER, "it answered 500")]
+    assert failed_indexes(pages[3:]) == [(ANOTHER, "it answered 403 to everything")]
+    error = describe_failure(Report(indexes=failed), inputs)
+    assert error is not None
     assert error.kind == "index"
     assert error.message == (
-        "a package index failed: http://plain.example/simple: it is plain http and not trusted by "
-        f"pip; {ONE}: it cannot be reached: connection refused; {ANOTHER}: it answered 500"
+        f"a package index failed: {ONE}: it cannot be reached; {ANOTHER}: it answered 500"
     )
     assert "somebody else's package" in (error.hint or "")
 
 
-def test_of_an_index_in_a_folder_no_path_of_the_machine_is_shown() -> None:
-    page = Page("file:///home/someone/simple", "app", problem="unreadable")
-    assert index_reasons([page]) == ["file://simple: what it answers for app cannot be read"]
+def test_of_an_index_in_a_folder_no_path_of_the_machine_is_shown(inputs: Inputs) -> None:
+    error = describe_failure(Report(indexes=[("file:///home/someone/simple", "it is odd")]), inputs)
+    assert error is not None
+    assert error.message == "a package index failed: file://simple: it is odd"
 
 
 @pytest.mark.parametrize(
-    ("page", "said"),
+    ("error", "said"),
     [
-        *((Page(ONE, "{}", problem=problem), words) for problem, words in PROBLEMS.items()),
-        (Page(ONE, status=502), "it answered 502"),
-        (Page(ONE, status=401), "it answered 401: it wants a user name and password"),
-        (Page(ONE, problem="it is odd"), "it is odd"),
-        (Page(ONE), "it gave no answer"),
+        (SSLError("x"), "TLS failed: its certificate is not trusted, or it speaks no TLS"),
+        (ConnectionRefusedError(), "it cannot be reached: connection refused"),
+        (TimeoutError(), "it did not answer in time"),
+        (gaierror(), "its name cannot be resolved"),
+        (ConnectionResetError(), "its answer broke off"),
+        (ConnectionError(), "it cannot be reached"),
+        (RuntimeError("it is odd"), "it is odd"),
+        (RuntimeError(), "it gave no answer"),
     ],
 )
-def test_how_a_page_was_not_answered(page: Page, said: str) -> None:
-    assert page.reason.startswith(said)
+def test_how_a_page_was_not_answered(error: Exception, said: str) -> None:
+    assert describe_answer(error) == (None, said)
+    around = RuntimeError("something else")
+    around.__cause__ = error
+    if type(error) is not RuntimeError:
+        assert describe_answer(around) == (None, said)
 
 
-def test_no_secret_of_an_answer_is_shown() -> None:
+def test_no_secret_of_an_answer_is_shown(inputs: Inputs) -> None:
     problem = f"https://user:{SECRET}@h.example/x?token={SECRET} at /home/someone/x is odd"
-    said = Page(ONE, problem=problem).reason
+    said = str(describe_failure(Report(indexes=[(ONE, problem)]), inputs))
     assert SECRET not in said
     assert "someone" not in said
     assert "odd" in said
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["-c {}", "-c https://${{NAME_OF_IT}}:${{TOKEN_OF_IT}}@h.example/limits.txt", "-r {}?x=1"],
+)
+def test_a_remote_file_that_cannot_be_read_is_named_with_its_line(
+    option: str, tmp_path: Path
+) -> None:
+    """Credentials and query are not reported."""
+    url = "https://h.example/limits.txt"
+    text = f"app\n{option.format(url)}\n"
+    (tmp_path / "requirements.in").write_text(text, encoding="utf-8")
+    inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
+    error = describe_failure(Report("download", "it answered 404", link=url), inputs)
+    assert error is not None
+    assert error.place == ("requirements.in", 2)
+    assert f" {url} cannot be read: it answered 404" in error.message
 
 
 @pytest.fixture
@@ -595,7 +613,7 @@ def inputs(tmp_path: Path) -> Inputs:
 
 
 SAID = {
-    "pages": [{"address": "https://one.example/simple", "project": "app", "status": 500}],
+    "indexes": [["https://one.example/simple", "it answered 500"]],
     "built": [["app", "1.0"]],
     "failure": {
         "kind": "demands",
@@ -632,7 +650,7 @@ def test_a_report_is_read(tmp_path: Path, inputs: Inputs) -> None:
             Demand("old", "old==1", parse_specifier("==1"), constraint=True),
         ],
         versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},
-        pages=[Page("https://one.example/simple", "app", 500)],
+        indexes=[["https://one.example/simple", "it answered 500"]],
         built=[["app", "1.0"]],
     )
 
@@ -649,4 +667,4 @@ def test_what_is_of_no_compile_is_passed_over(tmp_path: Path, inputs: Inputs) ->
     """Where pip is not supported, the report says what this Python is, instead."""
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"unsupported": ["pip.x"], "version": "3.11"}), encoding="utf-8")
-    assert read_report(path, inputs) == Report(pages=[], unsupported=["pip.x"])
+    assert read_report(path, inputs) == Report(demands=[], unsupported=["pip.x"])
