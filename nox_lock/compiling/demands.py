@@ -38,7 +38,7 @@ class Versions(NamedTuple):
             f"  {why}: {show_versions(meeting, *specifiers)}"
             for why, there in (
                 ("younger than uploaded-prior-to allows", self.late),
-                ("for other Pythons or platforms", in_order((*self.python, *self.platform))),
+                ("for other Pythons or platforms", (*self.python, *self.platform)),
                 ("left out by --only-binary or --no-binary", self.format),
                 ("withdrawn (yanked)", self.yanked),
             )
@@ -56,7 +56,6 @@ class Demand(NamedTuple):
     versions: tuple[str, ...] = ()
     entry: Entry | None = None  # the requirement of an input that brings `by`, or is this
     through: tuple[str, ...] = ()  # the projects between that and `by`
-    constraint: bool = False
 
     @property
     def parent(self) -> str:
@@ -94,25 +93,25 @@ def find_origin(
 
 
 def read_demand(found: Mapping[str, Any], inputs: Inputs) -> list[Demand]:
-    """Return a demand of a report; of constraints that pip has merged one for each line."""
+    """Return a demand of a report; of constraints that pip has merged one for each line.
+
+    That is none for a starting pin, which gives way.
+    """
     by, *versions = found.get("by") or [""]
     specifier = parse_specifier(found.get("specifier"))
     demand = Demand(found["project"], found["text"], specifier, by, tuple(versions))
     if not found.get("constraint"):
         entry, through = find_origin(demand.parent or demand.project, found, inputs)
         return [demand._replace(entry=entry, through=through)]
-    demand = demand._replace(constraint=True)
     named = [each for each in inputs.constraints if each.name == demand.project]
     exact = [each for each in named if each.specifier == specifier][:1] or named
     return [
         demand._replace(text=one.text.partition(" --hash=")[0], specifier=one.specifier, entry=one)
         for one in exact
-    ] or [demand]
+    ]
 
 
-def describe_demands(
-    demands: Sequence[Demand], there: Mapping[str, Versions], inputs: Inputs
-) -> CompileError:
+def describe_demands(demands: Sequence[Demand], there: Mapping[str, Versions]) -> CompileError:
     """Return the error for demands that nothing meets together; `there` is by project."""
     for demand in demands:
         if not demand.project:
@@ -121,29 +120,22 @@ def describe_demands(
             message = f"{name} has no version for this Python: {wanted}"
             return CompileError(message, place, _OTHER_PYTHON, kind="python", projects=(name,))
     if len(demands) == 1:
-        return _describe_unmet(demands[0], there[demands[0].project], inputs)
+        return _describe_unmet(demands[0], there[demands[0].project])
     return _describe_conflict(demands, there)
 
 
-def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileError:
-    name, entry, asked, hint = demand.project, demand.entry, "", None
-    if demand.by:
-        own = next((each for each in inputs.entries if each.name == name), None)
-        entry, asked = own or entry, "" if own else f" (required by {demand.parent})"
+def _describe_unmet(demand: Demand, there: Versions) -> CompileError:
+    name, entry, hint = demand.project, demand.entry, None
+    asked = f" (required by {demand.parent})" if demand.by else ""
     limits = _limits(name, [demand])
-    wanted: dict[str, list[str]] = {}
-    for version in allowed(there.python, *limits):
-        wanted.setdefault(there.python[version], []).append(version)
+    newest = {there.python[version]: version for version in allowed(there.python, *limits)}
     if refused := allowed(there.refused, *limits):
         kind, hint, why = "metadata", OTHER_VERSION, there.refused[refused[-1]]
         message = f"{name} {refused[-1]}{asked} cannot be used: pip refuses its metadata: {why}"
-    elif wanted:
+    elif newest:
         kind, hint = "python", _OTHER_PYTHON
-        pythons = "; ".join(
-            f"{show_versions(versions)} want{'s' if len(versions) == 1 else ''} Python {python}"
-            for python, versions in wanted.items()
-        )
-        message = f"{demand.text}{asked} has no version for this Python: {pythons}"
+        pythons = (f"{version} wants Python {python}" for python, version in newest.items())
+        message = f"{demand.text}{asked} has no version for this Python: {'; '.join(pythons)}"
     elif not any(there):
         kind, message = "unknown project", f"no package index has a project {name!r}{asked}"
         hint = "Check its spelling, and that your pip configuration names the index that has it."
@@ -158,11 +150,9 @@ def _describe_unmet(demand: Demand, there: Versions, inputs: Inputs) -> CompileE
 
 def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions]) -> CompileError:
     demands = _alike(demands)
-    # Of URLs and paths, for which pip asks no index, the one version that they have.
     found = {name: list(versions.found) for name, versions in there.items()}
-    for each in demands:
-        if each.fixed:
-            found[each.project] = in_order((*found[each.project], str(each.specifier)[2:]))
+    # Of URLs and paths, for which pip asks no index, the one version that they have.
+    found |= {each.project: [str(each.specifier)[2:]] for each in demands if each.fixed}
     # pip names all that is required of a project, also what every version meets.
     clashing = []
     for one, other in combinations(demands, 2):
@@ -195,8 +185,6 @@ def _alike(demands: Iterable[Demand]) -> list[Demand]:
     """Return demands in pip's order; those alike of one project's versions as one."""
     found: dict[tuple[object, ...], Demand] = {}
     for demand in demands:
-        if demand.constraint and demand.entry is None:
-            continue  # a starting pin, which gives way
         key = demand.by, demand.text, demand.by or (demand.entry and demand.entry.place)
         versions = found[key].versions if key in found else ()
         versions = tuple(dict.fromkeys((*versions, *demand.versions)))
@@ -236,28 +224,19 @@ def allowed(versions: Iterable[str], *specifiers: SpecifierSet) -> list[str]:
     return list(SpecifierSet(",".join(filter(None, map(str, specifiers)))).filter(versions))
 
 
-def in_order(versions: Iterable[str]) -> list[str]:
-    """Return versions in their order, without what is not a version."""
-    return list(map(str, sorted({found for each in versions if (found := parse_version(each))})))
-
-
 def show_versions(versions: Iterable[str], *specifiers: SpecifierSet) -> str:
-    """Name versions; of many those around the end of each demand: ``..., 1.0, 9.1 (2 of 40)``."""
-    ordered = list(versions)
+    """Name versions; of many the last and those around each demand: ``..., 3.1 (1 of 40)``."""
+    ordered = sorted(versions, key=Version)
     if not any(each.prereleases for each in specifiers):  # as pip takes none then
-        ordered = [each for each in ordered if not Version(each).is_prerelease] or ordered
+        ordered = allowed(ordered)
     if len(ordered) <= _VERSIONS_SHOWN:
         return ", ".join(ordered) or "none"
-    near: list[int] = []
-    # Of old packaging they come in any order.
-    for each in (each for specifier in specifiers for each in sorted(specifier, key=str)):
+    last = len(ordered) - 1
+    chosen = {last, last - 1, last - 2}
+    for each in (each for specifier in specifiers for each in specifier):
         edge = parse_version(each.version.removesuffix(".*"))
         if edge and each.operator != "!=":
             after = bisect_left(ordered, edge, key=Version)
-            near += (place for place in (after, after - 1) if 0 <= place < len(ordered))
-    kept = dict.fromkeys([len(ordered) - 1, *near, *range(len(ordered) - 2, -1, -1)])
-    chosen = sorted(list(kept)[:_VERSIONS_SHOWN])
-    parts = []
-    for before, each in zip([-1, *chosen], chosen, strict=False):
-        parts += (["..."] if each != before + 1 else []) + [ordered[each]]
-    return f"{', '.join(parts)} ({len(chosen)} of {len(ordered)})"
+            chosen |= {max(after - 1, 0), min(after, last)}
+    shown = ("..., " * (each - 1 not in {-1, *chosen}) + ordered[each] for each in sorted(chosen))
+    return f"{', '.join(shown)} ({len(chosen)} of {len(ordered)})"

@@ -95,7 +95,7 @@ def describe_failure(report: Report, inputs: Inputs) -> CompileError | None:
     if not report.kind:
         return None
     describe: Callable[[Report, Inputs], CompileError] = {
-        "demands": lambda each, _: describe_demands(each.demands, each.versions, inputs),
+        "demands": lambda each, _: describe_demands(each.demands, each.versions),
         "download": _download,
         "hash": _hash,
         "egg": _egg,

@@ -646,8 +646,7 @@ def test_a_report_is_read(tmp_path: Path, inputs: Inputs) -> None:
         demands=[
             Demand("app", "app<2", less, entry=app),
             Demand("app", "app", None, "mid[x]", ("1",), top, ("top",)),
-            Demand("lib", "lib<2", less, entry=limit, constraint=True),
-            Demand("old", "old==1", parse_specifier("==1"), constraint=True),
+            Demand("lib", "lib<2", less, entry=limit),
         ],
         versions={"app": Versions(found=["1.0"], refused={"1.5": "bad metadata"})},
         indexes=[["https://one.example/simple", "it answered 500"]],

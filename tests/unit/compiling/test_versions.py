@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from nox_lock.compiling.demands import Versions, allowed, in_order, show_versions
+from nox_lock.compiling.demands import Versions, allowed, show_versions
 from nox_lock.compiling.failures import describe_failure, read_report
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.inputs.syntax import parse_specifier
@@ -41,11 +41,12 @@ def specifiers(*texts: str) -> list[SpecifierSet]:
         (
             VERSIONS,
             ["<1", ">=3.2"],
-            "..., 0.5, 1.0, ..., 3.1, 3.2, ..., 4.2, 4.3, 4.4, 4.5 (8 of 30)",
+            "..., 0.5, 1.0, ..., 3.1, 3.2, ..., 4.3, 4.4, 4.5 (7 of 30)",
         ),
-        (VERSIONS, ["==99"], "..., 3.4, 3.5, 4.0, 4.1, 4.2, 4.3, 4.4, 4.5 (8 of 30)"),
-        (VERSIONS, ["==2.*"], "..., 1.5, 2.0, ..., 4.0, 4.1, 4.2, 4.3, 4.4, 4.5 (8 of 30)"),
-        (VERSIONS, ["!=2.0"], "..., 3.4, 3.5, 4.0, 4.1, 4.2, 4.3, 4.4, 4.5 (8 of 30)"),
+        (VERSIONS, ["==99"], "..., 4.3, 4.4, 4.5 (3 of 30)"),
+        (VERSIONS, ["<=0.0"], "0.0, ..., 4.3, 4.4, 4.5 (4 of 30)"),
+        (VERSIONS, ["==2.*"], "..., 1.5, 2.0, ..., 4.3, 4.4, 4.5 (5 of 30)"),
+        (VERSIONS, ["!=2.0"], "..., 4.3, 4.4, 4.5 (3 of 30)"),
         (["1.0", "2.0a1", "2.0"], ["<2"], "1.0, 2.0"),
         (["1.0", "2.0a1", "2.0"], [">=2.0a1"], "1.0, 2.0a1, 2.0"),
         (["2.0a1", "2.0a2"], [">=3"], "2.0a1, 2.0a2"),
@@ -64,11 +65,10 @@ def test_which_versions_are_allowed() -> None:
     assert allowed(["1.0", "2.0"]) == ["1.0", "2.0"]
 
 
-def test_what_is_no_specifier_and_no_version() -> None:
+def test_what_is_no_specifier() -> None:
     assert parse_specifier(None) is None
     assert parse_specifier("=>1") is None
     assert str(parse_specifier("")) == ""
-    assert in_order(["2.0", "1.10", "latest", "1.9", "1.9"]) == ["1.9", "1.10", "2.0"]
 
 
 # By the driver
@@ -145,7 +145,7 @@ def describe(demand: str, line: int, there: Versions, folder: Path) -> str:
             ">=2,<3",
             (
                 "dep>=2,<3 has no version for this Python: "
-                "2.0, 2.1 want Python >=3.98; 2.10 wants Python >=3.99\n"
+                "2.1 wants Python >=3.98; 2.10 wants Python >=3.99\n"
                 "Ask for an older version, or lock for another Python."
             ),
         ),
