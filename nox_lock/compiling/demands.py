@@ -152,7 +152,9 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
     demands = _alike(demands)
     found = {name: list(versions.found) for name, versions in there.items()}
     # Of URLs and paths, for which pip asks no index, the one version that they have.
-    found |= {each.project: [str(each.specifier)[2:]] for each in demands if each.fixed}
+    for each in demands:
+        if each.fixed and str(each.specifier).startswith("=="):
+            found[each.project] = [str(each.specifier)[2:]]
     # pip names all that is required of a project, also what every version meets.
     clashing = []
     for one, other in combinations(demands, 2):
@@ -164,14 +166,14 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
     shown = [each for each in demands if each in clashing] or demands
     lines = ["these cannot hold together:", *(f"  {each}" for each in shown)]
     for name in dict.fromkeys(each.project for each in shown):
-        if found[name] and not any(each.fixed for each in shown if each.project == name):
+        if found[name] and not any(each.fixed for each in demands if each.project == name):
             lines += [f"  of {name} there are {show_versions(found[name], *_limits(name, shown))}"]
         lines += there[name].left_out(_limits(name, demands))
     names = dict.fromkeys(name for each in demands for name in (each.parent, each.project) if name)
     edits = tuple(dict.fromkeys(_find_edits(shown, demands, found)))
     hint = in_one(edits) or "Loosen one of the requirements named."
-    said = "\n".join(lines) if shown else "requirements conflict"
-    return CompileError(said, None, hint, kind="conflict", projects=tuple(names), edits=edits)
+    message = "\n".join(lines)
+    return CompileError(message, None, hint, kind="conflict", projects=tuple(names), edits=edits)
 
 
 def in_one(edits: Sequence[str]) -> str:
@@ -186,9 +188,8 @@ def _alike(demands: Iterable[Demand]) -> list[Demand]:
     found: dict[tuple[object, ...], Demand] = {}
     for demand in demands:
         key = demand.by, demand.text, demand.by or (demand.entry and demand.entry.place)
-        versions = found[key].versions if key in found else ()
-        versions = tuple(dict.fromkeys((*versions, *demand.versions)))
-        found[key] = demand._replace(versions=versions)
+        known = found.setdefault(key, demand).versions
+        found[key] = demand._replace(versions=tuple(dict.fromkeys(known + demand.versions)))
     return list(found.values())
 
 

@@ -27,7 +27,7 @@ from nox_lock.text import origin, quoted, shareable, without_folders
 
 _LINES = 40  # of what a build printed: a failure in CI cannot be repeated
 _PLACE = re.compile(r"(?:-[rc] (\S+) \(line (\d+)\)|\(from line (?P<line>\d+) of (?P<file>.+?)\))")
-_EGG = re.compile(r"[#&]egg=(?P<name>[\w.-]+)(?P<rest>[^&]*)")
+_EGG = re.compile(r"(-e )?(\S+?)[#&]egg=([\w.-]+)([^\s&;\w.-][^\s&;]*)(&[^\s;]*)?")
 _REASON = re.compile(r"^\s*(?:fatal|abort|error|svn: E\d+): (.+)$", re.MULTILINE)
 _FORMAT = "Its format: https://pip.pypa.io/en/stable/reference/requirements-file-format/"
 
@@ -135,27 +135,24 @@ def _hash(report: Report, _inputs: Inputs) -> CompileError:
 def _egg(_report: Report, inputs: Inputs) -> CompileError:
     """Say how to write a URL that gives its project more than a name, which pip 26 refuses."""
     for entry in inputs.entries:
-        url = entry.url or ""
-        egg = _EGG.search(url)
-        if egg is not None and (egg["rest"] or entry.extras):
-            extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else egg["rest"]
-            message = f"{quoted(f'egg={egg[1]}{extras}')} of a URL is more than a project's name"
-            extras = extras if extras.startswith("[") else ""
-            before, after = url[: egg.start()], url[egg.end() :]
-            url = before + (f"#{after[1:]}" if after and "#" not in before else after)
-            hint = f"Write it as: {'-e ' * entry.editable}{egg['name']}{extras} @ {url}"
+        if egg := _EGG.match(entry.text):
+            option, url, name, more, rest = egg.groups("")
+            url += rest if "#" in url else rest.replace("&", "#", 1)
+            message = f"{quoted(f'egg={name}{more}')} of a URL is more than a project's name"
+            hint = f"Write it as: {option}{name}{more * more.startswith('[')} @ {url}"
             return CompileError(message, entry.place, hint, kind="syntax")
     return CompileError("the egg fragment of a URL is more than a project's name", kind="syntax")
 
 
 def _build(report: Report, _inputs: Inputs) -> CompileError:
     """Say why a project could not be fetched or built, with the end of what that printed."""
-    url = ((report.entry and report.entry.url) or "").partition("#")[0]
-    folder = ""  # of a local project, seen from the project root
-    if url and "://" not in url:
-        folder = posixpath.normpath(url.removeprefix("file:"))
-        folder = folder if folder.startswith((".", "/")) else f"./{folder}"
-    what = report.project or folder or report.name or report.link or "a project"
+    what, folder = report.name or report.link or "a project", ""
+    if report.project:
+        what, folder = report.project, posixpath.dirname(report.project) or "."
+    elif report.entry and report.entry.url and report.name in {None, report.entry.name}:
+        url = report.entry.url.partition("#")[0]
+        if "://" not in url:
+            what = folder = url if url.startswith((".", "/")) else f"./{url}"
     printed = [each for each in report.output if each.strip()]
     reason = (printed[-1] if printed else report.message.partition("\n")[0]).strip()
     lines = [f"  {each}" for each in printed[-_LINES:]] if len(printed) > 1 else []
@@ -168,9 +165,8 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
     elif re.search(r"No module named ['\"]?pkg_resources", "\n".join(printed)):
         hint = "It needs a setuptools that still has pkg_resources: write setuptools<81 into "
         hint += 'builds.txt, and [tool.nox-lock] build-constraints = ["builds.txt"]'
-    elif report.project or folder:
-        where = folder or posixpath.dirname(report.project or "") or "."
-        hint = f"See what is wrong with it: python -m pip wheel --no-deps {where}"
+    elif folder:
+        hint = f"See what is wrong with it: python -m pip wheel --no-deps {folder}"
     place = Place(report.project) if report.project else None
     names = (report.name,) if report.name and not folder else ()
     return CompileError("\n".join([message, *lines]), place, hint, kind="build", projects=names)
@@ -190,9 +186,8 @@ def _plain(report: Report, inputs: Inputs) -> CompileError:
     if place is None and (found := _PLACE.search(message)):
         place = Place(found[1] or found["file"], int(found[2] or found["line"]))
     if place is None:
-        options = ((f"{each.name} {each.value}", each.place) for each in inputs.options)
-        entries = ((each.url or each.text, each.place) for each in inputs.entries)
-        place = next((at for text, at in (*options, *entries) if text in message), None)
+        direct = (each for each in inputs.entries if each.url and each.url in message)
+        place = next((each.place for each in direct), None)
     if report.kind == "syntax":
         return CompileError(message.partition("\n")[0], place, _FORMAT, kind="syntax")
     return CompileError(f"pip-tools failed: {message.strip()}", place, kind="other")
