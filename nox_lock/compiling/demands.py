@@ -15,7 +15,7 @@ from nox_lock.errors import CompileError
 from nox_lock.inputs.entry import Entry, Inputs
 from nox_lock.inputs.syntax import parse_specifier, parse_version
 
-OTHER_VERSION = "Ask for another version: only its makers can repair this one."
+_OTHER_VERSION = "Ask for another version: only its makers can repair this one."
 _OTHER_PYTHON = "Ask for an older version, or lock for another Python."
 _SHOWN = 3
 _VERSIONS_SHOWN = 8
@@ -115,10 +115,8 @@ def describe_demands(demands: Sequence[Demand], there: Mapping[str, Versions]) -
     """Return the error for demands that nothing meets together; `there` is by project."""
     for demand in demands:
         if not demand.project:
-            name, place = demand.parent, demand.entry and demand.entry.place
-            wanted = f"{', '.join(demand.versions)} wants {demand.specifier}"
-            message = f"{name} has no version for this Python: {wanted}"
-            return CompileError(message, place, _OTHER_PYTHON, kind="python", projects=(name,))
+            only = Versions(python=dict.fromkeys(demand.versions, str(demand.specifier)))
+            return _describe_unmet(Demand(demand.parent, demand.parent, entry=demand.entry), only)
     if len(demands) == 1:
         return _describe_unmet(demands[0], there[demands[0].project])
     return _describe_conflict(demands, there)
@@ -130,7 +128,7 @@ def _describe_unmet(demand: Demand, there: Versions) -> CompileError:
     limits = _limits(name, [demand])
     newest = {there.python[version]: version for version in allowed(there.python, *limits)}
     if refused := allowed(there.refused, *limits):
-        kind, hint, why = "metadata", OTHER_VERSION, there.refused[refused[-1]]
+        kind, hint, why = "metadata", _OTHER_VERSION, there.refused[refused[-1]]
         message = f"{name} {refused[-1]}{asked} cannot be used: pip refuses its metadata: {why}"
     elif newest:
         kind, hint = "python", _OTHER_PYTHON

@@ -12,14 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nox_lock.compiling.demands import (
-    OTHER_VERSION,
-    Demand,
-    Versions,
-    describe_demands,
-    find_origin,
-    read_demand,
-)
+from nox_lock.compiling.demands import Demand, Versions, describe_demands, find_origin, read_demand
 from nox_lock.compiling.interpreters import install_command, tool_versions
 from nox_lock.errors import CompileError, Place
 from nox_lock.inputs.entry import Entry, Inputs
@@ -153,8 +146,9 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
         url = report.entry.url.partition("#")[0]
         if "://" not in url:
             what = folder = url if url.startswith((".", "/")) else f"./{url}"
-    printed = [each for each in report.output if each.strip()]
-    reason = (printed[-1] if printed else report.message.partition("\n")[0]).strip()
+    said = report.message.partition("\n")[0]
+    printed = [each for each in report.output if each.strip()] or [said]
+    reason = printed[-1].strip()
     lines = [f"  {each}" for each in printed[-_LINES:]] if len(printed) > 1 else []
     message = f"{what} has to be built to be locked, and its build failed: {reason}"
     hint = "Install what its build needs, or ask for a version with a wheel for this Python."
@@ -178,11 +172,6 @@ def _plain(report: Report, inputs: Inputs) -> CompileError:
     if report.kind == "tool":
         message = f"pip-tools does not work here: {message}"
         return CompileError(message, hint=f"Run: {install_command()}", kind="tool")
-    if report.kind == "metadata":
-        what = report.name or report.link or "a project"
-        message = f"{what} cannot be used: pip refuses its metadata: {message}"
-        names = (report.name,) if report.name else ()
-        return CompileError(message, hint=OTHER_VERSION, kind="metadata", projects=names)
     if place is None and (found := _PLACE.search(message)):
         place = Place(found[1] or found["file"], int(found[2] or found["line"]))
     if place is None:

@@ -37,7 +37,6 @@ _KINDS = {
     "InvalidPyProjectBuildRequires MissingPyProjectBuildRequires",
     "syntax": "InvalidRequirement RequirementsFileParseError OptionParsingError",
     "download": "RequestException HTTPError NetworkConnectionError IncompleteDownloadError",
-    "metadata": "MetadataInvalid MetadataInconsistent",
 }
 _NOT_HERE = (404, 410)
 _UNAUTHORIZED, _FORBIDDEN = 401, 403

@@ -141,7 +141,7 @@ CASES = {
     ),
     "another Python, by metadata": Case(
         "app\nlater\n",
-        "python: requirements.in:2: later has no version for this Python: 1.0 wants >=3.99\n"
+        "python: requirements.in:2: later has no version for this Python: 1.0 wants Python >=3.99\n"
         + OTHER,
     ),
     "another Python, by the page": Case(
@@ -430,7 +430,6 @@ KINDS_OF_REPORTS = (
     "build",
     "syntax",
     "download",
-    "metadata",
     "tool",
     "other",
     "not known yet",
@@ -448,7 +447,7 @@ def test_no_secret_and_no_folder_is_shown(kind: str, tmp_path: Path) -> None:
         report = report._replace(link="git+https://h.example/x.git")
         error = describe_failure(report, inputs)
         assert error is not None
-        assert error.kind in {"index", "hash", "syntax", "build", "metadata", "tool", "other"}
+        assert error.kind in {"index", "hash", "syntax", "build", "tool", "other"}
         assert SECRET not in f"{error}", text
         assert str(tmp_path) not in f"{error}"
 
