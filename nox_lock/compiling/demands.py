@@ -97,18 +97,18 @@ def read_demand(found: Mapping[str, Any], inputs: Inputs) -> list[Demand]:
 
     That is none for a starting pin, which gives way.
     """
+    name, specifier = found["project"], parse_specifier(found.get("specifier"))
+    if found.get("constraint"):
+        named = [each for each in inputs.constraints if each.name == name]
+        exact = [each for each in named if each.specifier == specifier][:1] or named
+        return [
+            Demand(name, each.text.partition(" --hash=")[0], each.specifier, entry=each)
+            for each in exact
+        ]
     by, *versions = found.get("by") or [""]
-    specifier = parse_specifier(found.get("specifier"))
-    demand = Demand(found["project"], found["text"], specifier, by, tuple(versions))
-    if not found.get("constraint"):
-        entry, through = find_origin(demand.parent or demand.project, found, inputs)
-        return [demand._replace(entry=entry, through=through)]
-    named = [each for each in inputs.constraints if each.name == demand.project]
-    exact = [each for each in named if each.specifier == specifier][:1] or named
-    return [
-        demand._replace(text=one.text.partition(" --hash=")[0], specifier=one.specifier, entry=one)
-        for one in exact
-    ]
+    demand = Demand(name, found["text"], specifier, by, tuple(versions))
+    entry, through = find_origin(demand.parent or name, found, inputs)
+    return [demand._replace(entry=entry, through=through)]
 
 
 def describe_demands(demands: Sequence[Demand], there: Mapping[str, Versions]) -> CompileError:

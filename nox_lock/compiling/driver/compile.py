@@ -123,7 +123,7 @@ def _watch_builds(report: Recorder, *, foreign: bool) -> None:
         try:
             found = build_metadata(src_file, **more)
         except Exception as error:
-            report.known.append((error, lambda: {"kind": "build", "project": file}))
+            vars(error)["reported"] = lambda: {"kind": "build", "project": file}
             raise
         if not isinstance(found, piptools.build.StaticProjectMetadata):
             report.said["built_projects"].append(file)

@@ -6,6 +6,7 @@ import errno
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from pip._internal.utils.misc import remove_auth_from_url
@@ -60,8 +61,6 @@ class Recorder:
         # By project: who evaluated which files, and those that may be taken.
         self.files: dict[str, list[tuple[Any, Any, Any]]] = {}
         self.refused: dict[str, dict[str, str]] = {}  # by project: versions, and why not they
-        # What to report of an exception, if it ends the compile.
-        self.known: list[tuple[BaseException, Callable[[], dict[str, Any]]]] = []
         self._begun = open(begun, "w", 1, encoding="utf-8")  # noqa: PTH123, SIM115
 
     def note_begun(self, what: str) -> None:
@@ -83,14 +82,14 @@ class Recorder:
 
     def note_conflict(self, _factory: Any, impossible: Any, constraints: Any) -> None:
         """Record demands that cannot hold together."""
-        self.known.append((impossible, lambda: _report_conflict(impossible, constraints, self)))
+        impossible.reported = partial(_report_conflict, impossible, constraints, self)
 
     def note_refusal(self, error: Any, candidate: Any) -> None:
         """Record a requirement that could not be prepared."""
         requirement = candidate.get_install_requirement()
         name = canonicalize_name(requirement.name) if requirement.name else None
         link = bare_url(requirement.link.url) if requirement.link else None
-        self.known.append((error, lambda: {"name": name, "link": link, **_walk(requirement)}))
+        error.reported = lambda: {"name": name, "link": link, **_walk(requirement)}
         if type(error).__name__ == "MetadataInvalid" and name:
             version = str(candidate._version or 0)  # of a URL it is not known
             self.refused.setdefault(name, {})[version] = str(error.error)
@@ -118,8 +117,8 @@ class Recorder:
         # Of pip's diagnostics the message is a part.
         message = str(getattr(error, "message", "") or error) or type(error).__name__
         said: dict[str, Any] = {"kind": kind, "message": message, "output": _output(errors)}
-        for each, describe in reversed(self.known):
-            said |= describe() if each in errors else {}
+        for each in reversed(errors):
+            said |= getattr(each, "reported", dict)()
         if kind == "download":
             said |= {"link": _requested(errors), "message": describe_answer(error)[1]}
         if any(isinstance(each, OSError) and each.errno in _FULL for each in errors):
@@ -239,8 +238,7 @@ def _report_conflict(impossible: Any, constraints: Any, report: Recorder) -> dic
     known = {name for each in demands for name in (each["project"], *each["through"]) if name}
     for name in dict.fromkeys(each["project"] for each in demands):
         if name in constraints:
-            specifier = str(constraints[name].specifier)
-            said = {"project": name, "text": f"{name}{specifier}", "specifier": specifier}
+            said = {"project": name, "specifier": str(constraints[name].specifier)}
             demands.append({**said, "constraint": True})
     versions = {name: _report_versions(name, report) for name in known}
     return {"kind": "demands", "demands": demands, "versions": versions}
