@@ -154,24 +154,21 @@ def _describe_conflict(demands: Sequence[Demand], there: Mapping[str, Versions])
         if each.fixed and str(each.specifier).startswith("=="):
             found[each.project] = [str(each.specifier)[2:]]
     # pip names all that is required of a project, also what every version meets.
-    clashing = []
-    for one, other in combinations(demands, 2):
-        if one.project != other.project or one.specifier is None or other.specifier is None:
-            continue
-        versions = found[one.project]
-        if versions and not allowed(versions, one.specifier, other.specifier):
-            clashing += [one, other]
+    clashing: list[Demand] = []
+    for pair in combinations(demands, 2):
+        versions, limits = found[pair[0].project], _limits(pair[0].project, pair)
+        if versions and len(limits) > 1 and not allowed(versions, *limits):
+            clashing += pair
     shown = [each for each in demands if each in clashing] or demands
     lines = ["these cannot hold together:", *(f"  {each}" for each in shown)]
     for name in dict.fromkeys(each.project for each in shown):
         if found[name] and not any(each.fixed for each in demands if each.project == name):
             lines += [f"  of {name} there are {show_versions(found[name], *_limits(name, shown))}"]
         lines += there[name].left_out(_limits(name, demands))
-    names = dict.fromkeys(name for each in demands for name in (each.parent, each.project) if name)
+    names = tuple(name for each in demands for name in (each.parent, each.project) if name)
     edits = tuple(dict.fromkeys(_find_edits(shown, demands, found)))
     hint = in_one(edits) or "Loosen one of the requirements named."
-    message = "\n".join(lines)
-    return CompileError(message, None, hint, kind="conflict", projects=tuple(names), edits=edits)
+    return CompileError("\n".join(lines), None, hint, kind="conflict", projects=names, edits=edits)
 
 
 def in_one(edits: Sequence[str]) -> str:
@@ -192,7 +189,7 @@ def _alike(demands: Iterable[Demand]) -> list[Demand]:
 
 
 def _limits(name: str, demands: Iterable[Demand]) -> list[SpecifierSet]:
-    return [each.specifier for each in demands if each.project == name and each.specifier]
+    return [one.specifier for one in demands if one.project == name and one.specifier is not None]
 
 
 def _find_edits(

@@ -146,8 +146,7 @@ def _build(report: Report, _inputs: Inputs) -> CompileError:
         url = report.entry.url.partition("#")[0]
         if "://" not in url:
             what = folder = url if url.startswith((".", "/")) else f"./{url}"
-    said = report.message.partition("\n")[0]
-    printed = [each for each in report.output if each.strip()] or [said]
+    printed = [each for each in report.output if each.strip()] or report.message.split("\n")[:1]
     reason = printed[-1].strip()
     lines = [f"  {each}" for each in printed[-_LINES:]] if len(printed) > 1 else []
     message = f"{what} has to be built to be locked, and its build failed: {reason}"

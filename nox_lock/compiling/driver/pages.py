@@ -23,11 +23,6 @@ from .report import Recorder, bare_url, watch
 # Of a page without files: PEP 629, what was before it, and titles of servers that have neither.
 _HTML = rb"(?i)pypi:repository-version|name=.api-version|<title>[^<]*(links for|simple index)"
 
-_NO_PAGE = (
-    "is not a page of the simple API: is it a login page? "
-    "(A page without files has a meta element named pypi:repository-version)"
-)
-
 
 def fetch_pages_once(report: Recorder) -> None:
     """Have pip fetch and parse each page once, and the report say how each was answered."""
@@ -62,7 +57,11 @@ def _judge(url: str, page: Any, parse: Any) -> tuple[int | None, str]:
     except Exception:  # noqa: BLE001  (which ends the compile)
         return None, f"{said} cannot be read"
     sign = rb'"files"' if "json" in page.content_type.lower() else _HTML
-    return 200, "" if listed or re.search(sign, page.content) else f"{said} {_NO_PAGE}"
+    if listed or re.search(sign, page.content):
+        return 200, ""
+    said += " is not a page of the simple API: is it a login page? "
+    said += "(A page without files has a meta element named pypi:repository-version)"
+    return 200, said
 
 
 def take_hashes_from_pages(report: Recorder) -> None:

@@ -118,7 +118,7 @@ class Recorder:
         message = str(getattr(error, "message", "") or error) or type(error).__name__
         said: dict[str, Any] = {"kind": kind, "message": message, "output": _output(errors)}
         for each in reversed(errors):
-            said |= getattr(each, "reported", dict)()
+            said |= getattr(each, "reported", dict)()  # what was recorded of it, see above
         if kind == "download":
             said |= {"link": _requested(errors), "message": describe_answer(error)[1]}
         if any(isinstance(each, OSError) and each.errno in _FULL for each in errors):
