@@ -178,6 +178,12 @@ CASES = {
         f"  ERROR: No matching distribution found for no-such-backend\n{NEEDS}",
     ),
     "a folder": Case("app\n./lib\n", LIB, folder_of("lib", exits("no luck"))),
+    "what a folder requires": Case(
+        "app\n./lib\n",
+        "build: requirements.in:2: clib has to be built to be locked, and its build failed: "
+        f"libfoo.h was not found: apt install libfoo-dev\n{NEEDS}",
+        folder_of("lib", "def requires():\n    return ['clib']\n"),
+    ),
     "an editable folder": Case("app\n-e ./lib\n", LIB, folder_of("lib", exits("no luck"))),
     "a folder whose project file is not TOML": Case(
         "app\n./lib\n",
