@@ -53,9 +53,8 @@ class Comparison(NamedTuple):
 
     installed: Mapping[str, Distribution]
     missing: list[Difference]
-    remove: list[str]  # neither locked, nor the project, nor from the body; and what is damaged
+    remove: list[str]  # neither locked, nor the project, nor from the body
     kept: list[str]  # what the session's body installed
-    broken: list[Path]
     damaged: Mapping[str, Sequence[Distribution]]
     digest: str  # of lock files, what is locked and Python, for which dependencies are verified
     matches: bool  # whether they are, and nothing else has to be done
@@ -87,7 +86,7 @@ class LockedEnvironment(NamedTuple):
 
     def compare(self, without: Collection[str] = ()) -> Comparison:
         """Compare the environment as it is now, as if some distributions were not installed."""
-        installed, lost, broken = self.venv.distributions()
+        installed, damaged = self.venv.distributions()
         root = self.project.root
         interrupted = installed.keys() & self.venv.read_note(UNFINISHED).split()
         unfinished = {name: installed.pop(name) for name in interrupted}
@@ -97,13 +96,10 @@ class LockedEnvironment(NamedTuple):
         for name in installed.keys() & {*without, *old}:
             del installed[name]
         missing, locked = self.find_missing(installed)
-        coming = {each.pin.name: each.pin.version for each in missing}
-        damaged = {name: [each] for name, each in unfinished.items() if name not in coming}
-        for name, copies in lost.items():
-            if [each.version for each in copies] == [coming.get(name)]:
-                broken.append(copies[0].metadata)  # what is installed has the same files
-            else:
-                damaged[name] = copies
+        coming = {each.pin.name for each in missing}
+        damaged |= {name: [each] for name, each in unfinished.items() if name not in coming}
+        for name in SEEDS - coming:
+            damaged.pop(name, None)
         own = {name for name, each in installed.items() if each.is_of(self.project)}
         others = installed.keys() - own - locked - SEEDS
         kept = sorted(others & {*self.venv.read_note(self.note(KEPT)).split()})
@@ -111,10 +107,10 @@ class LockedEnvironment(NamedTuple):
         # The project itself and what a body installs come later, and nothing locked needs them.
         needed = {n: installed[n].version for n in sorted(installed.keys() & (locked | SEEDS))}
         digest = fingerprint((self.venv.target, bodies, needed))
-        remove = sorted(others.difference(kept) | (damaged.keys() - (SEEDS - coming.keys())))
+        remove = sorted(others.difference(kept))
         verified = self.venv.read_note(self.note(VERIFIED)) == digest
-        matches = verified and not (missing or remove or broken)
-        return Comparison(installed, missing, remove, kept, broken, damaged, digest, matches)
+        matches = verified and not (missing or remove or damaged)
+        return Comparison(installed, missing, remove, kept, damaged, digest, matches)
 
     def find_missing(
         self, installed: Mapping[str, Distribution]
@@ -158,8 +154,8 @@ class LockedEnvironment(NamedTuple):
         if not self.is_exact:
             return []
         comparison = self.compare()
-        names = {*comparison.remove, *comparison.kept} - comparison.damaged.keys()
-        self.venv.write_note(self.note(KEPT), " ".join(sorted(names)))
+        names = sorted(comparison.remove + comparison.kept)
+        self.venv.write_note(self.note(KEPT), " ".join(names))
         return [str(each) for each in comparison.missing]
 
     def keep_new(self) -> None:

@@ -61,8 +61,7 @@ class Distributions(NamedTuple):
     """What is installed in an environment, without what conda manages there."""
 
     installed: dict[str, Distribution]  # by normalized name
-    damaged: dict[str, list[Distribution]]  # has a RECORD; lacks METADATA, or is there twice
-    broken: list[Path]  # metadata without a RECORD, or renamed by pip: half installed or deleted
+    damaged: dict[str, list[Distribution]]  # half installed or deleted, or there twice
 
 
 class Environment(NamedTuple):
@@ -102,25 +101,22 @@ class Environment(NamedTuple):
         return len(versions) == 1 and self.target.version not in versions
 
     def distributions(self) -> Distributions:
-        found = Distributions({}, {}, [])
+        found = Distributions({}, {})
         copies: dict[str, list[Distribution]] = {}
         has_conda = (self.location / "conda-meta").is_dir()
         for folder in self.site.glob("*.dist-info"):
             name, _, version = folder.name.removesuffix(".dist-info").partition("-")
             if has_conda and read_text(folder / "INSTALLER").strip() == "conda":
                 continue
-            if name[:1].isalnum():
-                distribution = Distribution(version, folder, read_origin(folder))
-                copies.setdefault(canonicalize_name(name), []).append(distribution)
-            else:
-                found.broken.append(folder)
+            distribution = Distribution(version, folder, read_origin(folder))
+            copies.setdefault(canonicalize_name(name), []).append(distribution)
         for name, each in copies.items():
-            recorded = [one for one in each if (one.metadata / "RECORD").is_file()]  # written last
-            found.broken.extend(one.metadata for one in each if one not in recorded)
-            if len(each) == len(recorded) == 1 and (each[0].metadata / "METADATA").is_file():
+            files = (one.metadata / file for one in each for file in ("METADATA", "RECORD"))
+            # pip renames what it replaces to ``~name`` until that is done.
+            if len(each) == 1 and name[:1].isalnum() and all(file.is_file() for file in files):
                 found.installed[name] = each[0]
-            elif recorded:
-                found.damaged[name] = recorded
+            else:
+                found.damaged[name] = each
         return found
 
     def delete_files(self, files: Iterable[str]) -> None:
@@ -185,11 +181,11 @@ def split_url(url: str) -> tuple[str, str, str]:
     return parts.scheme, parts.netloc.rpartition("@")[2], path
 
 
-def remove_broken(folders: Iterable[Path]) -> None:
-    """Delete broken metadata: installers would trust it, or fail on it."""
-    for metadata in folders:
-        renamed = metadata.parent.glob("~*") if metadata.name.startswith("~") else ()
-        for folder in (metadata, *renamed):
+def delete_metadata(distributions: Iterable[Distribution]) -> None:
+    """Delete metadata, since installers would trust it or fail on it; and what pip renamed."""
+    for each in distributions:
+        renamed = each.metadata.parent.glob("~*") if each.metadata.name.startswith("~") else ()
+        for folder in (each.metadata, *renamed):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -23,7 +23,7 @@ from nox_lock.environments.comparison import (
     local_file,
     whole_url,
 )
-from nox_lock.environments.environment import PROJECT, project_digest, remove_broken
+from nox_lock.environments.environment import PROJECT, delete_metadata, project_digest
 from nox_lock.errors import NoxLockError
 from nox_lock.files import exclusive, read_timeout, temporary_directory, write_all
 from nox_lock.inputs.entry import URL
@@ -73,9 +73,9 @@ def sync(locked: LockedEnvironment, installer: Installer) -> None:
     venv, project = locked.venv, locked.project
     with exclusive_use(locked):
         comparison = locked.compare()
-        if comparison.remove:  # first: what comes may have its files, as `psycopg2-binary` has
+        # First: what comes may have its files, as `psycopg2-binary` has.
+        if comparison.remove or comparison.damaged:
             comparison = _remove(locked, comparison, installer)
-        remove_broken(comparison.broken)
         # What is left of an interrupted install looks complete to an installer.
         for force in (bool(venv.read_note(UNFINISHED)), True):
             names = sorted(each.pin.name or "" for each in comparison.missing)
@@ -93,7 +93,7 @@ def sync(locked: LockedEnvironment, installer: Installer) -> None:
                 # pip replaces one after the other: an old version may take new files along.
                 for each in locked.compare().installed.values() if replaced else ():
                     if any(not (venv.site / file).exists() for file in each.files() & replaced):
-                        remove_broken([each.metadata])
+                        delete_metadata([each])
                 comparison = locked.compare()
         if comparison.missing:
             lines = "".join(f"\n  {each}" for each in comparison.missing)
@@ -104,28 +104,26 @@ def sync(locked: LockedEnvironment, installer: Installer) -> None:
 
 def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Installer) -> Comparison:
     """Remove what has to go and what shares its files, once what comes is fetched; compare."""
-    venv, names = locked.venv, {*comparison.remove}
-    gone = comparison.files(names)
+    venv, names, damaged = locked.venv, {*comparison.remove}, comparison.damaged
+    lost = comparison.files(damaged)
+    gone = lost | comparison.files(names)
     left = {name: each.files() for name, each in comparison.installed.items()}
     while more := {n for n in left.keys() - names - SEEDS if not gone.isdisjoint(left[n])}:
         names |= more
         gone |= comparison.files(more)
-    if missing := locked.compare(without=names).missing:
+    if names and (missing := locked.compare(without=names).missing):
         # Into a folder of its own, so that all is verified and built: later it is in a cache.
         with temporary_directory(venv.location) as folder:
             target = relative(folder, locked.project.root)
             _install(locked, missing, installer, "--no-compile", "--target", target)
-    remove_broken(comparison.broken)
     # Of what is there more than once pip removes one at a time, and uv fails on the second.
-    damaged = names & comparison.damaged.keys()
-    venv.delete_files(comparison.files(damaged))
-    remove_broken(each.metadata for name in damaged for each in comparison.damaged[name])
-    whole = sorted(names - damaged)
-    failed = bool(whole) and installer(["uninstall", *whole]).failed
+    venv.delete_files(lost)
+    delete_metadata(each for copies in damaged.values() for each in copies)
+    failed = bool(names) and installer(["uninstall", *sorted(names)]).failed
     found = locked.compare()
-    if failed or found.remove:
-        message = f"could not be removed: {', '.join(found.remove or whole)}"
-        raise NoxLockError(message, hint=f"Run: {venv.recreate}")
+    if failed or found.remove or found.damaged:
+        left_over = ", ".join([*found.remove, *found.damaged] or sorted(names))
+        raise NoxLockError(f"could not be removed: {left_over}", hint=f"Run: {venv.recreate}")
     return found
 
 

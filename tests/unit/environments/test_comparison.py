@@ -83,7 +83,8 @@ def test_an_environment_matches_when_that_was_verified(
     venv.write_note("unfinished", "app")
     assert [each.pin.name for each in locked.compare().missing] == ["app"]
     (site / "lib-2.0.dist-info" / "RECORD").unlink()
-    assert locked.compare().broken == [site / "lib-2.0.dist-info"]
+    [half] = locked.compare().damaged["lib"]
+    assert half.metadata == site / "lib-2.0.dist-info"
 
 
 def test_dependencies_that_are_unmet(planned: list[LockPlan], tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from nox_lock.environments.comparison import LockedEnvironment
 from nox_lock.environments.environment import (
     Environment,
     Origin,
+    delete_metadata,
     find_environment,
     project_digest,
     read_origin,
-    remove_broken,
 )
 from nox_lock.environments.snapshot import libraries
 from nox_lock.errors import ToolchainError
@@ -61,14 +61,15 @@ def test_what_conda_brought_is_its_own(venv: Environment) -> None:
         "flask": "3.0",
         "nobody-knows": "1.0",
     }
-    assert found.distributions().broken == []
+    assert found.distributions().damaged == {}
 
 
 def test_halves_are_not_there_and_go(venv: Environment) -> None:
     (install(venv, "half", "1.0") / "RECORD").unlink()
     whole = install(venv, "whole", "1.0")
     assert list(venv.distributions().installed) == ["whole"]
-    remove_broken(venv.distributions().broken)
+    [half] = venv.distributions().damaged.values()
+    delete_metadata(half)
     assert list(venv.site.iterdir()) == [whole]
 
 
@@ -77,12 +78,12 @@ def test_what_has_no_metadata_or_two_is_damaged(venv: Environment) -> None:
     (lost / "METADATA").unlink()
     twice = [install(venv, name, "1.0") for name in ("Two_Times", "two.times")]
     more = install(venv, "more", "1.0")
-    (install(venv, "more", "2.0") / "RECORD").unlink()
+    other = install(venv, "more", "2.0")
+    (other / "RECORD").unlink()
     found = venv.distributions()
     assert found.installed == {}
-    assert found.broken == [venv.site / "more-2.0.dist-info"]
     copies = {name: {each.metadata for each in found.damaged[name]} for name in found.damaged}
-    assert copies == {"lost": {lost}, "two-times": {*twice}, "more": {more}}
+    assert copies == {"lost": {lost}, "two-times": {*twice}, "more": {more, other}}
 
 
 def test_files_of_the_environment_alone_are_deleted(venv: Environment, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_what_pip_set_aside_goes(venv: Environment) -> None:
     whole = install(venv, "whole", "1.1")
     found = venv.distributions()
     assert list(found.installed) == ["whole"]
-    remove_broken(found.broken)
+    delete_metadata(found.damaged["~hole"])
     assert list(venv.site.iterdir()) == [whole]
 
 
