@@ -133,15 +133,43 @@ class LockedEnvironment(NamedTuple):
             locked.add(name or pin.name or "")
         return missing, locked
 
-    def find_unmet(self, target: Target, installed: Mapping[str, Distribution]) -> list[str]:
+    def find_unmet(
+        self, target: Target, installed: Mapping[str, Distribution], also: Iterable[str] = ()
+    ) -> list[str]:
         """Return a line for each unmet dependency of what is locked; unsafe ones do not count."""
+        from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
+
+        here = running_platform()
         unsafe = {name for each in self.planned if each.current for name in each.current.unsafe}
-        pending: list[tuple[str, str]] = []
+        pending = [(name, "") for name in also]  # each with an extra, or with an empty text
         for each, pin in active_pins(self.planned, target):
             entries = (entry for entry in each.inputs.requirements if entry.name == pin.name)
             extras = {"", *pin.extras, *(extra for entry in entries for extra in entry.extras)}
             pending += [(pin.name or "", extra) for extra in sorted(extras)]
-        return find_unmet_of(pending, target, installed, unsafe)
+        done: set[tuple[str, str]] = set()
+        unmet: dict[str, None] = {}
+        while pending:
+            name, extra = pending.pop(0)
+            if (name, extra) in done or name not in installed:
+                continue
+            done.add((name, extra))
+            for text in PathDistribution(installed[name].metadata).requires or ():
+                try:
+                    requirement = Requirement(text)
+                except InvalidRequirement:
+                    continue  # pip and uv ignore it, too
+                needed = canonicalize_name(requirement.name)
+                if needed in unsafe or not holds(requirement.marker, target, here, extra):
+                    continue
+                found = installed.get(needed)
+                line = f"{name} {installed[name].version} needs {requirement.name}"
+                if found is None:
+                    unmet[f"{line}{requirement.specifier}, which is not installed"] = None
+                elif not (requirement.url or meets(requirement.specifier, found.version)):
+                    unmet[f"{line}{requirement.specifier}, but {found.version} is installed"] = None
+                extras = {"", *map(canonicalize_name, requirement.extras)}
+                pending += [(needed, each) for each in sorted(extras)]
+        return list(unmet)
 
     def folders(self) -> dict[str, Pin]:
         """Return the pins that are installed as copies of a folder, by the folder and its state."""
@@ -234,42 +262,3 @@ def refuse_disagreement(planned: Sequence[LockPlan]) -> None:
         message = "\n".join(["these lock files of one session do not agree:", *differing])
         hint = "Bring their inputs together, for instance by one `-c` file for both."
         raise NoxLockError(message, hint=hint)
-
-
-def find_unmet_of(
-    pending: list[tuple[str, str]],
-    target: Target,
-    installed: Mapping[str, Distribution],
-    unsafe: Collection[str] = (),
-) -> list[str]:
-    """Return a line for each unmet dependency of distributions, and of all that they need.
-
-    Each of `pending` is a name with an extra of it, or with an empty text.
-    """
-    from importlib.metadata import PathDistribution  # noqa: PLC0415  (seldom)
-
-    here = running_platform()
-    done: set[tuple[str, str]] = set()
-    unmet: dict[str, None] = {}
-    while pending:
-        name, extra = pending.pop(0)
-        if (name, extra) in done or name not in installed:
-            continue
-        done.add((name, extra))
-        for text in PathDistribution(installed[name].metadata).requires or ():
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue  # pip and uv ignore it, too
-            needed = canonicalize_name(requirement.name)
-            if needed in unsafe or not holds(requirement.marker, target, here, extra):
-                continue
-            found = installed.get(needed)
-            line = f"{name} {installed[name].version} needs {requirement.name}"
-            if found is None:
-                unmet[f"{line}{requirement.specifier}, which is not installed"] = None
-            elif not (requirement.url or meets(requirement.specifier, found.version)):
-                unmet[f"{line}{requirement.specifier}, but {found.version} is installed"] = None
-            pending += [(needed, canonicalize_name(each)) for each in requirement.extras]
-            pending.append((needed, ""))
-    return list(unmet)

@@ -19,7 +19,6 @@ from nox_lock.environments.comparison import (
     Comparison,
     Difference,
     LockedEnvironment,
-    find_unmet_of,
     local_file,
     whole_url,
 )
@@ -43,12 +42,24 @@ _YANKED_BY_PIP = re.compile(
 )
 # An index that answers 404 or 410 does not have the project.
 _SKIPPED = re.compile(r"Could not fetch URL (\S+): (?!404 |410 )(\d{3} \w+ Error)?.* - skipping")
-_OTHER_FILE = re.compile(r"(?i)do not match the hashes|hash mismatch")
-# Of what is locked, only another patch release can be what keeps it out.
-_OTHER_PYTHON = re.compile(r"(?i)not satisfy Python|requires? a different python")
-_NOT_FOUND = re.compile(
-    r"(?i)No matching distribution found|no version of|was not found in|404 (?:Client|Not Found)"
+_NO_ANSWER = "Run it again when the package index answers; what is installed stays."
+_GONE = "The index no longer has it. Lock another version: {lock} -- {names}"
+_USE_LATER = (
+    "This session runs Python {has}, and the lock is for a later patch release. Use one, "
+    'or lock for this one: [tool.nox-lock] python = ["{has}"]'
 )
+# What pip or uv says where an install fails, and how to fix that; the first that is said counts.
+_FIXES = {
+    # Of what is locked, only another patch release can be what keeps it out.
+    "not satisfy Python|requires? a different python": _USE_LATER,
+    "No matching distribution found|no version of|was not found in|404 (Client|Not Found)": _GONE,
+    r"\(constraint\)": "A constraint of your own settings forbids it (PIP_CONSTRAINT, or "
+    "`constraint` in pip's configuration): unset it.",
+    "Failed to fetch": _NO_ANSWER,
+    "do not match the hashes|hash mismatch": "The index has another file than the one that was "
+    "locked. Find out why. If it can be trusted, or the version was changed by hand: "
+    "{lock} -- {pins}",
+}
 
 
 class Installed(NamedTuple):
@@ -179,8 +190,8 @@ def install_project(locked: LockedEnvironment, installer: Installer, *, editable
         if editable:
             venv.write_note(PROJECT, project_digest(project))
     installed = venv.distributions().installed
-    own = [(name, "") for name, each in installed.items() if each.is_of(project)]
-    if unmet := find_unmet_of(own, venv.target, installed):
+    own = [name for name, each in installed.items() if each.is_of(project)]
+    if unmet := locked.find_unmet(venv.target, installed, own):
         line = f"{locked.paths} has not all that the project itself needs; if this session runs it,"
         line += " name its pyproject.toml in the `inputs` of the lock:"
         locked.console.log(line, *(f"  {each}" for each in unmet))
@@ -200,7 +211,7 @@ def _verify(locked: LockedEnvironment, comparison: Comparison) -> None:
     elsewhere = [each.platform for each in stamps if each and each.platform != str(here)]
     newest = target._replace(patch=locked.planned[0].target.patch or NEWEST_PATCH)
     if not locked.find_unmet(newest, installed):
-        hint = _use_later(target)
+        hint = _USE_LATER.format(has=target.full_version)
     elif elsewhere:
         hint = f"It was made on {elsewhere[0]}, this is {here}. Have one for each: [tool.nox-lock] "
         hint += f'platforms = ["{elsewhere[0].partition("-")[0]}", "{here.system}"]'
@@ -226,12 +237,6 @@ def list_first(texts: Iterable[str]) -> list[str]:
     return [*lines[:_SHOWN], more] if len(lines) > _SHOWN else lines
 
 
-def _use_later(target: Target) -> str:
-    has = target.full_version
-    hint = f"This session runs Python {has}, and the lock is for a later patch release. Use one, "
-    return f'{hint}or lock for this one: [tool.nox-lock] python = ["{has}"]'
-
-
 def explain_failure(
     result: Installed, missing: Sequence[Difference], lock: str, target: Target
 ) -> NoxLockError:
@@ -241,29 +246,18 @@ def explain_failure(
     errors = _TRACEBACK.sub("", text[error.start() :]) if error else ""
     errors = " ".join(errors.split())  # uv wraps its lines, at the width of the terminal
     failed = _find_failed(errors, missing)
-    pins = [each.pin for each in failed if each.pin.version]
-    upgrade = " ".join(f"-P {pin.name}" for pin in pins)
-    same = " ".join(f"-P {pin.shown}" for pin in pins)
+    pins = " ".join(f"-P {each.pin.shown}" for each in failed if each.pin.version)
     pages = _SKIPPED.findall(text)
     skipped = sorted({f"  {origin(url)}: {status or 'no answer'}" for url, status in pages})
-    hint = None
-    if _OTHER_PYTHON.search(errors) and not skipped:
-        hint = _use_later(target)
-    elif _NOT_FOUND.search(errors) and pins and not skipped:
-        hint = f"The index no longer has it. Lock another version: {lock} -- {upgrade}"
-        if result.hiding:
-            hint = f"Unset what may hide it, and run this again: {', '.join(result.hiding)}"
-    elif "(constraint)" in errors:
-        hint = "A constraint of your own settings forbids it (PIP_CONSTRAINT, or `constraint` in "
-        hint += "pip's configuration): unset it."
-    elif skipped or "Failed to fetch" in errors:
-        hint = "Run it again when the package index answers; what is installed stays."
-    elif _OTHER_FILE.search(errors):
-        hint = "The index has another file than the one that was locked. Find out why. "
-        hint += f"If it can be trusted, or the version was changed by hand: {lock} -- {same}"
+    found = (fix for said, fix in _FIXES.items() if re.search(said, errors, re.IGNORECASE))
+    fix = _NO_ANSWER if skipped else next(found, "")
+    if fix == _GONE and result.hiding:
+        fix = "Unset what may hide it, and run this again: {hiding}"
+    names, hiding = re.sub(r"==\S+", "", pins), ", ".join(result.hiding)
+    hint = fix.format(lock=lock, pins=pins, names=names, hiding=hiding, has=target.full_version)
     lines = list_first(f"{each.pin.shown} ({each.place})" for each in failed)
     message = "\n".join(["not all that is locked could be installed:", *lines, *skipped])
-    return NoxLockError(message, hint=hint)
+    return NoxLockError(message, hint=hint.removesuffix(" -- ") or None)
 
 
 def _find_failed(errors: str, missing: Sequence[Difference]) -> Sequence[Difference]:
@@ -274,7 +268,7 @@ def _find_failed(errors: str, missing: Sequence[Difference]) -> Sequence[Differe
         version = re.escape(each.pin.version or "")
         page = rf"Failed to fetch: \S*/{name}/[`\s]"
         pin = rf"(?<![\w.-]){name}(?:\[[^\]]*\])?=={version}(?![\w+!]|\.\w)"
-        if re.search(f"{pin}|{page}" if version else page, errors, re.IGNORECASE):
+        if re.search(f"{pin}|{page}", errors, re.IGNORECASE):
             exact.append(each)
         if re.search(rf"(?<![\w./\\-]){name}(?![\w/\\-]|\.\w)", errors, re.IGNORECASE):
             named.append(each)
