@@ -58,13 +58,6 @@ class LockFileError(NoxLockError):
     """A lock file cannot be read, is not a lock file, or could not be written."""
 
 
-class BlockedError(NoxLockError):
-    """A lock file was not updated, because another one of its stack could not be locked."""
-
-    def __init__(self, failed: str, path: str) -> None:
-        super().__init__(f"not updated: {failed} (same stack) could not be locked", Place(path))
-
-
 class ToolchainError(NoxLockError):
     """No installed Python, pip or pip-tools can do what is needed."""
 

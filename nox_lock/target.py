@@ -205,12 +205,9 @@ def platform_tags(platform_: Platform, levels: Levels) -> list[str]:
         # pip adds the older ones itself, which it does not do for glibc.
         return [f"macosx_{levels.macos.replace('.', '_')}_{machine}"]
     if platform_.libc:
-        tags = [f"musllinux_1_{minor}_{machine}" for minor in range(_NEWEST_MUSL, -1, -1)]
+        names = [f"musllinux_1_{minor}" for minor in range(_NEWEST_MUSL, -1, -1)]
     else:
-        tags = []
         newest, oldest = int(levels.manylinux.partition(".")[2]), _OLDEST_GLIBC.get(machine, 17)
-        for minor in range(newest, oldest - 1, -1):
-            tags.append(f"manylinux_2_{minor}_{machine}")
-            if minor in _MANYLINUX:
-                tags.append(f"{_MANYLINUX[minor]}_{machine}")
-    return [*tags, f"linux_{machine}"]
+        both = ((f"manylinux_2_{n}", _MANYLINUX.get(n)) for n in range(newest, oldest - 1, -1))
+        names = [name for pair in both for name in pair if name]
+    return [f"{name}_{machine}" for name in (*names, "linux")]

@@ -25,7 +25,6 @@ PROJECT = "project"  # the note of what the editable project was built from
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 _VERSION = re.compile(r"(?m)^(?:version_info|version|python-version)\s*=\s*(\d+\.\d+)(?:\.(\d+))?")
 _HOME = re.compile(r"(?m)^home\s*=\s*(.+?)\s*$")  # in pyvenv.cfg, as the version
-_DLL = re.compile(r"python(\d)(\d+)t?\.dll")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 
 
@@ -92,13 +91,10 @@ class Environment(NamedTuple):
         """Return whether another X.Y runs in it by now: a link may lead elsewhere than it did."""
         if link := _PYTHON.search(os.path.realpath(self.location / "bin" / "python")):
             return link[1] != self.target.version
-        versions = set()
-        if home := _HOME.search(read_text(self.location / "pyvenv.cfg")):
-            with suppress(OSError):
-                files = Path(home[1]).glob("python3*.dll")  # on Windows, beside the base Python
-                found = [_DLL.fullmatch(file.name.lower()) for file in files]
-                versions = {f"{dll[1]}.{dll[2]}" for dll in found if dll}
-        return len(versions) == 1 and self.target.version not in versions
+        home = _HOME.search(read_text(self.location / "pyvenv.cfg"))
+        libraries = Path(home[1]).glob("python3?*.dll") if home else ()  # on Windows, of its base
+        found = {each.stem.lower().removesuffix("t") for each in libraries}
+        return bool(found) and f"python{self.target.version.replace('.', '')}" not in found
 
     def distributions(self) -> Distributions:
         found = Distributions({}, {})

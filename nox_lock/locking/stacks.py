@@ -12,7 +12,7 @@ from typing import cast
 from nox_lock.checking.judge import judge
 from nox_lock.checking.verdict import Verdict
 from nox_lock.console import DONE, FAILED, FROM_THE_CACHE
-from nox_lock.errors import BlockedError, LockFileError, NoxLockError, Place
+from nox_lock.errors import LockFileError, NoxLockError, Place
 from nox_lock.files import write_all
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile import lock_file
@@ -103,7 +103,7 @@ def _make(
         for low in planned.below:
             result = results.get(low.path)
             if isinstance(result, NoxLockError):
-                return BlockedError(low.path, planned.path)
+                return _blocked(planned.path, low.path)
             below.append(cast("LockPlan", result.planned) if result else low)
             if result and result.text is not None:
                 texts[low.path] = result.text
@@ -118,6 +118,10 @@ def _make(
         return make_lock(compiler, now, pins)
     except NoxLockError as error:
         return error
+
+
+def _blocked(path: str, failed: str) -> LockFileError:
+    return LockFileError(f"not updated: {failed} (same stack) could not be locked", Place(path))
 
 
 def _write(compiler: Compiler, stack: Sequence[AnyPlan], results: Results) -> Iterator[Made]:
@@ -146,5 +150,5 @@ def _write(compiler: Compiler, stack: Sequence[AnyPlan], results: Results) -> It
             message = f"cannot be written: {error.strerror}; it is unchanged"
             made.update((path, LockFileError(message, Place(path))) for path in texts)
     if failed is not None:
-        made.update((path, BlockedError(failed, path)) for path in texts if path != failed)
+        made.update((path, _blocked(path, failed)) for path in texts if path != failed)
     return ((each, made[each.path]) for each in stack)
