@@ -113,12 +113,9 @@ class _Board:
             console=self._tty,
         )
         width = max(self._tty.width - 25, 8)  # which the other columns and their blanks take
-        ellipsis = "\N{HORIZONTAL ELLIPSIS}" if terminal.unicode else ".."
         self._tasks: dict[str, TaskID] = {}
         for path in paths:
-            shown = redact(path)
-            if len(shown) > width:  # what makes it differ from others is at its end
-                shown = ellipsis + shown[len(ellipsis) - width :]
+            shown = redact(path)[-width:]  # what makes it differ from others is at its end
             self._tasks[path] = self._rows.add_task(shown, start=False, total=1, state="waiting")
         self.start()
 
