@@ -18,10 +18,11 @@ _PLACEHOLDER = r"\*{4}|(?:\$\{[A-Z0-9_]+\})+"  # our mask, or variables in the p
 _SIGNS = r"[@?;#]|//"  # what a text with a secret in a URL has
 _WORD = r"[^ \t\r\n]+"  # unlike `str.split`, only at what a terminal shows as a blank
 _END = r"[/?#\\]"  # of the host in a URL
-_PARAMETER = r"([?&;#])([^=?&;#\s]*)=([^&;#\s\"']+)"
-_GUARDED = (
-    r"(?i)token$|^(?:key|code|pat)$|(?:^|[-_.])(?:secret|passw(?:or)?d|pwd|auth|credential|jwt|"
-    r"(?:api|access)[-_]?key|sig(?:nature)?)$"
+# A parameter of a URL with a secret: its name, and the value up to its end.
+_PARAMETER = (
+    r"([?&;#](?i:[^=?&;#\s]*token|key|code|pat|(?:[^=?&;#\s]*[-_.])?(?:secret|passw(?:or)?d|pwd|auth|"
+    r"credential|jwt|(?:api|access)[-_]?key|sig(?:nature)?))=)"
+    rf"(?!(?:{_PLACEHOLDER})(?:[&;#\s\"']|$))[^&;#\s\"']+"
 )
 _QUERY = r"\?[^#'\",;)]+"
 _WEB_URL = r"(?i)https?://[^\s\x1b\"'<>`]+"
@@ -121,7 +122,7 @@ def _mask_word(found: re.Match[str]) -> str:
             parts.append(_mask_authority(part, scheme))
             scheme = part if parts[-1] == part else ""  # a password may go on behind a slash
         word = "//".join(parts)
-    return re.sub(_PARAMETER, _mask_parameter, word) if "=" in word else word
+    return re.sub(_PARAMETER, rf"\1{_MASK}", word) if "=" in word else word
 
 
 def _mask_bare(text: str) -> str:
@@ -164,13 +165,6 @@ def _mask_authority(text: str, scheme: str) -> str:
         return text
     # No port: a password with a slash in it, or one behind which the host was left out.
     return f"{_MASK}{rest[rest.rfind('@') :] if '@' in rest else rest}"
-
-
-def _mask_parameter(found: re.Match[str]) -> str:
-    separator, name, value = found.groups()
-    if re.search(_GUARDED, name) and not re.fullmatch(_PLACEHOLDER, value):
-        return f"{separator}{name}={_MASK}"
-    return found[0]
 
 
 def _show_url(found: re.Match[str]) -> str:
