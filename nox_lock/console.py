@@ -80,8 +80,7 @@ class Console:
     @contextmanager
     def show_board(self, paths: Sequence[str]) -> Iterator[None]:
         """Show a row for each lock file meanwhile, if a person watches the terminal."""
-        if self.terminal.interactive:
-            self.board = _Board(paths, self.terminal)
+        self.board = _Board(paths, self.terminal) if self.terminal.interactive else None
         try:
             yield
         finally:

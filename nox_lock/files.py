@@ -132,10 +132,8 @@ def exclusive(
                     f"it holds the file lock {'/'.join(path.parts[-3:])}",
                     hint=f"Wait for it or end it; {VARIABLE}=SECONDS waits longer.",
                 ) from error
+        holder.write_text(time.strftime(f"process {os.getpid()} since %H:%M:%S"), "utf-8")
     try:
-        if lock.is_locked:
-            with suppress(OSError):
-                holder.write_text(time.strftime(f"process {os.getpid()} since %H:%M:%S"), "utf-8")
         yield
     finally:
         if lock.is_locked:

@@ -120,10 +120,8 @@ def parse_platform(text: str) -> Platform:
 def find_platform(name: str) -> Platform | None:
     """Return the platform of a name: one of `PLATFORMS`, or with its machine; None for others."""
     system, _, machine = name.partition("-")
-    if system not in PLATFORMS:
-        return None
-    machine = machine or PLATFORMS[system][0]
-    return parse_platform(f"{system}-{machine}") if machine in PLATFORMS[system] else None
+    fitting = (each for each in PLATFORMS.get(system, ()) if machine in {"", each})
+    return next((parse_platform(f"{system}-{each}") for each in fitting), None)
 
 
 def holds(

@@ -115,17 +115,22 @@ class Environment(NamedTuple):
                 found.damaged[name] = each
         return found
 
-    def delete_files(self, files: Iterable[str]) -> None:
-        """Delete installed files, and the folders that have nothing but byte code then."""
-        paths = [Path(os.path.normpath(self.site / file)) for file in files]
+    def delete(self, damaged: Iterable[Distribution]) -> None:
+        """Delete distributions that an installer would trust or fail on."""
+        copies = list(damaged)
+        paths = [Path(os.path.normpath(self.site / f)) for each in copies for f in each.files()]
         for path in paths:
             if path.is_relative_to(self.location):
                 with suppress(OSError):
                     path.unlink()
+        for each in copies:
+            renamed = self.site.glob("~*") if each.metadata.name.startswith("~") else ()
+            for folder in (each.metadata, *renamed):
+                shutil.rmtree(folder, ignore_errors=True)
         folders = {each for path in paths for each in path.parents if self.site in each.parents}
         for folder in sorted(folders, reverse=True):  # a folder comes after those in it
             with suppress(OSError):
-                if {each.name for each in folder.iterdir()} <= {"__pycache__"}:
+                if {each.name for each in folder.iterdir()} <= {"__pycache__"}:  # and byte code
                     shutil.rmtree(folder)
 
     def has_project(self, installed: Mapping[str, Distribution], project: Project) -> bool:
@@ -175,14 +180,6 @@ def split_url(url: str) -> tuple[str, str, str]:
     if parts.scheme == "file":
         path = "/" + path.lstrip("/")
     return parts.scheme, parts.netloc.rpartition("@")[2], path
-
-
-def delete_metadata(distributions: Iterable[Distribution]) -> None:
-    """Delete metadata, since installers would trust it or fail on it; and what pip renamed."""
-    for each in distributions:
-        renamed = each.metadata.parent.glob("~*") if each.metadata.name.startswith("~") else ()
-        for folder in (each.metadata, *renamed):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def project_digest(project: Project) -> str:

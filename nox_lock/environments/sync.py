@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +23,7 @@ from nox_lock.environments.comparison import (
     local_file,
     whole_url,
 )
-from nox_lock.environments.environment import PROJECT, delete_metadata, project_digest
+from nox_lock.environments.environment import PROJECT, project_digest
 from nox_lock.errors import NoxLockError
 from nox_lock.files import exclusive, read_timeout, temporary_directory, write_all
 from nox_lock.inputs.entry import URL
@@ -104,7 +105,7 @@ def sync(locked: LockedEnvironment, installer: Installer) -> None:
                 # pip replaces one after the other: an old version may take new files along.
                 for each in locked.compare().installed.values() if replaced else ():
                     if any(not (venv.site / file).exists() for file in each.files() & replaced):
-                        delete_metadata([each])
+                        shutil.rmtree(each.metadata)
                 comparison = locked.compare()
         if comparison.missing:
             lines = "".join(f"\n  {each}" for each in comparison.missing)
@@ -115,9 +116,8 @@ def sync(locked: LockedEnvironment, installer: Installer) -> None:
 
 def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Installer) -> Comparison:
     """Remove what has to go and what shares its files, once what comes is fetched; compare."""
-    venv, names, damaged = locked.venv, {*comparison.remove}, comparison.damaged
-    lost = comparison.files(damaged)
-    gone = lost | comparison.files(names)
+    venv, names = locked.venv, {*comparison.remove}
+    gone = comparison.files(names | comparison.damaged.keys())
     left = {name: each.files() for name, each in comparison.installed.items()}
     while more := {n for n in left.keys() - names - SEEDS if not gone.isdisjoint(left[n])}:
         names |= more
@@ -128,8 +128,7 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
             target = relative(folder, locked.project.root)
             _install(locked, missing, installer, "--no-compile", "--target", target)
     # Of what is there more than once pip removes one at a time, and uv fails on the second.
-    venv.delete_files(lost)
-    delete_metadata(each for copies in damaged.values() for each in copies)
+    venv.delete(itertools.chain(*comparison.damaged.values()))
     failed = bool(names) and installer(["uninstall", *sorted(names)]).failed
     found = locked.compare()
     if failed or found.remove or found.damaged:

@@ -13,9 +13,9 @@ import pytest
 from nox_lock.console import Console
 from nox_lock.environments.comparison import LockedEnvironment
 from nox_lock.environments.environment import (
+    Distribution,
     Environment,
     Origin,
-    delete_metadata,
     find_environment,
     project_digest,
     read_origin,
@@ -69,7 +69,7 @@ def test_halves_are_not_there_and_go(venv: Environment) -> None:
     whole = install(venv, "whole", "1.0")
     assert list(venv.distributions().installed) == ["whole"]
     [half] = venv.distributions().damaged.values()
-    delete_metadata(half)
+    venv.delete(half)
     assert list(venv.site.iterdir()) == [whole]
 
 
@@ -97,7 +97,9 @@ def test_files_of_the_environment_alone_are_deleted(venv: Environment, tmp_path:
         path.touch()
     (venv.site / "p" / "q" / "__pycache__").mkdir()
     (venv.site / "p" / "q" / "__pycache__" / "a.cpython-311.pyc").touch()
-    venv.delete_files([*files, "../../../../outside.py", str(outside)])
+    record = "".join(f"{file},,\n" for file in [*files, "../../../../outside.py", outside])
+    gone = install(venv, "gone", "1.0", RECORD=record)
+    venv.delete([Distribution("1.0", gone)])
     assert outside.exists()
     assert not script.exists()
     assert script.parent.exists()
@@ -112,7 +114,7 @@ def test_what_pip_set_aside_goes(venv: Environment) -> None:
     whole = install(venv, "whole", "1.1")
     found = venv.distributions()
     assert list(found.installed) == ["whole"]
-    delete_metadata(found.damaged["~hole"])
+    venv.delete(found.damaged["~hole"])
     assert list(venv.site.iterdir()) == [whole]
 
 
