@@ -88,24 +88,20 @@ class LockedEnvironment(NamedTuple):
         """Compare the environment as it is now, as if some distributions were not installed."""
         installed, damaged = self.venv.distributions()
         root = self.project.root
-        interrupted = installed.keys() & self.venv.read_note(UNFINISHED).split()
-        unfinished = {name: installed.pop(name) for name in interrupted}
         known = self.venv.read_note(FOLDERS).splitlines()
         changed = [pin for line, pin in self.folders().items() if line not in known]
         old = {n for n in installed if any(is_from(p, installed[n].origin, root) for p in changed)}
-        for name in installed.keys() & {*without, *old}:
-            del installed[name]
-        missing, locked = self.find_missing(installed)
-        coming = {each.pin.name for each in missing}
-        damaged |= {name: [each] for name, each in unfinished.items() if name not in coming}
-        for name in SEEDS - coming:
+        doubtful = {*without, *old, *self.venv.read_note(UNFINISHED).split()}
+        whole = {name: each for name, each in installed.items() if name not in doubtful}
+        missing, locked = self.find_missing(whole)
+        for name in SEEDS.difference(each.pin.name for each in missing):
             damaged.pop(name, None)
         own = {name for name, each in installed.items() if each.is_of(self.project)}
-        others = installed.keys() - own - locked - SEEDS
-        kept = sorted(others & {*self.venv.read_note(self.note(KEPT)).split()})
+        others = installed.keys() - own - locked - old - SEEDS
+        kept = sorted(others.intersection(self.venv.read_note(self.note(KEPT)).split()) - doubtful)
         bodies = [(each.path, each.current and each.current.body) for each in self.planned]
         # The project itself and what a body installs come later, and nothing locked needs them.
-        needed = {n: installed[n].version for n in sorted(installed.keys() & (locked | SEEDS))}
+        needed = {n: whole[n].version for n in sorted(whole.keys() & (locked | SEEDS))}
         digest = fingerprint((self.venv.target, bodies, needed))
         remove = sorted(others.difference(kept))
         verified = self.venv.read_note(self.note(VERIFIED)) == digest

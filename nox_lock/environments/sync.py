@@ -35,8 +35,8 @@ from nox_lock.text import origin
 
 _SHOWN = 5
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
-_ERROR = re.compile(r"(?i)\berror: ")
-_TRACEBACK = re.compile(r"^.*\bException information:\n(?:.*\n)*?(?=\S* ?ERROR: |\Z)", re.MULTILINE)
+# From the first error on, without pip's traceback of it.
+_ERRORS = re.compile(r"(?is)\berror: (.*?)(?:\bException information:\n|$)")
 _YANKED_BY_UV = re.compile(r"`([^`]+?)==[^`]+` is yanked(?: \(reason: \"(.*)\"\))?")
 _YANKED_BY_PIP = re.compile(
     r"is a yanked version: '(\S+)' candidate \(version \S+ at .*\n.*Reason for being yanked: (.*)"
@@ -241,15 +241,14 @@ def explain_failure(
 ) -> NoxLockError:
     """Return the error for a failed install of `missing` pins: which of them, and how to fix it."""
     text = _COLOUR.sub("", result.log)
-    error = _ERROR.search(text)
-    errors = _TRACEBACK.sub("", text[error.start() :]) if error else ""
-    errors = " ".join(errors.split())  # uv wraps its lines, at the width of the terminal
+    found = _ERRORS.search(text)
+    errors = " ".join(found[1].split()) if found else ""  # uv wraps its lines, as a terminal does
     failed = _find_failed(errors, missing)
     pins = " ".join(f"-P {each.pin.shown}" for each in failed if each.pin.version)
     pages = _SKIPPED.findall(text)
     skipped = sorted({f"  {origin(url)}: {status or 'no answer'}" for url, status in pages})
-    found = (fix for said, fix in _FIXES.items() if re.search(said, errors, re.IGNORECASE))
-    fix = _NO_ANSWER if skipped else next(found, "")
+    fixes = (fix for said, fix in _FIXES.items() if re.search(said, errors, re.IGNORECASE))
+    fix = _NO_ANSWER if skipped else next(fixes, "")
     if fix == _GONE and result.hiding:
         fix = "Unset what may hide it, and run this again: {hiding}"
     names, hiding = re.sub(r"==\S+", "", pins), ", ".join(result.hiding)
