@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from nox_lock.console import Console
-from nox_lock.environments.environment import Distribution, Environment, Origin, split_url
+from nox_lock.environments.environment import Distribution, Environment, split_url
 from nox_lock.environments.snapshot import CONSTRAINTS, read_text
 from nox_lock.errors import NoxLockError, Place
 from nox_lock.inputs.syntax import meets, parse_version
@@ -90,7 +90,7 @@ class LockedEnvironment(NamedTuple):
         root = self.project.root
         known = self.venv.read_note(FOLDERS).splitlines()
         changed = [pin for line, pin in self.folders().items() if line not in known]
-        old = {n for n in installed if any(is_from(p, installed[n].origin, root) for p in changed)}
+        old = {n for n in installed if any(fits(pin, installed[n], root) for pin in changed)}
         doubtful = {*without, *old, *self.venv.read_note(UNFINISHED).split()}
         whole = {name: each for name, each in installed.items() if name not in doubtful}
         missing, locked = self.find_missing(whole)
@@ -116,16 +116,11 @@ class LockedEnvironment(NamedTuple):
         locked: set[str] = set()
         root = self.project.root
         for each, pin in active_pins(self.planned, self.venv.target):
-            if pin.version is None:
-                names = (n for n in installed if pin.name in {None, n})
-                name = next((n for n in names if is_from(pin, installed[n].origin, root)), None)
-                if name is None:
-                    missing.append(Difference(each, pin))
-            else:
-                name = pin.name
-                found = installed.get(pin.name or "")
-                if found is None or parse_version(found.version) != parse_version(pin.version):
-                    missing.append(Difference(each, pin, found and found.version))
+            names = installed if pin.name is None else installed.keys() & {pin.name}
+            name = next((name for name in names if fits(pin, installed[name], root)), None)
+            if name is None:
+                other = installed.get(pin.name or "")
+                missing.append(Difference(each, pin, other and other.version))
             locked.add(name or pin.name or "")
         return missing, locked
 
@@ -220,27 +215,28 @@ def whole_url(pin: Pin, root: Path) -> str:
     return f"{url}{mark}{fragment}"
 
 
-def is_from(pin: Pin, origin: Origin | None, root: Path) -> bool:
-    """Return whether a distribution was installed from the URL or path of a pin."""
+def fits(pin: Pin, found: Distribution, root: Path) -> bool:
+    """Return whether a distribution has the version of a pin, or is from its URL or path."""
+    if pin.version is not None:
+        return parse_version(found.version) == parse_version(pin.version)
     url, _, fragment = (pin.url or "").partition("#")
-    if origin is None or pin.editable is not origin.editable:
-        return False
     subdirectory = parse_qs(fragment).get("subdirectory", [""])[0]
-    if subdirectory != origin.subdirectory and not pin.editable:
+    elsewhere = subdirectory != found.subdirectory and not pin.editable
+    if pin.editable is not found.editable or elsewhere:
         return False
     locked = {each.lower() for each in pin.hashes if each.startswith("sha256:")}
-    if locked and origin.sha256 and f"sha256:{origin.sha256}" not in locked:
+    if locked and found.sha256 and f"sha256:{found.sha256}" not in locked:
         return False
     if not _REPOSITORY.match(url):
-        return split_url(whole_url(pin, root).partition("#")[0]) == split_url(origin.url)
+        return split_url(whole_url(pin, root).partition("#")[0]) == split_url(found.url)
     if pin.editable:  # a clone that pip has made in ``src``
-        folder = Path(local_path(unquote(urlsplit(origin.url).path)))
+        folder = Path(local_path(unquote(urlsplit(found.url).path)))
         head = read_text(folder / ".git" / "HEAD").strip()
         revision = urlsplit(url).path.partition("@")[2]
         return head != "" and (head == revision or not _COMMIT.fullmatch(revision))
     scheme, host, path = split_url(url.partition("+")[2])
     path, _, revision = path.partition("@")
-    return (scheme, host, path) == split_url(origin.url) and revision in origin.revisions
+    return (scheme, host, path) == split_url(found.url) and revision in found.revisions
 
 
 def refuse_disagreement(planned: Sequence[LockPlan]) -> None:

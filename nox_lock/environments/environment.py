@@ -28,25 +28,19 @@ _HOME = re.compile(r"(?m)^home\s*=\s*(.+?)\s*$")  # in pyvenv.cfg, as the versio
 _PYTHON = re.compile(r"(?:python|pypy)(\d+\.\d+)t?$")
 
 
-class Origin(NamedTuple):
-    """Where a distribution was installed from, if not from an index: its record of PEP 610."""
+class Distribution(NamedTuple):
+    """An installed distribution: its version, its metadata folder, and its record of PEP 610."""
 
-    url: str  # without a revision
+    version: str
+    metadata: Path
+    url: str = ""  # that it was installed from, if not from an index, without a revision
     editable: bool = False
     revisions: frozenset[str] = frozenset()  # that which was requested, and its commit
     subdirectory: str = ""
     sha256: str = ""
 
-
-class Distribution(NamedTuple):
-    """An installed distribution: its version and metadata folder, and its origin, if no index."""
-
-    version: str
-    metadata: Path
-    origin: Origin | None = None
-
     def is_of(self, project: Project) -> bool:
-        return self.origin is not None and self.origin.url == project.root.resolve().as_uri()
+        return self.url == project.root.resolve().as_uri()
 
     def files(self) -> set[str]:
         """Return the files that were installed, relative to site-packages; no byte code."""
@@ -104,7 +98,7 @@ class Environment(NamedTuple):
             name, _, version = folder.name.removesuffix(".dist-info").partition("-")
             if has_conda and read_text(folder / "INSTALLER").strip() == "conda":
                 continue
-            distribution = Distribution(version, folder, read_origin(folder))
+            distribution = read_distribution(version, folder)
             copies.setdefault(canonicalize_name(name), []).append(distribution)
         for name, each in copies.items():
             files = (one.metadata / file for one in each for file in ("METADATA", "RECORD"))
@@ -135,8 +129,7 @@ class Environment(NamedTuple):
 
     def has_project(self, installed: Mapping[str, Distribution], project: Project) -> bool:
         """Return whether the project is installed as editable, from its build files as they are."""
-        own = [each.origin for each in installed.values() if each.is_of(project)]
-        is_there = any(origin and origin.editable for origin in own)
+        is_there = any(each.editable and each.is_of(project) for each in installed.values())
         return is_there and self.read_note(PROJECT) == project_digest(project)
 
 
@@ -158,8 +151,8 @@ def find_environment(location: Path, recreate: str) -> Environment:
     return Environment(location, folders[0] / "site-packages", target, recreate)
 
 
-def read_origin(metadata: Path) -> Origin | None:
-    """Return where a distribution was installed from; None for an index or a broken record."""
+def read_distribution(version: str, metadata: Path) -> Distribution:
+    """Return a distribution with its origin; without it for an index or a broken record."""
     try:
         record = json.loads((metadata / "direct_url.json").read_bytes())
         vcs = record.get("vcs_info", {})
@@ -168,9 +161,10 @@ def read_origin(metadata: Path) -> Origin | None:
         sha256 = str(record.get("archive_info", {}).get("hashes", {}).get("sha256", ""))
         url, subdirectory = record["url"], record.get("subdirectory", "")
         split_url(url)  # raises for what is not a URL
-        return Origin(url, editable, frozenset(revisions), subdirectory, sha256)
+        origin = url, editable, frozenset(revisions), subdirectory, sha256
+        return Distribution(version, metadata, *origin)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+        return Distribution(version, metadata)
 
 
 def split_url(url: str) -> tuple[str, str, str]:

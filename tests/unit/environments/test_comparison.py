@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_lock.console import Console
-from nox_lock.environments.comparison import LockedEnvironment, is_from
-from nox_lock.environments.environment import Distribution, Environment, Origin, read_origin
+from nox_lock.environments.comparison import LockedEnvironment, fits
+from nox_lock.environments.environment import Distribution, Environment, read_distribution
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.project import Project
 from nox_lock.target import Target, running_target
@@ -136,7 +136,7 @@ def test_what_came_from_a_url(
 ) -> None:
     text = json.dumps({"url": "https://h.invalid/a.git", **record})
     (tmp_path / "direct_url.json").write_text(text, encoding="utf-8")
-    assert is_from(Pin("a", None, url, 1), read_origin(tmp_path), tmp_path) is same
+    assert fits(Pin("a", None, url, 1), read_distribution("1.0", tmp_path), tmp_path) is same
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,10 @@ def test_an_archive_that_is_another_by_now(
     (tmp_path / "direct_url.json").write_text(text, encoding="utf-8")
     url = f"https://h.invalid/a.zip#{fragment}"
     hashes = [f"sha256:{digest.upper() * 64}", f"sha512:{'a' * 128}"]
-    assert is_from(Pin("a", None, url, 1, hashes=hashes), read_origin(tmp_path), tmp_path) is same
+    found = read_distribution("1.0", tmp_path)
+    assert fits(Pin("a", None, url, 1, hashes=hashes), found, tmp_path) is same
     only = Pin("a", None, url, 1, hashes=hashes[1:])
-    assert is_from(only, read_origin(tmp_path), tmp_path) is (fragment == "subdirectory=one")
+    assert fits(only, found, tmp_path) is (fragment == "subdirectory=one")
 
 
 @pytest.mark.parametrize(
@@ -183,18 +184,20 @@ def test_what_came_from_a_folder(
     same: bool,  # noqa: FBT001
 ) -> None:
     pin = Pin("a", None, url.format(root=tmp_path.as_uri()), 1, editable=True)
-    assert is_from(pin, Origin(tmp_path.as_uri(), editable=True), tmp_path) is same
-    assert not is_from(pin, Origin(tmp_path.as_uri()), tmp_path)
+    found = Distribution("1.0", tmp_path, tmp_path.as_uri())
+    assert fits(pin, found._replace(editable=True), tmp_path) is same
+    assert not fits(pin, found, tmp_path)
     # As pip-compile writes it.
     mangled = Pin("a", None, f"git+file:{tmp_path.as_posix()}@v1", 1)
-    assert is_from(mangled, Origin(tmp_path.as_uri(), revisions=frozenset({"v1"})), tmp_path)
+    assert fits(mangled, found._replace(revisions=frozenset({"v1"})), tmp_path)
 
 
 def test_an_editable_clone(tmp_path: Path) -> None:
     """pip does not record its commit, which is in the clone."""
     (tmp_path / "src" / "a" / ".git").mkdir(parents=True)
     (tmp_path / "src" / "a" / ".git" / "HEAD").write_text(f"{COMMIT}\n", encoding="utf-8")
-    origin = Origin((tmp_path / "src" / "a").as_uri(), editable=True)
+    clone = tmp_path / "src" / "a"
+    found = Distribution("1.0", tmp_path, clone.as_uri(), editable=True)
     for revision, same in ((f"@{COMMIT}", True), (f"@{OTHER}", False), ("@main", True), ("", True)):
         pin = Pin("a", None, f"git+https://h.invalid/a{revision}#egg=a", 1, editable=True)
-        assert is_from(pin, origin, tmp_path) is same
+        assert fits(pin, found, tmp_path) is same

@@ -15,10 +15,9 @@ from nox_lock.environments.comparison import LockedEnvironment
 from nox_lock.environments.environment import (
     Distribution,
     Environment,
-    Origin,
     find_environment,
     project_digest,
-    read_origin,
+    read_distribution,
 )
 from nox_lock.environments.snapshot import libraries
 from nox_lock.errors import ToolchainError
@@ -126,9 +125,9 @@ def test_the_project_itself(venv: Environment, tmp_path: Path) -> None:
     installed = venv.distributions().installed
     locked = LockedEnvironment([], venv, Project(tmp_path, {}), Console(print, print))
     assert locked.compare().remove == ["broken", "other"]
-    assert installed["mine"].origin == Origin(tmp_path.as_uri(), editable=True)
-    assert installed["other"].origin == Origin("https://example.invalid/x.whl")
-    assert installed["broken"].origin is None
+    assert (installed["mine"].url, installed["mine"].editable) == (tmp_path.as_uri(), True)
+    assert installed["other"].url == "https://example.invalid/x.whl"
+    assert installed["broken"].url == ""
 
 
 def test_an_editable_project_is_built_again_where_its_build_changed(
@@ -246,7 +245,7 @@ def test_notes(venv: Environment) -> None:
 )
 def test_a_broken_origin_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "direct_url.json").write_text(text, encoding="latin-1")
-    assert read_origin(tmp_path) is None
+    assert read_distribution("1.0", tmp_path) == Distribution("1.0", tmp_path)
 
 
 # Which Python
