@@ -19,13 +19,7 @@ RED, GREEN, YELLOW = "31", "32", "33"  # https://en.wikipedia.org/wiki/ANSI_esca
 # States of a lock file on the board.
 RESOLVING, FROM_THE_CACHE, DONE, FAILED = "resolving", "from the cache", "done", "failed"
 _STYLES = {DONE: "green", FROM_THE_CACHE: "green", FAILED: "red"}
-
-
-class ColouredLine(NamedTuple):
-    """A line with its colour, where the terminal has colours."""
-
-    text: str
-    colour: str
+ColouredLine = tuple[str, str]  # a line and its colour, where the terminal has colours
 
 
 class Terminal(NamedTuple):

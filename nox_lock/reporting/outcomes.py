@@ -48,7 +48,7 @@ def change_lines(found: Iterable[Change], *, unicode: bool = False) -> Iterator[
         moved = old and new and kind != changes.REHASHED
         versions = f"{old} {arrow} {new}" if moved else new or old
         reason = f", {why}" if why else ""
-        yield ColouredLine(f"    {mark} {name} {versions}{remark}{reason}", colour)
+        yield f"    {mark} {name} {versions}{remark}{reason}", colour
 
 
 def totals(outcomes: Sequence[Outcome]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from nox_lock.console import RED, ColouredLine, Console, Terminal
+from nox_lock.console import RED, Console, Terminal
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -40,8 +40,8 @@ def test_a_person_watches_a_terminal(environ: dict[str, str], *, interactive: bo
 def test_a_line_has_its_colour_where_there_are_colours(colour: bool) -> None:  # noqa: FBT001
     lines: list[str] = []
     console = Console(lines.append, lines.append, terminal=Terminal(colour=colour))
-    console.log("plain", ColouredLine("red", RED))
-    console.warn(ColouredLine("https://me:secret@h.invalid\x1b[2J", RED))
+    console.log("plain", ("red", RED))
+    console.warn(("https://me:secret@h.invalid\x1b[2J", RED))
     shown = ["red", r"https://****@h.invalid\x1b[2J"]
     red = [f"\x1b[31m{line}\x1b[0m" for line in shown] if colour else shown
     assert lines == ["plain", *red]

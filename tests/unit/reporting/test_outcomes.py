@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (Change(ADDED, "a", "", "1.0", "b"), ColouredLine("    + a 1.0, b", GREEN)),
-        (Change(REMOVED, "a", "1.0", ""), ColouredLine("    - a 1.0", RED)),
+        (Change(ADDED, "a", "", "1.0", "b"), ("    + a 1.0, b", GREEN)),
+        (Change(REMOVED, "a", "1.0", ""), ("    - a 1.0", RED)),
         (Change(UPGRADED, "a", "1", "2", "b", "major"),
-         ColouredLine("    ~ a 1 -> 2 (major), b", RED)),
-        (Change(UPGRADED, "a", "1", "1.1", "", "minor"), ColouredLine("    ~ a 1 -> 1.1", YELLOW)),
+         ("    ~ a 1 -> 2 (major), b", RED)),
+        (Change(UPGRADED, "a", "1", "1.1", "", "minor"), ("    ~ a 1 -> 1.1", YELLOW)),
         (Change(UPGRADED, "a", "1", "1.0.1", "", "micro"),
-         ColouredLine("    ~ a 1 -> 1.0.1", GREEN)),
+         ("    ~ a 1 -> 1.0.1", GREEN)),
         (Change(DOWNGRADED, "a", "2", "1", "", "micro"),
-         ColouredLine("    ! a 2 -> 1 (DOWNGRADE)", RED)),
-        (Change(CHANGED, "a", "u", "v"), ColouredLine("    ~ a u -> v", YELLOW)),
+         ("    ! a 2 -> 1 (DOWNGRADE)", RED)),
+        (Change(CHANGED, "a", "u", "v"), ("    ~ a u -> v", YELLOW)),
         (Change(REHASHED, "a", "1", "1"),
-         ColouredLine("    # a 1: the same version with other files", YELLOW)),
+         ("    # a 1: the same version with other files", YELLOW)),
     ],
 )  # fmt: skip
 def test_each_kind_of_change_has_its_line(change: Change, line: ColouredLine) -> None:
