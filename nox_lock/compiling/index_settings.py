@@ -10,10 +10,8 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from nox_lock.errors import ConfigError, Place, ToolchainError
 from nox_lock.project import relative
@@ -42,19 +40,14 @@ HIDING = ("no-index", *NARROWING)  # what an index has
 # Those that shape what is found; a proxy or a certificate does not.
 _INDEXES = ("index-url", "extra-index-url")
 _PLACES = (*_INDEXES, "find-links", "no-index")
+# What pip can ask: most that is wrong it takes for an index without files.
+_HOST = r"(?:[^/?#]*@)?(?:\[[\da-f:.]+\]|[^/?#@:[\]]+)(?::\d*)?"
+_INDEX = rf"(?i)(?:file|ftp):.*|https?://{_HOST}(?:[/?#].*)?"
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
 # Not GIT_CONFIG_*, which may hold what gives access.
-REPOSITORY = {
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_WORK_TREE",
-}
+REPOSITORY = {"GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"}
 # Neither pip nor git prompts for a password: the terminal may be unattended.
 UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
 
@@ -88,15 +81,10 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
         for url in values.get(name, "").split():
             hide_index(url)
     for name in _INDEXES:
-        # pip takes most that are wrong for an index without files.
         for value in values.get(name, "").split():
-            with suppress(ValueError):
-                parts = urlsplit(value)
-                _ = parts.port
-                # os.path: a name that is too long is no folder, either.
-                named = parts.scheme in {"file", "ftp"} or os.path.isdir(value)  # noqa: PTH112
-                if parts.hostname if parts.scheme in {"http", "https"} else named:
-                    continue
+            # os.path: a name that is too long is no folder, either.
+            if re.fullmatch(_INDEX, value) or os.path.isdir(value):  # noqa: PTH112
+                continue
             shown = quoted(origin(value)) if "://" in value else "what it says"
             message = f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder"
             hint = "Write a URL such as https://host.example/simple, or unset it: "
@@ -118,22 +106,19 @@ def find_set(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
 
 def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return pip's settings by their names; the later source wins, what is empty counts nowhere."""
-    sections: dict[str, list[tuple[str, str]]] = {"global": [], "install": []}
-    for path in _config_files(environ):
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path)
-        except (configparser.Error, UnicodeDecodeError) as error:
-            # It quotes the line, which may hold a password.
-            line = re.search(r"\bline:? +(\d+)", str(error))
-            wrong = f": line {line[1]} is wrong" if line else ""
-            message = f"pip cannot read its configuration{wrong}"
-            raise ToolchainError(message, hint="See `pip config debug`.") from None
-        for section in filter(parser.has_section, sections):
-            sections[section] += parser.items(section)
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(_config_files(environ))
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # It quotes the line, which may hold a password.
+        line = re.search(r"\bline:? +(\d+)", str(error))
+        wrong = f": line {line[1]} is wrong" if line else ""
+        message = f"pip cannot read its configuration{wrong}"
+        raise ToolchainError(message, hint="See `pip config debug`.") from None
+    sections = (parser.items(each) for each in ("global", "install") if parser.has_section(each))
     variables = [(name[4:], each) for name, each in environ.items() if name.startswith("PIP_")]
     values: dict[str, str] = {}
-    for source in (*sections.values(), variables):
+    for source in (*sections, variables):
         # As pip spells an option, of a file or a variable.
         said = {name.lower().replace("_", "-").removeprefix("--"): each for name, each in source}
         values |= {name: each for name, each in said.items() if each.strip()}
