@@ -39,21 +39,15 @@ def make_lock(
     """Make one lock file that is not current, but do not write it."""
     options, console = compiler.options, compiler.console
     check_replaceable(compiler, planned)
+    starting = find_starting_pins(planned, together, upgrade=options.upgrade)
+    keys = _make_keys(compiler, planned, starting)
     # What is in the cache needs no file lock: it is the same for all who ask for it.
-    _, key, outcome = _look_up(compiler, planned, together)
-    if outcome is not None:
+    if outcome := _restore(compiler, planned, starting, keys):
         return outcome
     stopped = compiler.processes.ended.is_set
-    with compiler.cache.hold(key, lambda said: console.log(f"{planned.path}: {said}"), stopped):
-        # Another process may have made this very lock meanwhile, or something else.
-        compiler.project.forget(planned.path)
-        now = lock_file.read(compiler.project, planned.path)
-        if now != planned.current:
-            planned = planned.with_current(now)
-            if together is None and options.are_met(planned, judge.judge(planned)):
-                return Outcome(planned, changes.UP_TO_DATE)
-        starting, key, outcome = _look_up(compiler, planned, together)
-        if outcome is not None:
+    with compiler.cache.hold(keys[0], lambda said: console.log(f"{planned.path}: {said}"), stopped):
+        # Another process may have made it meanwhile.
+        if outcome := _restore(compiler, planned, starting, keys):
             return outcome
         if not console.board:
             console.log(f"{planned.path}: compiling for Python {planned.target}")
@@ -63,14 +57,12 @@ def make_lock(
         outcome = _validate(compiler, planned, entry, changes.COMPILED)
         whole = options.upgrade or not options.upgrades(planned)
         if together is None and compiler.cacheable and whole:
-            compiler.cache.put(key, entry)
+            compiler.cache.put(keys[0], entry)
         return outcome._replace(seconds=time.monotonic() - began)
 
 
-def _look_up(
-    compiler: Compiler, planned: LockPlan, together: Sequence[Pin] | None
-) -> tuple[Sequence[Pin], str, Outcome | None]:
-    """Return what a lock starts from, its key, and what the cache has: it moves no pin unasked."""
+def _make_keys(compiler: Compiler, planned: LockPlan, starting: Sequence[Pin]) -> tuple[str, str]:
+    """Return the cache's key for a lock, and that of the same lock made from no pins."""
     root, files = compiler.project.root, []
     # No input shows what a compile takes from folders here.
     places = [each.value for each in planned.inputs.options if each.name == "--find-links"]
@@ -88,13 +80,19 @@ def _look_up(
         compiler.indexes.identity,
         *files,
     )
-    starting = find_starting_pins(planned, together, upgrade=compiler.options.upgrade)
     pins = (" ".join([pin.shown, *pin.hashes]) for pin in starting)
-    key, key_without_pins = make_key(*facts, *pins), make_key(*facts)
+    return make_key(*facts, *pins), make_key(*facts)
+
+
+def _restore(
+    compiler: Compiler, planned: LockPlan, starting: Sequence[Pin], keys: tuple[str, str]
+) -> Outcome | None:
+    """Return a lock from the cache, or None; it moves no pin unasked."""
     if not compiler.cacheable or compiler.options.upgrades(planned):
-        return starting, key, None
+        return None
+    key, key_without_pins = keys
     entry = compiler.cache.get(key)
-    if entry is None and key != key_without_pins:
+    if entry is None and starting:
         entry = compiler.cache.get(key_without_pins)
         made_of_none = lock_file.parse(entry.body).pins if entry else ()
         new = {pin.name: pin.version for pin in made_of_none}
@@ -103,8 +101,8 @@ def _look_up(
             entry = None
     with suppress(CompileError):  # nothing in a cache is trusted
         if entry is not None:
-            return starting, key, _validate(compiler, planned, entry, changes.RESTORED)
-    return starting, key, None
+            return _validate(compiler, planned, entry, changes.RESTORED)
+    return None
 
 
 @functools.lru_cache(maxsize=4096)  # many lock files may be made from one folder
