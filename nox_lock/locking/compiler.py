@@ -92,7 +92,7 @@ class Compiler:
         lock, settings, options = planned.lock, planned.settings, self.options
         packages = options.packages(planned)
         # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
-        refresh = options.upgrade or packages or options.refresh
+        refresh = options.upgrade or packages or not options.use_cache
         pip_settings = {"refresh_package": ":all:"} if refresh else {}
         if settings.uploaded_prior_to:
             pip_settings["uploaded_prior_to"] = settings.uploaded_prior_to

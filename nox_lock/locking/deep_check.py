@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain, groupby, zip_longest
+from itertools import chain
 from typing import cast
 
 from packaging.markers import Marker
@@ -33,7 +33,7 @@ def resolve_again(
     judged: Sequence[Judged], project: Project, console: Console
 ) -> tuple[list[Judged], list[str]]:
     """Resolve fresh ones again; return all, and the paths of those that could not be resolved."""
-    compiler = Compiler(project, CompileOptions(use_cache=False, refresh=True), console)
+    compiler = Compiler(project, CompileOptions(use_cache=False), console)
     unresolved: list[str] = []
 
     def resolve(each: Judged) -> Judged:
@@ -132,20 +132,15 @@ def _pins(planned: LockPlan, lock: LockFile) -> _Pins:
 
 
 def _find_changed(planned: LockPlan, old: _Pins, new: _Pins) -> Iterator[Reason]:
-    """Yield each pin that the inputs resolve to now and the lock has not, or the other way."""
-    for _, keys in groupby(sorted(old.keys() ^ new.keys()), key=lambda key: key[0]):
-        differing = list(keys)
-        gone = (old[key] for key in differing if key in old)
-        come = (new[key] for key in differing if key in new)
-        for was, becomes in zip_longest(gone, come):
-            if was is None:
-                said = f"{becomes.shown} is not in the lock, but required by "
-                yield Reason(f"{said}{', '.join(becomes.via)}", planned.at())
-            elif becomes is None:
-                yield Reason(f"{was.shown} is required by nothing", planned.at(was.line))
-            else:
-                pins = (f"{pin.shown} ; {pin.marker}".rstrip("; ") for pin in (was, becomes))
-                yield Reason(" does not stay: it becomes ".join(pins), planned.at(was.line))
+    """Yield each pin of the lock that its inputs do not resolve to now, and the other way."""
+    for key in sorted(old.keys() ^ new.keys()):
+        pin = old.get(key) or new[key]
+        shown = f"{pin.shown} ; {pin.marker}".rstrip("; ")
+        if key in old:
+            yield Reason(f"{shown} is not what the inputs resolve to now", planned.at(pin.line))
+        else:
+            said = f"is not in the lock, but required by {', '.join(pin.via)}"
+            yield Reason(f"{shown} {said}", planned.at())
 
 
 def _compare_hashes(planned: LockPlan, old: _Pins, new: _Pins) -> tuple[list[Reason], list[Reason]]:

@@ -29,7 +29,6 @@ class CompileOptions(NamedTuple):
     use_cache: bool = True
     overwrite: bool = False
     together: bool = False
-    refresh: bool = False
     dry_run: bool = False
 
     def packages(self, planned: LockPlan) -> tuple[str, ...]:
