@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -152,14 +151,12 @@ def find_interpreter(
         message = f"Python {target} is too old to lock for: 3.8 is the oldest"
         raise ToolchainError(message, hint="Take it out of `python = [...]`.")
     at_home = platform in {None, here}
-    alone = target.implementation != "cpython" or target.threaded
     if at_home and target == running:
         return Interpreter(executable, running)
-    if at_home:
-        for path in _find_candidates(target, environ):
-            if found := _probe(path, target, cache, environ, processes):
-                return Interpreter(found, target)
-    if alone:
+    for path in _find_candidates(target, environ) if at_home else ():
+        if found := _probe(path, target, cache, environ, processes):
+            return Interpreter(found, target)
+    if target.implementation != "cpython" or target.threaded:
         where = "here" if at_home else f"on {platform}"
         message = f"Python {target} is not {where}, and only it knows which wheels it can take"
         hint = f"Install it and run this again, or take {target} out of `python = [...]`."
@@ -201,18 +198,17 @@ def _probe(
     key = make_key(path, *map(str, (*python, *stamps)), *tool_versions())
     kept = cache.get(key)
     if kept is None:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            bytecode = (cache.folder or folder) / "bytecode"
-            command = driver_command(path, {"probe": True}, folder, bytecode)
-            environment = compile_environment(environ, IndexSettings())
-            try:
+        environment = compile_environment(environ, IndexSettings())
+        try:
+            with cache.temporary_directory() as folder:
+                bytecode = (cache.folder or folder) / "bytecode"
+                command = driver_command(path, {"probe": True}, folder, bytecode)
                 processes.run(command, environment, folder / "printed.txt", _PROBE_SECONDS, Path())
                 answer = json.loads((folder / "report.json").read_bytes())
-            except subprocess.TimeoutExpired:
-                return None  # not cached: the machine may be busy
-            except (CompileError, OSError, ValueError):
-                answer = {}
+        except subprocess.TimeoutExpired:
+            return None  # not cached: the machine may be busy
+        except (CompileError, OSError, ValueError):
+            answer = {}
         executable = ""
         if answer.get("unsupported") == [] and answer.get("python") == python:
             executable = answer["executable"]

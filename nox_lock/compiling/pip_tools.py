@@ -207,12 +207,11 @@ def _describe(order: Order, copies: InputCopies, kept: Path, *, verbose: bool) -
     target, platform = order.target, find_platform(order.system)
     resolved_for: dict[str, Any] = {"python": None, "foreign": False}
     if target.implementation == "cpython":  # another runs this itself, and knows itself best
-        environment = marker_environment(target, platform or running_platform())
-        if platform is None:  # the others are those of this machine
-            names = ("python_version", "python_full_version", "implementation_version")
-            environment = {name: environment[name] for name in names}
-        else:
-            environment |= {"platform_release": "", "platform_version": ""}
+        full = ("python_full_version", "implementation_version")
+        environment = {"python_version": target.version, **dict.fromkeys(full, target.full_version)}
+        if platform is not None:  # else the others are those of this machine
+            unknown = {"platform_release": "", "platform_version": ""}
+            environment = marker_environment(target, platform) | unknown
         resolved_for = {
             "python": list(map(int, target.full_version.split("."))),
             "environment": environment,
