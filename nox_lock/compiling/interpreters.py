@@ -12,12 +12,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from nox_lock.compiling.cache import Cache, CacheEntry, make_key
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
@@ -25,7 +26,7 @@ from nox_lock.errors import CompileError, NoxLockError, ToolchainError
 from nox_lock.target import Platform, Target, running_platform, running_target
 
 _END_SECONDS = 10.0
-_LONGEST_WAIT = 1e6  # Windows takes no more than some weeks
+_PAUSE = 0.02  # seconds between two looks whether a process has ended
 DRIVER = Path(__file__).parent / "driver"
 # What pip-tools and the driver import beside the standard library, some on few systems only.
 _SOMETIMES = ("colorama", "importlib_metadata", "tomli", "typing_extensions", "zipp")
@@ -34,64 +35,51 @@ _OLDEST = (3, 8)
 _PROBE_SECONDS = 30.0
 
 
-class Processes:
-    """The processes that run now; any thread may end them all, with `end`, which sets `ended`.
+def run_process(
+    command: list[str],
+    environ: dict[str, str],
+    printed: Path,
+    seconds: float,
+    cwd: Path,
+    ended: threading.Event,  # once it is set, by any thread, all end, and none starts
+) -> int:
+    """Return the exit status of a command that prints to a file; or raise TimeoutExpired.
 
-    Each has a pipe of ours as standard input: when that closes, the driver ends, with all it began.
+    It has a pipe of ours as standard input: when that closes, the driver ends, with all it began.
     """
-
-    def __init__(self) -> None:
-        self.ended = threading.Event()
-        self._lock = threading.Lock()
-        self._inputs: set[IO[bytes]] = set()
-
-    def run(
-        self, command: list[str], environ: dict[str, str], printed: Path, seconds: float, cwd: Path
-    ) -> int:
-        """Return the exit status of a command that prints to a file; or raise TimeoutExpired."""
-        with self._lock, printed.open("wb") as output:
-            if self.ended.is_set():
-                raise NoxLockError("interrupted")
-            try:
-                process = subprocess.Popen(
-                    command,
-                    cwd=cwd,
-                    env=environ,
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                message = f"Python does not start: {error.strerror}"
-                raise CompileError(message, kind="tool") from error
-            held = cast("IO[bytes]", process.stdin)
-            self._inputs.add(held)
+    if ended.is_set():
+        raise NoxLockError("interrupted")
+    until = time.monotonic() + seconds
+    with printed.open("wb") as output:
         try:
-            code = process.wait(min(seconds, _LONGEST_WAIT))
-        finally:
-            with self._lock, suppress(OSError):
-                self._inputs.discard(held)
-                held.close()
-            # On Windows the driver ends all; macOS says "not permitted" of a group that is dead.
-            if sys.platform != "win32":
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_END_SECONDS)
-            process.kill()  # nothing, where it has ended
-            process.wait()
-        if self.ended.is_set():
-            raise NoxLockError("interrupted")
-        return code
-
-    def end(self) -> None:
-        """End all that run, and let none start later."""
-        self.ended.set()
-        with self._lock:
-            for held in self._inputs:
-                with suppress(OSError):
-                    held.close()
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            message = f"Python does not start: {error.strerror}"
+            raise CompileError(message, kind="tool") from error
+    try:
+        while (code := process.poll()) is None:
+            if ended.wait(_PAUSE):
+                raise NoxLockError("interrupted")
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired(command, seconds)
+    finally:
+        # On Windows the driver ends all; macOS says "not permitted" of a group that is dead.
+        if sys.platform != "win32":
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_END_SECONDS)  # closes its input
+        process.kill()  # nothing, where it has ended
+        process.wait()
+    return code
 
 
 class Interpreter(NamedTuple):
@@ -140,7 +128,7 @@ def find_interpreter(
     platform: Platform | None,
     cache: Cache,
     environ: Mapping[str, str],
-    processes: Processes,
+    ended: threading.Event,
 ) -> Interpreter:
     """Return the Python that runs the compiles for a target, and a platform, if one is named."""
     running, here = running_target(), running_platform()
@@ -154,7 +142,7 @@ def find_interpreter(
     if at_home and target == running:
         return Interpreter(executable, running)
     for path in _find_candidates(target, environ) if at_home else ():
-        if found := _probe(path, target, cache, environ, processes):
+        if found := _probe(path, target, cache, environ, ended):
             return Interpreter(found, target)
     if target.implementation != "cpython" or target.threaded:
         where = "here" if at_home else f"on {platform}"
@@ -184,7 +172,7 @@ def _find_candidates(target: Target, environ: Mapping[str, str]) -> Iterator[str
 
 
 def _probe(
-    path: str, target: Target, cache: Cache, environ: Mapping[str, str], processes: Processes
+    path: str, target: Target, cache: Cache, environ: Mapping[str, str], ended: threading.Event
 ) -> str | None:
     """Return the path of a Python, if it is the target's and can run a compile; that is cached."""
     try:
@@ -203,7 +191,8 @@ def _probe(
             with cache.temporary_directory() as folder:
                 bytecode = (cache.folder or folder) / "bytecode"
                 command = driver_command(path, {"probe": True}, folder, bytecode)
-                processes.run(command, environment, folder / "printed.txt", _PROBE_SECONDS, Path())
+                printed = folder / "printed.txt"
+                run_process(command, environment, printed, _PROBE_SECONDS, Path(), ended)
                 answer = json.loads((folder / "report.json").read_bytes())
         except subprocess.TimeoutExpired:
             return None  # not cached: the machine may be busy

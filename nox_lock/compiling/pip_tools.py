@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from packaging.version import Version
 
 from nox_lock.compiling.failures import Report, describe_failure, read_report
 from nox_lock.compiling.index_settings import IndexSettings, compile_environment
-from nox_lock.compiling.interpreters import Interpreter, Processes, driver_command, tool_versions
+from nox_lock.compiling.interpreters import Interpreter, driver_command, run_process, tool_versions
 from nox_lock.errors import CompileError
 from nox_lock.inputs.entry import URL, Entry, Inputs, is_project_file
 from nox_lock.inputs.syntax import decode, meets, parse_specifier, variables
@@ -148,7 +149,7 @@ def run_pip_tools(
     order: Order,
     folder: Path,
     cache_folder: Path | None,
-    processes: Processes,
+    ended: threading.Event,
     detail: Callable[..., None] | None = None,  # gets all lines that pip-tools printed
 ) -> Compiled:
     """Compile in `folder`, a private one; CompileError, or OSError where its disk is full."""
@@ -163,7 +164,7 @@ def run_pip_tools(
     seconds = max(order.until - time.monotonic(), 0.0)
     try:
         environment = _environment(order, folder)
-        code = processes.run(command, environment, printed, seconds, order.project.root)
+        code = run_process(command, environment, printed, seconds, order.project.root, ended)
     except subprocess.TimeoutExpired as error:
         raise _took_too_long(order, folder) from error
     said = copies.show(printed.read_text("utf-8", errors="replace")).strip()

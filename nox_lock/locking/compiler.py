@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from nox_lock.checking.judge import LOOKALIKE
 from nox_lock.compiling.cache import UNUSABLE, open_cache
 from nox_lock.compiling.index_settings import read_index_settings
-from nox_lock.compiling.interpreters import Interpreter, Processes, find_interpreter
+from nox_lock.compiling.interpreters import Interpreter, find_interpreter
 from nox_lock.compiling.pip_tools import Compiled, Order, run_pip_tools
 from nox_lock.console import RESOLVING, Console
 from nox_lock.errors import CompileError, LockFileError, Place
@@ -61,7 +61,7 @@ class Compiler:
         self.project = project
         self.options = options
         self.console = console
-        self.processes = Processes()
+        self.ended = threading.Event()  # ends all compiles
         self.cache = open_cache(project.environ, console.warn)
         self.indexes = read_index_settings(project.environ)
         if dropped := ", ".join(self.indexes.dropped):
@@ -82,7 +82,7 @@ class Compiler:
             try:
                 yield pool
             except BaseException:
-                self.processes.end()
+                self.ended.set()
                 raise
 
     def order(self, planned: LockPlan) -> Order:
@@ -129,7 +129,7 @@ class Compiler:
             now = order._replace(starting_pins="\n".join(pins))
             try:
                 with cache.temporary_directory() as folder:
-                    return run_pip_tools(now, folder, cache.folder, self.processes, log)
+                    return run_pip_tools(now, folder, cache.folder, self.ended, log)
             except OSError as raised:
                 said = f"nothing can be compiled here: {raised.strerror}"
                 error = CompileError(said, kind="disk")
@@ -154,6 +154,6 @@ class Compiler:
         key, environ = (planned.target, find_platform(planned.system)), self.project.environ
         with self._lock:  # each is looked for once
             if key not in self._interpreters:
-                found = find_interpreter(*key, self.cache, environ, self.processes)
+                found = find_interpreter(*key, self.cache, environ, self.ended)
                 self._interpreters[key] = found
             return self._interpreters[key]

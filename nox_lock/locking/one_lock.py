@@ -44,7 +44,7 @@ def make_lock(
     # What is in the cache needs no file lock: it is the same for all who ask for it.
     if outcome := _restore(compiler, planned, starting, keys):
         return outcome
-    stopped = compiler.processes.ended.is_set
+    stopped = compiler.ended.is_set
     with compiler.cache.hold(keys[0], lambda said: console.log(f"{planned.path}: {said}"), stopped):
         # Another process may have made it meanwhile.
         if outcome := _restore(compiler, planned, starting, keys):

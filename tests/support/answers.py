@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import nox_lock
 from nox_lock.compiling.cache import Cache, make_key
-from nox_lock.compiling.interpreters import Processes, find_interpreter
+from nox_lock.compiling.interpreters import find_interpreter
 from nox_lock.target import parse_target
 from support.corpus import copy_sets
 from support.project import Project, clean_environment, interpreters
@@ -375,7 +375,7 @@ def _path_without(pythons: Iterable[str], place: Path) -> str:
 
 def _runs_elsewhere(python: str, environ: Mapping[str, str]) -> bool:
     """Say whether another Python than the one that is locked for would run a compile."""
-    found = find_interpreter(parse_target(python), None, Cache(None), environ, Processes())
+    found = find_interpreter(parse_target(python), None, Cache(None), environ, threading.Event())
     return bool(found.builder)
 
 

@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nox_lock.compiling.cache import open_cache
 from nox_lock.compiling.failures import Report, read_report
-from nox_lock.compiling.interpreters import Processes
 from nox_lock.compiling.pip_tools import relative_paths, run_pip_tools
 from nox_lock.console import Console
 from nox_lock.errors import CompileError
@@ -65,7 +65,7 @@ class CompileFolder:
         self.environ.update(variables)
         self.warnings: list[str] = []
         self.cache = open_cache(self.environ, self.warnings.append)
-        self.processes = Processes()
+        self.ended = threading.Event()
         self.workshop = folder / "workshop"
 
     def write(self, files: Mapping[str, str]) -> None:
@@ -100,7 +100,7 @@ class CompileFolder:
         order = order or self.order()
         shutil.rmtree(self.workshop, ignore_errors=True)
         self.workshop.mkdir()
-        return run_pip_tools(order, self.workshop, self.cache.folder, self.processes)
+        return run_pip_tools(order, self.workshop, self.cache.folder, self.ended)
 
     def fail(self, files: Mapping[str, str] | None = None, order: Order | None = None) -> str:
         """Write files, compile, and return what is said of the failure, with its kind before it."""

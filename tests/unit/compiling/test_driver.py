@@ -245,7 +245,7 @@ def test_it_ends_with_all_that_it_has_started(hanging: CompileFolder, tmp_path: 
     noted = tmp_path / "pid"
     while not (noted.exists() and noted.read_bytes()) and time.monotonic() < until:
         time.sleep(0.05)
-    hanging.processes.end()
+    hanging.ended.set()
     thread.join(60)
     assert [str(error) for error in ended] == ["interrupted"]
     assert_gone(noted)

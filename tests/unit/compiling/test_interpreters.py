@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from importlib import metadata
@@ -21,7 +22,6 @@ from nox_lock.compiling.cache import Cache
 from nox_lock.compiling.interpreters import (
     DRIVER,
     Interpreter,
-    Processes,
     closed_list,
     find_interpreter,
     install_command,
@@ -69,7 +69,7 @@ class Finder:
 
     def find(self, target: Target, platform: Platform | None = None) -> Interpreter:
         environ = {**os.environ, "PATH": str(self.programs)}
-        return find_interpreter(target, platform, self.cache, environ, Processes())
+        return find_interpreter(target, platform, self.cache, environ, threading.Event())
 
     def kept(self) -> list[Path]:
         """Return the files in which it is kept what Pythons said."""
