@@ -28,20 +28,15 @@ _KINDS: Mapping[type, tuple[str, str]] = {
     dict: ("a table", "[{path}]"),
 }
 _SAVE = "Save it as UTF-8, without a mark of byte order."
-_STRING = r"\"[^\"]*\"|'[^']*'"
-_NAMING = re.compile(rf"\s*\[{{1,2}}(?P<table>[^\]]*)\]|(?P<key>(?:[\w.\s-]|{_STRING})+)=")
+# A line that names a table, or a key.
+_STRING = r"\"[^\"\n]*\"|'[^'\n]*'"
+_NAMING = rf"(?m)^(?:[ \t]*\[{{1,2}}([^\]\n]*)\]|((?:[\w. \t-]|{_STRING})+)=)"
 # The name of a key is compared without these.
 _SPELLING = str.maketrans("", "", " \t\"'")
 _T = TypeVar("_T")
-# `tomllib` takes time that grows with the square of the parts of a key. Dots in strings and
-# comments separate none; neither needs to end where the text is broken.
-_MANY_DOTS = re.compile(r"^(?:[^\n.]*\.){50}", re.MULTILINE)
-_LONG_KEY = re.compile(r"(?:^|[{,\[])(?:[^\n.=,{\[]*\.){50}", re.MULTILINE)
-_NO_KEY = re.compile(
-    r'''"""(?:\\.|[^\\])*?(?:"""|\Z)|\'{3}.*?(?:\'{3}|\Z)'''
-    r"""|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?|\#[^\n]*""",
-    re.DOTALL,
-)
+# `tomllib` takes time that grows with the square of the parts of a key.
+_PART = r"""(?:[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_LONG_KEY = re.compile(rf"[\n{{,\[][ \t]*(?:{_PART}){{50}}")
 
 
 class Table(NamedTuple):
@@ -79,20 +74,14 @@ class Table(NamedTuple):
     def place(self, key: str | None = None, value: str | None = None) -> Place:
         """Return the place of the table, of a key in it, or of a string in the list of that."""
         # The text is searched: what it has not, or twice, is where its key or its table is.
-        keys = _find_keys(self.text)
-        names = [each.translate(_SPELLING) for each in (*self.path, *([key] if key else []))]
-        while names:
-            name = ".".join(names)
-            # A table that only its parts name is where the first of them is.
-            parts = (places[:1] for other, places in keys.items() if other.startswith(f"{name}."))
-            found = keys.get(name) or next(parts, [])
-            if len(found) == 1:
-                line, strings = found[0]
-                lines = strings.get(value, set()) if value is not None else set()
-                return Place(self.file, next(iter(lines)) if len(lines) == 1 else line)
+        keys, names = _find_keys(self.text), [*self.path, *([key] if key else [])]
+        while (found := keys.get(".".join(names).translate(_SPELLING))) is None:
             names.pop()
-            value = None
-        return Place(self.file)
+        line, text = found
+        before, *others = text.split(f'"{value}"'.replace("'", '"'))
+        if value is not None and len(others) == 1:
+            line += before.count("\n")
+        return Place(self.file, line or None)
 
     def wrong(self, key: str, message: str, hint: str | None = None) -> ConfigError:
         """Return the error for a key: at its line, or at that of the table it is missing from."""
@@ -106,21 +95,17 @@ class Table(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)  # several locks read one file
-def _find_keys(text: str) -> Mapping[str, list[tuple[int, dict[str, set[int]]]]]:
-    """Return the lines of each key and table, each with the lines of the strings up to the next."""
-    keys: dict[str, list[tuple[int, dict[str, set[int]]]]] = {}
-    strings: dict[str, set[int]] = {}
-    table = ""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if found := _NAMING.match(line):
-            if found["key"] is None:
-                table = name = found["table"].translate(_SPELLING)
-            else:
-                name = f"{table}.{found['key'].translate(_SPELLING)}".removeprefix(".")
-            strings = {}
-            keys.setdefault(name, []).append((number, strings))
-        for string in re.findall(_STRING, line):
-            strings.setdefault(string[1:-1], set()).add(number)
+def _find_keys(text: str) -> Mapping[str, tuple[int, str] | None]:
+    """Return the line of each key and table, and the text up to the next; None for one twice."""
+    first, *parts = re.split(_NAMING, text)
+    keys: dict[str, tuple[int, str] | None] = {}
+    line, table = first.count("\n") + 1, ""
+    for header, key, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        table = table if header is None else header
+        name = (table if key is None else f"{table}.{key}").translate(_SPELLING).removeprefix(".")
+        keys[name] = None if name in keys else (line, body.replace("'", '"'))
+        line += body.count("\n")
+    keys[""] = (0, "")  # the place of what is not there at all
     return keys
 
 
@@ -143,11 +128,9 @@ def parse_toml(data: bytes, file: str = FILE) -> Table:
 
 @functools.lru_cache(maxsize=4)  # the configuration and several locks read one file
 def _parse(text: str) -> dict[str, Any]:
-    if _MANY_DOTS.search(text):
-        keys = _NO_KEY.sub(lambda found: "x" + "\n" * found[0].count("\n"), text)
-        if long := _LONG_KEY.search(keys):
-            line = keys.count("\n", 0, long.start()) + 1
-            raise ValueError(f"a key has more than 50 parts (at line {line})")
+    if long := _LONG_KEY.search(f"\n{text}"):
+        line = text.count("\n", 0, long.start()) + 1
+        raise ValueError(f"a key has more than 50 parts (at line {line})")
     return tomllib.loads(text)
 
 

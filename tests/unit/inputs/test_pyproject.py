@@ -83,13 +83,13 @@ def test_an_entry_is_on_its_line_or_that_of_its_list(
     header, prefix = ("", "project.") if "." in key else ("[project]\n", "")
     text = f"{before}{header}{prefix}name = 'p'\n{key} = ["
     start = text.count("\n") + 1
-    expected: dict[str, set[int]] = {}
+    expected: dict[str, list[int]] = {}
     for word, gap, double in items:
-        expected.setdefault(word, set()).add(text.count("\n") + 1)
+        expected.setdefault(word, []).append(text.count("\n") + 1)
         text += (json.dumps(word) if double or "'" in word else f"'{word}'") + gap
         for other in ("app", "b"):
             if f'# "{other}"' in gap or f', "{other}"' in gap:  # a comment says it, too
-                expected.setdefault(other, set()).add(text.count("\n"))
+                expected.setdefault(other, []).append(text.count("\n"))
     text += "]\n"
     found = read(scratch, text)
     assert [entry.place.line for entry in found.entries] == [
@@ -137,7 +137,7 @@ def test_lines_of_extras_and_groups(tmp_path: Path) -> None:
         (f"{HEAD}dynamic = 1\n", (), f"{FILE}:4: `project.dynamic` must be a list"),
         (f"{HEAD}dynamic = 'dependencies'\n", (), "`project.dynamic` must be a list"),
         (f"{HEAD}dependencies = 'app'\n", (), f"{FILE}:4: `project.dependencies` must be a list"),
-        (f"{HEAD}dependencies.x = []\n", (), f"{FILE}:4: `project.dependencies` must be a list"),
+        (f"{HEAD}dependencies.x = []\n", (), f"{FILE}:1: `project.dependencies` must be a list"),
         (
             f"{HEAD}dependencies = ['app',\n 1979-05-27]\n",
             (),
