@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import posixpath
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -84,7 +83,6 @@ MARK = re.compile(r"""(?m)^(?:# nox-lock: v\d|[ \t]*created-by[ \t]*=[ \t]*["']n
 # The comments at the top, up to those that pip-compile writes above a pin.
 _HEADER = re.compile(r"(?:(?!# (?:WARNING: |The following packages are ))#[^\n]*\n)*")
 _PLAIN = b"\n\t" + bytes(range(ord(" "), ord("~") + 1))
-_MOST = 100  # files that one includes; nobody means more
 _NONE: frozenset[str] = frozenset()  # of most pins: one for all
 
 
@@ -294,7 +292,6 @@ class LockFile(NamedTuple):
     as_stamped: bool  # whether the body is the one that the stamp is of
     crlf: bool  # whether its lines end as Windows has it
     hashed: bool  # whether any pin has hashes: pip then requires them of all
-    included: tuple[Pin, ...] = ()  # those of the files it includes, to start a compile from
 
     @property
     def recognised(self) -> bool:
@@ -310,31 +307,18 @@ def digest(text: str) -> str:
 
 
 def read(project: Project, file: str) -> LockFile | None:
-    """Read a lock file, with what it includes; None for no file, LockFileError if unreadable."""
-    locks: dict[str, LockFile] = {}
-    paths = [file]
-    for path in paths:  # which grows
-        data = read_bytes(project, path)
-        if data is None:
-            continue
-        try:
-            lock = parse(data.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            lock = parse(data.decode("utf-8-sig", errors="replace"))
-            line = data.count(b"\n", 0, error.start) + 1
-            others = () if b"\0" in data else lock.problems  # of UTF-16 no line is one
-            problems = [each for each in others if each.number != line]
-            lock = lock._replace(problems=(OtherLine("this is not UTF-8 text", line), *problems))
-        locks[path] = lock
-        for each in lock.includes:
-            kind, _, name = each.text.partition(" ")
-            other = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-            strange = "://" in name or not name.isprintable() or other.startswith(("../", "/"))
-            if kind == "-r" and not strange and other not in paths and len(paths) < _MOST:
-                paths.append(other)
-    found = locks.pop(file, None)
-    included = tuple(pin for each in locks.values() for pin in each.pins)
-    return found._replace(included=included) if found and included else found
+    """Read a lock file; None for no file, LockFileError if unreadable."""
+    data = read_bytes(project, file)
+    if data is None:
+        return None
+    try:
+        return parse(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        lock = parse(data.decode("utf-8-sig", errors="replace"))
+        line = data.count(b"\n", 0, error.start) + 1
+        others = () if b"\0" in data else lock.problems  # of UTF-16 no line is one
+        problems = [each for each in others if each.number != line]
+        return lock._replace(problems=(OtherLine("this is not UTF-8 text", line), *problems))
 
 
 def read_bytes(project: Project, file: str) -> bytes | None:

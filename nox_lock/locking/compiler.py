@@ -47,8 +47,8 @@ def find_starting_pins(
 
 
 def versions(lock: LockFile | None, planned: LockPlan) -> Iterator[Pin]:
-    """Yield the pins that count for a target and have a version; own ones after included ones."""
-    for pin in (*lock.included, *lock.pins) if lock else ():
+    """Yield the pins that count for a target and have a version."""
+    for pin in lock.pins if lock else ():
         named = pin.name and parse_version(pin.version or "")  # it may be spoilt by hand
         if named and counts(pin.marker, planned.target, planned.platform):
             yield pin

@@ -106,9 +106,9 @@ def test_a_lock_file_includes_none_from_outside(name: str, root: Path) -> None:
     (root.parent / "secret.txt").write_text("hunter==2\n", encoding="utf-8")
     include = name.format(root.parent.as_posix())
     (root / TXT).write_text(f"{HEADER}-r {include}\n{BODY}", encoding="utf-8")
-    read = lock_file.read(Project(root, {}), TXT)
-    assert read is not None
-    assert read.included == ()
+    project = Project(root, {})
+    assert lock_file.read(project, TXT) is not None
+    assert [name for kind, name in project.found if kind == "read"] == [TXT]
     run = nox_inside(root, "-s", "lock-check", env=clean_environment(root.parent)).failed()
     assert f"includes {include}; lock files are whole" in run.output
     assert "hunter" not in run.output
