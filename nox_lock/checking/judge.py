@@ -41,7 +41,7 @@ def judge(planned: AnyPlan) -> Verdict:
     warnings: Iterable[Reason] = ()
     if missing := planned.inputs.missing:
         said = "without it nobody knows what the pins are for, and whose the options are"
-        others = [Reason(f"there is no {file}: {said}", planned.at()) for file in missing]
+        others = [Reason(f"there is no {file}: {said}", planned.at()) for file in sorted(missing)]
     else:
         coverage = content.Coverage(planned, lock)
         others = list(coverage.find_unmet())
@@ -178,7 +178,7 @@ def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
 def _find_other_layers(planned: LockPlan) -> Iterator[Reason]:
     """Yield the lock files below that are missing or broken, and the pins that differ from them."""
     there = {low.path for low in planned.below if low.current}
-    for file in planned.inputs.pending:
+    for file in sorted(planned.inputs.pending):
         named = (each.place for each in planned.inputs.includes if each.value == file)
         fault = "broken" if file in there else "not there"
         yield Reason(f"it builds on {file}, which is {fault}", next(named, planned.at()))

@@ -91,9 +91,9 @@ class Inputs:
         # All that is read: real paths of files; of a project file ``FILE#`` for its own
         # dependencies, ``FILE#extra=NAME`` and ``FILE#group=NAME``.
         self.reached: set[str] = set()
-        self.done: set[tuple[str, bool]] = set()  # files read to their end; whether by ``-c``
-        self.pending: list[str] = []  # lock files it names that are not there, or broken
-        self.missing: list[str] = []  # files that are not there; see `Files`
+        self.done: set[tuple[str, bool]] = set()  # files it names; whether by ``-c``
+        self.pending: set[str] = set()  # of these, lock files that are not there, or broken
+        self.missing: set[str] = set()  # and what is not there otherwise; see `Files`
         self.pythons: list[Option] = []  # the ``requires-python`` of project files
 
     @property

@@ -81,17 +81,15 @@ class Files:
             raise RequirementsError(message, asked, "Take one of these lines out.")
         if (file, constraint) in inputs.done:  # pip reads it once more, and takes the same
             return
-        if self.is_pending(file):
-            if file not in inputs.pending:
-                inputs.pending.append(file)
-            return
-        if (file, not constraint) not in inputs.done:
-            inputs.files.append(file)
-            if self._may_lack and not (file in self.made or self.project.exists(file)):
-                inputs.missing.append(file)
         inputs.done.add((file, constraint))
+        if self.is_pending(file):
+            inputs.pending.add(file)
+            return
+        if file not in inputs.files:
+            inputs.files.append(file)
         inputs.reached.add(self.project.real(file))
-        if file in inputs.missing:
+        if self._may_lack and not (file in self.made or self.project.exists(file)):
+            inputs.missing.add(file)
             return
         for item in self.items(file, asked, constraint=constraint):
             if isinstance(item, Entry):
