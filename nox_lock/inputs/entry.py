@@ -23,13 +23,16 @@ from nox_lock.text import quoted
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
-_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
+# As pip knows them, `pip._internal.utils.filetypes`.
+ARCHIVES = (
+    *(".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz"),
+    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lz", ".tar.lzma"),
+)
 _OF_FOLDERS = rf"^\.|[/{re.escape(os.sep)}]"
 # Nearly no line has any of that: a check must stay instant.
-_LIKE_PATH = re.compile("|".join([_OF_FOLDERS, *map(re.escape, _ARCHIVES)]))
+_LIKE_PATH = re.compile("|".join([_OF_FOLDERS, *map(re.escape, ARCHIVES)]))
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:(?P<extras>\[[^\]]*\])\s*)?@"
 _BEHIND = r"(?<=[^\s/])\[([\w.,\s-]*)\]$"  # extras of a path
-_BRACKETS = r"\[[^\[]*\]$"  # what is like them
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
 _HASH = r"sha(?:256|384|512):"
@@ -175,9 +178,9 @@ def _is_path(text: str, project: Project, place: Place) -> bool:
     """Return whether a line that is not a URL names, to pip, a local project or archive."""
     if re.match(_NAMED, text):
         return False
-    path = re.sub(_BRACKETS, "", text.partition(";")[0].strip()).strip()
+    path = re.sub(_BEHIND, "", text.partition(";")[0].strip())
     if not re.search(_OF_FOLDERS, path):
-        return path.endswith(_ARCHIVES)
+        return path.endswith(ARCHIVES)
     if not project.exists(path):
         hint = f"Write the path from there; a project of an index is: {syntax.EXAMPLE_NAME}"
         if egg := re.search(_EGG, path):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
 from nox_lock.errors import LockFileError, Place, fix_of
+from nox_lock.inputs.entry import ARCHIVES
 from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES, MOST_MARKERS, normalized
 from nox_lock.project import Project
 from nox_lock.text import quoted
@@ -61,11 +62,6 @@ _VALUES = (
     *("--no-binary", "--only-binary", "--use-feature"),
 )
 _FLAGS = ("--pre", "--no-index", "--prefer-binary", "--require-hashes")
-# As pip knows them, `pip._internal.utils.filetypes`.
-_ARCHIVES = (
-    *(".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz"),
-    *(".lz", ".tlz", ".lzma"),
-)
 _LONGEST_MARKER = 2000
 _NUMBER = r"(?:0|[1-9][0-9]{0,3})(?:\.(?:0|[1-9][0-9]{0,3})){0,3}"
 _COMPARISON = rf"""(?ax)[ (]*(?:(?:python_version|python_full_version)\ *(?:[<>]=?|[=!]=)\ *
@@ -118,7 +114,7 @@ class Pin(NamedTuple):
             return False
         scheme, found, _ = self.url.partition("://")
         local = not found or scheme.lower() == "file"
-        archive = self.url.partition("#")[0].lower().endswith(_ARCHIVES)
+        archive = self.url.partition("#")[0].lower().endswith(ARCHIVES)
         return self.editable or "+" in scheme or (local and not archive)
 
 
@@ -224,7 +220,7 @@ def _read_pin(line: str, hashes: list[str], via: list[str], number: int) -> Pin 
         return None
     name, extras, version, url, editable, path = group.groups()
     if version is not None:
-        if version.lower().endswith(_ARCHIVES):
+        if version.lower().endswith(ARCHIVES):
             return None  # pip takes a file of the name of the whole pin, if there is one
     else:
         # Readers agree on where a URL ends only at a blank.
