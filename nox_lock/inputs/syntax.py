@@ -31,7 +31,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_DECLARED_ENCODING = rb"coding[:=]\s*([-\w.]+)"
+_DECLARED_ENCODING = rb"(?:[^\n]*\n)??#[^\n]*?coding[:=][^\S\n]*([-\w.]+)"
 # The names of the ``${NAME}`` that pip would replace in a text.
 variables = re.compile(r"\$\{([A-Z0-9_]+)\}").findall
 _COMMENT = r"(?:^|\s)#"
@@ -115,10 +115,8 @@ def decode(data: bytes, file: str) -> str:
     """Decode a requirements file as pip does: byte order mark, PEP 263 comment, else UTF-8."""
     marked = [name for mark, name in _MARKS if data.startswith(mark)]
     encoding, line = (*marked, "utf-8")[0], None
-    for number, first in enumerate(() if marked else data.split(b"\n", 2)[:2], start=1):
-        if first.startswith(b"#") and (found := re.search(_DECLARED_ENCODING, first)):
-            encoding, line = found[1].decode("ascii"), number
-            break
+    if not marked and (found := re.match(_DECLARED_ENCODING, data)):
+        encoding, line = found[1].decode("ascii"), data.count(b"\n", 0, found.start(1)) + 1
     try:
         text = data.decode(encoding)
         text.encode()  # some encodings make what is no text

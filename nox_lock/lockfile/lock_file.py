@@ -170,10 +170,8 @@ class BodyReader:
         line, lines, note, comments = found.group("pin", "hashes", "via", "below")
         hashes = (lines or "").split(_HASH_LINE)[1:]
         if line is None:
-            parts = found["other"].split("\n")
-            if any(part.lstrip(" \t").startswith("#") for part in parts[1:]) or any(
-                part.endswith("\\\\") or _COMMENT.search(part) for part in parts[:-1]
-            ):
+            above = found["other"].rpartition("\n")[0]
+            if _COMMENT.search(above) or re.search(r"\n[ \t]*#|\\\\\n", found["other"]):
                 said = "a continuation that readers take differently"
                 self._problems.append(OtherLine(said, number))
             line, *comment = _COMMENT.split(found["other"].replace("\\\n", ""), maxsplit=1)
