@@ -28,10 +28,10 @@ ARCHIVES = (
     *(".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz"),
     *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lz", ".tar.lzma"),
 )
-_OF_FOLDERS = rf"^\.|[/{re.escape(os.sep)}]"
-# Nearly no line has any of that: a check must stay instant.
-_LIKE_PATH = re.compile("|".join([_OF_FOLDERS, *map(re.escape, ARCHIVES)]))
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:(?P<extras>\[[^\]]*\])\s*)?@"
+# A line that is, to pip, the path of a folder or archive.
+_ARCHIVE = rf"(?:{'|'.join(map(re.escape, ARCHIVES))})\s*(?:\[[^\[;]*\]\s*)?(?:;|$)"
+_PATH_LINE = re.compile(rf"(?!{_NAMED})(?:\.|[^;]*?(?:[/{re.escape(os.sep)}]|{_ARCHIVE}))")
 _BEHIND = r"(?<=[^\s/])\[([\w.,\s-]*)\]$"  # extras of a path
 _EGG = r"[#&]egg=([\w.-]+)"
 # As pip allows them: https://pip.pypa.io/en/stable/cli/pip_install/#hash-checking-mode
@@ -123,8 +123,7 @@ def parse_entry(line: Line, project: Project, *, constraint: bool = False) -> En
         message = f"{quoted(text)} holds a variable, whose value would be written into the lock"
         hint = "Write the value itself, or put the index into an option line."
         raise RequirementsError(message, place, hint)
-    is_direct = line.editable or URL.match(text)
-    if is_direct or (_LIKE_PATH.search(text) and _is_path(text, project, place)):
+    if line.editable or URL.match(text) or _PATH_LINE.match(text):
         entry = _parse_direct(text, place, project, editable=line.editable)
         start, demand = f"{'-e ' * line.editable}{entry.url}", ""
     else:
@@ -162,6 +161,11 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
     bare = bare.strip()
     if found := re.search(_BEHIND, bare):
         bare, extras = bare[: found.start()], found[1]
+    if not (editable or URL.match(bare) or project.exists(bare)):
+        hint = f"Write the path from there; a project of an index is: {syntax.EXAMPLE_NAME}"
+        if egg := re.search(_EGG, bare):
+            hint = f"pip takes no fragment behind a path: {egg[1]} @ file:{bare[: egg.start()]}"
+        raise RequirementsError(f"there is no {bare}, seen from the project root", place, hint)
     url = _local(bare, place, project)
     if egg := re.search(_EGG, bare):
         name = normalized(egg[1])
@@ -172,21 +176,6 @@ def _parse_direct(text: str, place: Place, project: Project, *, editable: bool) 
     asked = frozenset(map(normalized, re.findall(r"[\w.-]+", extras)))
     fragment = bare.partition("#")[2]
     return Entry("", place, name, asked, None, marker, url, editable, fragment=fragment, bare=True)
-
-
-def _is_path(text: str, project: Project, place: Place) -> bool:
-    """Return whether a line that is not a URL names, to pip, a local project or archive."""
-    if re.match(_NAMED, text):
-        return False
-    path = re.sub(_BEHIND, "", text.partition(";")[0].strip())
-    if not re.search(_OF_FOLDERS, path):
-        return path.endswith(ARCHIVES)
-    if not project.exists(path):
-        hint = f"Write the path from there; a project of an index is: {syntax.EXAMPLE_NAME}"
-        if egg := re.search(_EGG, path):
-            hint = f"pip takes no fragment behind a path: {egg[1]} @ file:{path[: egg.start()]}"
-        raise RequirementsError(f"there is no {path}, seen from the project root", place, hint)
-    return True
 
 
 def _local(url: str, place: Place, project: Project) -> str:
