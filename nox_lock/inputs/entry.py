@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import posixpath
@@ -42,6 +43,7 @@ _KEYS = (*DEPENDENCIES, "dynamic", "requires-python")
 # What may be the path of a file: a word behind a quote, `file:` or a comma.
 _PATH = r"""(?:["',]|file:)\s*([\w./-]+)"""
 _PROSE = (".md", ".rst")
+_dumped = functools.partial(json.dumps, sort_keys=True, default=str)
 
 
 class Entry(NamedTuple):
@@ -234,7 +236,7 @@ def dynamic_digest(project: Project, folder: str) -> str:
         tool = document.get("tool", {})
         if isinstance(tool, dict):
             document = {**document, "tool": {**tool, "nox-lock": {}}}  # ours decides nothing
-        texts[FILE] = _dump(document)
+        texts[FILE] = _dumped(document)
     named = {
         path: _read(project, folder, path).hex()
         for text in texts.values()
@@ -252,11 +254,7 @@ def _document(project: Project, folder: str) -> Mapping[str, Any]:
 
 
 def _digest(facts: object) -> str:
-    return fingerprint(_dump(facts).encode())[:32]
-
-
-def _dump(facts: object) -> str:
-    return json.dumps(facts, sort_keys=True, default=str)
+    return fingerprint(_dumped(facts).encode())[:32]
 
 
 def _read(project: Project, folder: str, name: str) -> bytes:

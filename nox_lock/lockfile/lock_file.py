@@ -296,8 +296,7 @@ class LockFile(NamedTuple):
 @functools.lru_cache(maxsize=256)
 def digest(text: str) -> str:
     """Return 128 bits of SHA-256 over `text` with LF newlines, as 32 hexadecimal digits."""
-    text = text.replace("\r\n", "\n") if "\r" in text else text
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()[:32]
 
 
 def read(project: Project, file: str) -> LockFile | None:
