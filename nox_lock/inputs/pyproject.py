@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 from nox_lock.errors import Place, RequirementsError
 from nox_lock.inputs.entry import DEPENDENCIES, Inputs, Option, dynamic_digest, parse_entry
-from nox_lock.inputs.syntax import Line, normalized, parse_requirement, refuse_secrets
+from nox_lock.inputs.syntax import Line, meets, normalized, parse_requirement, refuse_secrets
 from nox_lock.inputs.toml_tables import Table, parse_toml
 from nox_lock.project import Project
 from nox_lock.text import nearest
@@ -149,6 +149,10 @@ class ProjectReader:
 
     def _follow_itself(self, requirement: Requirement, place: Place, when: frozenset[str]) -> None:
         """Read what a requirement on the project itself brings: its other extras."""
+        version = self.static.values.get("version")
+        if isinstance(version, str) and not meets(requirement.specifier, version):
+            message = f"{str(requirement)!r} cannot be: it is this project, of version {version}"
+            raise RequirementsError(message, place, "Take it out, or correct its version.")
         if self.unknown and "" not in self._seen:  # a group is read without the project
             said = f"{str(requirement)!r} is this project, whose dependencies only a build can say"
             fix = f'lock the project with the group: inputs = ["{self.file}"], extras = [...]'

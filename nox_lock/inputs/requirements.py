@@ -15,6 +15,7 @@ from nox_lock.project import Project, relative
 from nox_lock.text import declare, hide_value, quoted, shortened
 
 _REMOTE = r"(?:https?|file):"
+_DEEPEST = 100  # files that include one another in turn
 
 
 class Files:
@@ -74,8 +75,8 @@ class Files:
     ) -> None:
         """Add a requirements file, and what it includes; `trail` are the lines that lead to it."""
         asked, above = trail[-1] if trail else None, [each.file for each in trail]
-        if file in above:
-            chain = " -> ".join((*above[above.index(file) :], file))
+        if file in above or len(above) > _DEEPEST:
+            chain = " -> ".join((*above[above.index(file) if file in above else 0 :], file))
             message = f"these files include each other: {shortened(chain)}"
             raise RequirementsError(message, asked, "Take one of these lines out.")
         if (file, constraint) in inputs.done:  # pip reads it once more, and takes the same

@@ -183,6 +183,11 @@ def test_lines_of_extras_and_groups(tmp_path: Path) -> None:
             ("x",),
             f"{FILE}:6: there is no extra 'y' in",
         ),
+        (
+            f"{HEAD}dependencies = ['my_proj[a]<2']\n{EXTRAS}a = []\n",
+            (),
+            f"{FILE}:4: 'my_proj[a]<2' cannot be: it is this project, of version 2.0",
+        ),
     ],
 )
 def test_refused(tmp_path: Path, text: str, extras: tuple[str, ...], expected: str) -> None:
