@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from nox_lock.errors import ConfigError, Place, ToolchainError
-from nox_lock.project import relative
+from nox_lock.errors import ConfigError, ToolchainError
 from nox_lock.text import hide_index, origin, quoted
 
 # Each with uv's variable, where it has one: https://docs.astral.sh/uv/reference/environment/
@@ -176,19 +175,6 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str]) -> dict[
     if found.keys() & {"UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"}:
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip looks at all of them
     return {name: value for name, value in found.items() if name not in environ}
-
-
-def refuse_uv_settings(root: Path, environ: Mapping[str, str]) -> None:
-    """Refuse a `uv.toml` here or above: it names indexes. [tool.uv] is the project's own."""
-    if environ.get("UV_CONFIG_FILE") or environ.get("UV_NO_CONFIG"):
-        return
-    for folder in (root, *root.parents):
-        if (folder / "uv.toml").exists():
-            message = "uv would install by this file, which a lock file does not cover"
-            hint = "Move it into [tool.uv], or set UV_CONFIG_FILE to it, or UV_NO_CONFIG=1."
-            raise ConfigError(message, Place(relative(folder / "uv.toml", root)), hint)
-        if (folder / ".git").exists():
-            return
 
 
 def _where(name: str, environ: Mapping[str, str]) -> str:

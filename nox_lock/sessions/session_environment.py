@@ -173,7 +173,6 @@ class SessionInstaller:
                 self.environ["PIP_CONSTRAINT"] = limits
         self.no_index = index_settings.find_set(["no-index"], environ)
         if self.by_uv:
-            index_settings.refuse_uv_settings(root, environ)
             settings = index_settings.read_index_settings(environ)
             self.environ |= index_settings.uv_environment(settings, environ)
         elif found := index_settings.find_set(index_settings.DIVERTING, environ):
