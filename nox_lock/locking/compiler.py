@@ -70,8 +70,8 @@ class Compiler:
                 "for everybody. An input may say it (-c FILE, --pre, --no-binary, --prefer-binary)"
             )
         # Nobody else has a limit that is in no input.
-        limited = any(Requirement(each).specifier for each in options.upgrade_packages)
-        self.cacheable = options.use_cache and not limited
+        limited = any(Requirement(each).specifier for each in options.upgrade_package)
+        self.cacheable = not (options.no_cache or limited)
         self._lock = threading.Lock()
         self._interpreters: dict[tuple[Target, Platform | None], Interpreter] = {}
 
@@ -92,7 +92,7 @@ class Compiler:
         lock, settings, options = planned.lock, planned.settings, self.options
         packages = options.packages(planned)
         # pip >= 26.2 trusts an index page for as long as it says, also on an upgrade.
-        refresh = options.upgrade or packages or not options.use_cache
+        refresh = options.upgrade or packages or options.no_cache
         pip_settings = {"refresh_package": ":all:"} if refresh else {}
         if settings.uploaded_prior_to:
             pip_settings["uploaded_prior_to"] = settings.uploaded_prior_to

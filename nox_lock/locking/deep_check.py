@@ -33,7 +33,7 @@ def resolve_again(
     judged: Sequence[Judged], project: Project, console: Console
 ) -> tuple[list[Judged], list[str]]:
     """Resolve fresh ones again; return all, and the paths of those that could not be resolved."""
-    compiler = Compiler(project, CompileOptions(use_cache=False), console)
+    compiler = Compiler(project, CompileOptions(no_cache=True), console)
     unresolved: list[str] = []
 
     def resolve(each: Judged) -> Judged:

@@ -202,7 +202,7 @@ def compile_in_agreement(compiler: Compiler, planned: LockPlan, pins: Sequence[P
         compiled = compiler.compile(order, [pin for pin in found.lock.pins if pin.version])
         made = planned.with_current(compiled.lock)
     except CompileError as error:
-        for each in compiler.options.upgrade_packages:
+        for each in compiler.options.upgrade_package:
             if Requirement(each).specifier and name_of(each) in error.projects:
                 error.message += f"\n  -P {as_argument(each)} (of this command)"
         raise _explain(made, error, compiler) from error
@@ -245,7 +245,7 @@ def _find_ways(planned: LockPlan, conflict: CompileError, compiler: Compiler) ->
         yield in_one(edits)
     options = compiler.options
     again = ["-U"] * options.upgrade
-    again += (f"-P {as_argument(each)}" for each in options.upgrade_packages)
+    again += (f"-P {as_argument(each)}" for each in options.upgrade_package)
     command = " ".join([compiler.console.lock_command, "--", *again, "--together"])
     say = "To have the same version in both, cap it in the input of the lower one, or resolve the"
     yield f"{say} stack as one: {command}"

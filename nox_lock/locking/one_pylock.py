@@ -41,7 +41,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         old, found = pylock.parse(planned.text, planned.path)
         # What they were looked for in.
         indexes = {*re.findall(r'^  "(--.*)",$', old, re.MULTILINE)}
-        if indexes == {*expected_pylock.find_indexes(planned)} and compiler.options.use_cache:
+        if indexes == {*expected_pylock.find_indexes(planned)} and not compiler.options.no_cache:
             known = found
     text, notes = render_found(compiler, planned, known)
     if b"\r\n" in (planned.data or b""):

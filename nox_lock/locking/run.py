@@ -25,8 +25,8 @@ class CompileOptions(NamedTuple):
     """The options of a run that locks, as the command line has them."""
 
     upgrade: bool = False
-    upgrade_packages: tuple[str, ...] = ()
-    use_cache: bool = True
+    upgrade_package: Sequence[str] = ()
+    no_cache: bool = False
     overwrite: bool = False
     together: bool = False
     dry_run: bool = False
@@ -34,7 +34,7 @@ class CompileOptions(NamedTuple):
     def packages(self, planned: LockPlan) -> tuple[str, ...]:
         """Return those to upgrade; what a lock below pins is upgraded there, and here after it."""
         lower = {pin.name for low in planned.below for pin in low.pins}
-        return tuple(each for each in self.upgrade_packages if name_of(each) not in lower)
+        return tuple(each for each in self.upgrade_package if name_of(each) not in lower)
 
     def upgrades(self, planned: LockPlan) -> bool:
         """Return whether pins of a lock are to be upgraded though its inputs allow them."""
@@ -44,7 +44,7 @@ class CompileOptions(NamedTuple):
 
     def are_met(self, planned: AnyPlan, verdict: Verdict) -> bool:
         """Return whether there is nothing to do: a fresh lock file, as it was stamped."""
-        if not (verdict.fresh and self.use_cache):  # else for what only an index knows has changed
+        if self.no_cache or not verdict.fresh:  # that is for what only an index knows has changed
             return False
         if isinstance(planned, PylockPlan):
             return True

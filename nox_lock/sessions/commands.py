@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nox_lock.locking.changes import Outcome
 
 _PRINTING = {"check": ("text", "json"), "why": ("text",)}  # what only prints, with its formats
+# The `CompileOptions` of a command line.
 _CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
 _LOCKS = (
     "Compile the inputs (requirements.in, ...) into pinned lock files. "
@@ -52,16 +53,12 @@ class Arguments(argparse.Namespace):
     python: list[Target]
     platform: list[str]
     format: str | None
-    deep: bool = False  # of `lock-check`; those that follow are of `lock`
-    upgrade: bool
+    deep: bool = False  # of `lock-check`; those that follow are of `lock`, with all of `_CHANGING`
     upgrade_package: list[str]
-    together: bool
     dry_run: bool
     why: list[str]
     verbose: bool
     check: bool
-    no_cache: bool
-    overwrite: bool
 
 
 class _Parser(argparse.ArgumentParser):
@@ -217,20 +214,14 @@ def _read_options(
     parser = make_parser(session.name, check=check)
     runner = session._runner  # noqa: SLF001  (nox has no public way to ask)
     # Other arguments `notify` gave to this session alone.
-    if arguments and arguments == [*runner.global_config.posargs]:
+    shared = arguments == [*runner.global_config.posargs]
+    if arguments and shared and not _are_known(parser, arguments, noxfile):
         every = (each for each, _ in runner.manifest.list_all_sessions() if each in runner.manifest)
-        names = dict.fromkeys(each.name for each in every)
-        left_to = [name for name in names if name not in ours]
+        left_to = [*dict.fromkeys(each.name for each in every if each.name != runner.name)]
+        if not _are_known(make_parser("", check=not check), arguments, noxfile):
+            left_to = [name for name in left_to if name not in ours]
         if getattr(session, "parallel", False):
             left_to = ["other sessions"]  # which ones, no worker of ``nox -j`` knows
-        if {"-h", "--help"}.isdisjoint(arguments):
-            if _are_known(parser, arguments, noxfile):
-                left_to = []
-            elif not left_to:
-                other = [name for name in names if name in ours and name != session.name]
-                parsers = (make_parser(name, check=not check) for name in other)
-                if any(_are_known(each, arguments, noxfile) for each in parsers):
-                    left_to = other
         if left_to:
             console.log(f"left to {', '.join(left_to)}: {shlex.join(arguments)}")
             arguments = []
@@ -239,6 +230,8 @@ def _read_options(
 
 def _are_known(parser: argparse.ArgumentParser, arguments: Sequence[str], noxfile: Noxfile) -> bool:
     """Return whether a parser takes arguments, and each name among them is that of a lock."""
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        return False  # other sessions know them as well
     try:
         options = parse_options(parser, arguments)
         for name in options.names if options else ():
@@ -319,14 +312,7 @@ def _lock(
     from nox_lock.locking.run import CompileOptions, lock_all  # noqa: PLC0415
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 
-    compile_options = CompileOptions(
-        upgrade=options.upgrade,
-        upgrade_packages=tuple(options.upgrade_package),
-        use_cache=not options.no_cache,
-        overwrite=options.overwrite,
-        together=options.together,
-        dry_run=options.dry_run,
-    )
+    compile_options = CompileOptions(**{name: getattr(options, name) for name in _CHANGING})
     results: dict[str, Outcome | NoxLockError] = {}
     for each, result in lock_all(project, compile_options, console, planned, known):
         if not isinstance(result, NoxLockError):

@@ -92,7 +92,7 @@ class CompileFolder:
 
     def order(self, starting_pins: str = "", *upgrade: str) -> Order:
         """Return the order to make it, with the newest of some projects."""
-        compiler = self._compiler(CompileOptions(upgrade_packages=upgrade))
+        compiler = self._compiler(CompileOptions(upgrade_package=upgrade))
         return compiler.order(self.plan())._replace(starting_pins=starting_pins)
 
     def run(self, order: Order | None = None) -> Compiled:

@@ -72,7 +72,7 @@ def pins(folder: CompileFolder, options: CompileOptions | None = None) -> list[s
         ),
         pytest.param(
             "app\nlib\n",
-            CompileOptions(upgrade_packages=("lib<3",)),
+            CompileOptions(upgrade_package=("lib<3",)),
             ["app==1.0", "dep==1.0", "lib==2.0"],
             marks=pytest.mark.long,
         ),

@@ -54,7 +54,7 @@ class Ran:
         manifest = Manifest(argparse.Namespace(name=each) for each in names)
         posargs = list(arguments)
         options = argparse.Namespace(posargs=posargs)
-        runner = argparse.Namespace(global_config=options, manifest=manifest)
+        runner = argparse.Namespace(name=name, global_config=options, manifest=manifest)
         session: Any = argparse.Namespace(name=name, python=False, posargs=posargs, _runner=runner)
         run(session, OURS, self.noxfile, self.console, check=name == "lock-check")
         return "\n".join(self.lines)
@@ -133,13 +133,13 @@ def test_how_options_say_to_compile(root: Path, monkeypatch: pytest.MonkeyPatch)
     Ran(root).run("lock")
     asked = CompileOptions(
         upgrade=True,
-        upgrade_packages=("app", "app<3"),
-        use_cache=False,
+        upgrade_package=["app", "app<3"],
+        no_cache=True,
         overwrite=True,
         together=True,
         dry_run=True,
     )
-    assert given == [asked, CompileOptions()]
+    assert given == [asked, CompileOptions(upgrade_package=[])]
 
 
 def test_which_lock_files_are_chosen() -> None:
