@@ -77,7 +77,7 @@ def make_parser(session: str, *, check: bool = False) -> argparse.ArgumentParser
     add_several = functools.partial(add, action="append", default=[])
     add("names", nargs="*", metavar="NAME", help="a lock; none means all of them")
     text = "only the lock files of this Python; may be repeated"
-    add_several("--python", metavar="X.Y", type=_python, help=text)
+    add_several("--python", metavar="X.Y", type=parse_target, help=text)
     text = "only the lock files of this one of the `platforms`; may be repeated"
     add_several("--platform", metavar="NAME", help=text)
     if check:
@@ -115,13 +115,6 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         if others:
             parser.error(f"--{name} does not go with {', '.join(others)}")
     return found
-
-
-def _python(text: str) -> Target:
-    try:
-        return parse_target(text)
-    except ConfigError as error:
-        raise ConfigError(f"--python: {error.message}", hint=error.hint) from error
 
 
 def _package(text: str) -> str:

@@ -21,7 +21,7 @@ from nox_lock.environments.comparison import LockedEnvironment, refuse_disagreem
 from nox_lock.environments.environment import Environment, find_environment
 from nox_lock.environments.snapshot import CREATED, Snapshot, read_text
 from nox_lock.environments.sync import Installed, install_project, list_first, sync
-from nox_lock.errors import ConfigError, InstallerBrokenError, NoxLockError, ToolchainError
+from nox_lock.errors import ConfigError, InstallerBrokenError, ToolchainError
 from nox_lock.inputs.syntax import meets
 from nox_lock.planning.config import Config
 from nox_lock.planning.planner import for_environment, is_within
@@ -171,13 +171,14 @@ class SessionInstaller:
             pip = locked.venv.distributions().installed.get("pip")
             if pip and meets(SpecifierSet("<25.3"), pip.version):  # it has none for builds alone
                 self.environ["PIP_CONSTRAINT"] = limits
-        self.no_index = index_settings.find_set(["no-index"], environ)
+        settings = index_settings.read_index_settings(environ)  # of them only hosts are shown now
         if self.by_uv:
-            settings = index_settings.read_index_settings(environ)
             self.environ |= index_settings.uv_environment(settings, environ)
         elif found := index_settings.find_set(index_settings.DIVERTING, environ):
             message = f"{', '.join(found)}: pip would install nothing into this environment"
             raise ConfigError(message, hint="Unset it: `pip config debug` shows where it is set.")
+        hiding = ["no-index"] if self.by_uv else index_settings.HIDING
+        self.hiding = index_settings.find_set(hiding, environ)
 
     def __call__(self, arguments: Sequence[str]) -> Installed:
         # Only the user can read it: pip writes folders and whole URLs into it.
@@ -185,47 +186,35 @@ class SessionInstaller:
         log.parent.mkdir(exist_ok=True)
         log.unlink(missing_ok=True)
         log.touch(mode=0o600)
-        failed = False
         try:
             if self.by_uv:
                 # For this alone uv has no variable.
-                more = ["--no-index"] if self.no_index and arguments[0] == "install" else []
+                more = ["--no-index"] if self.hiding and arguments[0] == "install" else []
                 with log.open("w", encoding="utf-8") as stderr:
-                    self._run(*arguments, *more, stderr=stderr)
+                    done = self._run(*arguments, *more, stderr=stderr)
             else:
-                self._run(*arguments, env={**self.environ, "PIP_LOG": str(log)})
-        except CommandFailed:
-            failed = True
+                done = self._run(*arguments, env={**self.environ, "PIP_LOG": str(log)})
         finally:
             printed = read_text(log)
             log.unlink(missing_ok=True)
         if self.by_uv and printed:  # shown as nox does: in verbose mode, or when it fails
-            (nox.logger.logger.error if failed else nox.logger.logger.output)(mask(printed))
-        if not failed:
-            return Installed(printed, failed)
-        if not (self.by_uv or printed):  # pip writes to its log from its start on
-            try:
-                self._run("--isolated", "help", "install", silent=True, log=False)
-            except CommandFailed as error:
-                raise InstallerBrokenError(
-                    "pip does not run in this environment", hint=f"Run: {self.locked.venv.recreate}"
-                ) from error
-        return Installed(printed, failed, self._find_hiding(printed))
-
-    def _find_hiding(self, printed: str) -> list[str]:
-        """Return the settings that may have hidden what could not be installed."""
-        if not self.by_uv:
-            environ = self.locked.project.environ
-            with suppress(NoxLockError):  # from then on only the hosts of the indexes are shown
-                index_settings.read_index_settings(environ)
-            return index_settings.find_set(index_settings.HIDING, environ)
+            (nox.logger.logger.output if done else nox.logger.logger.error)(mask(printed))
+        # pip writes to its log from its start on.
+        works = done or printed or self.by_uv
+        if not (works or self._run("--isolated", "help", "install", silent=True, log=False)):
+            hint = f"Run: {self.locked.venv.recreate}"
+            raise InstallerBrokenError("pip does not run in this environment", hint=hint)
         text = " ".join(printed.split())  # uv wraps its lines
         found = [variable for words, variable in _HIDDEN_FROM_UV.items() if words in text]
-        return self.no_index or [f"{each}, or the same in uv's configuration" for each in found]
+        found = [f"{each}, or the same in uv's configuration" for each in found]
+        return Installed(printed, not done, self.hiding or found)
 
-    def _run(self, *arguments: str, **options: Any) -> None:
-        """Run pip or uv; quiet unless it fails, or nox is verbose."""
+    def _run(self, *arguments: str, **options: Any) -> bool:
+        """Run pip or uv, quiet unless it fails, or nox is verbose; return whether it succeeded."""
         quiet = not nox.logger.logger.isEnabledFor(nox.logger.OUTPUT)
         options = {"env": self.environ, "silent": quiet, **options}
         command = ("uv", "pip") if self.by_uv else _PIP
-        self.session.run_install(*command, *arguments, external="error", **options)
+        with suppress(CommandFailed):
+            self.session.run_install(*command, *arguments, external="error", **options)
+            return True
+        return False

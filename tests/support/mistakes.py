@@ -322,7 +322,7 @@ ARGUMENTS = [
     Case("-P of nothing", {}, "--upgrade-package ''", "names no project", "'NAME<3'", lock("-P", "")),
     Case("-P with a password", {}, "--upgrade-package", "names no project", "'NAME<3'", lock("-P", f"app = https://me:{PASSWORD}@x.invalid")),
     Case("--python that is not a target", {}, "no lock is for Python 3.2", "3.2", "There are", lock("--python", "3.2")),
-    Case("--python that is none", {}, "'latest' names no Python", "--python", '"3.11"', lock("--python", "latest")),
+    Case("--python that is none", {}, "'latest'", "names no Python", '"3.11"', lock("--python", "latest")),
     Case("--check and --upgrade", {}, "--check", "--upgrade", "--help", lock("--check", "-U")),
     Case("--check and -P", {}, "--check", "--upgrade-package", "--help", lock("--check", "-P", "app")),
     Case("--check and --overwrite", {}, "--check", "--overwrite", "--help", lock("--check", "--overwrite")),

@@ -87,7 +87,7 @@ def test_what_only_prints_goes_with_nothing_that_changes(printing: str, changing
         ("--why=app --format=markdown", "--why does not go with --format markdown"),
         ("--check --format=markdown", "--check does not go with --format markdown"),
         ("--format=github", "argument --format: invalid choice: 'github'"),
-        ("--python=three", "--python: 'three' names no Python"),
+        ("--python=three", "'three' names no Python"),
         ("--upgrade-package=app=1", "--upgrade-package 'app=1' names no project"),
         ("-P", "argument -P/--upgrade-package: expected one argument"),
         ("--upgrad", "unrecognized arguments: --upgrad"),
