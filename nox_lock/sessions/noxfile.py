@@ -77,10 +77,9 @@ class Noxfile(NamedTuple):
             wanted = list(read_pythons(session.pythons))
             named = (each for each in planned if each.name in session.locks)
             files = [e for e in named if not wanted or any(is_within(e.target, w) for w in wanted)]
-            for one in files:
-                others = (e for e in files if e.name != one.name and e.target == one.target)
-                fitting = (e for e in others if e.system == one.system or (e.here and one.here))
-                refuse_disagreement([one, *fitting])
+            places = [(each.target, each.here or each.system) for each in files]
+            for place in places:  # an environment each
+                refuse_disagreement([e for e, p in zip(files, places, strict=True) if p == place])
 
 
 def read_pythons(values: Iterable[object]) -> Iterator[Target | SpecifierSet]:

@@ -68,8 +68,8 @@ class SessionEnvironment:
         refuse_disagreement(locked.planned)
         comparison = locked.compare()
         editable = install == "editable"
-        is_there = editable and venv.has_project(comparison.installed, project)
-        lacks_project = install is not None and not is_there
+        has_project = editable and venv.has_project(comparison.installed, project)
+        lacks_project = install is not None and not has_project
         if comparison.matches:
             line = f"{self.session.name} holds exactly what is locked in {locked.paths}"
             nox.logger.logger.output(redact(line))
