@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import cast
 
 from packaging.markers import Marker
@@ -13,13 +12,11 @@ from packaging.markers import Marker
 from nox_lock.checking.content import canonical_url
 from nox_lock.checking.verdict import INVALID, STALE, Judged, Verdict, cut
 from nox_lock.console import Console
-from nox_lock.errors import CompileError, LockFileError, Reason, ToolchainError
-from nox_lock.lockfile import pylock
+from nox_lock.errors import CompileError, Reason, ToolchainError
 from nox_lock.lockfile.lock_file import LockFile, Pin
-from nox_lock.locking import one_pylock
 from nox_lock.locking.compiler import Compiler
 from nox_lock.locking.run import CompileOptions
-from nox_lock.planning.lock_plan import LockPlan, PylockPlan
+from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.project import Project
 from nox_lock.target import holds
 
@@ -38,10 +35,8 @@ def resolve_again(
 
     def resolve(each: Judged) -> Judged:
         planned, verdict = each.planned, each.verdict
-        if planned is None or not verdict.fresh:
+        if not (isinstance(planned, LockPlan) and verdict.fresh):
             return each
-        if isinstance(planned, PylockPlan):
-            return each._replace(verdict=_look_for_files(planned, verdict, compiler))
         try:
             verdict = _resolve(planned, cast("LockFile", planned.current), verdict, compiler)
         except (ToolchainError, CompileError) as error:
@@ -90,33 +85,6 @@ def _resolve(planned: LockPlan, lock: LockFile, verdict: Verdict, compiler: Comp
         notes=(),
         diff=_diff(planned.path, lock.body, compiled.body, hashes=bool(unpublished)),
     )
-
-
-def _look_for_files(planned: PylockPlan, verdict: Verdict, compiler: Compiler) -> Verdict:
-    """Return the verdict on a fresh pylock by where the indexes have its files now.
-
-    A time or size that is not there, and another name of the same file, do no harm.
-    """
-    compiler.console.log(f"{planned.path}: looking for its files")
-    text, wrong = planned.text, verdict._replace(word=INVALID, notes=())
-    try:
-        now, _ = one_pylock.render_found(compiler, planned, {})
-    except LockFileError as error:
-        return wrong._replace(reasons=(Reason(error.message, error.place),))
-    (_, old), (_, there) = (pylock.parse(each, planned.path) for each in (text, now))
-    said = "no index has it with this URL, hash, time and size"
-    reasons = cut(
-        Reason(f"{file.name}: {said}", planned.at(text.count("\n", 0, text.find(file.sha256)) + 1))
-        for file in chain(*old.values())
-        if not any(
-            file.address == new.address
-            and file.time in {"", new.time}
-            and file.size in {"", new.size}
-            for new in there.get(file.sha256, ())
-        )
-    )
-    diff = _diff(planned.path, text, now, hashes=True)
-    return wrong._replace(reasons=reasons, diff=diff) if reasons else verdict
 
 
 def _pins(planned: LockPlan, lock: LockFile) -> _Pins:

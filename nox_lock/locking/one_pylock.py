@@ -34,8 +34,11 @@ _FIX = (
 
 def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     """Make a pylock, but do not write it; the files that it has are not looked for."""
+    from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
+
     began = time.monotonic()
     check_replaceable(compiler, planned)
+    packages = expected_pylock.find_packages(planned)
     known: Files = {}
     with suppress(ConfigError):  # of one that is not there, or was changed
         old, found = pylock.parse(planned.text, planned.path)
@@ -43,32 +46,23 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
         indexes = {*re.findall(r'^  "(--.*)",$', old, re.MULTILINE)}
         if indexes == {*expected_pylock.find_indexes(planned)} and not compiler.options.no_cache:
             known = found
-    text, notes = render_found(compiler, planned, known)
+    while True:
+        files = _find_files(compiler, planned, packages, known)
+        text = expected_pylock.expect(planned, packages, files)
+        made = planned._replace(data=text.encode())
+        _, reasons, notes, *_ = expected_pylock.judge_pylock(made)
+        try:
+            Pylock.from_dict(parse_toml(text.encode(), planned.path).values)
+        except PylockValidationError as error:
+            reasons = (Reason(str(error), made.at()),)
+        if not (reasons and known):
+            break
+        known = {}  # the index may have moved its files
+    if reasons:
+        raise LockFileError(f"it would not be valid: {reasons[0].message}", reasons[0].place)
     if b"\r\n" in (planned.data or b""):
         text = text.replace("\n", "\r\n")
     return Outcome(planned, MADE, text, time.monotonic() - began, notes=notes)
-
-
-def render_found(
-    compiler: Compiler, planned: PylockPlan, known: Files
-) -> tuple[str, tuple[str, ...]]:
-    """Return text and notes of a pylock with files that are known, else with those of the pages."""
-    from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
-
-    packages = expected_pylock.find_packages(planned)
-    files = _find_files(compiler, planned, packages, known)
-    text = expected_pylock.expect(planned, packages, files)
-    made = planned._replace(data=text.encode())
-    _, reasons, notes, *_ = expected_pylock.judge_pylock(made)
-    try:
-        Pylock.from_dict(parse_toml(text.encode(), planned.path).values)
-    except PylockValidationError as error:
-        reasons = (Reason(str(error), made.at()),)
-    if reasons and known:  # the index may have moved its files
-        return render_found(compiler, planned, {})
-    if reasons:
-        raise LockFileError(f"it would not be valid: {reasons[0].message}", reasons[0].place)
-    return text, notes
 
 
 def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, known: Files) -> Files:
