@@ -25,7 +25,7 @@ def judge(planned: AnyPlan) -> Verdict:
     the body, and it is fresh, with a note.
     """
     if isinstance(planned, PylockPlan):
-        from nox_lock.checking.expected_pylock import judge_pylock  # noqa: PLC0415  (few have one)
+        from nox_lock.checking.pylock import judge_pylock  # noqa: PLC0415  (few have one)
 
         return judge_pylock(planned)
     lock = planned.current
@@ -80,8 +80,7 @@ def lacks_hashes_alone(verdict: Verdict) -> bool:
 def find_obstacles(planned: AnyPlan) -> list[Reason]:
     """Return why `lock` does not replace a file unasked: somebody may have written it by hand."""
     if isinstance(planned, PylockPlan):
-        text = planned.text
-        ours = not text.strip() or lock_file.MARK.search(text)
+        ours = not planned.text.strip() or lock_file.MARK.search(planned.text)
         return [] if ours else [Reason("nox-lock has not made it", planned.at())]
     lock = planned.current
     if lock is None:

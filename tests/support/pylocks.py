@@ -12,8 +12,15 @@ import pytest
 from packaging.pylock import Pylock
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
-from nox_lock.checking.expected_pylock import expect, find_packages, judge_pylock
-from nox_lock.lockfile.pylock import PylockFile, digest_files
+from nox_lock.checking.pylock import (
+    PylockFile,
+    digest,
+    expect,
+    find_files,
+    find_packages,
+    judge_pylock,
+    make_file,
+)
 from nox_lock.planning.config import load_config
 from nox_lock.planning.planner import plan, plan_pylocks
 from nox_lock.project import Project
@@ -32,10 +39,7 @@ if TYPE_CHECKING:
     from nox_lock.planning.lock_plan import LockPlan, PylockPlan
 
 HOST = "https://files.example"
-FILE = re.compile(
-    r'\{(?:url|path) = "([^"]+)", (?:upload-time = ([^,]+), )?(?:size = (\d+), )?'
-    r'hashes = \{sha256 = "(\w+)"'
-)
+TIME = "2024-01-02T03:04:05Z"
 needs_select = pytest.mark.skipif(
     not hasattr(Pylock, "select"), reason="packaging 26.1 or newer selects"
 )
@@ -57,9 +61,10 @@ class Release:
             f"{stem}{each}" for each in self.sdists
         ]
         return [
-            PylockFile(f"{HOST}/{sha[:2]}/{name}", "2024-01-02T03:04:05.600000Z", "1234", sha)
+            file
             for name in names
             for sha in [hashlib.sha256(name.encode()).hexdigest()]
+            if (file := make_file(f"{HOST}/{sha[:2]}/{name}", TIME, "1234", sha))
         ]
 
     @property
@@ -99,15 +104,15 @@ def planned(folder: Path) -> PylockPlan:
     return found
 
 
-def offered(*releases: Release) -> dict[str, list[PylockFile]]:
+def offered(*releases: Release) -> dict[str, PylockFile]:
     """Return the files of releases by sha256, as `expect` takes them."""
-    return {file.sha256: [file] for each in releases for file in each.files}
+    return {file.sha256: file for each in releases for file in each.files}
 
 
-def digested(text: str) -> str:
+def digested(folder: Path, text: str) -> str:
     """Return a pylock with the digest of the files that it has now."""
-    rows = (PylockFile(*groups) for groups in FILE.findall(text))
-    return re.sub(r'(?m)^files = ".*"$', f'files = "{digest_files(rows)}"', text)
+    now = digest(planned(folder), find_files(text))
+    return re.sub(r'(?m)^files = ".*"$', f'files = "{now}"', text)
 
 
 def make(folder: Path, *releases: Release) -> str:
