@@ -173,9 +173,8 @@ def find_packages(planned: PylockPlan) -> Packages:
         for package, place in {**own, **other}.items():
             first.setdefault(package, place)
             if (package in own) != (package in other):
-                said = (
-                    f"{package.shown} is pinned otherwise in {path if package in own else low.path}"
-                )
+                where = path if package in own else low.path
+                said = f"{package.shown} is pinned otherwise in {where}"
                 raise _impossible(place, f"{said}, and no marker tells apart what the two are for")
     packages: Packages = {}
     for package, place in first.items():

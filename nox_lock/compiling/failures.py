@@ -174,8 +174,9 @@ def _plain(report: Report, inputs: Inputs) -> CompileError:
     if place is None and (found := _PLACE.search(message)):
         place = Place(found[1] or found["file"], int(found[2] or found["line"]))
     if place is None:
-        direct = (each for each in inputs.entries if each.url and each.url in message)
-        place = next((each.place for each in direct), None)
+        options = ((f"{each.name} {each.value}", each.place) for each in inputs.options)
+        direct = ((each.url, each.place) for each in inputs.entries if each.url)
+        place = next((at for text, at in (*options, *direct) if text in message), None)
     if report.kind == "syntax":
         return CompileError(message.partition("\n")[0], place, _FORMAT, kind="syntax")
     return CompileError(f"pip-tools failed: {message.strip()}", place, kind="other")

@@ -88,7 +88,10 @@ def _find_files(compiler: Compiler, planned: PylockPlan, packages: Packages, kno
     for sha256, (package, place) in lacking.items():
         if sha256 not in files:
             said = f"{package.shown} cannot be in {planned.path}: {faults[sha256]}: sha256:{sha256}"
-            hint = "Write --extra-index-url URL into an input: it names files of the default index, and"
-            hint += f" of those that are declared there. Or say [tool.nox-lock.locks.{planned.name}] pylock = false"
+            hint = (
+                "Write --extra-index-url URL into an input: it names files of the default index, "
+            )
+            hint += "and of those that are declared there. "
+            hint += f"Or say [tool.nox-lock.locks.{planned.name}] pylock = false"
             raise LockFileError(said, place, hint)
     return files

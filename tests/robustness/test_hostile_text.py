@@ -57,7 +57,7 @@ PLACES = {
     "an index": {IN: f"app\n--extra-index-url http://x.invalid/{NASTY}\n"},
     "a requirement that is none": {IN: f"app {NASTY}\n"},
     "a URL": {IN: f"app\nmine @ https://x.invalid/{NASTY}.whl\n"},
-    "a path": {IN: f"./{NASTY}\n"},
+    "a path": {IN: f"./{NASTY.replace(';', ',')}\n"},  # behind a semicolon is a marker
     "a file to include": {IN: f"-r {NASTY}\n"},
     "an unknown option": {IN: f"--{NASTY}\n"},
     "an option of a lock": {TXT: f"{HEADER}--index-url https://x.invalid/{NASTY}\n\n{BODY}"},
