@@ -73,17 +73,12 @@ def lockfile_path(
 
 def parse_path(lock: LockConfig, path: str, *, any_system: bool = False) -> _Named | None:
     """Parse a path as one of this lock, for any target, or for `any_system`, too; None if not."""
-    stem = _stem(lock)
+    begin, brace, rest = _pattern(lock).partition("{")
+    if not path.startswith(begin):  # of nearly all, this says enough
+        return None
     systems = SYSTEM if any_system else "|".join(map(re.escape, lock.platforms))
-    if lock.lockfile is None:
-        if not path.startswith(stem):
-            return None
-        # Others have files like `requirements-py311.txt`.
-        found = suffix(systems, nodot=any_system).fullmatch(path, len(stem))
-    else:
-        known = re.escape(lock.name), re.escape(posixpath.basename(stem))
-        here = re.escape(running_platform().system)
-        found = re.fullmatch(_filled(lock.lockfile, *known, systems or here), path)
+    # Others have files like `requirements-py311.txt`.
+    found = _compiled(brace + rest, systems, nodot=any_system).fullmatch(path, len(begin))
     groups = found.groupdict() if found else {}
     dotted = re.sub(r"(\d)(\d+)", r"\1.\2", groups.get("python_nodot") or "")  # 311 is 3.11
     python = groups.get("python") or dotted
@@ -96,20 +91,14 @@ def find_files(
     lock: LockConfig, project: Project, *, any_system: bool = False
 ) -> dict[str, _Named]:
     """Return the lock files of a lock on disk, for any target."""
-    stem = _stem(lock)
-    wild = _wild(lock.lockfile) if lock.lockfile else f"{glob.escape(stem)}*.txt"
-    found = ((file, parse_path(lock, file, any_system=any_system)) for file in project.glob(wild))
+    files = project.glob(_wild(_pattern(lock)))
+    found = ((file, parse_path(lock, file, any_system=any_system)) for file in files)
     return {file: parsed for file, parsed in found if parsed is not None}
 
 
 def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
     """Return the lock that has a lock file of this path, for some target, or None."""
-    named_txt = path.endswith(".txt")
-    owners = []
-    for lock in locks:
-        begins = path.startswith(lock.lockfile.partition("{")[0]) if lock.lockfile else named_txt
-        if begins and parse_path(lock, path) is not None:  # of nearly all, the first says enough
-            owners.append(lock)
+    owners = [lock for lock in locks if parse_path(lock, path) is not None]
     # Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
     return max(owners, key=lambda lock: len(_stem(lock)), default=None)
 
@@ -138,13 +127,13 @@ def find_earlier(
 def find_orphans(locks: _Locks, planned: Collection[AnyPlan], project: Project) -> list[str]:
     """Return files of ours where lock files or pylocks may be, that are none of `planned`."""
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
-    patterns = {posixpath.join(glob.escape(folder), "*.txt") for folder in folders}
-    folders |= set(map(folder_of, locks))
-    patterns |= {posixpath.join(glob.escape(folder), "pylock*.toml") for folder in folders}
-    found = {path for pattern in patterns for path in project.glob(pattern)}
+    found: set[str] = set()
+    for folder in map(glob.escape, folders.union(map(folder_of, locks))):
+        for name in ("*.txt", "pylock*.toml"):
+            found |= {*project.glob(posixpath.join(folder, name))}
     for pattern in {lock.lockfile for lock in locks if lock.lockfile}:
-        expression = _filled(pattern, r"[\w.-]*", r"[\w.-]+", SYSTEM)
-        found |= {path for path in project.glob(_wild(pattern)) if re.fullmatch(expression, path)}
+        expression = _compiled(pattern, SYSTEM, nodot=False)
+        found |= {path for path in project.glob(_wild(pattern)) if expression.fullmatch(path)}
     # A link to one of these is another name of it.
     live = {project.real(path) for each in planned for path in (each.path, *each.inputs.files)}
     for lock in locks:  # it may have files of other machines
@@ -187,28 +176,34 @@ def _stem(lock: LockConfig) -> str:
     return posixpath.join(posixpath.dirname(first), name)
 
 
+@functools.lru_cache(maxsize=1024)
+def _pattern(lock: LockConfig) -> str:
+    """Return the pattern of a lock's files; `{target}` is ``-py3.11-linux``, or parts of it."""
+    if lock.lockfile is None:
+        return f"{_stem(lock)}{{target}}.txt"
+    stem = posixpath.basename(_stem(lock))
+    return lock.lockfile.replace("{name}", lock.name).replace("{stem}", stem)
+
+
 def _wild(pattern: str) -> str:
     return re.sub(r"(?:\{\w+\})+", "*", glob.escape(pattern))  # two stars would be any folders
 
 
 @functools.lru_cache
-def suffix(systems: str, *, nodot: bool) -> re.Pattern[str]:
-    """Return the regular expression of what follows the stem of a lock without a pattern."""
-    system = rf"(?:-(?P<platform>{systems}))?" if systems else ""
-    version = rf"(?P<python>{_PYTHON})" + rf"|(?P<python_nodot>{_NODOT})" * nodot
-    python = rf"(?:-(?:py(?=\d)|(?=pypy))(?:{version}))?"
-    return re.compile(rf"{python}{system}\.txt")
-
-
-def _filled(pattern: str, name: str, stem: str, systems: str) -> str:
+def _compiled(pattern: str, systems: str, *, nodot: bool) -> re.Pattern[str]:
     """Return a pattern of paths as a regular expression with a group for each placeholder."""
-    known = {"python": _PYTHON, "python_nodot": _NODOT, "platform": systems, "machine": r"\w+"}
-    expression = re.escape(pattern)
-    for key, value in {**known, "name": name, "stem": stem}.items():
+    version = rf"(?P<python>{_PYTHON})" + rf"|(?P<python_nodot>{_NODOT})" * nodot
+    target = rf"(?:-(?:py(?=\d)|(?=pypy))(?:{version}))?"
+    target += rf"(?:-(?P<platform>{systems}))?" if systems else ""
+    expression = re.escape(pattern).replace(r"\{target\}", target)
+    parts = {"python": _PYTHON, "python_nodot": _NODOT, "machine": r"\w+"}
+    parts["platform"] = systems or re.escape(running_platform().system)
+    parts |= {"name": r"[\w.-]*", "stem": r"[\w.-]+"}  # of any lock, also one that was
+    for key, value in parts.items():
         first, *others = expression.split(rf"\{{{key}\}}")
         again = f"(?P={key})".join(others)
         expression = f"{first}(?P<{key}>{value}){again}" if others else first
-    return expression
+    return re.compile(expression)
 
 
 def name_of_input(file: str) -> str | None:
@@ -343,7 +338,7 @@ def find_missing_inputs(project: Project, locks: _Locks) -> dict[str, str]:
     """Return, by lock, inputs that are not here, while a lock file of their name is, of no lock."""
     found: dict[str, str] = {}
     for path in sorted({*project.glob("*.txt"), *project.glob("requirements/*.txt")}):
-        file = re.sub(rf"{suffix(SYSTEM, nodot=False).pattern}$", ".in", path)
+        file = re.sub(rf"{_compiled('{target}.txt', SYSTEM, nodot=False).pattern}$", ".in", path)
         name = name_of_input(file)
         if name and find_owner(path, locks) is None:
             lock = lock_file.read(project, path)
