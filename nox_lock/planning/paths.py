@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from textwrap import indent
 
 from packaging.utils import canonicalize_name
 
@@ -35,7 +34,7 @@ _PYTHON = r"(?:pypy)?\d+\.\d+t?"
 _NODOT = r"(?:pypy)?\d{2,3}t?"
 # The folder that a URL is in, if it is taken for a path: ``https:``, ``tool @ git+https:``.
 _LIKE_URL = re.compile(r".*:\Z|(?:.*@\s*)?file:", re.IGNORECASE)
-_SHOWN = 3
+_SHOWN = 5
 _Locks = Collection[LockConfig]
 _Named = tuple[str, str]  # the Python and the platform in a path; empty for what it does not name
 # Folders of what was built or installed, beside the hidden ones.
@@ -265,14 +264,11 @@ def no_inputs(project: Project, document: Table) -> ConfigError:
     """Return the error for a project without inputs; `document` is its `pyproject.toml`."""
     hint = suggest(project, document)
     files = (*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt"))
-    for file in () if hint else sorted(files):
-        lock = lock_file.read(project, file)
-        if lock is not None and lock.pins and not lock.recognised:
-            name = f"{file.removesuffix('.txt')}.in"
-            hint = f"If {file} is written by hand, rename it to {name}; if it is the output of "
-            hint += f"`pip freeze`, write the projects that you use yourself into {name}, without "
-            hint += "their dependencies, and lock with -- --overwrite.\n"
-            break
+    if files and not hint:
+        file, name = min(files), f"{min(files).removesuffix('.txt')}.in"
+        hint = f"If {file} is written by hand, rename it to {name}; if it is the output of "
+        hint += f"`pip freeze`, write the projects that you use yourself into {name}, without "
+        hint += "their dependencies, and lock with -- --overwrite.\n"
     usual = "requirements.in, requirements-*.in, *-requirements.in or requirements/*.in"
     hint += "Write the projects you use, one a line, into requirements.in; or name your files in "
     hint += "[tool.nox-lock.locks.NAME] inputs = [...]."
@@ -281,57 +277,46 @@ def no_inputs(project: Project, document: Table) -> ConfigError:
 
 def suggest(project: Project, document: Table, lock: str | None = None) -> str:
     """Say what could be locked, or be the lock of a name, and how; empty for nothing."""
+    wanted, hint = canonicalize_name(lock or ""), ""
     inputs = find_missing_inputs(project, ()).items()
-    wanted = [file for name, file in inputs if lock in {None, name}]
-    hint = ""
-    if missing := ", ".join(file for file in wanted if not project.is_file(file)):
-        hint = f"{missing} is not here, and its lock file is. Put it here; or, in an image without "
-        hint += f'inputs, write into {FILE}:\n  [tool.nox-lock]\n  on-stale = "install"\n'
-    found: dict[str, list[str]] = {}
-    for name, what, lines in _find_candidates(project, document):
-        if lock is None or canonicalize_name(name) == canonicalize_name(lock):
-            found.setdefault(lines, []).append(what)
-    for lines, each in list(found.items())[:_SHOWN]:
-        shown = ", ".join(each[:_SHOWN]) + ", ..." * (len(each) > _SHOWN)
-        hint += f"There is {shown}. To lock it, write into {FILE}:\n{indent(lines, '  ')}\n"
-    return hint
+    files = [file for name, file in inputs if lock in {None, name} and not project.is_file(file)]
+    if files:
+        hint = (
+            f"{', '.join(files)} is not here, and its lock file is. Put it here; or, in an image "
+        )
+        hint += f'without inputs, write into {FILE}:\n  [tool.nox-lock]\n  on-stale = "install"\n'
+    tables: dict[str, str] = {}
+    for name, keys in _find_candidates(project, document):
+        if name.isprintable() and (lock is None or canonicalize_name(name) == wanted):
+            table = re.sub(r"[^\w.-]+", "-", name)
+            tables.setdefault(table, f"  [tool.nox-lock.locks.{table}]\n  {keys}\n")
+    if tables:
+        hint += f"To lock what is here, write into {FILE}, such as:\n"
+    return "".join([hint, *list(tables.values())[:_SHOWN]])
 
 
-def _find_candidates(project: Project, document: Table) -> Iterator[tuple[str, str, str]]:
-    """Yield what could be locked: a name for its lock, what it is, and the lines that lock it."""
-    static, parts = document.table("project"), []
-    itself = "this project, whose dependencies only a build can say"
+def _find_candidates(project: Project, document: Table) -> Iterator[tuple[str, str]]:
+    """Yield what could be locked: a name for its lock, and the keys of that."""
+    static, reader = document.table("project"), Files(project)
     if "dependencies" in static.strings("dynamic"):
-        parts.append(("requirements", itself, f'inputs = ["{FILE}"]'))
+        yield "requirements", f'inputs = ["{FILE}"]'
     elif not static.values and project.is_file("setup.py"):
-        parts.append(("requirements", itself, 'inputs = ["setup.py"]'))
-    groups = filter(str.isprintable, document.table("dependency-groups").values)
-    parts += [(each, f"a dependency group {each!r}", f'groups = ["{each}"]') for each in groups]
-    for extra in filter(str.isprintable, static.table("optional-dependencies").values):
-        parts.append((extra, f"an extra {extra!r}", f'inputs = ["{FILE}"]\nextras = ["{extra}"]'))
-    for file in _find_elsewhere(project, FILE):
-        folder = posixpath.dirname(file)
-        if folder and static_name(project, folder):
-            parts.append((posixpath.basename(folder), file, f'inputs = ["{file}"]'))
-    for name, what, lines in parts:
-        lock = re.sub(r"[^\w.-]+", "-", name)
-        yield name, what, f"[tool.nox-lock.locks.{lock}]\n{lines}"
-    files, reader, inputs = _find_elsewhere(project, "*.in"), Files(project), []
-    for file in filter(str.isprintable, files):
-        with suppress(RequirementsError):
-            inputs += [file] * bool(reader.items(file, None, constraint=False))
-    mixed = {"", *(posixpath.dirname(file) for file in {*files} - {*inputs})}
-    table = "" if "nox-lock" in document.table("tool").values else "[tool.nox-lock]\n"
-    for file in inputs:
-        folder, _, base = file.rpartition("/")
-        pattern = file if folder in mixed else f"{folder}/*.in"
-        yield name_of_input(file) or base[: -len(".in")], file, f'{table}find = ["{pattern}"]'
-
-
-def _find_elsewhere(project: Project, name: str) -> list[str]:
-    """Return the files like a name here and in two levels of folders, but for made ones."""
-    found = (file for folder in ("", "*/", "*/*/") for file in project.glob(f"{folder}{name}"))
-    return [file for file in found if not _MADE.search(file) and project.is_file(file)]
+        yield "requirements", 'inputs = ["setup.py"]'
+    for group in document.table("dependency-groups").values:
+        yield group, f'groups = ["{group}"]'
+    for extra in static.table("optional-dependencies").values:
+        yield extra, f'inputs = ["{FILE}"]\n  extras = ["{extra}"]'
+    for pattern in (f"{level}{name}" for name in ("*.in", FILE) for level in ("", "*/", "*/*/")):
+        for file in project.glob(pattern):
+            folder, _, base = file.rpartition("/")
+            with suppress(RequirementsError, OSError):
+                if _MADE.search(file) or not file.isprintable():
+                    continue
+                if base == FILE and folder and static_name(project, folder):
+                    yield posixpath.basename(folder), f'inputs = ["{file}"]'
+                elif base != FILE and reader.items(file, None, constraint=False):
+                    name = name_of_input(file) or base.removesuffix(".in")
+                    yield name, f'inputs = ["{file}"]'
 
 
 def find_missing_inputs(project: Project, locks: _Locks) -> dict[str, str]:

@@ -449,17 +449,19 @@ def test_on_stale_is_one_of_four(tmp_path: Path) -> None:
         (
             {"tests/a.in": "app\n", "tests/b.in": "-r a.in\n", ".nox/x/c.in": "app\n"},
             (
-                "There is tests/a.in, tests/b.in. To lock it, write into pyproject.toml:\n"
-                '  [tool.nox-lock]\n  find = ["tests/*.in"]\n'
+                "To lock what is here, write into pyproject.toml, such as:\n"
+                '  [tool.nox-lock.locks.a]\n  inputs = ["tests/a.in"]\n'
+                '  [tool.nox-lock.locks.b]\n  inputs = ["tests/b.in"]\n'
+                "Write the projects"
             ),
         ),
         (
             {"src/config.h.in": "#define A b c\n", "src/dev.in": "app\n"},
-            "src/dev.in. To lock it, write into pyproject.toml:\n  [tool.nox-lock]\n  find = [",
+            'such as:\n  [tool.nox-lock.locks.dev]\n  inputs = ["src/dev.in"]\nWrite the projects',
         ),
         (
             {"tools.in": "app\n", "pyproject.toml": "[tool.nox-lock]\npython = '3.11'\n"},
-            'pyproject.toml:\n  find = ["tools.in"]\n',
+            '  [tool.nox-lock.locks.tools]\n  inputs = ["tools.in"]\n',
         ),
         ({"MANIFEST.in": "include README.md\n"}, "Write the projects you use"),
     ],
@@ -478,7 +480,7 @@ def test_first_contact(tmp_path: Path, files: dict[str, str], told: str) -> None
 @pytest.mark.parametrize(
     ("files", "lines"),
     [
-        ({"tests/dev.in": "app\n"}, '[tool.nox-lock]\n  find = ["tests/*.in"]'),
+        ({"tests/dev.in": "app\n"}, 'locks.dev]\n  inputs = ["tests/dev.in"]'),
         ({"pyproject.toml": "[dependency-groups]\nDev = []\n"}, 'locks.Dev]\n  groups = ["Dev"]'),
         (
             {
