@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit
 
@@ -239,21 +240,16 @@ def find_faults(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
 
 def find_repeated(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     """Yield the projects with two pins that differ in a patch release of the target."""
-    pins: dict[str, list[Pin]] = {}
+    target, twice = planned.target, {}
+    numbers = Counter(pin.name for pin in lock.pins if pin.name)
+    chosen: dict[tuple[str, int], tuple[str, ...]] = {}  # by project and patch release
     for pin in lock.pins:
-        if pin.name:
-            pins.setdefault(pin.name, []).append(pin)
-    for name, found in pins.items():
-        if len(found) == 1:
-            continue
-        patches: dict[str, set[int]] = {}
-        for pin in found:
-            these = find_patches(pin.marker, planned.target, planned.target.patch, planned.platform)
-            patches.setdefault(pin.shown, set()).update(these)
-        overlap = sum(map(len, patches.values())) > len(set().union(*patches.values()))
-        rehashed = len(patches) == 1 and len({frozenset(pin.hashes) for pin in found}) > 1
-        if overlap or rehashed:
-            yield Reason(f"{name} is pinned twice", planned.at(found[-1].line))
+        if pin.name and numbers[pin.name] > 1:
+            what = (pin.shown, *sorted(pin.hashes))
+            patches = find_patches(pin.marker, target, target.patch, planned.platform)
+            if any(chosen.setdefault((pin.name, patch), what) != what for patch in patches):
+                twice[pin.name] = Reason(f"{pin.name} is pinned twice", planned.at(pin.line))
+    yield from twice.values()
 
 
 def find_warnings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:

@@ -133,17 +133,13 @@ def _find_other_options(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     for line, where in wanted.items():
         if line not in has:
             yield Reason(f"{line} is not in the lock", where)
-    seen: set[str] = set()
     for text, number in lock.options:
         if text not in wanted:
             yield Reason(f"no input declares {text}", planned.at(number))
-        if text in seen:
-            yield Reason(f"{text} is there once more", planned.at(number))
-        seen.add(text)
-    for names in (INDEXES, FORMATS) if seen == wanted.keys() else ():
+    for names in (INDEXES, FORMATS) if set(has) == wanted.keys() else ():
         if [x for x in wanted if x.startswith(names)] != [x for x in has if x.startswith(names)]:
-            place = planned.at(lock.options[0].number)
-            yield Reason("its options are in another order", place)
+            said = "its options are in another order, or one is there once more"
+            yield Reason(said, planned.at(lock.options[0].number))
 
 
 def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
