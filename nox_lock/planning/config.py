@@ -51,29 +51,27 @@ def resolve_settings(configured: Settings, lock: LockFile | None) -> Settings:
     if lock is None:
         return merge_settings(configured, _DEFAULTS)
     words = (lock.command or "").lower().split()
-    hashed = lock.hashed or "--generate-hashes" in words  # `uv export` writes hashes unasked
-    if words[:1] == ["uv"]:  # it strips extras and pins unsafe projects by default
-        recorded = Settings(hashed, "--no-strip-extras" not in words)
-    elif words[:1] == ["pip-compile"]:
+    if words[:1] == ["pip-compile"]:
         # What is left out is not judged: only a configuration may add to pip-tools' own list.
         unsafe = tuple(name for name in UNSAFE_PACKAGES if f"--unsafe-package={name}" in words)
         # pip-compile 8 will pin them by default; the body shows it.
         pinned = any(pin.name in (unsafe or UNSAFE_PACKAGES) for pin in lock.pins)
         strip, allow = "--strip-extras" in words, "--allow-unsafe" in words or pinned
+        hashed = lock.hashed or "--generate-hashes" in words
         recorded = Settings(hashed, strip, allow, unsafe or None)
-    else:  # "make upgrade", "nox -s lock": the command does not say
+    else:  # "make upgrade", "nox -s lock" do not say; uv's defaults are ours
         recorded = Settings(
             generate_hashes=lock.hashed if lock.pins else None,
             strip_extras=False if any(pin.extras for pin in lock.pins) else None,
             allow_unsafe=False if lock.unsafe else None,
         )
-    return merge_settings(configured, merge_settings(recorded, _DEFAULTS))
+    return merge_settings(configured, recorded, _DEFAULTS)
 
 
-def merge_settings(upper: Settings, lower: Settings) -> Settings:
-    """Take each setting from `upper`, and from `lower` where it is None."""
-    pairs = zip(upper, lower, strict=True)
-    return Settings._make(low if value is None else value for value, low in pairs)
+def merge_settings(*sources: Settings) -> Settings:
+    """Take each setting from the first source that has it."""
+    found = ([value for value in each if value is not None] for each in zip(*sources, strict=True))
+    return Settings._make(values[0] if values else None for values in found)
 
 
 def read_settings(table: Table) -> Settings:

@@ -48,12 +48,6 @@ def lockfile_path(
     if lock.lockfile is None:
         python = [f"py{str(target).removeprefix('py')}"] * several
         return "-".join([_stem(lock), *python, *([system] if system else [])]) + ".txt"
-    for name, needed in (("{python}", several), ("{platform}", lock.platforms)):
-        if needed and not (name in lock.lockfile or f"{name[:-1]}_nodot}}" in lock.lockfile):
-            before, end = posixpath.splitext(lock.lockfile)
-            fault = f" is {lock.lockfile!r}; the lock {lock.name!r} has several, so it needs {name}"
-            hint = f"Such as: {before}-{name}{end}"
-            raise find_table("lockfile", lock.name, project).wrong("lockfile", fault, hint)
     here = running_platform()
     path = lock.lockfile.format(
         name=lock.name,

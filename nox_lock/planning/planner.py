@@ -7,6 +7,7 @@ import json
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -144,7 +145,10 @@ class _Planner:
     def _plan_file(self, lock: LockConfig, target: Target, system: str, path: str) -> LockPlan:
         inputs, layers = self.inputs(lock.name), self.layers[lock.name]
         if taken := self.by_path.get(path.casefold()):
-            raise self.shared(lock.name, path, f"lock {taken.name!r}")
+            what = f"lock {taken.name!r}"
+            if taken.name == lock.name:
+                what = "that of another Python or platform, too: it needs {python} or {platform}"
+            raise self.shared(lock.name, path, what)
         if path in (*inputs.files, *inputs.pending):
             raise self.shared(lock.name, path, "one of its inputs")
         below = self._find_below(lock, target, system)
@@ -308,8 +312,7 @@ def for_environment(planned: Collection[LockPlan], target: Target) -> list[LockP
                 key, known = "platforms", json.dumps([*files[0].lock.platforms, str(here)])
             hint = f"Say so in {FILE}: [tool.nox-lock] {key} = {known}"
             raise ConfigError(f"this session runs {message}", hint=hint)
-        exact = [each for each in fitting if each.system and each.platform == here]
-        chosen.append((exact or fitting)[0])
+        chosen.append(max(fitting, key=lambda each: bool(each.system) and each.platform == here))
     return chosen
 
 
@@ -373,9 +376,8 @@ def find_stacks(planned: Iterable[AnyPlan]) -> list[list[AnyPlan]]:
     for each in planned:
         below = {low.path for low in each.below}
         touching = [stack for stack in stacks if below & {other.path for other in stack}]
-        merged = [other for stack in touching for other in stack]
         stacks = [stack for stack in stacks if stack not in touching]
-        stacks.append([*merged, each])
+        stacks.append([*chain(*touching), each])
     return stacks
 
 

@@ -292,7 +292,7 @@ CONFIG = [
     Case("a placeholder left open", locks("lockfile = '{name.txt'"), "unknown {name.txt", "`tool.nox-lock.locks.app.lockfile`", "There are"),
     Case("a placeholder with a part", locks("lockfile = '{python.version}.txt'"), "{python.version}", "`tool.nox-lock.locks.app.lockfile`", "There are"),
     Case("a placeholder with a form", locks("lockfile = '{python:>9}.txt'"), "unknown {python:>9}", "`tool.nox-lock.locks.app.lockfile`", "There are"),
-    Case("a placeholder missing", ours("python = ['3.11', '3.12']\nlockfile = 'x.txt'"), "it needs {python}", f"{TOML}:3: `tool.nox-lock.lockfile`", "x-{python}.txt"),
+    Case("a placeholder missing", ours("python = ['3.11', '3.12']\nlockfile = 'x.txt'"), "it needs {python}", f"{TOML}:3: lock 'requirements' would write x.txt", "lockfile = "),
     Case("constraints naming an unknown lock", locks("constraints = ['prd']"), "'prd' is not another lock", f"{TOML}:3: `tool.nox-lock.locks.app.constraints`", "Locks here"),
     Case("constraints naming itself", locks("constraints = ['app']"), "'app' is not another lock", "`tool.nox-lock.locks.app.constraints`", "Locks here"),
     Case("constraints naming a file", locks("constraints = ['requirements.txt']"), "is not another lock", "`tool.nox-lock.locks.app.constraints`", "Locks here"),

@@ -285,10 +285,7 @@ DEFAULTS = Settings(
         ({}, "nox -s lock", (True, True, True)),
         ({}, "make lock", (True, True, True)),
         ({}, "", (True, True, True)),
-        # uv strips extras and keeps the unsafe ones unless told otherwise.
-        ({}, "uv pip compile requirements.in", (False, True, True)),
-        ({}, "uv pip compile --generate-hashes requirements.in", (True, True, True)),
-        ({}, "uv pip compile --no-strip-extras requirements.in", (False, False, True)),
+        ({}, "uv pip compile requirements.in", (True, True, True)),
         ({"generate_hashes": False}, None, (False, True, True)),
         ({"generate_hashes": True}, "pip-compile r.in", (True, False, False)),
         ({"strip_extras": False}, "pip-compile --strip-extras r.in", (False, False, False)),
@@ -332,7 +329,7 @@ def test_an_export_of_uv_keeps_its_hashes() -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("command", ["make upgrade", "nox -s lock"])
+@pytest.mark.parametrize("command", ["make upgrade", "nox -s lock", "uv pip compile r.in"])
 def test_a_command_nobody_can_look_into_is_told_by_its_lock(
     command: str, body: str, expected: tuple[bool, bool, bool]
 ) -> None:
