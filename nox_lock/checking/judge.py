@@ -162,9 +162,8 @@ def _find_other_settings(planned: LockPlan, lock: LockFile) -> Iterator[Reason]:
     if lock.stamp is None or not lock.as_stamped:  # a bot may have rewritten it for these
         return
     facts, stamped = planned.hidden, lock.stamp.hidden
-    new = [fact for digest, fact in facts.items() if digest not in stamped]
-    for fact in new:
-        yield Reason(f"it was locked without {fact.text}", fact.place or planned.at())
+    new = [reason for digest, reason in facts.items() if digest not in stamped]
+    yield from new
     if len(stamped - facts.keys()) > len(new):
         gone = "extras, an option, a setting or a marker it was locked with are gone or changed"
         yield Reason(gone, planned.at())

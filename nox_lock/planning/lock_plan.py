@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from nox_lock.errors import Place
+from nox_lock.errors import Place, Reason
 from nox_lock.inputs.entry import Inputs
 from nox_lock.inputs.syntax import FORMATS, INDEXES
 from nox_lock.lockfile import lock_file
@@ -53,14 +53,6 @@ class LockConfig(NamedTuple):
     levels: Levels = Levels()
     build_constraints: tuple[str, ...] = ()  # files that limit what builds use
     compile_timeout: float = 600.0  # seconds
-
-
-class HiddenFact(NamedTuple):
-    """Something that shapes a lock and that its body cannot show: what, where, and a digest."""
-
-    text: str
-    place: Place | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,31 +171,34 @@ class LockPlan:
         return lock_file.digest("\n".join(facts))
 
     @cached_property
-    def hidden(self) -> dict[str, HiddenFact]:
-        """The facts of `digest` that the body of the lock cannot show, by their digests."""
-        facts, now = [], "what {} depends on now"
+    def hidden(self) -> dict[str, Reason]:
+        """The facts of `digest` that the body cannot show, by digest, as what a stamp lacks."""
+        facts: list[tuple[str, Place, str]] = []  # with what changes behind the text
+        now = "what {} depends on now"
         for entry in self.inputs.entries:
             if entry.extras and self.settings.strip_extras and not entry.constraint:
                 extras = f"{entry.name or entry.url}[{','.join(sorted(entry.extras))}]"
-                facts.append(HiddenFact(extras, entry.place))
+                facts.append((extras, entry.place, ""))
             if entry.metadata:
-                facts.append(HiddenFact(now.format(entry.text), entry.place, entry.metadata))
+                facts.append((now.format(entry.text), entry.place, entry.metadata))
             if holds(entry.marker, self.target, self.platform) is None:
-                facts.append(HiddenFact(entry.text, entry.place))
+                facts.append((entry.text, entry.place, ""))
         for name, value, place in (*self.inputs.options, *self.inputs.remote):
             if name not in _WRITTEN:
-                facts.append(HiddenFact(f"{name} {value}".strip(), place))
-        dynamic = self.inputs.dynamic.items()
-        facts += [HiddenFact(now.format(file), Place(file, 1), text) for file, text in dynamic]
+                facts.append((f"{name} {value}".strip(), place, ""))
+        dynamic, builds = self.inputs.dynamic.items(), self.build_constraints.items()
+        facts += [(now.format(file), Place(file, 1), text) for file, text in dynamic]
+        facts += [(f"{file} as it is now", Place(file, 1), text) for file, text in builds]
         if self.target.patch:
-            facts.append(HiddenFact(f"the patch release {self.target.full_version}"))
+            facts.append((f"the patch release {self.target.full_version}", self.at(), ""))
         if self.system and self.lock.levels != Levels():
-            facts.append(HiddenFact(f"the levels {' and '.join(self.lock.levels)}"))
-        builds = self.build_constraints.items()
-        facts += [HiddenFact(f"{file} as it is now", Place(file, 1), text) for file, text in builds]
+            facts.append((f"the levels {' and '.join(self.lock.levels)}", self.at(), ""))
         if self.settings.uploaded_prior_to:
-            facts.append(HiddenFact(f"uploaded-prior-to {self.settings.uploaded_prior_to}"))
-        return {lock_file.digest(fact.text + fact.detail)[:10]: fact for fact in facts}
+            facts.append((f"uploaded-prior-to {self.settings.uploaded_prior_to}", self.at(), ""))
+        return {
+            lock_file.digest(text + detail)[:10]: Reason(f"it was locked without {text}", place)
+            for text, place, detail in facts
+        }
 
 
 class PylockPlan(NamedTuple):

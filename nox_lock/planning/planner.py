@@ -90,19 +90,18 @@ class _Planner:
     def _find_layers(self, lock: LockConfig) -> dict[str, str]:
         """Return the locks whose inputs a lock comprises, or that it names, with what says so."""
         inputs, own = self.inputs(lock.name), self.roots[lock.name]
-        within: dict[str, str] = {}
         found = dict.fromkeys(lock.constraints, f"`{FILE}` constraints")
-        for source in lock.inputs:
-            if (owner := self.owner(source)) not in (None, lock):
-                found[owner.name] = f"`{FILE}` inputs"
-        for each in inputs.includes:
-            if (owner := self.owner(each.value)) not in (None, lock):
-                found.setdefault(owner.name, str(each.place))
-        for name in self.locks:
-            if name == lock.name or name in found:
-                continue
-            if self.roots[name] <= inputs.reached and not own <= self.inputs(name).reached:
-                within[name] = ", ".join(lock.inputs) or FILE
+        named = [(source, f"`{FILE}` inputs") for source in lock.inputs]
+        for file, why in [*named, *((each.value, str(each.place)) for each in inputs.includes)]:
+            if (owner := self.owner(file)) not in (None, lock):
+                found.setdefault(owner.name, why)
+        within = {
+            name: ", ".join(lock.inputs) or FILE
+            for name in self.locks
+            if name not in {lock.name, *found}
+            and self.roots[name] <= inputs.reached
+            and not own <= self.inputs(name).reached
+        }
         for name in lock.builds_on or ():
             if name not in {**found, **within}:
                 key, hint = "builds-on", f'To have its versions: constraints = ["{name}"]'
@@ -264,10 +263,9 @@ def _lacks_hashes(planned: LockPlan) -> bool:
 def _has_hashes(planned: LockPlan) -> bool:
     """Return whether a lock file has hashes, or its stamp is of one that had."""
     lock = planned.current
-    if lock is None or lock.hashed:
-        return lock is not None
     hashed = replace(planned, settings=planned.settings._replace(generate_hashes=True))
-    return lock.stamp is not None and lock.stamp.inputs == hashed.digest
+    stamped = lock is not None and lock.stamp is not None and lock.stamp.inputs == hashed.digest
+    return stamped or (lock is not None and lock.hashed)
 
 
 def _require_hashes(planned: Iterable[LockPlan]) -> list[LockPlan]:
