@@ -70,8 +70,7 @@ class Coverage:
         for pin in self._lock.pins:
             if pin.name and counts(pin.marker, planned.target, planned.platform):
                 pins.setdefault(pin.name, []).append(pin)
-        by_url = [pin for pin in self._lock.pins if pin.url]
-        named = {entry.text for pin in by_url for entry, _ in self._naming(pin)}
+        named = {entry.text for pin in self._lock.pins if pin.url for entry, _ in self._naming(pin)}
         left_out = () if settings.allow_unsafe else settings.unsafe_packages or ()
         for entry, active in self._entries:
             found = pins.get(entry.name, ())
@@ -175,10 +174,7 @@ class Coverage:
         for pin, key in zip(self._lock.pins, self._keys, strict=True):
             if pin.url and any(id(entry) in asking for entry, _ in self._naming(pin)):
                 waiting.append(key)
-            for via in pin.via:
-                if via.startswith("-"):
-                    continue
-                parent = normalized(via)
+            for parent in (normalized(via) for via in pin.via if not via.startswith("-")):
                 if parent not in local or pin.name in local[parent]:
                     requires.setdefault(parent, []).append(key)
         if any(entry.name is None for entry in asking.values()):

@@ -191,8 +191,6 @@ def disagreements(planned: LockPlan) -> Iterator[tuple[LockPlan, Pin, Pin]]:
     for low in planned.below:
         for pin in low.pins:
             for own in ours.get(pin.name, ()):
-                if own.shown == pin.shown or not counts(pin.marker, target, platform):
-                    continue
-                both = pin.url and own.url
-                if not (both and content.canonical_url(pin) == content.canonical_url(own)):
+                same = pin.url and content.canonical_url(pin) == content.canonical_url(own)
+                if not same and own.shown != pin.shown and counts(pin.marker, target, platform):
                     yield low, pin, own

@@ -236,9 +236,7 @@ def plan(
     # A lock that is not planned may have one of these paths, too.
     for other in sorted(config.locks.keys() - planner.by_name.keys()):
         if any(paths.parse_path(config.locks[other], each.path) for each in planned):
-            for _, _, path in planner.list_files(config.locks[other]):
-                if taken := planner.by_path.get(path.casefold()):
-                    raise planner.shared(taken.name, path, f"lock {other!r}")
+            planner.plan(other, {})
     if any(map(_lacks_hashes, planned)):
         for name in config.locks:
             planner.plan(name, {})
