@@ -98,8 +98,8 @@ class _Planner:
         within = {
             name: ", ".join(lock.inputs) or FILE
             for name in self.locks
-            if name not in {lock.name, *found}
-            and self.roots[name] <= inputs.reached
+            if self.roots[name] <= inputs.reached
+            and name not in {lock.name, *found}
             and not own <= self.inputs(name).reached
         }
         for name in lock.builds_on or ():
