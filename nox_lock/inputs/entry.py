@@ -24,14 +24,9 @@ from nox_lock.text import quoted
 
 # pip's own list: https://pip.pypa.io/en/stable/topics/vcs-support/
 URL = re.compile(r"(?:(?:git|hg|svn|bzr)(?:\+\w+)?|https?|ftp|file):", re.IGNORECASE)
-# As pip knows them, `pip._internal.utils.filetypes`.
-ARCHIVES = (
-    *(".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz"),
-    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lz", ".tar.lzma"),
-)
 _NAMED = r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:(?P<extras>\[[^\]]*\])\s*)?@"
 # A line that is, to pip, the path of a folder or archive.
-_ARCHIVE = rf"(?:{'|'.join(map(re.escape, ARCHIVES))})\s*(?:\[[^\[;]*\]\s*)?(?:;|$)"
+_ARCHIVE = rf"(?:{'|'.join(map(re.escape, syntax.ARCHIVES))})\s*(?:\[[^\[;]*\]\s*)?(?:;|$)"
 _PATH_LINE = re.compile(rf"(?!{_NAMED})(?:\.|[^;]*?(?:[/{re.escape(os.sep)}]|{_ARCHIVE}))")
 _BEHIND = r"(?<=[^\s/])\[([\w.,\s-]*)\]$"  # extras of a path
 _EGG = r"[#&]egg=([\w.-]+)"

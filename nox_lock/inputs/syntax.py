@@ -66,6 +66,11 @@ INDEXES = ("--index-url", "--extra-index-url", "--find-links")
 FORMATS = ("--no-binary", "--only-binary")
 _LONG_NAMES = {name: names[0] for names in _VALUES for name in names}
 _PLAIN_VALUE = r"[\w./][\w./:-]*"
+# As pip knows them, `pip._internal.utils.filetypes`.
+ARCHIVES = (
+    *(".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz"),
+    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lz", ".tar.lzma"),
+)
 # In a marker: the comparisons of versions alone, and names that only a lock file has.
 _DOUBTFUL = r"~=|===|extras|dependency_groups"
 _DIGITS = 1000  # Python reads no more than 4300

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
 from nox_lock.errors import LockFileError, Place, fix_of
-from nox_lock.inputs.entry import ARCHIVES
-from nox_lock.inputs.syntax import MERGE, MERGE_MARKS, MOST_LINES, MOST_MARKERS, normalized
+from nox_lock.inputs import syntax
+from nox_lock.inputs.syntax import ARCHIVES, MERGE, MERGE_MARKS, MOST_LINES, normalized
 from nox_lock.project import Project
 from nox_lock.text import quoted
 
@@ -143,7 +143,7 @@ class BodyReader:
                     body.append(text[begin:start])
                     begin = found.start("below")
         self.body = "".join([*body, text[begin:]])
-        if sum(map(len, {pin.marker for pin in self.pins})) > MOST_MARKERS:
+        if sum(map(len, {pin.marker for pin in self.pins})) > syntax.MOST_MARKERS:
             problems.append(OtherLine("more markers than anybody means", self.pins[-1].line))
 
     def _read_comments(self, text: str, end: int, *, in_note: bool = False) -> str:

@@ -8,25 +8,23 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from nox_lock.checking.judge import LOOKALIKE
+from nox_lock.checking.judge import LOOKALIKE, find_obstacles
+from nox_lock.checking.verdict import cut
 from nox_lock.compiling.cache import UNUSABLE, open_cache
 from nox_lock.compiling.index_settings import read_index_settings
 from nox_lock.compiling.interpreters import Interpreter, find_interpreter
 from nox_lock.compiling.pip_tools import Compiled, Order, run_pip_tools
 from nox_lock.console import RESOLVING, Console
 from nox_lock.errors import CompileError, LockFileError, Place
-from nox_lock.inputs.syntax import parse_version
+from nox_lock.inputs.syntax import MERGE, parse_version
 from nox_lock.lockfile.lock_file import LockFile, Pin
-from nox_lock.planning.lock_plan import LockPlan
+from nox_lock.locking.options import CompileOptions
+from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.project import Project
 from nox_lock.target import Platform, Target, counts, find_platform
-
-if TYPE_CHECKING:
-    from nox_lock.locking.run import CompileOptions  # which imports this when it has to compile
 
 
 def find_starting_pins(
@@ -84,6 +82,21 @@ class Compiler:
             except BaseException:
                 self.ended.set()
                 raise
+
+    def check_replaceable(self, planned: AnyPlan) -> None:
+        """Refuse to write over something else, unless that is asked for, with the ways out."""
+        if self.options.overwrite or not (obstacles := find_obstacles(planned)):
+            return
+        first, command = obstacles[0], self.console.lock_command
+        if first.message == MERGE:
+            hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
+            hint += f"that fit: {command} -- --overwrite"
+            raise LockFileError(MERGE, first.place, hint)
+        said = "this is not a lock file of these inputs, and is not overwritten:"
+        say = "pylock = false" if isinstance(planned, PylockPlan) else 'lockfile = "..."'
+        hint = f"Is it yours? Rename it, or say [tool.nox-lock.locks.{planned.name}] {say}. "
+        hint += f"Else: {command} -- --overwrite writes over it; the pins that are needed stay"
+        raise LockFileError("\n  ".join([said, *map(str, cut(obstacles))]), first.place, hint)
 
     def order(self, planned: LockPlan) -> Order:
         """Return the order to make a lock file."""

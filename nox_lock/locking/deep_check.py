@@ -15,7 +15,7 @@ from nox_lock.console import Console
 from nox_lock.errors import CompileError, Reason, ToolchainError
 from nox_lock.lockfile.lock_file import LockFile, Pin
 from nox_lock.locking.compiler import Compiler
-from nox_lock.locking.run import CompileOptions
+from nox_lock.locking.options import CompileOptions
 from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.project import Project
 from nox_lock.target import holds

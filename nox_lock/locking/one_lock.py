@@ -18,15 +18,15 @@ from nox_lock.compiling.cache import CacheEntry, make_key
 from nox_lock.compiling.demands import in_one
 from nox_lock.compiling.interpreters import tool_versions
 from nox_lock.compiling.pip_tools import Compiled
-from nox_lock.errors import CompileError, LockFileError, Place, Reason
+from nox_lock.errors import CompileError, Place, Reason
 from nox_lock.inputs.entry import URL, is_project_file, parse_entry
-from nox_lock.inputs.syntax import MERGE, Line, name_of, parse_version
+from nox_lock.inputs.syntax import Line, name_of, parse_version
 from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.locking import changes
 from nox_lock.locking.changes import Outcome, find_changes, find_limit, whole_chain
 from nox_lock.locking.compiler import Compiler, find_starting_pins, versions
-from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
+from nox_lock.planning.lock_plan import LockPlan
 from nox_lock.target import counts
 from nox_lock.text import as_argument
 
@@ -38,7 +38,7 @@ def make_lock(
 ) -> Outcome:
     """Make one lock file that is not current, but do not write it."""
     options, console = compiler.options, compiler.console
-    check_replaceable(compiler, planned)
+    compiler.check_replaceable(planned)
     starting = find_starting_pins(planned, together, upgrade=options.upgrade)
     keys = _make_keys(compiler, planned, starting)
     # What is in the cache needs no file lock: it is the same for all who ask for it.
@@ -165,22 +165,6 @@ def _find_lost(planned: LockPlan) -> tuple[str, ...]:
         left_out += (Reason(f"{said} {each.text}", planned.at(each.number)) for each in undeclared)
     unused = content.find_unused_arguments(planned, lock) if lock.stamp is None else ()
     return (*(f"left out: {each}" for each in cut(left_out)), *map(str, unused))
-
-
-def check_replaceable(compiler: Compiler, planned: AnyPlan) -> None:
-    """Refuse to write a file over something else, unless that is asked for, with the ways out."""
-    if compiler.options.overwrite or not (obstacles := judge.find_obstacles(planned)):
-        return
-    first, command = obstacles[0], compiler.console.lock_command
-    if first.message == MERGE:
-        hint = f"Keep one side: git checkout --ours {planned.path}. Or keep the pins of both "
-        hint += f"that fit: {command} -- --overwrite"
-        raise LockFileError(MERGE, first.place, hint)
-    said = "this is not a lock file of these inputs, and is not overwritten:"
-    say = "pylock = false" if isinstance(planned, PylockPlan) else 'lockfile = "..."'
-    hint = f"Is it yours? Rename it, or say [tool.nox-lock.locks.{planned.name}] {say}. "
-    hint += f"Else: {command} -- --overwrite writes over it; the pins that are needed stay"
-    raise LockFileError("\n  ".join([said, *map(str, cut(obstacles))]), first.place, hint)
 
 
 def compile_in_agreement(compiler: Compiler, planned: LockPlan, pins: Sequence[Pin]) -> Compiled:

@@ -14,7 +14,6 @@ from nox_lock.inputs.entry import URL, Inputs
 from nox_lock.inputs.toml_tables import parse_toml
 from nox_lock.locking.changes import MADE, Outcome
 from nox_lock.locking.compiler import Compiler
-from nox_lock.locking.one_lock import check_replaceable
 from nox_lock.planning.lock_plan import PylockPlan
 from nox_lock.target import running_target
 
@@ -24,7 +23,7 @@ def make_pylock(compiler: Compiler, planned: PylockPlan) -> Outcome:
     from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  (no check needs it)
 
     began = time.monotonic()
-    check_replaceable(compiler, planned)
+    compiler.check_replaceable(planned)
     packages = pylock.find_packages(planned)
     known = pylock.find_files(planned.text)
     unchanged = pylock.digest(planned, known) in planned.text

@@ -19,7 +19,7 @@ from nox_lock.lockfile import lock_file
 from nox_lock.lockfile.lock_file import Pin
 from nox_lock.locking.changes import RESTORED, UP_TO_DATE, Outcome
 from nox_lock.locking.compiler import Compiler, versions
-from nox_lock.locking.one_lock import check_replaceable, make_lock
+from nox_lock.locking.one_lock import make_lock
 from nox_lock.planning.lock_plan import AnyPlan, LockPlan, PylockPlan
 from nox_lock.planning.planner import find_stacks, replan
 
@@ -141,7 +141,7 @@ def _write(compiler: Compiler, stack: Sequence[AnyPlan], results: Results) -> It
                     now = planned._replace(data=lock_file.read_bytes(project, planned.path))
                 else:
                     now = planned.with_current(lock_file.read(project, planned.path))
-                check_replaceable(compiler, now)
+                compiler.check_replaceable(now)
             write_all({project.root / path: text for path, text in texts.items()})
         except LockFileError as error:
             failed = error.place.file if error.place else ""

@@ -302,7 +302,8 @@ def _lock(
     known: Mapping[str, Verdict] | None = None,  # by path
 ) -> tuple[list[LockPlan], NoxLockError | None]:
     """Bring lock files up to date, and report on it; return them, and an error if some failed."""
-    from nox_lock.locking.run import CompileOptions, lock_all  # noqa: PLC0415
+    from nox_lock.locking.options import CompileOptions  # noqa: PLC0415
+    from nox_lock.locking.run import lock_all  # noqa: PLC0415
     from nox_lock.reporting import outcomes as report  # noqa: PLC0415
 
     compile_options = CompileOptions(**{name: getattr(options, name) for name in _CHANGING})

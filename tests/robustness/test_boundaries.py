@@ -16,7 +16,7 @@ from nox_lock.files import write_all
 from nox_lock.lockfile import lock_file
 from nox_lock.locking.changes import COMPILED, Outcome
 from nox_lock.locking.compiler import Compiler
-from nox_lock.locking.run import CompileOptions
+from nox_lock.locking.options import CompileOptions
 from nox_lock.locking.stacks import _write
 from nox_lock.project import Project
 from support.inside import nox_inside

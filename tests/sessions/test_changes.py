@@ -10,7 +10,8 @@ import pytest
 from nox_lock.console import Console
 from nox_lock.errors import ConfigError
 from nox_lock.locking.changes import Outcome
-from nox_lock.locking.run import CompileOptions, lock_all
+from nox_lock.locking.options import CompileOptions
+from nox_lock.locking.run import lock_all
 from nox_lock.sessions.commands import make_parser, parse_options
 from support.plans import open_folder, plan_folder
 from support.project import NOXFILE, Project

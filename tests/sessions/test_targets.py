@@ -461,7 +461,9 @@ def test_a_pattern_that_has_one_path_for_several(place: str, project: Project) -
     )
     assert "{python}" in project.nox("-s", "lock-check").failed().output
     text = project.read("pyproject.toml").replace("{platform}{machine}", "{python}.lock")
-    project.write("pyproject.toml", text.replace("lockfile", "platforms = ['linux', 'win32']\nlockfile"))
+    project.write(
+        "pyproject.toml", text.replace("lockfile", "platforms = ['linux', 'win32']\nlockfile")
+    )
     assert "{platform}" in project.nox("-s", "lock-check").failed().output
 
 

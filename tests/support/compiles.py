@@ -18,7 +18,7 @@ from nox_lock.console import Console
 from nox_lock.errors import CompileError
 from nox_lock.locking.compiler import Compiler, find_starting_pins
 from nox_lock.locking.one_lock import compile_in_agreement, make_lock
-from nox_lock.locking.run import CompileOptions
+from nox_lock.locking.options import CompileOptions
 from nox_lock.project import Project
 from support.plans import plan_folder
 from support.project import clean_environment

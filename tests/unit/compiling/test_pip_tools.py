@@ -13,7 +13,7 @@ from nox_lock.compiling.interpreters import Interpreter
 from nox_lock.compiling.pip_tools import InputCopies, copy_inputs, find_notes, relative_paths
 from nox_lock.inputs.requirements import Files, read_inputs
 from nox_lock.lockfile.lock_file import Pin
-from nox_lock.locking.run import CompileOptions
+from nox_lock.locking.options import CompileOptions
 from nox_lock.project import Project
 from nox_lock.target import Target, running_target
 from support.compiles import CompileFolder

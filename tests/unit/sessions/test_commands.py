@@ -12,7 +12,7 @@ from nox_lock.checking.judge import judge_all
 from nox_lock.console import Console
 from nox_lock.errors import ConfigError, NoxLockError
 from nox_lock.locking.changes import UP_TO_DATE, Outcome
-from nox_lock.locking.run import CompileOptions
+from nox_lock.locking.options import CompileOptions
 from nox_lock.sessions.commands import make_parser, parse_options, relock, run
 from nox_lock.sessions.noxfile import Noxfile
 from nox_lock.target import parse_target
