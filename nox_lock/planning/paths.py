@@ -91,7 +91,8 @@ def find_files(
 
 def find_owner(path: str, locks: Iterable[LockConfig]) -> LockConfig | None:
     """Return the lock that has a lock file of this path, for some target, or None."""
-    owners = [lock for lock in locks if parse_path(lock, path) is not None]
+    usual = path.endswith(".txt")  # as all names do that are not configured
+    owners = [each for each in locks if (usual or each.lockfile) and parse_path(each, path)]
     # Of `requirements` and `requirements-py3.11`, the latter has `requirements-py3.11.txt`.
     return max(owners, key=lambda lock: len(_stem(lock)), default=None)
 
