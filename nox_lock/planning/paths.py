@@ -121,10 +121,10 @@ def find_earlier(
 def find_orphans(locks: _Locks, planned: Collection[AnyPlan], project: Project) -> list[str]:
     """Return files of ours where lock files or pylocks may be, that are none of `planned`."""
     folders = {"", "requirements", *(posixpath.dirname(_stem(lock)) for lock in locks)}
-    found: set[str] = set()
-    for folder in map(glob.escape, folders.union(map(folder_of, locks))):
-        for name in ("*.txt", "pylock*.toml"):
-            found |= {*project.glob(posixpath.join(folder, name))}
+    patterns = {posixpath.join(glob.escape(folder), "*.txt") for folder in folders}
+    folders |= set(map(folder_of, locks))
+    patterns |= {posixpath.join(glob.escape(folder), "pylock*.toml") for folder in folders}
+    found = {path for pattern in patterns for path in project.glob(pattern)}
     for pattern in {lock.lockfile for lock in locks if lock.lockfile}:
         expression = _compiled(pattern, SYSTEM, nodot=False)
         found |= {path for path in project.glob(_wild(pattern)) if expression.fullmatch(path)}
