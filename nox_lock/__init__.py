@@ -7,7 +7,6 @@ In a noxfile::
 
     nox_lock.add_sessions()          # nox -s lock, nox -s lock-check
 
-
     @nox_lock.session(lock="dev")    # a drop-in for nox.session
     def tests(session):
         session.run("pytest")

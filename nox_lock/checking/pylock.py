@@ -110,7 +110,8 @@ def tidy(text: str, path: str) -> list[tuple[str, str]]:
     """
     try:
         document = dict(parse_toml(text.encode(errors="surrogateescape"), path).values)
-        packages, tool = document.pop("packages"), document.pop("tool", {})
+        packages, tool = document["packages"], document.pop("tool", {})
+        document["packages"] = type(packages).__name__  # may be no array
         tables = [(f"{each.get('name')} {each.get('version')}", _show(each)) for each in packages]
         facts = {"[tool.nox-lock]": tool, "what it is for": document}
         return tables + [(title, _show(table)) for title, table in facts.items()]
@@ -242,7 +243,7 @@ def expect(planned: PylockPlan, packages: Packages, files: Files) -> str:
             rows = {unquote(files[each].last): files[each].row for each in package.hashes}
             if len(rows) < len(package.hashes):
                 raise _impossible(place, f"{package.shown} has two files of one name")
-            fitting = [each for each in sorted(rows) if _fits(each, package)]
+            fitting = [each for each in sorted(rows, key=str.lower) if _fits(each, package)]
             if not fitting:
                 raise _impossible(place, f"{package.shown} has no file that the format allows")
             wheels = [rows[each] for each in fitting if each.endswith(".whl")]
@@ -274,8 +275,8 @@ def _show_array(key: str, rows: Iterable[str]) -> list[str]:
 def digest(planned: PylockPlan, files: Files) -> str:
     """Return the digest, against accidents, of files and of where the inputs look for them."""
     options = (each for each in planned.inputs.options if each.name in (*INDEXES, "--no-index"))
-    lines = sorted(each.row for each in files.values())
-    return lock_file.digest("\n".join([*lines, *(f"{each.name} {each.value}" for each in options)]))
+    places = dict.fromkeys(f"{each.name} {each.value}" for each in options)
+    return lock_file.digest("\n".join([*sorted(each.row for each in files.values()), *places]))
 
 
 def _fits(filename: str, package: Pin) -> bool:
@@ -318,7 +319,8 @@ def find_wrong_place(planned: PylockPlan, files: Iterable[PylockFile]) -> str:
     """
     options, below = planned.inputs.options, posixpath.dirname(planned.path)
     indexes = [each for each in options if each.name in INDEXES]
-    declared = {origin(each.value) or posixpath.normpath(each.value) for each in indexes}
+    paths = (each.value.removeprefix("file:") for each in indexes)
+    declared = {origin(each) or posixpath.normpath(each) for each in paths}
     places = {
         origin(host) or posixpath.normpath(posixpath.join(below, folder))
         for host, folder in {(each.host, each.folder) for each in files}
@@ -327,8 +329,8 @@ def find_wrong_place(planned: PylockPlan, files: Iterable[PylockFile]) -> str:
     for each in others:
         if not each.startswith("https://"):
             return f"files are in {each}: at no https, nor where an input declares that they are"
-    most = sum("://" in each.value for each in indexes)
-    most += all(each.name != "--index-url" for each in indexes)
+    urls = [each.name for each in indexes if "://" in each.value]
+    most = len(urls) + ("--index-url" not in urls)
     return f"files are at too many hosts: {', '.join(others)}" if len(others) > most else ""
 
 

@@ -96,14 +96,14 @@ class Table(NamedTuple):
 
 @functools.lru_cache(maxsize=4)  # several locks read one file
 def _find_keys(text: str) -> Mapping[str, tuple[int, str] | None]:
-    """Return the line of each key and table, and the text up to the next; None for one twice."""
+    """Return the line of each key and table, with its text, cut to be quick; None for one twice."""
     first, *parts = re.split(_NAMING, text)
     keys: dict[str, tuple[int, str] | None] = {}
     line, table = first.count("\n") + 1, ""
     for header, key, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         table = table if header is None else header
         name = (table if key is None else f"{table}.{key}").translate(_SPELLING).removeprefix(".")
-        keys[name] = None if name in keys else (line, body.replace("'", '"'))
+        keys[name] = None if name in keys else (line, body[:100_000].replace("'", '"'))
         line += body.count("\n")
     keys[""] = (0, "")  # the place of what is not there at all
     return keys

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     RawFunc = Callable[..., Any]
 
-
 # The locks of sessions, with the `python=` of their decorators: nox's is False under ``--no-venv``.
 _LOCKED: dict[object, tuple[tuple[str | None, ...], object]] = {}
 _OURS: dict[str, Func] = {}  # the sessions of `add_sessions` by name
