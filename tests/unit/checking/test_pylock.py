@@ -625,6 +625,8 @@ def test_indexes_are_those_of_the_inputs(tmp_path: Path) -> None:
         ("--find-links w\n", "w/{}", True),
         ("--find-links ./w/\n", "w/{}", True),
         ("--find-links .\n", "{}", True),
+        ("--find-links file:w\n", "w/{}", True),
+        ("--find-links file:./w\n", "v/{}", False),
         ("--find-links w\n", "v/{}", False),
         ("--find-links w\n", "w/more/{}", False),
         ("--find-links w\n", "{}", False),
@@ -731,6 +733,8 @@ def test_what_may_not_be_written_of_a_file(address: str) -> None:
         ("--index-url http://a.example:8080/x\n", ["http://a.example"], False),
         ("--index-url https://me:${SECRET}@a.example/x\n", ["https://a.example"], True),
         ("--find-links wheels\n", ["https://a.example", "https://b.example"], False),
+        ("--index-url ./simple\n", ["https://a.example"], True),
+        ("--index-url ./simple\n", ["https://a.example", "https://b.example"], False),
     ],
 )
 def test_hosts(tmp_path: Path, inputs: str, hosts: list[str], *, fresh: bool) -> None:
