@@ -18,7 +18,6 @@ from nox_lock.errors import NoxLockError
 from nox_lock.sessions.api import add_sessions, install, session
 
 __version__ = "0.1.0"
-
 __all__ = ["NoxLockError", "__version__", "add_sessions", "install", "session"]
 
 

@@ -46,7 +46,7 @@ _OFF = ("", "0", "false", "no", "off", "n", "f")
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
 # Not GIT_CONFIG_*, which may hold what gives access.
-REPOSITORY = {"GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"}
+REPOSITORY = {"GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE"}
 # Neither pip nor git prompts for a password: the terminal may be unattended.
 UNASKED = {"PIP_NO_INPUT": "1", "GIT_TERMINAL_PROMPT": "0"}
 

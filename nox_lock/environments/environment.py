@@ -43,9 +43,10 @@ class Distribution(NamedTuple):
         return self.url == project.root.resolve().as_uri()
 
     def files(self) -> set[str]:
-        """Return the files that were installed, relative to site-packages; no byte code."""
+        """Return its files, relative to site-packages, without byte code; none if pip renamed it."""
+        record = "" if self.metadata.name.startswith("~") else read_text(self.metadata / "RECORD")
         with suppress(csv.Error):
-            rows = csv.reader(read_text(self.metadata / "RECORD").splitlines())
+            rows = csv.reader(record.splitlines())
             return {row[0] for row in rows if row and not row[0].endswith(".pyc")}
         return set()
 

@@ -51,7 +51,7 @@ def fetch_pages_once(report: Recorder) -> None:
 
 def _judge(url: str, page: Any, parse: Any) -> tuple[int | None, str]:
     """Return how a page was answered; pip takes any other page for one without files."""
-    said = f"what it answers for {url.rstrip('/').rpartition('/')[2]}"
+    said = f"what it answers for {bare_url(url.rstrip('/')).rpartition('/')[2]}"
     try:
         listed = any(is_archive_file(link.filename) for link in parse(page))
     except Exception:  # noqa: BLE001  (which ends the compile)

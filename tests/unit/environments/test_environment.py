@@ -355,3 +355,12 @@ def test_real_environments(tmp_path: Path, home: Path, command: tuple[str, ...])
     assert find_environment(location, "remake").target == running_target()
     [library] = libraries(location)
     assert (library / "site-packages").is_dir()
+
+
+def test_what_pip_has_renamed_has_no_files_of_its_own(tmp_path: Path) -> None:
+    # Those that its RECORD names are of what came after it.
+    for name, files in (("pip-2.0", {"pip/a.py"}), ("~ip-1.0", set[str]())):
+        folder = tmp_path / f"{name}.dist-info"
+        folder.mkdir()
+        (folder / "RECORD").write_text("pip/a.py,,\n")
+        assert Distribution("1.0", folder).files() == files
