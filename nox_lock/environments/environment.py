@@ -43,7 +43,7 @@ class Distribution(NamedTuple):
         return self.url == project.root.resolve().as_uri()
 
     def files(self) -> set[str]:
-        """Return its files, relative to site-packages, without byte code; none if pip renamed it."""
+        """Return its files, relative to site-packages, but no byte code; none if pip renamed it."""
         record = "" if self.metadata.name.startswith("~") else read_text(self.metadata / "RECORD")
         with suppress(csv.Error):
             rows = csv.reader(record.splitlines())
