@@ -107,7 +107,9 @@ def _download(report: Report, inputs: Inputs) -> CompileError:
     url = report.link or ""
     # An option may have a login with variables, and a query, which are not reported.
     path = url.partition("?")[0].partition("://")[2]
-    option = next((each for each in inputs.remote if path and path in each.value), None)
+    named = [each for each in inputs.remote if path and path in each.value]
+    others = [] if report.entry or inputs.remote[1:] else inputs.remote  # it was redirected
+    option = next(iter(named or others), None)
     what = option.name if option else report.name or "a requirement"
     message = f"{what} {url} cannot be read: {report.message}"
     hint = "Run this again when it can be reached, or keep a copy of it in the project."

@@ -10,8 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from nox_lock.errors import ConfigError, ToolchainError
 from nox_lock.text import hide_index, origin, quoted
@@ -39,9 +41,6 @@ HIDING = ("no-index", *NARROWING)  # what an index has
 # Those that shape what is found; a proxy or a certificate does not.
 _INDEXES = ("index-url", "extra-index-url")
 _PLACES = (*_INDEXES, "find-links", "no-index")
-# What pip can ask: most that is wrong it takes for an index without files.
-_HOST = r"(?:[^/?#]*@)?(?:\[[\da-f:.]+\]|[^/?#@:[\]]+)(?::\d*)?"
-_INDEX = rf"(?i)(?:file|ftp):.*|https?://{_HOST}(?:[/?#].*)?"
 _OFF = ("", "0", "false", "no", "off", "n", "f")
 _OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 # What git sets for its hooks: a clone would take the index of the commit under way for its own.
@@ -80,10 +79,15 @@ def read_index_settings(environ: Mapping[str, str]) -> IndexSettings:
         for url in values.get(name, "").split():
             hide_index(url)
     for name in _INDEXES:
+        # pip takes most that are wrong for an index without files.
         for value in values.get(name, "").split():
-            # os.path: a name that is too long is no folder, either.
-            if re.fullmatch(_INDEX, value) or os.path.isdir(value):  # noqa: PTH112
-                continue
+            with suppress(ValueError):
+                parts = urlsplit(value)
+                _ = parts.port
+                # os.path: a name that is too long is no folder, either.
+                named = parts.scheme in {"file", "ftp"} or os.path.isdir(value)  # noqa: PTH112
+                if parts.hostname if parts.scheme in {"http", "https"} else named:
+                    continue
             shown = quoted(origin(value)) if "://" in value else "what it says"
             message = f"{_where(name, environ)}: {shown} is neither a URL with a host nor a folder"
             hint = "Write a URL such as https://host.example/simple, or unset it: "

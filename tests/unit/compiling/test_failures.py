@@ -610,6 +610,17 @@ def test_a_remote_file_that_cannot_be_read_is_named_with_its_line(
     assert f" {url} cannot be read: it answered 404" in error.message
 
 
+def test_a_remote_file_that_was_redirected_is_the_only_one_there_is(tmp_path: Path) -> None:
+    report = Report("download", "it answered 404", link="https://elsewhere.example/x.txt")
+    for more, place in (("", ("requirements.in", 2)), ("-r https://h.example/b.txt\n", None)):
+        text = f"app\n-c https://h.example/a.txt\n{more}"
+        (tmp_path / "requirements.in").write_text(text, encoding="utf-8")
+        inputs = read_inputs(["requirements.in"], Files(Project(tmp_path, {})))
+        error = describe_failure(report, inputs)
+        assert error is not None
+        assert error.place == place
+
+
 @pytest.fixture
 def inputs(tmp_path: Path) -> Inputs:
     (tmp_path / "a.in").write_text("top\napp<2\nlib\n-c limits.txt\n", encoding="utf-8")
