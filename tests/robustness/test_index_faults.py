@@ -180,6 +180,17 @@ def test_a_failing_index_shows_no_password(stale: Project) -> None:
         assert_index_failure(run, bad.host, "401")
 
 
+def test_what_is_no_page_shows_no_secret_of_its_address(stale: Project) -> None:
+    with ScriptedIndex(LOGIN) as bad:
+        for links in (
+            f"{bad.url}links?sig=AAA/{PASSWORD}",
+            bad.url.replace("//", f"//{PASSWORD}@"),
+        ):
+            run = refused(stale, *LOCK, env={"PIP_FIND_LINKS": links})
+            assert "is not a page of the simple API" in run.output
+            assert PASSWORD not in run.output
+
+
 def test_variables_of_an_index_that_are_not_set_are_named(stale: Project) -> None:
     with ScriptedIndex(Answer(401)) as closed:
         url = closed.url.replace("//", "//${WHO_IS_IT}:${TOKEN_OF_IT}@")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.backend import project_table, publish_backend
 from support.locks import hashed_pin, pins, stamp_all
 from support.project import Project
 
@@ -260,6 +261,25 @@ def test_a_dynamic_project(project: Project, index: LocalIndex) -> None:
     project.nox("-s", "lock-check").ok()
     project.write("needs.in", "dep\n")
     assert "depends on now" in project.nox("-s", "lock-check").failed().output
+
+
+def test_an_extra_that_asks_for_a_dynamic_project_itself(
+    project: Project, index: LocalIndex
+) -> None:
+    """pip-compile would pin the project as a folder, beside which no editable one stays."""
+    publish_backend(index)
+    index.publish("dep", "1.0")
+    table = project_table("mine", dependencies='["dep"]')
+    table = table.replace("dependencies =", 'dynamic = ["optional-dependencies"]\ndependencies =')
+    # What its build alone reads as extras.
+    table += '[tool.mine]\n# [project.optional-dependencies]\na = ["dep"]\nall = ["mine[a]"]\n'
+    table += f'[tool.nox-lock.locks.x]\ninputs = ["{FILE}"]\nextras = ["all"]\n'
+    project.write(FILE, table)
+    project.write("noxfile.py", NOXFILE)
+    run = project.nox("-s", "lock").failed()
+    assert f"{FILE}: an extra asks for the project itself, which would be pinned as" in run.output
+    assert "Name the extras that it means: extras = [...]." in run.output
+    assert not (project.root / "requirements-x.txt").exists()
 
 
 def test_each_project_file_must_have_each_extra(copy: Project) -> None:
