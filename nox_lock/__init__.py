@@ -19,7 +19,3 @@ from nox_lock.sessions.api import add_sessions, install, session
 
 __version__ = "0.1.0"
 __all__ = ["NoxLockError", "__version__", "add_sessions", "install", "session"]
-
-
-def __dir__() -> list[str]:
-    return __all__

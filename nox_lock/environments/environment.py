@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -110,9 +110,8 @@ class Environment(NamedTuple):
                 found.damaged[name] = each
         return found
 
-    def delete(self, damaged: Iterable[Distribution]) -> None:
+    def delete(self, copies: Sequence[Distribution]) -> None:
         """Delete distributions that an installer would trust or fail on."""
-        copies = list(damaged)
         paths = [Path(os.path.normpath(self.site / f)) for each in copies for f in each.files()]
         for path in paths:
             if path.is_relative_to(self.location):

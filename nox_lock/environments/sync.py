@@ -128,7 +128,7 @@ def _remove(locked: LockedEnvironment, comparison: Comparison, installer: Instal
             target = relative(folder, locked.project.root)
             _install(locked, missing, installer, "--no-compile", "--target", target)
     # Of what is there more than once pip removes one at a time, and uv fails on the second.
-    venv.delete(itertools.chain(*comparison.damaged.values()))
+    venv.delete([*itertools.chain(*comparison.damaged.values())])
     failed = bool(names) and installer(["uninstall", *sorted(names)]).failed
     found = locked.compare()
     if failed or found.remove or found.damaged:

@@ -276,9 +276,8 @@ def suggest(project: Project, document: Table, lock: str | None = None) -> str:
     inputs = find_missing_inputs(project, ()).items()
     files = [file for name, file in inputs if lock in {None, name} and not project.is_file(file)]
     if files:
-        hint = f"{', '.join(files)} is not here, and its lock file is. Put it here; or, in an "
-        hint += f"image without inputs, write into {FILE}:\n"
-        hint += '  [tool.nox-lock]\n  on-stale = "install"\n'
+        hint = f"{', '.join(files)} is not here, and its lock file is. Put it here; or, in images "
+        hint += f'without inputs, write into {FILE}:\n  [tool.nox-lock]\n  on-stale = "install"\n'
     tables: dict[str, str] = {}
     for name, keys in _find_candidates(project, document):
         if name.isprintable() and (lock is None or canonicalize_name(name) == wanted):

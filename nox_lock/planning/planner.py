@@ -261,9 +261,10 @@ def _lacks_hashes(planned: LockPlan) -> bool:
 def _has_hashes(planned: LockPlan) -> bool:
     """Return whether a lock file has hashes, or its stamp is of one that had."""
     lock = planned.current
+    if lock is None or lock.hashed or lock.stamp is None:
+        return lock is not None and lock.hashed
     hashed = replace(planned, settings=planned.settings._replace(generate_hashes=True))
-    stamped = lock is not None and lock.stamp is not None and lock.stamp.inputs == hashed.digest
-    return stamped or (lock is not None and lock.hashed)
+    return lock.stamp.inputs == hashed.digest
 
 
 def _require_hashes(planned: Iterable[LockPlan]) -> list[LockPlan]:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from nox_lock.locking.changes import Outcome
 
 _PRINTING = {"check": ("text", "json"), "why": ("text",)}  # what only prints, with its formats
-# The `CompileOptions` of a command line.
 _CHANGING = ("upgrade", "upgrade_package", "together", "no_cache", "overwrite", "dry_run")
 _LOCKS = (
     "Compile the inputs (requirements.in, ...) into pinned lock files. "
